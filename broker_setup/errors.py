@@ -1,0 +1,37 @@
+"""The errors that this package raises, named after what happened."""
+
+
+class XQueueError(Exception):
+    """Base of every error that XQueue raises on purpose; its text is fit for an operator's eyes."""
+
+
+class SettingsError(XQueueError):
+    """The settings can't be used; the text names each key, its value and what was expected."""
+
+
+class BrokerUnavailableError(XQueueError):
+    """The broker is away, blocked or too slow to confirm; what was asked for may or may not have happened."""
+
+
+class UnroutableError(XQueueError):
+    """The broker gave a message back because no queue takes it; nothing was stored."""
+
+
+class MessageTooLargeError(XQueueError):
+    """A message is larger than every supported broker takes (16 MiB from RabbitMQ 4.0)."""
+
+
+class BadMessageError(XQueueError):
+    """A message is not what its queue should hold; the text says why, `received` is what came."""
+
+    def __init__(self, why: str, received: bytes) -> None:
+        super().__init__(why)
+        self.received = received
+
+
+class BadReturnAddressError(XQueueError):
+    """A sealed return address is forged, truncated, of unknown key or of another submission."""
+
+
+class TopologyError(XQueueError):
+    """The broker's exchanges and queues are not what this version needs; the text names both sides."""

@@ -1,0 +1,196 @@
+"""The two messages that travel through the broker, and the only code that turns them into bytes and back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.errors import BadMessageError, MessageTooLargeError
+from broker_setup.topology import RESULTS_QUEUE
+
+RETURN_HEADER = "xqueue-return"
+SUBMISSION_ID_HEADER = "xqueue-submission-id"
+ATTEMPT_HEADER = "xqueue-attempt"
+AMENDMENT_HEADER = "xqueue-amendment"
+
+# RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
+MAX_MESSAGE_BYTES = 15 * 1024 * 1024
+
+# Properties and headers have to fit one frame, 128 KiB by default; the sealed return address is the large one.
+MAX_RETURN_BYTES = 112 * 1024
+
+_UUID_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a grader is to grade.
+
+    `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
+    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1.
+    """
+
+    uuid: str
+    queue: str
+    body: str
+    sealed_return: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    attempt: int = 1
+
+    @property
+    def submission_id(self) -> int:
+        """The id on the wire: an integer below 2^53, so that JavaScript and `%d` keep it whole."""
+        return int(self.uuid, 16) & (2**53 - 1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a grader found: `body` is its reply byte for byte, `attempt` how often the callback was tried before.
+
+    `amendment` is 0 for a submission's first result and counts those that correct it; two results of one submission
+    with the same amendment are the same to the LMS.
+    """
+
+    submission: str
+    body: bytes
+    sealed_return: str
+    attempt: int = 0
+    amendment: int = 0
+
+
+def encode_submission(submission: Submission) -> Message:
+    """Make the AMQP message of a submission; raise MessageTooLargeError if no broker would take it."""
+    if len(submission.sealed_return) > MAX_RETURN_BYTES:
+        raise MessageTooLargeError(f"the LMS's header makes more than the {MAX_RETURN_BYTES} bytes that fit a message")
+    body = json.dumps(
+        {
+            "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
+            "xqueue_body": submission.body,
+            "xqueue_files": dict(submission.files),
+        },
+        ensure_ascii=False,
+    ).encode()
+    return _message(
+        body,
+        kind="xqueue.submission",
+        content_type="application/json",
+        correlation_id=submission.uuid,
+        headers={
+            RETURN_HEADER: submission.sealed_return,
+            SUBMISSION_ID_HEADER: submission.submission_id,
+            ATTEMPT_HEADER: submission.attempt,
+        },
+        reply_to=RESULTS_QUEUE,
+        timestamp=submission.submitted_at,
+    )
+
+
+def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submission:
+    """Read a delivery from the course queue `queue`; raise BadMessageError if it is no submission."""
+    try:
+        content = json.loads(message.body)
+        body, files = content["xqueue_body"], content.get("xqueue_files", {})
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadMessageError(f"the body is not the JSON of a submission: {error!r}", message.body) from error
+    if not isinstance(body, str) or not _is_string_map(files):
+        raise BadMessageError("xqueue_body must be a string, xqueue_files map names to URLs", message.body)
+    return Submission(
+        uuid=_correlation_id(message),
+        queue=queue,
+        body=body,
+        files=files,
+        sealed_return=_text_header(message, RETURN_HEADER),
+        submitted_at=message.timestamp or datetime.now(UTC),
+        attempt=_int_header(message, ATTEMPT_HEADER, default=1),
+    )
+
+
+def encode_result(result: Result) -> Message:
+    """Make the AMQP message of a result; raise MessageTooLargeError if no broker would take it."""
+    return _message(
+        result.body,
+        kind="xqueue.result",
+        content_type="application/octet-stream",
+        correlation_id=result.submission,
+        headers={
+            RETURN_HEADER: result.sealed_return,
+            ATTEMPT_HEADER: result.attempt,
+            AMENDMENT_HEADER: result.amendment,
+        },
+    )
+
+
+def decode_result(message: AbstractIncomingMessage) -> Result:
+    """Read a delivery from the results queue; raise BadMessageError if it is no result."""
+    return Result(
+        submission=_correlation_id(message),
+        body=message.body,
+        sealed_return=_text_header(message, RETURN_HEADER),
+        attempt=_int_header(message, ATTEMPT_HEADER, default=0),
+        amendment=_int_header(message, AMENDMENT_HEADER, default=0),
+    )
+
+
+def _message(
+    body: bytes,
+    *,
+    kind: str,
+    content_type: str,
+    correlation_id: str,
+    headers: dict[str, Any],
+    reply_to: str | None = None,
+    timestamp: datetime | None = None,
+) -> Message:
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise MessageTooLargeError(f"{len(body)} bytes are more than the {MAX_MESSAGE_BYTES} bytes that fit a message")
+    return Message(
+        body,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        content_type=content_type,
+        correlation_id=correlation_id,
+        headers=headers,
+        # Unique for each publish, not for each submission: returned messages are matched by it.
+        message_id=uuid4().hex,
+        reply_to=reply_to,
+        timestamp=timestamp or datetime.now(UTC),
+        type=kind,
+    )
+
+
+def _correlation_id(message: AbstractIncomingMessage) -> str:
+    uuid = message.correlation_id
+    if not isinstance(uuid, str) or len(uuid) != _UUID_LENGTH or not _is_hex(uuid):
+        raise BadMessageError(f"correlation_id {uuid!r} is not a submission's uuid", message.body)
+    return uuid
+
+
+def _text_header(message: AbstractIncomingMessage, name: str) -> str:
+    value = message.headers.get(name)
+    if isinstance(value, bytes):
+        value = value.decode("ascii", errors="replace")
+    if not isinstance(value, str):
+        raise BadMessageError(f"the header {name} is missing", message.body)
+    return value
+
+
+def _int_header(message: AbstractIncomingMessage, name: str, *, default: int) -> int:
+    value = message.headers.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadMessageError(f"the header {name} is not a count: {value!r}", message.body)
+    return value
+
+
+def _is_hex(text: str) -> bool:
+    return all(character in "0123456789abcdef" for character in text)
+
+
+def _is_string_map(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(url, str) for name, url in value.items()
+    )

@@ -1,0 +1,236 @@
+"""The settings: one frozen, typed value, read once at start from XQUEUE_CFG (YAML) and the environment."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    AmqpDsn,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingsError
+
+from broker_setup.errors import SettingsError
+from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
+
+ENV_PREFIX = "XQUEUE_"
+
+# Read by the local stack or by the loader itself, so not keys of the settings.
+_ENV_OF_OTHERS = frozenset({"CFG", "DATA_DIR", "CACHE_DIR"})
+
+_SECRET_KEY_LENGTH = 32
+# RabbitMQ takes 255 bytes, of which our prefix needs 19.
+_QUEUE_NAME_BYTES = 200
+
+_AMQP_URL = TypeAdapter(AmqpDsn)
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+def _amqp_url(value: SecretStr) -> SecretStr:
+    _AMQP_URL.validate_python(value.get_secret_value())
+    return value
+
+
+def _http_url(value: str) -> str:
+    _HTTP_URL.validate_python(value)
+    return value.rstrip("/")
+
+
+def _secret_http_url(value: SecretStr) -> SecretStr:
+    return SecretStr(_http_url(value.get_secret_value()))
+
+
+def _queue_name(name: str) -> str:
+    if name in RESERVED_QUEUE_NAMES:
+        raise ValueError(f"the queue name {name!r} is taken by XQueue itself")
+    if not name or not name.isprintable():
+        raise ValueError(f"the queue name {name!r} is empty or has unprintable characters")
+    if len(name.encode()) > _QUEUE_NAME_BYTES:
+        raise ValueError(f"the queue name {name!r} is longer than {_QUEUE_NAME_BYTES} bytes")
+    return name
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SECRET_KEY_LENGTH:
+        raise ValueError(f"must have {_SECRET_KEY_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
+    return secret
+
+
+def _pair(value: object) -> object:
+    return value.split(":", 1) if isinstance(value, str) and not value.startswith("[") else value
+
+
+QueueName = Annotated[str, AfterValidator(_queue_name)]
+SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+BasicAuth = tuple[str, SecretStr]
+
+
+class Settings(BaseSettings):
+    """Every key of xqueue.yml that means something here; docs/reference/settings.md is the table for people.
+
+    In YAML the keys are upper case and keep the names and units of the original's; in the environment XQUEUE_ stands
+    before each. The environment wins.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    # the broker
+    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    management_url: Annotated[SecretStr, AfterValidator(_secret_http_url)] | None = None
+
+    # shared by gateways and relays
+    secret_key: SecretKey | None = None
+    secret_key_fallbacks: tuple[SecretKey, ...] = ()
+    xqueues: dict[QueueName, Annotated[str, AfterValidator(_http_url)] | None] = Field(default_factory=dict)
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    # the gateway
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 18040
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    users: dict[str, SecretStr] = Field(default_factory=dict)
+    submission_processing_delay: Annotated[float, Field(gt=0, le=720)] = 1.0  # minutes, the original's unit
+    upload_path: Path = Path("uploads")
+    upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
+    max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
+    max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
+    max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes
+    max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
+
+    # the relay
+    requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
+    requests_basic_auth: Annotated[BasicAuth, BeforeValidator(_pair)] | None = None
+    # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
+    retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
+    callback_concurrency: Annotated[int, Field(gt=0, le=1000)] = 64  # callbacks under way at once
+
+    @model_validator(mode="after")
+    def _needs_a_rung(self) -> Self:
+        if not self.retry_delays:
+            raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        """The exchanges and queues that these settings ask for."""
+        return topology(self.xqueues, self.retry_delays)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The current secret, then the earlier ones that still open what they sealed; empty if none is set."""
+        current = (self.secret_key,) if self.secret_key else ()
+        return tuple(secret.get_secret_value() for secret in (*current, *self.secret_key_fallbacks))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file (which arrives as init values)."""
+        return env_settings, init_settings
+
+
+def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
+    """Read the settings; return them with the names of keys that were set but mean nothing here.
+
+    Raise SettingsError, one line for each wrong key, also where a key of `require` is not set.
+    """
+    from_file = _read_file(os.environ.get(f"{ENV_PREFIX}CFG"))
+    try:
+        settings = Settings(**{key.lower(): value for key, value in from_file.items() if key in _known_keys()})
+    except ValidationError as error:
+        raise SettingsError(_explain(error, from_file)) from None
+    except UnreadableSettingsError as error:
+        raise SettingsError(_explain_unreadable(error)) from None
+    missing = [key for key in require if not getattr(settings, key.lower())]
+    if missing:
+        raise SettingsError(
+            "\n".join(f"{key} is not set: give it in XQUEUE_CFG's file or as {ENV_PREFIX}{key}" for key in missing),
+        )
+    return settings, _unknown_keys(from_file)
+
+
+def _read_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"XQUEUE_CFG: can't read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"XQUEUE_CFG: {path} is not YAML: {_without_the_text(error)}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise SettingsError(f"XQUEUE_CFG: {path} must map names of settings to values")
+    return content
+
+
+def _without_the_text(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    # PyYAML's own message quotes the line, which may hold a password.
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem} in line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+    return str(error).split("\n", maxsplit=1)[0]
+
+
+def _known_keys() -> frozenset[str]:
+    return frozenset(name.upper() for name in Settings.model_fields)
+
+
+def _unknown_keys(from_file: Mapping[str, Any]) -> list[str]:
+    known = _known_keys()
+    from_environment = {name for name in os.environ if name.startswith(ENV_PREFIX) and name.isupper()} - {
+        f"{ENV_PREFIX}{name}" for name in known | _ENV_OF_OTHERS
+    }
+    return sorted({key for key in from_file if key not in known} | from_environment)
+
+
+def _explain(error: ValidationError, from_file: Mapping[str, Any]) -> str:
+    return "\n".join(
+        _explain_one([str(part) for part in problem["loc"]], problem["msg"].removeprefix("Value error, "), from_file)
+        for problem in error.errors(include_url=False)
+    )
+
+
+def _explain_one(location: list[str], expected: str, from_file: Mapping[str, Any]) -> str:
+    if not location:
+        return expected
+    key = location[0].upper()
+    where = f"{key}[{location[1]}]" if location[1:] else key
+    if _is_secret(location[0].lower()):
+        return f"{where}: {expected} (the value is a secret and not shown)"
+    given = os.environ.get(f"{ENV_PREFIX}{key}", from_file.get(key))
+    return f"{where}: {expected}, not {given!r}"
+
+
+def _explain_unreadable(error: UnreadableSettingsError) -> str:
+    for name in Settings.model_fields:
+        if f'"{name}"' in str(error):
+            key = f"{ENV_PREFIX}{name.upper()}"
+            shown = "" if _is_secret(name) else f", not {os.environ.get(key)!r}"
+            return f"{key}: must be JSON{shown}"
+    return str(error)
+
+
+def _is_secret(field: str) -> bool:
+    info = Settings.model_fields.get(field)
+    return info is not None and "SecretStr" in str(info.annotation)

@@ -1,0 +1,145 @@
+"""The exchanges, queues and bindings that XQueue needs, as plain data; declaring them is declare.py's business."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+SUBMISSIONS_EXCHANGE = "xqueue.submissions"
+SUBMISSIONS_PARKED = "xqueue.submissions.parked"
+RESULTS_EXCHANGE = "xqueue.results"
+RESULTS_QUEUE = "xqueue.results"
+RESULTS_PARKED = "xqueue.results.parked"
+
+# A course queue of this name would be the parked queue.
+RESERVED_QUEUE_NAMES = frozenset({"parked"})
+
+# RabbitMQ counts returns, and up to 4.2 every requeue is one; attempts are counted by us. Unset means "none" up
+# to 3.13 and 20 from 4.0, -1 loses messages before 4.0; set, requeued messages go to the head on every version.
+DELIVERY_LIMIT = 1_000_000
+
+# Above the longest processing delay that the settings allow (12 h). Ignored by 3.10, where rabbitmq.conf rules.
+CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
+
+Arguments = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A durable exchange of type `kind`."""
+
+    name: str
+    kind: str = "direct"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue; `arguments` as AMQP takes them, `purpose` for people."""
+
+    name: str
+    purpose: str
+    arguments: Arguments = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What `exchange` gets under `routing_key` goes to `queue`."""
+
+    exchange: str
+    queue: str
+    routing_key: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Everything that has to be there before a service can work."""
+
+    exchanges: Sequence[Exchange]
+    queues: Sequence[Queue]
+    bindings: Sequence[Binding]
+
+
+def submissions_queue(queue: str) -> str:
+    """Name the RabbitMQ queue that holds the submissions of the course queue `queue`."""
+    return f"{SUBMISSIONS_EXCHANGE}.{queue}"
+
+
+def retry_queue(delay: float) -> str:
+    """Name the rung that holds a result for `delay` seconds: `xqueue.results.retry.30s`."""
+    if delay < 1:
+        return f"{RESULTS_QUEUE}.retry.{round(delay * 1000)}ms"
+    for unit, seconds in (("h", 3600), ("m", 60)):
+        if delay % seconds == 0:
+            return f"{RESULTS_QUEUE}.retry.{round(delay / seconds)}{unit}"
+    return f"{RESULTS_QUEUE}.retry.{delay:g}s"
+
+
+def topology(queues: Iterable[str], retry_delays: Iterable[float]) -> Topology:
+    """Lay out the broker for the course queues `queues` and the retry rungs `retry_delays` (seconds)."""
+    queues = sorted(queues)
+    return Topology(
+        exchanges=(Exchange(SUBMISSIONS_EXCHANGE), Exchange(RESULTS_EXCHANGE)),
+        queues=(
+            *(_submissions(queue) for queue in queues),
+            _parked(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
+            Queue(
+                RESULTS_QUEUE,
+                "graded results on their way to the LMS",
+                _arguments(
+                    {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)},
+                ),
+            ),
+            *(_rung(delay) for delay in sorted(set(retry_delays))),
+            _parked(RESULTS_PARKED, "results that could not be delivered"),
+        ),
+        bindings=(
+            *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
+            Binding(RESULTS_EXCHANGE, RESULTS_QUEUE, RESULTS_QUEUE),
+        ),
+    )
+
+
+def _submissions(queue: str) -> Queue:
+    return Queue(
+        submissions_queue(queue),
+        f"submissions of {queue} that wait for a grader",
+        _arguments(
+            {
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-consumer-timeout": CONSUMER_TIMEOUT_MS,
+                **_dead_letters_to("", SUBMISSIONS_PARKED),
+            },
+        ),
+    )
+
+
+def _rung(delay: float) -> Queue:
+    # One queue per delay: a per-message TTL would wait behind the head. Straight back to the results queue, never
+    # to the next rung: a cycle of expiries without a reject is dropped silently.
+    return Queue(
+        retry_queue(delay),
+        f"results that are tried again {delay:g} s after a failed callback",
+        _arguments(
+            {
+                "x-message-ttl": round(delay * 1000),
+                **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
+            },
+        ),
+    )
+
+
+def _parked(name: str, purpose: str) -> Queue:
+    return Queue(name, purpose, _arguments({"x-delivery-limit": DELIVERY_LIMIT}))
+
+
+def _dead_letters_to(exchange: str, routing_key: str) -> dict[str, str | int]:
+    # At-least-once needs reject-publish beside it, or RabbitMQ falls back to at-most-once without a word.
+    return {
+        "x-dead-letter-exchange": exchange,
+        "x-dead-letter-routing-key": routing_key,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _arguments(arguments: Mapping[str, str | int]) -> Arguments:
+    return MappingProxyType({"x-queue-type": "quorum", **arguments})

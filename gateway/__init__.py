@@ -1,0 +1,1 @@
+"""The HTTP gateway: the legacy API for the LMS and for pull graders, on top of the broker."""

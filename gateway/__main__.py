@@ -1,0 +1,49 @@
+"""Starts the gateway: reads the settings, builds it, serves until told to stop."""
+
+import logging
+import sys
+
+import uvicorn
+
+from broker_setup.errors import SettingsError
+from broker_setup.logs import log_to_stderr
+from broker_setup.settings import load_settings
+from gateway.app import build
+
+# Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
+KEEP_ALIVE_SECONDS = 75
+# Long polls and uploads under way get this long when we are told to stop.
+GRACE_SECONDS = 5
+
+
+def main() -> None:
+    """Run the gateway; wrong settings are lines on stderr and exit code 2."""
+    try:
+        settings, unknown = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
+    except SettingsError as error:
+        sys.exit(f"xqueue-gateway: {error}")
+    log_to_stderr(settings.log_level)
+    log = logging.getLogger("gateway")
+    if unknown:
+        log.warning("these settings mean nothing here: %s", ", ".join(unknown))
+    passive = [name for name, url in settings.xqueues.items() if url]
+    if passive:
+        log.warning("XQUEUES names a grader to call for %s; passive graders are not called yet", ", ".join(passive))
+    uvicorn.run(
+        build(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""submit/: the call by which the LMS hands in a student's work."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
+from broker_setup.messages import Submission, encode_submission
+from broker_setup.publisher import Publisher
+from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.topology import SUBMISSIONS_EXCHANGE
+from gateway.files import FileStore
+from gateway.http.envelope import refusal, success
+from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
+from gateway.leasing.waiting_count import WaitingCount
+
+log = logging.getLogger(__name__)
+
+INVALID_FORMAT = "Queue request has invalid format"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a well-formed submit asks for; `lms_header` is verbatim."""
+
+    queue: str
+    lms_header: str
+    body: str
+
+
+class LmsCalls:
+    """Turns submits into durable messages."""
+
+    def __init__(
+        self,
+        *,
+        publisher: Publisher,
+        sealer: Sealer,
+        files: FileStore,
+        counts: WaitingCount,
+        queues: frozenset[str],
+        limits: FormLimits,
+        public_url: str | None,
+    ) -> None:
+        self._publisher = publisher
+        self._sealer = sealer
+        self._files = files
+        self._counts = counts
+        self._queues = queues
+        self._limits = limits
+        self._public_url = public_url
+
+    async def submit(self, request: Request) -> Response:
+        """Accept a submission: when this answers 0, the broker has it on disk."""
+        if request.method != "POST":
+            return refusal("Queue requests should use HTTP POST")
+        try:
+            async with read_form(request, self._limits) as form:
+                order = parse_order(form.fields)
+                if order is None:
+                    return refusal(INVALID_FORMAT)
+                if order.queue not in self._queues:
+                    return refusal(f"Queue '{order.queue}' not found")
+                await self._accept(order, form, self._public_url or str(request.base_url).rstrip("/"))
+        except BadFormError as error:
+            log.info("a submit was refused: %s", error)
+            return refusal(INVALID_FORMAT)
+        except (TooLargeError, MessageTooLargeError) as error:
+            return refusal(f"Queue request is too large: {error}")
+        return success(str(await self._waiting(order.queue)))
+
+    async def _accept(self, order: Order, form: Form, base_url: str) -> None:
+        uuid = uuid4().hex
+        submission = Submission(
+            uuid=uuid,
+            queue=order.queue,
+            body=order.body,
+            files=await self._files.save(uuid, form.files, base_url),
+            sealed_return=self._sealer.seal(ReturnAddress(uuid, order.lms_header)),
+        )
+        try:
+            await self._publisher.publish(
+                encode_submission(submission),
+                exchange=SUBMISSIONS_EXCHANGE,
+                routing_key=order.queue,
+            )
+        except BrokerUnavailableError:
+            # It may have been stored all the same; then a grader will want the files.
+            raise
+        except Exception:
+            await self._files.remove(uuid)
+            raise
+        log.debug("submission %s accepted for queue %s", uuid, order.queue)
+
+    async def _waiting(self, queue: str) -> int:
+        try:
+            return max(1, await self._counts.of(queue))
+        except BrokerUnavailableError:
+            # The submission is safe, which is what 0 promises; the number is only for show.
+            return 1
+
+
+def parse_order(fields: Mapping[str, str]) -> Order | None:
+    """Read a submit's fields; None if anything that the contract asks for is missing or of another kind."""
+    lms_header, body = fields.get("xqueue_header"), fields.get("xqueue_body")
+    if lms_header is None or body is None:
+        return None
+    header = json_object(lms_header)
+    if header is None:
+        return None
+    wanted = [header.get(key) for key in ("lms_callback_url", "lms_key", "queue_name")]
+    if not all(isinstance(value, str) for value in wanted):
+        return None
+    return Order(queue=str(wanted[2]), lms_header=lms_header, body=body)
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """Parse a JSON object; None if it is anything else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

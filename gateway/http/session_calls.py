@@ -1,0 +1,54 @@
+"""login/, logout/ and status/."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.accounts import SESSION_SECONDS, Accounts
+from gateway.http.envelope import refusal, success
+from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
+from gateway.http.identity import SESSION_COOKIE
+
+# Names and passwords; nobody needs more.
+LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
+
+
+class SessionCalls:
+    """Opens and ends sessions."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def login(self, request: Request) -> Response:
+        """Open a session."""
+        if request.method != "POST":
+            # Exactly this is what tells the LMS to log in.
+            return refusal("login_required")
+        try:
+            async with read_form(request, LOGIN_LIMITS) as form:
+                name, password = form.fields.get("username"), form.fields.get("password")
+        except (BadFormError, TooLargeError):
+            name = password = None
+        if name is None or password is None:
+            return refusal("Insufficient login info")
+        if not await self._accounts.password_is_right(name, password):
+            return refusal("Incorrect login credentials")
+        answer = success("Logged in")
+        answer.set_cookie(
+            SESSION_COOKIE,
+            self._accounts.new_session(name),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+    async def logout(self, request: Request) -> Response:
+        """End the session in the caller's hands; sessions are signed facts, so no gateway has to be told."""
+        answer = success("Goodbye")
+        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+        return answer
+
+    async def status(self, request: Request) -> Response:
+        """Say that somebody is here."""
+        return success("OK")

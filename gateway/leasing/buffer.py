@@ -1,0 +1,72 @@
+"""Deliveries in memory that wait for a poll, and polls that wait for a delivery."""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Buffer(Generic[T]):
+    """Items by key, first in first out; `push`, `pop` and `remove` are synchronous, so nothing comes in between."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, T] = {}
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for an item."""
+        return len(self._waiters)
+
+    def first(self) -> T | None:
+        """Return the item that has been here longest, or None."""
+        return next(iter(self._items.values()), None)
+
+    def push(self, key: str, item: T) -> None:
+        """Add an item and wake one who waits."""
+        self._items[key] = item
+        self._wake_one()
+
+    def pop(self) -> T | None:
+        """Remove and return the item that has been here longest, or None."""
+        key = next(iter(self._items), None)
+        return None if key is None else self._items.pop(key)
+
+    def remove(self, key: str) -> T | None:
+        """Remove and return the item of that key, or None."""
+        return self._items.pop(key, None)
+
+    def drain(self) -> list[T]:
+        """Remove and return every item."""
+        items = list(self._items.values())
+        self._items.clear()
+        return items
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there may be an item, after `seconds` at the latest; the caller pops, at once."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await waiter
+        except asyncio.CancelledError:
+            # Woken and cancelled at once: the item is still here, and for whoever waits next.
+            if waiter.done() and not waiter.cancelled():
+                self._wake_one()
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
+
+    def _wake_one(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,209 @@
+"""Keeps a consumer on one RabbitMQ queue for as long as somebody asks for its messages.
+
+It only carries out what demand.py decides. All broker calls are made in its own task, so that a client that hangs up
+never cancels one: that would close the channel and requeue everything held on it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from time import monotonic
+from typing import Protocol
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+
+from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.errors import BrokerUnavailableError
+from gateway.leasing.demand import FIRST_PREFETCH, Step, View, next_prefetch, next_step
+
+log = logging.getLogger(__name__)
+
+# How often a consumer that runs looks at the clock; a paused one looks at nothing.
+TICK_SECONDS = 0.25
+RETRY_SECONDS = 0.2
+# What comes comes at once; after this long without a delivery, a consumer with prefetch to spare has seen the end.
+QUIET_SECONDS = 0.05
+
+
+class Deliveries(Protocol):
+    """Who receives the deliveries, and knows how many of them wait for a poll."""
+
+    def received(self, message: AbstractIncomingMessage) -> None:
+        """Take a delivery."""
+
+    def lost(self) -> None:
+        """Forget every delivery: the broker gives them to somebody else."""
+
+    def give_back(self) -> None:
+        """Return the deliveries that nobody asked for."""
+
+    def buffered(self) -> tuple[int, float, int]:
+        """Return how many deliveries wait for a poll, the age of the oldest in seconds, how many polls wait."""
+
+
+class Consumer:
+    """A consumer that starts on demand, rotates when its prefetch is used up, and pauses when nobody asks."""
+
+    def __init__(self, link: Link, queue: str, deliveries: Deliveries) -> None:
+        self._link = link
+        self._queue = queue
+        self._deliveries = deliveries
+        self._wake = asyncio.Event()
+        self._tag: str | None = None
+        self._channel_lost = False
+        self._prefetch = FIRST_PREFETCH
+        self._body_bytes = 0
+        self._unacked: Counter[str] = Counter()
+        self._last_poll = float("-inf")
+        self._polls = 0
+        self._quiet_since = 0.0
+        self.stopped_at = float("-inf")  # monotonic; since when there has been no consumer, where there is none
+        self.failure = "the broker has not answered yet"
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether the broker delivers to us."""
+        return self._tag is not None
+
+    @property
+    def hopeful_until(self) -> float:
+        """Until when (monotonic) a delivery may still be on its way; infinity if we could not have got one yet."""
+        if self._tag is None or self._unacked[self._tag] >= self._prefetch:
+            return float("inf")
+        return self._quiet_since + QUIET_SECONDS
+
+    def demand(self) -> None:
+        """Note that somebody asks for a message."""
+        self._last_poll = monotonic()
+        self._polls += 1
+        self._wake.set()
+
+    def released(self, tag: str) -> None:
+        """Note that a delivery of the consumer `tag` was acked or nacked: its prefetch is free again."""
+        self._unacked[tag] -= 1
+        if self._unacked[tag] <= 0:
+            del self._unacked[tag]
+
+    def nudge(self) -> None:
+        """Look at the situation again: a lease has used up prefetch."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await self._wake.wait()
+            try:
+                # No timeout here but that of the link: nobody waits for this task.
+                channel = await self._link.channel()
+                await self._serve(channel)
+            except (BrokerUnavailableError, *CONNECTION_ERRORS) as error:
+                self._fail(str(error))
+            finally:
+                self._stop()
+                self._unacked.clear()
+                self._deliveries.lost()
+            # Without demand the next look waits for a poll.
+            if monotonic() - self._last_poll > 1:
+                self._wake.clear()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _serve(self, channel: AbstractChannel) -> None:
+        self._channel_lost = False
+        channel.close_callbacks.add(self._on_closed)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._on_cancelled_by_broker)
+        queue = await channel.get_queue(self._queue, ensure=False)
+        try:
+            while not self._channel_lost:
+                self._wake.clear()
+                await self._take_step(next_step(self._view()), channel, queue)
+        finally:
+            channel.close_callbacks.discard(self._on_closed)
+            if not channel.is_closed:
+                # By the broker's cancel, or by our own end: closing gives back what is held on it.
+                with contextlib.suppress(*CONNECTION_ERRORS):
+                    async with asyncio.timeout(1):
+                        await channel.close()
+
+    async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        match step:
+            case Step.CONSUME:
+                self._prefetch = FIRST_PREFETCH
+                await self._consume(channel, queue)
+            case Step.ROTATE:
+                # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
+                old = self._tag
+                self._prefetch = next_prefetch(self._prefetch, self._body_bytes)
+                await self._consume(channel, queue)
+                await self._cancel(queue, old)
+            case Step.PAUSE:
+                # First cancelled, then given back, or they would be delivered to us again at once.
+                old = self._tag
+                self._stop()
+                await self._cancel(queue, old)
+                self._deliveries.give_back()
+            case Step.STAY:
+                buffered, _, _ = self._deliveries.buffered()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_SECONDS if self._tag or buffered else None):
+                        await self._wake.wait()
+
+    async def _consume(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        await channel.set_qos(prefetch_count=self._prefetch)
+        self._tag = await queue.consume(self._on_message)
+        self._quiet_since = monotonic()
+        self._polls = 0
+
+    async def _cancel(self, queue: AbstractQueue, tag: str | None) -> None:
+        if tag is not None:
+            await queue.cancel(tag)
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        if self._channel_lost:
+            return
+        self._unacked[message.consumer_tag or ""] += 1
+        self._quiet_since = monotonic()
+        self._body_bytes = len(message.body)
+        self._deliveries.received(message)
+        self._wake.set()
+
+    def _view(self) -> View:
+        now = monotonic()
+        buffered, oldest, waiting = self._deliveries.buffered()
+        return View(
+            consuming=self._tag is not None,
+            prefetch=self._prefetch,
+            held=max(0, self._unacked[self._tag] - buffered) if self._tag else 0,
+            buffered=buffered,
+            oldest=oldest,
+            waiting=waiting,
+            polls=self._polls,
+            idle=now - self._last_poll,
+        )
+
+    def _on_closed(self, channel: object, error: BaseException | None) -> None:
+        if self._link.is_up:
+            self._fail(str(error))
+        self._end()
+
+    def _on_cancelled_by_broker(self, frame: object) -> None:
+        self._fail("the broker cancelled the consumer: the queue was deleted or moved")
+        self._end()
+
+    def _end(self) -> None:
+        # At once, not when the task comes round: what is held on this channel is the broker's again.
+        self._channel_lost = True
+        self._stop()
+        self._deliveries.lost()
+        self._wake.set()
+
+    def _stop(self) -> None:
+        if self._tag is not None:
+            self._tag = None
+            self.stopped_at = monotonic()
+
+    def _fail(self, why: str) -> None:
+        if why != self.failure:
+            log.warning("queue %s: %s", self._queue, why)
+        self.failure = why

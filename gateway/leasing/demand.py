@@ -1,0 +1,55 @@
+"""When to consume, rotate or pause: the policy of a gateway-managed consumer, as a pure function."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+# A delivery that nobody here asked for in this time goes back, so that a grader at another gateway gets it.
+STALE_SECONDS = 1.0
+# After the last poll; a grader that polls every few seconds keeps its consumer, a weekly one doesn't.
+IDLE_SECONDS = 5.0
+# Prefetch begins at one and doubles with each rotation: a lone grader holds nothing back from others, a busy fleet is
+# served from memory. The size in bytes is bounded too: a poll is answered from memory, not every submission kept there.
+FIRST_PREFETCH = 1
+MAX_PREFETCH = 64
+MAX_PREFETCH_BYTES = 8 * 1024 * 1024
+
+
+class Step(Enum):
+    """What the consumer should do next."""
+
+    CONSUME = auto()
+    ROTATE = auto()  # begin a new consumer with a fresh prefetch, then cancel the present one
+    PAUSE = auto()  # cancel the consumer and give back what nobody asked for
+    STAY = auto()
+
+
+@dataclass(frozen=True)
+class View:
+    """What the policy looks at. Times are seconds."""
+
+    consuming: bool
+    prefetch: int  # of the present consumer
+    held: int  # its deliveries that are leased: they use up its prefetch
+    buffered: int  # deliveries that wait for a poll
+    oldest: float  # how long the oldest of these has waited
+    waiting: int  # polls that wait for a delivery
+    polls: int  # polls since the present consumer began
+    idle: float  # since the last poll
+
+
+def next_step(view: View) -> Step:
+    """Decide on the next step of a consumer."""
+    if view.waiting == 0 and (view.oldest > STALE_SECONDS or (view.consuming and view.idle > IDLE_SECONDS)):
+        return Step.PAUSE
+    if not view.consuming:
+        return Step.CONSUME if view.waiting else Step.STAY
+    used_up = view.held >= max(1, view.prefetch // 2)
+    running_dry = view.buffered <= view.prefetch // 4
+    wanted = view.waiting > 0 or view.polls > view.prefetch // 2
+    return Step.ROTATE if used_up and running_dry and wanted else Step.STAY
+
+
+def next_prefetch(prefetch: int, body_bytes: int) -> int:
+    """Say how many deliveries the next consumer may have out, after one with `prefetch` and bodies of that size."""
+    affordable = max(1, MAX_PREFETCH_BYTES // max(1, body_bytes))
+    return min(2 * prefetch, MAX_PREFETCH, affordable)

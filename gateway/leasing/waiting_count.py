@@ -1,0 +1,71 @@
+"""How many submissions of a course queue wait: the broker's count, asked for once by all who ask at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
+
+from aio_pika.abc import AbstractChannel
+
+from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.topology import submissions_queue
+from gateway.leasing.course_queue import CourseQueue
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 2.0
+
+
+class Coalesced(Generic[T]):
+    """Makes one call for all who ask while another is under way; nobody gets an answer older than its question."""
+
+    def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
+        self._call = call
+        self._current: asyncio.Task[T] | None = None
+        self._next: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """Return what a call that begins after this moment returns, or raise what it raises."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._current))
+        return await asyncio.shield(self._next)
+
+    async def _after(self, current: asyncio.Task[T] | None) -> T:
+        if current is not None:
+            await asyncio.wait({current})
+        self._current, self._next = self._next, None
+        return await self._call()
+
+
+class WaitingCount:
+    """Counts the unleased submissions of each course queue."""
+
+    def __init__(self, link: Link, queues: Mapping[str, CourseQueue]) -> None:
+        self._link = link
+        self._queues = queues
+        self._channel: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+        self._counts = {name: Coalesced(self._asking(name)) for name in queues}
+
+    async def of(self, queue: str) -> int:
+        """Count what waits in `queue`; raise BrokerUnavailableError if the broker can't say."""
+        ready = await self._counts[queue]()
+        return ready + self._queues[queue].waiting_here
+
+    def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
+        async def ask() -> int:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    channel = await self._open()
+                    declared = await channel.declare_queue(submissions_queue(queue), passive=True)
+            except CONNECTION_ERRORS as error:
+                raise BrokerUnavailableError(f"the broker does not say how long the queue is: {error!r}") from error
+            return declared.declaration_result.message_count or 0
+
+        return ask
+
+    async def _open(self) -> AbstractChannel:
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                self._channel = await self._link.channel()
+            return self._channel

@@ -1,0 +1,177 @@
+"""A real gateway process for a test, with a virtual host of its own, and the HTTP clients that use it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import requests
+
+from broker_setup.declare import declare
+from broker_setup.topology import topology
+
+SECRET_KEY = "0123456789abcdef0123456789abcdef"
+USERS = {"lms": "the LMS's password", "grader": "the grader's password"}
+RETRY_DELAYS = (0.1, 0.3)
+START_SECONDS = 30.0
+
+
+@dataclass
+class Gateway:
+    """One gateway process on a port of its own; kill it and start it again as often as needed."""
+
+    amqp_url: str
+    folder: Path
+    queues: Mapping[str, str | None] = field(default_factory=lambda: {"openedx": None, "other": None})
+    settings: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=lambda: free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / f"gateway-{self.port}.log").read_text()
+
+    def start(self, *, until: str = "/readyz") -> None:
+        """Start it and wait until it answers `until` with 200."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith("XQUEUE_")}
+        env |= {
+            "XQUEUE_AMQP_URL": self.amqp_url,
+            "XQUEUE_SECRET_KEY": SECRET_KEY,
+            "XQUEUE_USERS": json.dumps(USERS),
+            "XQUEUE_XQUEUES": json.dumps(self.queues),
+            "XQUEUE_PORT": str(self.port),
+            "XQUEUE_UPLOAD_PATH": str(self.folder / "uploads"),
+            **self.settings,
+        }
+        with (self.folder / f"gateway-{self.port}.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "gateway"], env=env, stdout=log, stderr=log)
+        wait_until(lambda: self._answers(until), START_SECONDS, "the gateway did not become ready")
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it is gone."""
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(15)
+            self.process = None
+
+    def _answers(self, path: str) -> bool:
+        assert self.process
+        if self.process.poll() is not None:
+            raise AssertionError(f"the gateway ended by itself:\n{self.log}")
+        try:
+            return requests.get(f"{self.url}{path}", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+class Client:
+    """Speaks the legacy API over one session, as the LMS and the graders do; logged in with Basic auth at choice."""
+
+    def __init__(self, url: str, user: str = "lms", *, basic: bool = True) -> None:
+        self.url = f"{url}/xqueue/"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        if basic:
+            self.session.auth = (user, USERS[user])
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+
+    def raw(self, method: str, call: str, **options: Any) -> requests.Response:
+        options.setdefault("allow_redirects", False)
+        options.setdefault("timeout", 30)
+        return self.session.request(method, self.url + call, **options)
+
+    def call(self, method: str, call: str, **options: Any) -> tuple[int, Any]:
+        """Make a call; return return_code and content."""
+        answer = self.raw(method, call, **options)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8", answer.text
+        envelope = answer.json()
+        assert set(envelope) == {"return_code", "content"}
+        return envelope["return_code"], envelope["content"]
+
+    def login(self, user: str = "lms", password: str | None = None) -> tuple[int, Any]:
+        return self.call("POST", "login/", data={"username": user, "password": password or USERS[user]})
+
+    def submit(self, lms_header: str, body: str, **options: Any) -> tuple[int, Any]:
+        return self.call("POST", "submit/", data={"xqueue_header": lms_header, "xqueue_body": body}, **options)
+
+    def get(self, queue: str = "openedx", **parameters: Any) -> dict[str, Any] | None:
+        """Take a submission: xqueue_header as the string that came, body, files parsed; None if there was none."""
+        code, content = self.call("GET", "get_submission/", params={"queue_name": queue, **parameters})
+        if code == 1:
+            assert content == f"Queue '{queue}' is empty", content
+            return None
+        submission: dict[str, Any] = json.loads(content)
+        assert set(submission) == {"xqueue_header", "xqueue_body", "xqueue_files"}
+        submission["xqueue_files"] = json.loads(submission["xqueue_files"])
+        return submission
+
+    def put(self, xqueue_header: str, reply: str) -> tuple[int, Any]:
+        return self.call("POST", "put_result/", data={"xqueue_header": xqueue_header, "xqueue_body": reply})
+
+    def queuelen(self, queue: str = "openedx") -> int:
+        code, content = self.call("GET", "get_queuelen/", params={"queue_name": queue})
+        assert code == 0, content
+        assert isinstance(content, int)
+        return content
+
+
+def lms_header(callback_url: str = "http://127.0.0.1:1/callback", key: str = "key", queue: str = "openedx") -> str:
+    return json.dumps({"lms_callback_url": callback_url, "lms_key": key, "queue_name": queue})
+
+
+@contextlib.contextmanager
+def running_gateway(amqp_url: str, folder: Path, **options: Any) -> Iterator[Gateway]:
+    """Declare the topology and run a gateway for as long as the block runs."""
+    gateway = Gateway(amqp_url, folder, **options)
+    declare(amqp_url, topology(gateway.queues, RETRY_DELAYS))
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+def wait_until(holds: Any, seconds: float, otherwise: str) -> None:
+    """Return once `holds()` is true; fail with the sentence `otherwise` after `seconds`."""
+    deadline = monotonic() + seconds
+    while not holds():
+        assert monotonic() < deadline, otherwise
+        sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
