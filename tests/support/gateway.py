@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -24,6 +24,12 @@ RETRY_DELAYS = (0.1, 0.3)
 START_SECONDS = 30.0
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class Gateway:
     """One gateway process on a port of its own; kill it and start it again as often as needed."""
@@ -32,7 +38,7 @@ class Gateway:
     folder: Path
     queues: Mapping[str, str | None] = field(default_factory=lambda: {"openedx": None, "other": None})
     settings: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=lambda: free_port())
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -101,7 +107,7 @@ class Client:
         if basic:
             self.session.auth = (user, USERS[user])
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,9 +175,3 @@ def wait_until(holds: Any, seconds: float, otherwise: str) -> None:
     while not holds():
         assert monotonic() < deadline, otherwise
         sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,58 @@
+"""All processes of XQueue, real, with a fake LMS at one end and fake graders at the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from broker_setup.declare import declare
+from broker_setup.settings import Settings
+from broker_setup.topology import topology
+from tests.support.broker import VHost
+from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway
+from tests.support.lms import FakeLMS, running_lms
+from tests.support.relay import RelayProcess, relay_process
+
+
+@dataclass
+class Stack:
+    """A gateway and the LMS; the relay runs while a test wants it to."""
+
+    amqp_url: str
+    folder: Path
+    gateway: Gateway
+    lms: FakeLMS
+
+    @asynccontextmanager
+    async def relay(self) -> AsyncIterator[RelayProcess]:
+        """Run a relay for as long as the block runs."""
+        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)  # type: ignore[arg-type]
+        async with relay_process(settings, self.folder / "relay.log") as process:
+            yield process
+
+    def headers(self, count: int) -> list[str]:
+        """Make the LMS's headers of `count` submissions, told apart by their keys."""
+        return [self.lms.header(f"key-{number}") for number in range(count)]
+
+
+@asynccontextmanager
+async def running_stack(amqp_url: str, folder: Path, **settings: str) -> AsyncIterator[Stack]:
+    """Declare the topology and run a gateway and an LMS for as long as the block runs."""
+    gateway = Gateway(amqp_url, folder, settings=settings)
+    await asyncio.to_thread(declare, amqp_url, topology(gateway.queues, RETRY_DELAYS))
+    async with running_lms() as lms:
+        await asyncio.to_thread(gateway.start)
+        try:
+            yield Stack(amqp_url, folder, gateway, lms)
+        finally:
+            await asyncio.to_thread(gateway.kill)
+
+
+@pytest.fixture
+async def stack(vhost: VHost, tmp_path: Path) -> AsyncIterator[Stack]:
+    """A running gateway and LMS on a virtual host of their own."""
+    async with running_stack(vhost.amqp_url, tmp_path) as running:
+        yield running

@@ -1,0 +1,123 @@
+"""Processes are killed at the worst moments; what was answered 0 ends in exactly one settled result."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
+from deploy.local.node import PrivateNode
+from tests.acceptance.conftest import Stack, running_stack
+from tests.support.fleet import Fleet, fleet, reply_to
+from tests.support.gateway import Client
+from tests.support.lms import FakeLMS
+from tests.support.queues import ready
+
+LEASES = 50
+
+
+def delivered(lms: FakeLMS) -> Counter[str]:
+    """Count the callbacks that the LMS answered with 200, by the submission's header."""
+    return Counter(callback.xqueue_header.decode() for callback in lms.accepted)
+
+
+async def lease_some(clients: Fleet, count: int) -> list[dict[str, str]]:
+    leased = [await clients.take(wait=5) for _ in range(count)]
+    assert all(leased)
+    return [submission for submission in leased if submission]
+
+
+async def test_a_gateway_killed_with_fifty_leases_out_loses_nothing(stack: Stack) -> None:
+    headers = stack.headers(200)
+    async with stack.relay(), fleet(stack.gateway.url) as clients:
+        accepted = await clients.submit_all(headers)
+        assert len(accepted) == len(headers)
+        leased = await lease_some(clients, LEASES)
+        await asyncio.to_thread(stack.gateway.kill)
+        await asyncio.to_thread(stack.gateway.start)
+        # The graders of before hand in what they have; the new ones grade everything that is still in the queue.
+        await asyncio.gather(
+            clients.grade_until(lambda: len(delivered(stack.lms)) == len(accepted), graders=8),
+            *(clients.put(submission, reply_to(submission["xqueue_body"])) for submission in leased),
+        )
+        with Client(stack.gateway.url) as client:
+            assert await asyncio.to_thread(client.get, wait=1) is None
+    assert delivered(stack.lms) == Counter(accepted)
+
+
+async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_nothing(stack: Stack) -> None:
+    headers = stack.headers(600)
+    async with stack.relay(), fleet(stack.gateway.url) as clients:
+        graders = asyncio.create_task(
+            clients.grade_until(lambda: submitting.done() and len(delivered(stack.lms)) >= len(submitting.result())),
+        )
+        submitting = asyncio.create_task(clients.submit_all(headers, at_once=8))
+        for enough in (60, 150, 300):
+            # Killed when that many results are through: in the midst of submits, polls and results.
+            await stack.lms.wait_accepted(enough, within=60)
+            await asyncio.to_thread(stack.gateway.kill)
+            await asyncio.to_thread(stack.gateway.start)
+        accepted = await submitting
+        await asyncio.wait_for(graders, 60)
+        with Client(stack.gateway.url) as client:
+            assert await asyncio.to_thread(client.get, wait=1) is None
+    counts = delivered(stack.lms)
+    # A submit whose answer got lost may have been accepted all the same; none that was answered 0 is missing.
+    assert set(accepted) <= set(counts)
+    assert set(counts.values()) == {1}
+
+
+async def test_a_relay_killed_with_five_hundred_results_waiting_delivers_all_of_them(stack: Stack) -> None:
+    headers = stack.headers(500)
+    async with fleet(stack.gateway.url) as clients:
+        await clients.submit_all(headers)
+        await clients.grade_until(lambda: clients.taken.total() == len(headers))
+        async with stack.relay() as relay:
+            await stack.lms.wait_accepted(100)
+            await relay.kill()
+        async with stack.relay():
+            await stack.lms.wait_accepted(len(headers))
+            counts = await settled(stack, len(headers))
+    assert set(counts) == set(headers)
+    # Repeats are at most what was in flight when it was killed.
+    assert counts.total() - len(counts) <= 64
+
+
+async def settled(stack: Stack, count: int) -> Counter[str]:
+    """Wait until that many different callbacks are in."""
+    async with asyncio.timeout(30):
+        while len(delivered(stack.lms)) < count:
+            await asyncio.sleep(0.05)
+    return delivered(stack.lms)
+
+
+async def test_a_broker_killed_with_leases_out_and_results_waiting_loses_nothing(
+    private_node: PrivateNode,
+    tmp_path: Path,
+) -> None:
+    async with running_stack(private_node.amqp_url, tmp_path) as stack, fleet(stack.gateway.url) as clients:
+        headers = stack.headers(300)
+        accepted = await clients.submit_all(headers)
+        assert len(accepted) == len(headers)
+        graded = await lease_some(clients, 100)
+        for submission in graded:
+            assert await clients.put(submission, reply_to(submission["xqueue_body"]))
+        leased = await lease_some(clients, LEASES)
+
+        await asyncio.to_thread(private_node.kill)
+        # Handed in while the broker is away: answered 503 and tried again until it is back.
+        handing_in = [
+            asyncio.create_task(clients.put(submission, reply_to(submission["xqueue_body"]))) for submission in leased
+        ]
+        await asyncio.to_thread(private_node.start)
+
+        async with stack.relay():
+            await asyncio.gather(
+                *handing_in,
+                clients.grade_until(lambda: len(delivered(stack.lms)) == len(accepted), graders=8),
+            )
+            assert delivered(stack.lms) == Counter(accepted)
+            # The leases outlived the broker: nobody else got that work.
+            assert set(clients.handed_out.values()) == {1}
+            assert all(handed_in.result() for handed_in in handing_in)
+            for queue in (submissions_queue("openedx"), SUBMISSIONS_PARKED, RESULTS_PARKED):
+                assert await ready(stack.amqp_url, queue) == 0
