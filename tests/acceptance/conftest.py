@@ -29,7 +29,7 @@ class Stack:
     @asynccontextmanager
     async def relay(self) -> AsyncIterator[RelayProcess]:
         """Run a relay for as long as the block runs."""
-        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)  # type: ignore[arg-type]
+        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
         async with relay_process(settings, self.folder / "relay.log") as process:
             yield process
 

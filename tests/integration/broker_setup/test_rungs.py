@@ -1,0 +1,62 @@
+"""A rung holds a result for its delay and gives it back to the results queue, as it was."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.connection import Link, supervised
+from broker_setup.messages import Result, decode_result, encode_result
+from broker_setup.publisher import Publisher
+from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from tests.support.broker import VHost
+from tests.support.publishing import UUID, result
+from tests.support.waiting import eventually
+
+
+async def test_a_result_comes_straight_back_after_the_delay_as_it_was(declared: VHost) -> None:
+    sent = Result(UUID, "\r\n \N{GRINNING FACE}".encode() + b"\xff", "sealed", attempt=3)
+    link = Link(declared.amqp_url, "rungs")
+    async with supervised(link), asyncio.timeout(30):
+        await link.wait_up()
+        came: list[tuple[float, Result]] = []
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            came.append((time.monotonic(), decode_result(message)))
+            await message.ack()
+
+        channel = await link.channel(prefetch=10)
+        await (await channel.get_queue(RESULTS_QUEUE, ensure=False)).consume(take)
+        publisher = Publisher(link)
+        # Twice the same way: the relay publishes afresh each time, so RabbitMQ sees no cycle.
+        for turn in (1, 2):
+            started = time.monotonic()
+            await publisher.publish(encode_result(sent), exchange="", routing_key=retry_queue(1))
+            await eventually(lambda turn=turn: len(came) == turn)  # type: ignore[misc]
+            arrived, received = came[-1]
+            assert received == sent
+            assert 0.9 < arrived - started < 3
+
+
+async def test_a_short_delay_does_not_wait_behind_a_long_one(declared: VHost, count: Callable[[str], int]) -> None:
+    link = Link(declared.amqp_url, "rungs")
+    async with supervised(link), asyncio.timeout(30):
+        await link.wait_up()
+        publisher = Publisher(link)
+        for delay in (3600, 1, 0.3):
+            message = encode_result(Result(UUID, str(delay).encode(), "sealed"))
+            await publisher.publish(message, exchange="", routing_key=retry_queue(delay))
+        await eventually(lambda: count(RESULTS_QUEUE) == 2, seconds=5)
+        assert [count(retry_queue(delay)) for delay in (3600, 1, 0.3)] == [1, 0, 0]
+
+
+async def test_many_results_all_come_back(declared: VHost, count: Callable[[str], int]) -> None:
+    link = Link(declared.amqp_url, "rungs")
+    async with supervised(link), asyncio.timeout(60):
+        await link.wait_up()
+        publisher = Publisher(link)
+        rung = retry_queue(0.3)
+        await asyncio.gather(*(publisher.publish(result(), exchange="", routing_key=rung) for _ in range(500)))
+        await eventually(lambda: count(RESULTS_QUEUE) == 500)
+        assert count(retry_queue(0.3)) == 0

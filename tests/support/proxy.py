@@ -1,0 +1,92 @@
+"""A TCP proxy before the broker, to cut, freeze and restore what connects through it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Proxy:
+    """Passes bytes both ways between a port of its own and the broker at `target_url`."""
+
+    def __init__(self, target_url: str) -> None:
+        self._target = urlsplit(target_url)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The broker's URL, by way of the proxy."""
+        account = self._target.netloc.rpartition("@")[0]
+        return urlunsplit(self._target._replace(netloc=f"{account}@127.0.0.1:{self._port}"))
+
+    async def open(self) -> None:
+        """Accept connections; on the same port again after a `close`."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Accept no more connections and cut those that stand."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def freeze(self) -> None:
+        """Keep the connections and pass nothing on."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Pass everything on again, what waited first."""
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            # The cut ends both sides, whoever of them began it.
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await self._serve(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_broker, to_broker = await asyncio.open_connection(self._target.hostname, self._target.port)
+        pumps = [
+            asyncio.create_task(self._pump(reader, to_broker)),
+            asyncio.create_task(self._pump(from_broker, writer)),
+        ]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            to_broker.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await self._flowing.wait()
+            writer.write(data)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def proxied(target_url: str) -> AsyncIterator[Proxy]:
+    """Run a proxy for as long as the block runs."""
+    proxy = Proxy(target_url)
+    await proxy.open()
+    try:
+        yield proxy
+    finally:
+        proxy.thaw()
+        await proxy.close()

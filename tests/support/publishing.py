@@ -1,0 +1,18 @@
+"""Results to publish, where a test is about publishing rather than about results."""
+
+from aio_pika import Message
+
+from broker_setup.messages import Result, encode_result
+from broker_setup.publisher import Publisher
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+
+UUID = "0123456789abcdef" * 2
+
+
+def result(body: bytes = b"graded") -> Message:
+    """A result, ready to be published once: each publish needs a message of its own."""
+    return encode_result(Result(UUID, body, "sealed"))
+
+
+async def publish(publisher: Publisher, body: bytes = b"graded") -> None:
+    await publisher.publish(result(body), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)

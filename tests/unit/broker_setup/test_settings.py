@@ -1,0 +1,129 @@
+"""The settings: where values come from, which one wins, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from broker_setup.errors import SettingsError
+from broker_setup.settings import Settings, load_settings
+
+SECRET = "0123456789abcdef" * 2
+
+
+def write(folder: Path, text: str) -> str:
+    file = folder / "xqueue.yml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_without_file_and_environment_the_defaults_hold() -> None:
+    settings, unknown = load_settings()
+    assert settings == Settings()
+    assert unknown == []
+
+
+def test_the_originals_file_is_read_with_its_key_names_and_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+        XQUEUES: {openedx: null, matlab: "http://grader.example/grade/"}
+        USERS: {lms: password}
+        SUBMISSION_PROCESSING_DELAY: 10
+        REQUESTS_TIMEOUT: 7
+        REQUESTS_BASIC_AUTH: [edx, gate]
+        UPLOAD_URL_EXPIRE: 3600
+    """
+    monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, text))
+    settings, unknown = load_settings()
+    assert settings.xqueues == {"openedx": None, "matlab": "http://grader.example/grade"}
+    assert settings.users["lms"].get_secret_value() == "password"
+    assert settings.submission_processing_delay == 10
+    assert settings.requests_timeout == 7
+    assert settings.requests_basic_auth is not None
+    assert settings.requests_basic_auth[0] == "edx"
+    assert settings.requests_basic_auth[1].get_secret_value() == "gate"
+    assert settings.upload_url_expire == 3600
+    assert unknown == []
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, "{PORT: 1, REQUESTS_TIMEOUT: 9}"))
+    monkeypatch.setenv("XQUEUE_PORT", "2")
+    settings, _ = load_settings()
+    assert (settings.port, settings.requests_timeout) == (2, 9)
+
+
+def test_maps_and_lists_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_XQUEUES", '{"openedx": null, "c++": "https://grader.example"}')
+    monkeypatch.setenv("XQUEUE_USERS", '{"lms": "a:b"}')
+    monkeypatch.setenv("XQUEUE_RETRY_DELAYS", "[0.2, 60]")
+    settings, _ = load_settings()
+    assert settings.xqueues == {"openedx": None, "c++": "https://grader.example"}
+    assert settings.users["lms"].get_secret_value() == "a:b"
+    assert settings.retry_delays == (0.2, 60)
+
+
+@pytest.mark.parametrize("value", ['["edx", "a:b"]', "edx:a:b"])
+def test_basic_auth_is_a_pair_or_a_user_and_password_with_a_colon(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_REQUESTS_BASIC_AUTH", value)
+    auth = load_settings()[0].requests_basic_auth
+    assert auth is not None
+    assert (auth[0], auth[1].get_secret_value()) == ("edx", "a:b")
+
+
+def test_an_empty_file_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, "# nothing yet\n"))
+    assert load_settings() == (Settings(), [])
+
+
+def test_keys_that_mean_nothing_here_are_named_once_and_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, "{DATABASES: {}, CACHES: {}, PORT: 5}"))
+    monkeypatch.setenv("XQUEUE_PROT", "6")
+    settings, unknown = load_settings()
+    assert unknown == ["CACHES", "DATABASES", "XQUEUE_PROT"]
+    assert settings.port == 5
+
+
+@pytest.mark.parametrize("key", ["port", "Port", "_env_prefix", "self"])
+def test_a_key_that_is_not_ours_to_the_letter_changes_nothing(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, f"{key}: 5"))
+    assert load_settings() == (Settings(), [key])
+
+
+def test_the_local_stacks_own_variables_are_not_taken_for_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_DATA_DIR", "/somewhere")
+    assert load_settings()[1] == []
+
+
+def test_secrets_are_the_current_one_and_then_the_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_SECRET_KEY", SECRET)
+    monkeypatch.setenv("XQUEUE_SECRET_KEY_FALLBACKS", f'["{SECRET[::-1]}"]')
+    assert load_settings()[0].secrets == (SECRET, SECRET[::-1])
+    assert Settings().secrets == (SECRET, SECRET[::-1])
+
+
+def test_no_secret_is_no_secrets() -> None:
+    assert Settings().secrets == ()
+
+
+def test_what_a_process_cannot_do_without_is_asked_for_by_name() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(require=("SECRET_KEY", "XQUEUES"))
+    first, second = str(caught.value).split("\n")
+    assert "SECRET_KEY is not set" in first
+    assert "XQUEUE_SECRET_KEY" in first
+    assert "XQUEUES is not set" in second
+
+
+def test_settings_do_not_change_after_the_start() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_topology_is_that_of_the_queues_and_rungs_in_the_settings() -> None:
+    topology = Settings(xqueues={"openedx": None}, retry_delays=(1,)).topology
+    names = {queue.name for queue in topology.queues}
+    assert {"xqueue.submissions.openedx", "xqueue.results.retry.1s"} <= names

@@ -1,0 +1,153 @@
+"""The compose file, read rather than run: no Docker engine runs where these tests do."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from broker_setup.connection import HEARTBEAT_SECONDS
+from broker_setup.settings import ENV_PREFIX, Settings, load_settings
+from broker_setup.topology import CONSUMER_TIMEOUT_MS
+from tests.support.dockerfile import environment, instructions
+from tests.support.project import ROOT, pyproject, text
+
+FOLDER = ROOT / "deploy/compose"
+COMPOSE: dict[str, Any] = yaml.safe_load(text("deploy/compose/compose.yaml"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("xqueue-rabbitmq:")}
+EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", text("deploy/compose/xqueue.env.example"), re.MULTILINE))
+FILLED = EXAMPLE | {"BROKER_PASSWORD": "p", "XQUEUE_SECRET_KEY": 32 * "s", "XQUEUE_USERS": '{"lms": "p"}'}
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+
+
+def filled(value: str) -> str:
+    return VARIABLE.sub(lambda match: FILLED.get(match[1]) or match[2] or "", value)
+
+
+def variables(service: dict[str, Any]) -> dict[str, str]:
+    return {name: filled(str(value)) for name, value in service["environment"].items()}
+
+
+def test_the_services_run_the_projects_commands() -> None:
+    scripts = set(pyproject()["project"]["scripts"])
+    assert {service["command"][0] for service in OURS.values()} == scripts
+    assert OURS["declare"]["command"] == ["xqueue-broker", "declare"]
+
+
+def test_the_image_is_built_from_our_dockerfile_and_tagged_with_our_version() -> None:
+    for service in OURS.values():
+        assert (FOLDER / service["build"]["context"]).resolve() == ROOT
+        assert (ROOT / service["build"]["dockerfile"]).is_file()
+        assert filled(service["image"]) == f"xqueue-rabbitmq:{pyproject()['project']['version']}"
+
+
+def test_every_setting_that_is_set_exists() -> None:
+    fields = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for service in OURS.values():
+        assert set(service["environment"]) <= fields | {"XQUEUE_CFG"}
+    assert {name for name in EXAMPLE if name.startswith(ENV_PREFIX)} <= fields
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_starts_with_the_settings_that_it_gets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in variables(OURS[name]).items():
+        monkeypatch.setenv(key, value)
+    mounted = next(volume for volume in OURS[name]["volumes"] if ":/etc/xqueue/" in volume).split(":")
+    assert mounted[1:] == [variables(OURS[name])["XQUEUE_CFG"], "ro"]
+    monkeypatch.setenv("XQUEUE_CFG", str(FOLDER / mounted[0]))
+    settings, unknown = load_settings(require=["SECRET_KEY", "XQUEUES"])
+    assert unknown == []
+    assert settings.amqp_url.get_secret_value() == "amqp://xqueue:p@broker:5672/"
+
+
+def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_round() -> None:
+    used = {match[0] for match in VARIABLE.findall(text("deploy/compose/compose.yaml"))}
+    assert used - {"IMAGE_TAG"} == set(EXAMPLE)
+
+
+def test_the_example_holds_no_secret_and_what_is_missing_stops_the_start() -> None:
+    secrets = {"BROKER_PASSWORD", "XQUEUE_SECRET_KEY", "XQUEUE_USERS"}
+    assert {name for name, value in EXAMPLE.items() if not value} == secrets
+    for match in re.finditer(r"\$\{(\w+)(.{2})", text("deploy/compose/compose.yaml")):
+        assert (match[2] == ":?") == (match[1] in secrets), match[1]
+
+
+def test_defaults_are_those_of_the_example() -> None:
+    for name, default in VARIABLE.findall(text("deploy/compose/compose.yaml")):
+        if EXAMPLE.get(name):
+            assert default == EXAMPLE[name]
+
+
+def test_the_filled_in_example_stays_out_of_version_control() -> None:
+    assert ".env" in text("deploy/compose/.gitignore").split("\n")
+
+
+def test_the_broker_has_the_account_that_the_services_use() -> None:
+    assert variables(SERVICES["broker"])["RABBITMQ_DEFAULT_USER"] == "xqueue"
+    assert variables(SERVICES["broker"])["RABBITMQ_DEFAULT_PASS"] == FILLED["BROKER_PASSWORD"]
+
+
+def test_every_published_port_is_published_on_the_loopback_address_only() -> None:
+    ports = [filled(port) for service in SERVICES.values() for port in service.get("ports", [])]
+    assert sorted(ports) == ["127.0.0.1:15672:15672", "127.0.0.1:18040:18040", "127.0.0.1:5672:5672"]
+
+
+def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
+    image = environment(instructions("deploy/image/Dockerfile"))
+    gateway = variables(OURS["gateway"])
+    assert gateway["XQUEUE_PORT"] == image["XQUEUE_PORT"] == "18040"
+    assert gateway["XQUEUE_PUBLIC_URL"] == "http://127.0.0.1:18040"
+    assert gateway["XQUEUE_HOST"] == image["XQUEUE_HOST"] == "0.0.0.0"
+
+
+def test_uploads_and_queues_are_kept_in_volumes() -> None:
+    assert f"uploads:{variables(OURS['gateway'])['XQUEUE_UPLOAD_PATH']}" in OURS["gateway"]["volumes"]
+    assert "broker-data:/var/lib/rabbitmq" in SERVICES["broker"]["volumes"]
+    assert SERVICES["broker"]["hostname"]  # part of the place of the data in that volume
+    assert set(COMPOSE["volumes"]) == {"uploads", "broker-data"}
+
+
+def test_mounted_files_exist() -> None:
+    mounts = [volume for service in SERVICES.values() for volume in service["volumes"] if volume.startswith("./")]
+    assert mounts
+    assert [mount for mount in mounts if not (FOLDER / Path(mount.split(":")[0])).is_file()] == []
+
+
+def test_services_wait_for_the_broker_and_for_its_queues() -> None:
+    healthy = {"condition": "service_healthy"}
+    assert SERVICES["broker"]["healthcheck"]["test"][:2] == ["CMD", "rabbitmq-diagnostics"]
+    assert OURS["declare"]["depends_on"] == {"broker": healthy}
+    for name in ("gateway", "relay"):
+        declared = {"condition": "service_completed_successfully"}
+        assert OURS[name]["depends_on"] == {"broker": healthy, "declare": declared}
+
+
+def test_only_the_gateway_is_asked_for_its_health() -> None:
+    assert OURS["gateway"]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
+    assert OURS["declare"]["healthcheck"] == OURS["relay"]["healthcheck"] == {"disable": True}
+
+
+def test_what_serves_comes_back_and_what_runs_once_does_not() -> None:
+    restarts = {name: service["restart"] for name, service in SERVICES.items()}
+    assert restarts == {
+        "broker": "unless-stopped",
+        "declare": "no",
+        "gateway": "unless-stopped",
+        "relay": "unless-stopped",
+    }
+
+
+def test_the_services_can_gain_no_rights() -> None:
+    for service in OURS.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "user" not in service  # the image's own
+        assert "privileged" not in service
+
+
+def test_the_broker_is_as_patient_as_the_queues_and_notices_the_dead_as_soon_as_its_clients() -> None:
+    config = dict(re.findall(r"^([\w.]+) = (\S+)$", text("deploy/compose/rabbitmq.conf"), re.MULTILINE))
+    assert int(config["consumer_timeout"]) == CONSUMER_TIMEOUT_MS
+    assert int(config["heartbeat"]) == HEARTBEAT_SECONDS
