@@ -45,8 +45,8 @@ class Submission:
 
     @property
     def submission_id(self) -> int:
-        """The id on the wire: an integer below 2^53, so that JavaScript and `%d` keep it whole."""
-        return int(self.uuid, 16) & (2**53 - 1)
+        """The id on the wire."""
+        return submission_id_of(bytes.fromhex(self.uuid))
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Result:
     sealed_return: str
     attempt: int = 0
     amendment: int = 0
+
+
+def submission_id_of(uuid: bytes) -> int:
+    """Derive the id on the wire from a uuid's 16 bytes: below 2^53, so that JavaScript and `%d` keep it whole."""
+    return int.from_bytes(uuid) & (2**53 - 1)
 
 
 def encode_submission(submission: Submission) -> Message:

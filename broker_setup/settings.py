@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     secret_key: SecretKey | None = None
     secret_key_fallbacks: tuple[SecretKey, ...] = ()
     xqueues: dict[QueueName, Annotated[str, AfterValidator(_http_url)] | None] = Field(default_factory=dict)
+    ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
+    ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 
     # the gateway
@@ -128,7 +130,12 @@ class Settings(BaseSettings):
     @property
     def topology(self) -> Topology:
         """The exchanges and queues that these settings ask for."""
-        return topology(self.xqueues, self.retry_delays)
+        return topology(
+            self.xqueues,
+            self.retry_delays,
+            ledger_max_age=self.ledger_max_age,
+            ledger_max_size=self.ledger_max_size,
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:

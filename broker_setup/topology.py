@@ -9,6 +9,7 @@ SUBMISSIONS_PARKED = "xqueue.submissions.parked"
 RESULTS_EXCHANGE = "xqueue.results"
 RESULTS_QUEUE = "xqueue.results"
 RESULTS_PARKED = "xqueue.results.parked"
+LEDGER = "xqueue.ledger"
 
 # A course queue of this name would be the parked queue.
 RESERVED_QUEUE_NAMES = frozenset({"parked"})
@@ -19,6 +20,9 @@ DELIVERY_LIMIT = 1_000_000
 
 # Above the longest processing delay that the settings allow (12 h). Ignored by 3.10, where rabbitmq.conf rules.
 CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
+
+# Retention goes by whole segments and always keeps the last one, so they are small.
+LEDGER_SEGMENT_BYTES = 10_000_000
 
 Arguments = Mapping[str, str | int]
 
@@ -73,8 +77,17 @@ def retry_queue(delay: float) -> str:
     return f"{RESULTS_QUEUE}.retry.{delay:g}s"
 
 
-def topology(queues: Iterable[str], retry_delays: Iterable[float]) -> Topology:
-    """Lay out the broker for the course queues `queues` and the retry rungs `retry_delays` (seconds)."""
+def topology(
+    queues: Iterable[str],
+    retry_delays: Iterable[float],
+    *,
+    ledger_max_age: int = 7 * 24 * 3600,
+    ledger_max_size: int = 20 * 1024**3,
+) -> Topology:
+    """Lay out the broker for the course queues `queues` and the retry rungs `retry_delays` (seconds).
+
+    The ledger forgets what is older than `ledger_max_age` seconds or beyond `ledger_max_size` bytes.
+    """
     queues = sorted(queues)
     return Topology(
         exchanges=(Exchange(SUBMISSIONS_EXCHANGE), Exchange(RESULTS_EXCHANGE)),
@@ -90,6 +103,7 @@ def topology(queues: Iterable[str], retry_delays: Iterable[float]) -> Topology:
             ),
             *(_rung(delay) for delay in sorted(set(retry_delays))),
             _parked(RESULTS_PARKED, "results that could not be delivered"),
+            _ledger(ledger_max_age, ledger_max_size),
         ),
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
@@ -122,6 +136,21 @@ def _rung(delay: float) -> Queue:
             {
                 "x-message-ttl": round(delay * 1000),
                 **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
+            },
+        ),
+    )
+
+
+def _ledger(max_age: int, max_size: int) -> Queue:
+    return Queue(
+        LEDGER,
+        "what happened to each submission, in one order",
+        MappingProxyType(
+            {
+                "x-queue-type": "stream",
+                "x-max-age": f"{max_age}s",
+                "x-max-length-bytes": max_size,
+                "x-stream-max-segment-size-bytes": LEDGER_SEGMENT_BYTES,
             },
         ),
     )

@@ -1,0 +1,139 @@
+"""The events of the ledger, as frozen values; docs/reference/ledger.md is the same list for people.
+
+In all of them `at` is when the writer noted it (seconds since the epoch) and `submission` the 16 bytes of the
+submission's uuid; `url` is the hash of its full callback URL, empty where the writer can't know it. Nothing in the
+ledger is a secret: lease keys and callback URLs stand there as hashes, the LMS's header only sealed.
+"""
+
+import hashlib
+
+from msgspec import Struct
+
+# 96 bits: among a million URLs two of one hash are as likely as not after 10^17 days.
+URL_HASH_BYTES = 12
+# Keys are 128 random bits, so a plain hash hides them as well as a slow one.
+KEY_HASH_BYTES = 16
+
+
+class Event(Struct, frozen=True, array_like=True):
+    """What happened to a submission."""
+
+    at: float
+    submission: bytes
+
+
+class Submitted(Event, frozen=True, array_like=True, tag=1):
+    """The LMS's submit was accepted."""
+
+    queue: str
+    url: bytes
+
+
+class Leased(Event, frozen=True, array_like=True, tag=2):
+    """A grader got it until `expires_at`; `key` is the hash of the lease key, `sealed` the sealed return address."""
+
+    queue: str
+    url: bytes
+    key: bytes
+    expires_at: float
+    sealed: str
+    attempt: int
+
+
+class Extended(Event, frozen=True, array_like=True, tag=3):
+    """The lease of `key` runs until `expires_at`."""
+
+    key: bytes
+    expires_at: float
+
+
+class Released(Event, frozen=True, array_like=True, tag=4):
+    """The grader of `key` gave it back; nobody gets it before `available_at`. `failed` counts as a failed attempt."""
+
+    key: bytes
+    available_at: float
+    failed: bool
+
+
+class Expired(Event, frozen=True, array_like=True, tag=5):
+    """The lease of `key` ran out, and its holder gave the delivery back."""
+
+    key: bytes
+
+
+class Graded(Event, frozen=True, array_like=True, tag=6):
+    """The first result is safe in the results queue; `digest` is of the reply."""
+
+    queue: str
+    url: bytes
+    key: bytes
+    digest: bytes
+
+
+class Amended(Event, frozen=True, array_like=True, tag=7):
+    """A further, different result of the same lease is safe; `amendment` counts from 1."""
+
+    key: bytes
+    digest: bytes
+    amendment: int
+
+
+class Superseded(Event, frozen=True, array_like=True, tag=8):
+    """It left its queue ungraded, because `by`, a newer submission with the same callback URL, took its place."""
+
+    queue: str
+    by: bytes
+
+
+class Retired(Event, frozen=True, array_like=True, tag=9):
+    """An operator took it out of its queue."""
+
+    queue: str
+    url: bytes
+    reason: str
+
+
+class Parked(Event, frozen=True, array_like=True, tag=10):
+    """It left its queue for the parked submissions."""
+
+    queue: str
+    url: bytes
+    reason: str
+
+
+class Delivered(Event, frozen=True, array_like=True, tag=11):
+    """The LMS took the callback, after `attempts` tries."""
+
+    attempts: int
+
+
+class Undeliverable(Event, frozen=True, array_like=True, tag=12):
+    """The result was parked."""
+
+    reason: str
+
+
+AnyEvent = (
+    Submitted
+    | Leased
+    | Extended
+    | Released
+    | Expired
+    | Graded
+    | Amended
+    | Superseded
+    | Retired
+    | Parked
+    | Delivered
+    | Undeliverable
+)
+
+
+def hash_url(url: str) -> bytes:
+    """Hash a callback URL, whole."""
+    return hashlib.blake2b(url.encode(errors="surrogatepass"), digest_size=URL_HASH_BYTES).digest()
+
+
+def hash_key(key: str) -> bytes:
+    """Hash a lease key."""
+    return hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=KEY_HASH_BYTES).digest()

@@ -1,0 +1,328 @@
+"""What the ledger says of leases and queues: events in, state out; no I/O, no clock, no deliveries.
+
+Every gateway applies the same events in the same order, so all of them come to the same answers: of two leases of one
+submission the first in the ledger is the lease, and the second is void.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from heapq import heappop, heappush
+from itertools import takewhile
+from struct import Struct as Packing
+from typing import Any
+
+from broker_setup.ledger.events import (
+    Amended,
+    AnyEvent,
+    Extended,
+    Graded,
+    Leased,
+    Parked,
+    Released,
+    Retired,
+    Submitted,
+    Superseded,
+    hash_key,
+)
+from broker_setup.messages import submission_id_of
+
+# A grader that corrects its result does so at once; later, the student has seen the first one.
+AMENDMENT_SECONDS = 300.0
+# How long, and of how many submissions, we know which key settled them: longer than a client repeats itself.
+SETTLED_SECONDS = 600.0
+SETTLED_MAX = 50_000
+# How long we know that a submission is closed at all. A delivery of one can come back while its queue holds it unacked,
+# which ends with the gateway that held it; a day is what a replay covers, too.
+CLOSED_SECONDS = 24 * 3600.0
+TRIM_SECONDS = 60.0
+
+# A submission that waits: uuid and when it was submitted. Packed, for there may be a million of them.
+_WAITING = Packing("16sd")
+
+
+class Standing(Enum):
+    """What is known of a submission whose delivery is at hand."""
+
+    FREE = auto()  # may be leased
+    LEASED = auto()  # somebody is grading it, or it may not be leased yet: keep the delivery
+    CLOSED = auto()  # settled, retired or parked: the delivery is only debris
+    SUPERSEDED = auto()  # a newer submission took its place: the delivery goes, and the ledger hears of it
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a grader was told, and what its result needs; times are seconds since the epoch.
+
+    A lease that was released has the key b"" and "expires" when the submission may be leased again.
+    """
+
+    submission: bytes
+    queue: str
+    url: bytes
+    key: bytes
+    granted_at: float
+    expires_at: float
+    sealed: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A submission whose result is safe: `digest` is of the newest one, `results` how many came."""
+
+    lease: Lease
+    digest: bytes
+    results: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Take:
+    """The result is welcome; `amendment` counts from 0 (the first result) upwards, `late` if the lease has run out."""
+
+    lease: Lease
+    amendment: int
+    late: bool
+
+
+class Refusal(Enum):
+    """Why a result is not taken."""
+
+    UNKNOWN_SUBMISSION = auto()
+    WRONG_KEY = auto()
+    REPEAT = auto()  # it is here already: success for the caller, nothing to do
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an event has done: was it valid, and whose deliveries should be let go of now (queue, submission)."""
+
+    valid: bool
+    gone: Sequence[tuple[str, bytes]] = ()
+
+
+_VALID = Outcome(valid=True)
+_VOID = Outcome(valid=False)
+
+
+class LedgerState:
+    """The leases that run or ran out unsettled, what was closed lately, and what waits, by callback URL."""
+
+    def __init__(self, supersede_after: Callable[[str], float | None]) -> None:
+        """`supersede_after` says for a queue how old (s) a submission must be to be superseded; None: it never is."""
+        self._supersede_after = supersede_after
+        self._leases: dict[bytes, Lease] = {}
+        self._settled: dict[bytes, Settled] = {}
+        self._settled_order: deque[tuple[float, bytes]] = deque()
+        self._closed: dict[bytes, int] = {}
+        self._by_key: dict[bytes, bytes] = {}
+        self._by_id: dict[int, bytes] = {}
+        self._expiries: list[tuple[float, bytes]] = []
+        self._waiting: dict[bytes, bytes] = {}
+        self._superseded: dict[bytes, tuple[str, bytes]] = {}
+        self._superseded_in: Counter[str] = Counter()
+        self._minute = 0
+        self._handlers: dict[type, Callable[[Any], Outcome]] = {
+            Submitted: self._submitted,
+            Leased: self._leased,
+            Extended: self._extended,
+            Released: self._released,
+            Graded: self._graded,
+            Amended: self._amended,
+            Superseded: self._left,
+            Retired: self._left,
+            Parked: self._left,
+        }
+
+    # Questions.
+
+    def standing(self, submission: bytes, now: float) -> Standing:
+        """Say what may be done with a delivery of `submission` at `now`."""
+        if submission in self._closed:
+            return Standing.CLOSED
+        if submission in self._superseded:
+            return Standing.SUPERSEDED
+        lease = self._leases.get(submission)
+        return Standing.LEASED if lease and lease.expires_at > now else Standing.FREE
+
+    def lease_of(self, submission: bytes) -> Lease | None:
+        """Return the newest lease of an unsettled submission, running or run out."""
+        return self._leases.get(submission)
+
+    def superseded_by(self, submission: bytes) -> bytes:
+        """Return which submission took the place of this SUPERSEDED one."""
+        return self._superseded[submission][1]
+
+    def superseded_in(self, queue: str) -> int:
+        """Count the superseded submissions that are still in the broker's queue: they do not wait any more."""
+        return self._superseded_in[queue]
+
+    def running(self, now: float) -> Iterator[Lease]:
+        """Yield the leases that run at `now`."""
+        return (lease for lease in self._leases.values() if lease.expires_at > now and lease.key)
+
+    def judge(self, submission_id: int, key: str, digest: bytes, now: float) -> Take | Refusal:
+        """Say whether a result may be taken.
+
+        A result for a lease that ran out is welcome as long as nobody else has leased or settled the submission since.
+        """
+        submission = self._by_key.get(hash_key(key))
+        # The key decides; an id alone could belong to two submissions.
+        if submission is None or submission_id_of(submission) != submission_id:
+            return Refusal.WRONG_KEY if submission_id in self._by_id else Refusal.UNKNOWN_SUBMISSION
+        settled = self._settled.get(submission)
+        if settled is None:
+            lease = self._leases.get(submission)
+            if lease is None or submission in self._superseded:
+                return Refusal.WRONG_KEY
+            return Take(lease, amendment=0, late=lease.expires_at <= now)
+        if settled.digest == digest:
+            return Refusal.REPEAT
+        if now - settled.at > AMENDMENT_SECONDS:
+            return Refusal.WRONG_KEY
+        return Take(settled.lease, settled.results, late=False)
+
+    def run_out(self, now: float) -> list[Lease]:
+        """Return each lease whose time is up, once."""
+        ended = []
+        while self._expiries and self._expiries[0][0] <= now:
+            expires_at, submission = heappop(self._expiries)
+            lease = self._leases.get(submission)
+            if lease and lease.expires_at == expires_at:
+                ended.append(lease)
+        return ended
+
+    # Events.
+
+    def apply(self, event: AnyEvent) -> Outcome:
+        """Take an event in; applying one again that came before changes nothing."""
+        handler = self._handlers.get(type(event))
+        # Expiry is a matter of time, delivery one of the relay's: both are history, for trace.
+        return handler(event) if handler else _VALID
+
+    def _submitted(self, event: Submitted) -> Outcome:
+        entries = list(_WAITING.iter_unpack(self._waiting.get(event.url, b"")))
+        if any(submission == event.submission for submission, _ in entries):
+            return _VALID
+        gone = []
+        min_age = self._supersede_after(event.queue)
+        if min_age is not None:
+            older = [submission for submission, at in entries if event.at - at >= min_age]
+            gone = [submission for submission in older if self.standing(submission, event.at) is Standing.FREE]
+        entries = [entry for entry in entries if entry[0] not in gone]
+        if event.submission not in self._closed:
+            entries.append((event.submission, event.at))
+        self._keep_waiting(event.url, entries)
+        for submission in gone:
+            self._superseded[submission] = (event.queue, event.submission)
+            self._superseded_in[event.queue] += 1
+        return Outcome(valid=True, gone=[(event.queue, submission) for submission in gone]) if gone else _VALID
+
+    def _leased(self, event: Leased) -> Outcome:
+        before = self._leases.get(event.submission)
+        if before and before.key == event.key:
+            return _VALID
+        if self.standing(event.submission, event.at) is not Standing.FREE:
+            return _VOID
+        if before:
+            # Whoever had it before is too late from now on.
+            self._by_key.pop(before.key, None)
+        self._leases[event.submission] = Lease(
+            submission=event.submission,
+            queue=event.queue,
+            url=event.url,
+            key=event.key,
+            granted_at=event.at,
+            expires_at=event.expires_at,
+            sealed=event.sealed,
+            attempt=event.attempt,
+        )
+        self._by_key[event.key] = event.submission
+        self._by_id[submission_id_of(event.submission)] = event.submission
+        heappush(self._expiries, (event.expires_at, event.submission))
+        return _VALID
+
+    def _extended(self, event: Extended) -> Outcome:
+        return self._changed(event, lambda lease: replace(lease, expires_at=event.expires_at))
+
+    def _released(self, event: Released) -> Outcome:
+        return self._changed(event, lambda lease: replace(lease, expires_at=event.available_at, key=b""))
+
+    def _left(self, event: Superseded | Retired | Parked) -> Outcome:
+        url = b"" if isinstance(event, Superseded) else event.url
+        return self._close(event.submission, event.queue, url, event.at)
+
+    def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:
+        lease = self._leases.get(event.submission)
+        if lease is None or lease.key != event.key:
+            return _VOID
+        changed = change(lease)
+        if not changed.key:
+            self._by_key.pop(lease.key, None)
+        self._leases[event.submission] = changed
+        heappush(self._expiries, (changed.expires_at, event.submission))
+        return _VALID
+
+    def _graded(self, event: Graded) -> Outcome:
+        if event.submission in self._closed:
+            return _VOID
+        lease = self._leases.get(event.submission)
+        outcome = self._close(event.submission, event.queue, event.url, event.at)
+        if lease and lease.key == event.key:
+            self._by_key[lease.key] = event.submission
+            self._by_id[submission_id_of(event.submission)] = event.submission
+            self._settled[event.submission] = Settled(lease, event.digest, 1, event.at)
+            self._settled_order.append((event.at, event.submission))
+            self._forget_settled(event.at)
+        return outcome
+
+    def _amended(self, event: Amended) -> Outcome:
+        settled = self._settled.get(event.submission)
+        if settled is None or settled.lease.key != event.key:
+            return _VOID
+        results = max(settled.results, event.amendment + 1)
+        self._settled[event.submission] = Settled(settled.lease, event.digest, results, settled.at)
+        return _VALID
+
+    def _close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:
+        if submission in self._closed:
+            return _VALID
+        lease = self._leases.pop(submission, None)
+        if lease:
+            url = url or lease.url
+            self._by_key.pop(lease.key, None)
+        superseded = self._superseded.pop(submission, None)
+        if superseded:
+            self._superseded_in[superseded[0]] -= 1
+        if url in self._waiting:
+            entries = [entry for entry in _WAITING.iter_unpack(self._waiting[url]) if entry[0] != submission]
+            self._keep_waiting(url, entries)
+        if at - self._minute >= TRIM_SECONDS:
+            self._minute = int(at)
+            self._forget_closed(at)
+        # One number object for all of a minute: there may be a million of them.
+        self._closed[submission] = self._minute
+        return Outcome(valid=True, gone=[(queue, submission)])
+
+    def _keep_waiting(self, url: bytes, entries: Sequence[tuple[bytes, float]]) -> None:
+        if entries:
+            self._waiting[url] = b"".join(_WAITING.pack(*entry) for entry in entries)
+        else:
+            self._waiting.pop(url, None)
+
+    def _forget_settled(self, now: float) -> None:
+        order = self._settled_order
+        while order and (len(order) > SETTLED_MAX or now - order[0][0] > SETTLED_SECONDS):
+            _, submission = order.popleft()
+            lease = self._settled.pop(submission).lease
+            self._by_key.pop(lease.key, None)
+            submission_id = submission_id_of(submission)
+            if self._by_id.get(submission_id) == submission:
+                del self._by_id[submission_id]
+
+    def _forget_closed(self, now: float) -> None:
+        old = list(takewhile(lambda submission: now - self._closed[submission] > CLOSED_SECONDS, self._closed))
+        for submission in old:
+            del self._closed[submission]

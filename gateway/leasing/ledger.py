@@ -1,0 +1,134 @@
+"""The ledger as a gateway uses it: record an event and learn whether it was valid, or note one and go on."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from broker_setup.connection import Link
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.publisher import Publisher
+from broker_setup.ledger.state import LedgerState
+
+log = logging.getLogger(__name__)
+
+# Below the 3 s in which every caller has its answer.
+RECORD_SECONDS = 2.5
+# Between two tries to write what could not be written.
+RETRY_SECONDS = 1.0
+# What is kept for that: an hour's outage at 30 submits a second.
+MAX_UNWRITTEN = 100_000
+
+Gone = Callable[[str, bytes], None]
+
+
+class Ledger:
+    """Writes events, applies everybody's in the ledger's order, and tells what became of its own."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        link: Link,
+        publisher: Publisher,
+        state: LedgerState,
+        window: float,
+        name: str,
+    ) -> None:
+        self.state = state
+        self._writer = LedgerWriter(publisher, name)
+        self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
+        self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
+        self._unwritten: deque[AnyEvent] = deque(maxlen=MAX_UNWRITTEN)
+        self._gone: Gone = _nobody_holds_it
+
+    def on_gone(self, gone: Gone) -> None:
+        """Have `gone(queue, submission)` called when a delivery of that submission is no longer wanted."""
+        self._gone = gone
+
+    @property
+    def problem(self) -> str:
+        """Why the ledger is not up to date; empty if it is."""
+        return "" if self._reader.is_up_to_date else self._reader.problem
+
+    async def wait_up_to_date(self) -> None:
+        """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes too long."""
+        await self._reader.wait_up_to_date(RECORD_SECONDS)
+
+    async def barrier(self) -> None:
+        """Return when everything written before this call has been applied; raise BrokerUnavailableError."""
+        await self._reader.barrier()
+
+    async def record(self, event: AnyEvent) -> bool:
+        """Write an event, and say whether it was valid when its turn came in the ledger.
+
+        Reading it back proves both that it is stored and what came before it. Raise BrokerUnavailableError if that
+        takes too long: then the event may turn up in the ledger or not.
+        """
+        appended = self._writer.append(event)
+        recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting = self._recording.get(appended.frame)
+        if waiting is None:
+            waiting = self._recording[appended.frame] = []
+            appended.confirmed.add_done_callback(lambda confirmed: self._failed(appended.frame, confirmed))
+        waiting.append((appended.index, recorded))
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                return await recorded
+        except TimeoutError:
+            raise BrokerUnavailableError("the ledger is not being read at the moment") from None
+
+    def note(self, event: AnyEvent) -> None:
+        """Write an event some time soon: one that changes nothing for whoever notes it."""
+        try:
+            appended = self._writer.append(event)
+        except BrokerUnavailableError:
+            self._keep(event)
+            return
+        appended.confirmed.add_done_callback(lambda confirmed: self._keep(event) if confirmed.exception() else None)
+
+    async def run(self) -> None:
+        """Read the ledger, and write what could not be written, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reader.run(), name="ledger reader")
+            tasks.create_task(self._write_again(), name="ledger writer")
+
+    def _apply(self, frame: Frame) -> None:
+        outcomes = [self.state.apply(event) for event in frame.events]
+        for index, recorded in self._recording.pop(frame.id, ()):
+            if not recorded.done():
+                recorded.set_result(outcomes[index].valid)
+        for outcome in outcomes:
+            for queue, submission in outcome.gone:
+                self._gone(queue, submission)
+
+    def _failed(self, frame: bytes, confirmed: "asyncio.Future[None]") -> None:
+        error = confirmed.exception()
+        if error:
+            for _, recorded in self._recording.pop(frame, ()):
+                if not recorded.done():
+                    recorded.set_exception(error)
+
+    def _keep(self, event: AnyEvent) -> None:
+        if len(self._unwritten) == MAX_UNWRITTEN:
+            log.error("the ledger has been away for long: its oldest unwritten event is dropped")
+        self._unwritten.append(event)
+
+    async def _write_again(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            while self._unwritten and self._reader.is_up_to_date:
+                events = [self._unwritten.popleft() for _ in range(min(len(self._unwritten), 500))]
+                try:
+                    await asyncio.shield(self._writer.append(*events).confirmed)
+                except BrokerUnavailableError:
+                    self._unwritten.extendleft(reversed(events))
+                    break
+
+
+def _nobody_holds_it(queue: str, submission: bytes) -> None:
+    """Do nothing: no queue listens yet."""
