@@ -24,7 +24,8 @@ INCORRECT_FORMAT = "Incorrect reply format"
 # What older watchers, who say block=true, are ready to wait; also the most that `wait` may ask for.
 MAX_WAIT_SECONDS = 60.0
 
-_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+# Python converts no more than 4,300 digits.
+_INTEGER = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ class CourseQueue:
 
     def ran_out(self, submission: str) -> None:
         """Give the delivery of `submission` back, if it is here: its lease ran out."""
+        # A delivery that came after that, while a late result was on its way in vain, may wait for a poll by now.
+        self._buffer.remove(submission)
         self._release_of(submission, Release.RETURNED)
 
     # What the consumer calls.

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from heapq import heappop, heappush
@@ -139,13 +138,16 @@ class Leases:
             self._settled_order.append((now, lease.submission))
         self._forget_old(now)
 
-    def run_out(self, now: float) -> Iterator[Lease]:
-        """Yield each lease whose time is up, once."""
+    def run_out(self, now: float) -> list[Lease]:
+        """Return each lease whose time is up, once, in the order of their expiry."""
+        # A lease whose result failed to reach the broker stands in the heap more than once.
+        over: dict[str, Lease] = {}
         while self._expiries and self._expiries[0][0] <= now:
             expires_at, submission = heappop(self._expiries)
             lease = self._leases.get(submission)
             if lease and lease.expires_at == expires_at and submission not in self._settling:
-                yield lease
+                over[submission] = lease
+        return list(over.values())
 
     def count(self, now: float) -> int:
         """Count the leases that run at `now`."""

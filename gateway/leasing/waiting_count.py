@@ -47,9 +47,14 @@ class WaitingCount:
         self._opening = asyncio.Lock()
         self._counts = {name: Coalesced(self._asking(name)) for name in queues}
 
-    async def of(self, queue: str) -> int:
-        """Count what waits in `queue`; raise BrokerUnavailableError if the broker can't say."""
-        ready = await self._counts[queue]()
+    async def of(self, queue: str, *, within: float = ANSWER_SECONDS) -> int:
+        """Count what waits in `queue`; raise BrokerUnavailableError if the broker can't say within so many seconds."""
+        try:
+            # Over all: the answer may be that of the call after the one that is under way.
+            async with asyncio.timeout(within):
+                ready = await self._counts[queue]()
+        except TimeoutError:
+            raise BrokerUnavailableError("the broker does not say in time how long the queue is") from None
         return ready + self._queues[queue].waiting_here
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:

@@ -1,0 +1,129 @@
+"""Passwords and sessions: what is right is right at every gateway, and nothing else is."""
+
+import pytest
+from argon2 import PasswordHasher
+from itsdangerous import URLSafeTimedSerializer
+from pydantic import SecretStr
+
+from broker_setup.secret_keys import derived_key
+from gateway import accounts as module
+from gateway.accounts import SESSION_SECONDS, Accounts
+
+SECRET = "0123456789abcdef0123456789abcdef"
+OTHER_SECRET = "fedcba9876543210fedcba9876543210"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def accounts(*secrets: str, **users: str) -> Accounts:
+    return Accounts({name: SecretStr(word) for name, word in users.items()}, secrets or (SECRET,))
+
+
+@pytest.mark.parametrize("password", ["plain", "", "with: colon", "pässwörd 🔑", "x" * 10_000])
+async def test_a_plain_password_is_right_and_no_other_is(password: str) -> None:
+    mine = accounts(lms=password)
+    assert await mine.password_is_right("lms", password)
+    for wrong in (f"{password}x", password[:-1] if password else "x", password.upper() + "Y", "\ud800"):
+        assert not await mine.password_is_right("lms", wrong)
+
+
+async def test_a_hashed_password_is_right_and_no_other_is_also_after_it_was_verified() -> None:
+    mine = accounts(lms=CHEAP.hash("word"))
+    assert not await mine.password_is_right("lms", "another")
+    assert await mine.password_is_right("lms", "word")
+    assert await mine.password_is_right("lms", "word")
+    for wrong in ("another", "", "word ", "\ud800", mine._passwords["lms"]):
+        assert not await mine.password_is_right("lms", wrong)
+    assert await mine.password_is_right("lms", "word")
+
+
+async def test_what_was_verified_for_one_account_opens_no_other() -> None:
+    mine = accounts(lms=CHEAP.hash("word"), grader=CHEAP.hash("another"))
+    assert await mine.password_is_right("lms", "word")
+    assert not await mine.password_is_right("grader", "word")
+
+
+async def test_a_verified_password_is_not_hashed_again_for_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = accounts(lms=CHEAP.hash("word"))
+    assert await mine.password_is_right("lms", "word")
+    monkeypatch.setattr(mine, "_verify", lambda *_: pytest.fail("hashed again"))
+    assert await mine.password_is_right("lms", "word")
+
+
+@pytest.mark.parametrize("stored", ["$argon2id$v=19$broken", "$argon2"])
+async def test_a_broken_hash_opens_nothing(stored: str) -> None:
+    mine = accounts(lms=stored)
+    assert not await mine.password_is_right("lms", stored)
+    assert not await mine.password_is_right("lms", "")
+
+
+@pytest.mark.parametrize("password", ["", "word", "\x00"])
+async def test_an_unknown_account_has_no_password(password: str) -> None:
+    mine = accounts(lms="word")
+    assert "nobody" not in mine
+    assert not await mine.password_is_right("nobody", password)
+
+
+def test_a_session_names_its_account_at_every_gateway_with_the_same_secret() -> None:
+    cookie = accounts(lms="word", grader="another").new_session("lms")
+    assert accounts(lms="word", grader="another").account_of_session(cookie) == "lms"
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "x", "a.b.c", "....", "\x00", "é", "W10.x.y", "x" * 100_000, "eyJhIjoxfQ.aaaaaa.bbbbbbbb"],
+)
+def test_a_forged_session_names_nobody(cookie: str) -> None:
+    assert accounts(lms="word").account_of_session(cookie) is None
+
+
+def test_a_session_with_one_character_changed_names_nobody() -> None:
+    mine = accounts(lms="word")
+    cookie = mine.new_session("lms")
+    # The last character of a part carries padding bits, so it may change without a meaning; leave those.
+    for at in range(cookie.rindex(".")):
+        changed = cookie[:at] + ("A" if cookie[at] != "A" else "B") + cookie[at + 1 :]
+        assert mine.account_of_session(changed) is None, at
+
+
+def test_a_session_is_good_for_14_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = accounts(lms="word")
+    cookie = mine.new_session("lms")
+    assert SESSION_SECONDS == 14 * 24 * 3600
+    monkeypatch.setattr(module, "SESSION_SECONDS", -1)
+    assert mine.account_of_session(cookie) is None
+
+
+def test_a_session_of_another_secret_names_nobody() -> None:
+    cookie = accounts(OTHER_SECRET, lms="word").new_session("lms")
+    assert accounts(SECRET, lms="word").account_of_session(cookie) is None
+
+
+def test_sessions_outlive_a_rotation_of_the_secret_both_ways() -> None:
+    before, during, after = (
+        accounts("old" * 11, lms="word"),
+        accounts(SECRET, "old" * 11, lms="word"),
+        accounts(lms="word"),
+    )
+    assert during.account_of_session(before.new_session("lms")) == "lms"
+    assert after.account_of_session(during.new_session("lms")) == "lms"
+    assert after.account_of_session(before.new_session("lms")) is None
+
+
+def test_a_changed_password_ends_the_sessions_of_the_account_and_no_others() -> None:
+    old = accounts(lms="word", grader="another")
+    new = accounts(lms="changed", grader="another")
+    assert new.account_of_session(old.new_session("lms")) is None
+    assert new.account_of_session(old.new_session("grader")) == "grader"
+
+
+def test_the_session_of_an_account_that_was_removed_names_nobody() -> None:
+    assert accounts(grader="word").account_of_session(accounts(lms="word").new_session("lms")) is None
+
+
+def test_a_session_does_not_tell_the_password() -> None:
+    assert "word" not in accounts(lms="word").new_session("lms")
+
+
+def test_a_file_link_signed_with_the_same_secret_is_no_session() -> None:
+    forged = URLSafeTimedSerializer(derived_key(SECRET, "file link")).dumps(["lms", "0" * 16])
+    assert accounts(lms="word").account_of_session(forged) is None

@@ -1,0 +1,144 @@
+"""How the fields of submit/ and put_result/ and the query of get_submission/ are read, and how a handout is written."""
+
+import json
+from typing import Any
+
+import pytest
+
+from broker_setup.messages import Submission
+from gateway.http.grader_calls import MAX_WAIT_SECONDS, parse_reply, parse_wait, render
+from gateway.http.lms_calls import parse_order
+from gateway.leasing.course_queue import Handout
+from gateway.leasing.leases import Leases
+
+GOOD_ORDER = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
+GOOD_REPLY = {"submission_id": 7, "submission_key": "key"}
+NO_OBJECTS = ["", "{", "null", "7", "[]", '"text"', "NaN", "[" * 100_000, '{"a":' * 100_000, "{'a': 1}", "\x00"]
+
+
+def order(header: Any, body: str | None = "work") -> dict[str, str]:
+    text = header if isinstance(header, str) else json.dumps(header)
+    return {"xqueue_header": text} | ({} if body is None else {"xqueue_body": body})
+
+
+@pytest.mark.parametrize("body", ["", "work", "🐍\r\n\t\x00", "x" * 1_000_000])
+def test_a_good_order_keeps_header_and_body_verbatim(body: str) -> None:
+    header = '{ "queue_name" : "openedx",\r\n "lms_key":"k\\u00e9y", "lms_callback_url": "http://x/", "more": [1e5] }'
+    parsed = parse_order(order(header, body))
+    assert parsed
+    assert (parsed.queue, parsed.lms_header, parsed.body) == ("openedx", header, body)
+
+
+@pytest.mark.parametrize("header", NO_OBJECTS, ids=lambda text: repr(text)[:20])
+def test_an_order_whose_header_is_no_json_object_is_refused(header: str) -> None:
+    assert parse_order(order(header)) is None
+
+
+@pytest.mark.parametrize("key", GOOD_ORDER)
+def test_an_order_that_lacks_a_part_of_its_header_is_refused(key: str) -> None:
+    assert parse_order(order({name: value for name, value in GOOD_ORDER.items() if name != key})) is None
+
+
+@pytest.mark.parametrize("key", GOOD_ORDER)
+@pytest.mark.parametrize("value", [None, 7, ["openedx"], {"a": "b"}, True])
+def test_an_order_with_a_part_of_another_kind_is_refused(key: str, value: object) -> None:
+    assert parse_order(order(GOOD_ORDER | {key: value})) is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"xqueue_body": "work"}, order(GOOD_ORDER, None)])
+def test_an_order_that_lacks_a_field_is_refused(fields: dict[str, str]) -> None:
+    assert parse_order(fields) is None
+
+
+@pytest.mark.parametrize(
+    ("submission_id", "read_as"),
+    [
+        (7, 7),
+        ("7", 7),
+        ("007", 7),
+        (-1, -1),
+        ("-1", -1),
+        (2**53 - 1, 2**53 - 1),
+        (str(2**53 - 1), 2**53 - 1),
+        (10**30, 10**30),
+        (str(10**30), 10**30),
+        (7.0, None),
+        (7.5, None),
+        ("7.0", None),
+        ("", None),
+        ("x", None),
+        ("٣", None),
+        ("1_000", None),
+        ("0x7", None),
+        ("9" * 100_000, None),
+        (True, None),
+        (None, None),
+        ([7], None),
+        ({"a": 7}, None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_submission_id_is_an_integer_as_a_number_or_as_a_string(submission_id: Any, read_as: int | None) -> None:
+    reply = parse_reply(order(GOOD_REPLY | {"submission_id": submission_id}, "reply"))
+    assert (reply.submission_id if reply else None) == read_as
+
+
+@pytest.mark.parametrize("header", [*NO_OBJECTS, '{"submission_id": %s}' % ("9" * 5000)], ids=lambda text: text[:20])
+def test_a_reply_whose_header_is_no_json_object_is_refused(header: str) -> None:
+    assert parse_reply(order(header)) is None
+
+
+@pytest.mark.parametrize("key", GOOD_REPLY)
+def test_a_reply_that_lacks_a_part_of_its_header_is_refused(key: str) -> None:
+    assert parse_reply(order({name: value for name, value in GOOD_REPLY.items() if name != key})) is None
+
+
+@pytest.mark.parametrize("key", [None, 7, ["key"], {}])
+def test_a_reply_whose_key_is_no_string_is_refused(key: object) -> None:
+    assert parse_reply(order(GOOD_REPLY | {"submission_key": key})) is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"xqueue_body": "reply"}, order(GOOD_REPLY, None)])
+def test_a_reply_that_lacks_a_field_is_refused(fields: dict[str, str]) -> None:
+    assert parse_reply(fields) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ({}, 0.0),
+        ({"block": "true"}, MAX_WAIT_SECONDS),
+        ({"block": "True"}, MAX_WAIT_SECONDS),
+        ({"block": "false"}, 0.0),
+        ({"block": ""}, 0.0),
+        ({"wait": "0"}, 0.0),
+        ({"wait": "0.5"}, 0.5),
+        ({"wait": "60"}, 60.0),
+        ({"wait": "61"}, MAX_WAIT_SECONDS),
+        ({"wait": "1e300"}, MAX_WAIT_SECONDS),
+        ({"wait": "inf"}, MAX_WAIT_SECONDS),
+        ({"wait": "5", "block": "true"}, 5.0),
+        ({"wait": "-1"}, None),
+        ({"wait": "nan"}, None),
+        ({"wait": ""}, None),
+        ({"wait": "soon"}, None),
+        ({"wait": "\x00"}, None),
+        ({"wait": "9" * 100_000}, MAX_WAIT_SECONDS),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_how_long_a_poll_waits(query: dict[str, str], seconds: float | None) -> None:
+    assert parse_wait(query) == seconds
+
+
+@pytest.mark.parametrize("body", ["", "work", "🐍 \ud83d é\r\n\x00\u2028", '{"nested": "json"}'])
+@pytest.mark.parametrize("files", [{}, {"a b.py": "http://x/y", "é": "http://x/z"}])
+def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict[str, str]) -> None:
+    submission = Submission(uuid="f" * 32, queue="openedx", body=body, sealed_return="sealed", files=files)
+    written = render(Handout(submission, "key", Leases().grant(submission, "key", 1.0)))
+    outer = json.loads(written)
+    assert list(outer) == ["xqueue_header", "xqueue_body", "xqueue_files"]
+    assert json.loads(outer["xqueue_header"]) == {"submission_id": 2**53 - 1, "submission_key": "key"}
+    assert outer["xqueue_body"] == body
+    assert json.loads(outer["xqueue_files"]) == files
+    assert "sealed" not in written

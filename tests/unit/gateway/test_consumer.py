@@ -1,0 +1,103 @@
+"""What a consumer tells impatient polls while the broker is slow to start or to rotate it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+from gateway.leasing.consumer import Consumer
+
+OnMessage = Callable[[Any], Awaitable[None]]
+
+
+class SlowBroker:
+    """Link, channel and queue in one; each consumer begins only when the test lets it."""
+
+    def __init__(self) -> None:
+        self.close_callbacks: set[Any] = set()
+        self.on_consumer_cancel_callbacks: set[Any] = set()
+        self.is_up = True
+        self.is_closed = False
+        self.prefetch: list[int] = []
+        self.cancelled: list[str] = []
+        self.begin = asyncio.Semaphore(0)
+        self.on_message: OnMessage | None = None
+
+    async def channel(self) -> "SlowBroker":
+        return self
+
+    async def get_underlay_channel(self) -> "SlowBroker":
+        return self
+
+    async def get_queue(self, name: str, *, ensure: bool) -> "SlowBroker":
+        return self
+
+    async def set_qos(self, *, prefetch_count: int) -> None:
+        self.prefetch.append(prefetch_count)
+
+    async def consume(self, on_message: OnMessage) -> str:
+        await self.begin.acquire()
+        self.on_message = on_message
+        return f"consumer {len(self.prefetch)}"
+
+    async def cancel(self, tag: str) -> None:
+        self.cancelled.append(tag)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Polls:
+    """The buffer's side, reduced to a poll that waits; a delivery is leased the moment it comes."""
+
+    waiting = 1
+
+    def received(self, message: Any) -> None:
+        self.waiting = 0
+
+    def lost(self) -> None:
+        pass
+
+    def give_back(self) -> None:
+        pass
+
+    def buffered(self) -> tuple[int, float, int]:
+        return 0, 0.0, self.waiting
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() -> None:
+    broker, polls = SlowBroker(), Polls()
+    link: Any = broker
+    consumer = Consumer(link, "queue", polls)
+    running = asyncio.create_task(consumer.run())
+    consumer.demand()
+    await until(lambda: broker.prefetch == [1])
+    assert not consumer.is_consuming
+    assert consumer.hopeful_until == float("inf")
+
+    broker.begin.release()
+    await until(lambda: consumer.is_consuming)
+    assert consumer.hopeful_until < float("inf"), "nothing came, so the queue may be empty"
+
+    assert broker.on_message
+    await broker.on_message(SimpleNamespace(consumer_tag="consumer 1", body=b"x"))
+    assert consumer.hopeful_until == float("inf"), "the prefetch is used up, so more may wait in the broker"
+
+    polls.waiting = 1
+    consumer.demand()
+    await until(lambda: broker.prefetch == [1, 2])
+    assert consumer.is_consuming
+    assert consumer.hopeful_until == float("inf"), "the new consumer has not begun: more may still wait in the broker"
+
+    broker.begin.release()
+    await until(lambda: broker.cancelled == ["consumer 1"])
+    assert consumer.hopeful_until < float("inf")
+    running.cancel()
+    await asyncio.wait({running})
+    assert broker.is_closed

@@ -1,0 +1,101 @@
+"""The policy of a gateway-managed consumer, as tables."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.leasing.demand import (
+    FIRST_PREFETCH,
+    IDLE_SECONDS,
+    MAX_PREFETCH,
+    MAX_PREFETCH_BYTES,
+    STALE_SECONDS,
+    Step,
+    View,
+    next_prefetch,
+    next_step,
+)
+
+PAUSED = View(
+    consuming=False,
+    prefetch=FIRST_PREFETCH,
+    held=0,
+    buffered=0,
+    oldest=0.0,
+    waiting=0,
+    polls=0,
+    idle=0.0,
+)
+RUNNING = replace(PAUSED, consuming=True, prefetch=8)
+
+
+@pytest.mark.parametrize(
+    ("why", "view", "step"),
+    [
+        ("nobody asks", PAUSED, Step.STAY),
+        ("nobody has asked for long", replace(PAUSED, idle=1e9), Step.STAY),
+        ("somebody waits", replace(PAUSED, waiting=1), Step.CONSUME),
+        ("somebody waits and something is left over", replace(PAUSED, waiting=1, buffered=3, oldest=9.0), Step.CONSUME),
+        ("something is left over, still fresh", replace(PAUSED, buffered=1, oldest=STALE_SECONDS), Step.STAY),
+        ("something is left over, stale", replace(PAUSED, buffered=1, oldest=STALE_SECONDS + 0.01), Step.PAUSE),
+    ],
+)
+def test_without_a_consumer(why: str, view: View, step: Step) -> None:
+    assert next_step(view) is step, why
+
+
+@pytest.mark.parametrize(
+    ("why", "view", "step"),
+    [
+        ("all is calm", RUNNING, Step.STAY),
+        ("idle up to the limit", replace(RUNNING, idle=IDLE_SECONDS), Step.STAY),
+        ("idle for too long", replace(RUNNING, idle=IDLE_SECONDS + 0.01), Step.PAUSE),
+        ("a long poll waits, however long ago it came", replace(RUNNING, idle=60.0, waiting=1), Step.STAY),
+        ("a delivery is fresh", replace(RUNNING, buffered=4, oldest=STALE_SECONDS), Step.STAY),
+        ("a delivery is stale", replace(RUNNING, buffered=4, oldest=STALE_SECONDS + 0.01), Step.PAUSE),
+        ("a delivery is stale but somebody is coming for it", replace(RUNNING, oldest=9.0, waiting=1), Step.STAY),
+        ("half is leased, and somebody waits", replace(RUNNING, held=4, waiting=1), Step.ROTATE),
+        ("less than half is leased", replace(RUNNING, held=3, waiting=1), Step.STAY),
+        ("half is leased, but enough is buffered", replace(RUNNING, held=4, buffered=3, waiting=1), Step.STAY),
+        ("half is leased, little is buffered", replace(RUNNING, held=4, buffered=2, waiting=1), Step.ROTATE),
+        ("half is leased, and nobody wants more", replace(RUNNING, held=8), Step.STAY),
+        ("half is leased, and polls came often enough", replace(RUNNING, held=4, polls=5), Step.ROTATE),
+        ("half is leased, and polls came seldom", replace(RUNNING, held=4, polls=4), Step.STAY),
+        ("the first delivery is leased", replace(RUNNING, prefetch=1, held=1), Step.STAY),
+        (
+            "the first delivery is leased, and somebody waits",
+            replace(RUNNING, prefetch=1, held=1, waiting=1),
+            Step.ROTATE,
+        ),
+        ("the first delivery is leased, and a poll came", replace(RUNNING, prefetch=1, held=1, polls=1), Step.ROTATE),
+        ("prefetch one, nothing leased", replace(RUNNING, prefetch=1, waiting=1), Step.STAY),
+    ],
+)
+def test_with_a_consumer(why: str, view: View, step: Step) -> None:
+    assert next_step(view) is step, why
+
+
+def test_leases_never_starve_a_poll_whatever_the_prefetch() -> None:
+    prefetches = {FIRST_PREFETCH}
+    while (following := {next_prefetch(each, 1000) for each in prefetches} | prefetches) != prefetches:
+        prefetches = following
+    for prefetch in prefetches:
+        all_leased = replace(RUNNING, prefetch=prefetch, held=prefetch, waiting=1, idle=99.0)
+        assert next_step(all_leased) is Step.ROTATE
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "body_bytes", "expected"),
+    [
+        (1, 0, 2),
+        (1, 1_000, 2),
+        (2, 1_000, 4),
+        (32, 1_000, MAX_PREFETCH),
+        (MAX_PREFETCH, 1_000, MAX_PREFETCH),
+        (MAX_PREFETCH, MAX_PREFETCH_BYTES // 8, 8),
+        (1, MAX_PREFETCH_BYTES, 1),
+        (MAX_PREFETCH, 2 * MAX_PREFETCH_BYTES, 1),
+    ],
+)
+def test_prefetch_doubles_up_to_what_number_and_memory_allow(prefetch: int, body_bytes: int, expected: int) -> None:
+    assert next_prefetch(prefetch, body_bytes) == expected

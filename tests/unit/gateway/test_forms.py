@@ -1,0 +1,251 @@
+"""Forms as browsers, scripts and attackers send them: read byte for byte, or refused with a reason."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from gateway.http.forms import MAX_FIELDS, BadFormError, FormLimits, TooLargeError, drain, read_form
+
+LIMITS = FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3)
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=limit"
+TEXTS = ["", "plain", "a=b&c=d", "CR\r\nLF\n", "emoji 🐍é\u2028", "per%cent + plus", "NUL\x00", "\ufeffBOM"]
+
+
+class Sender:
+    """An ASGI server that hands over `chunks` and notes whether all of them were fetched."""
+
+    def __init__(self, content_type: str | None, chunks: Sequence[bytes], *, hangs_up: bool = False) -> None:
+        self.left: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+        if hangs_up:
+            self.left.append({"type": "http.disconnect"})
+        elif self.left:
+            self.left[-1]["more_body"] = False
+        else:
+            self.left.append({"type": "http.request", "body": b"", "more_body": False})
+        headers = [] if content_type is None else [(b"content-type", content_type.encode("latin-1"))]
+        self.request = Request({"type": "http", "method": "POST", "headers": headers}, self._receive)
+
+    async def _receive(self) -> Message:
+        assert self.left, "asked for more than there is: a real server would wait for ever"
+        return self.left.pop(0)
+
+
+async def read(
+    content_type: str | None, *chunks: bytes, limits: FormLimits = LIMITS
+) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Read a form; whatever comes of it, the whole body must have been fetched."""
+    sender = Sender(content_type, chunks)
+    try:
+        async with read_form(sender.request, limits) as form:
+            return dict(form.fields), {name: file.read() for name, file in form.files.items()}
+    finally:
+        assert not sender.left, "answered before the whole body was read"
+
+
+def part(name: str, content: bytes, *, filename: str | None = None, boundary: str = "limit") -> bytes:
+    file = "" if filename is None else f'; filename="{filename}"'
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+END = b"--limit--\r\n"
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=repr)
+@pytest.mark.parametrize("content_type", [URLENCODED, f"{URLENCODED}; charset=utf-8", None, "text/plain", "nonsense"])
+async def test_an_urlencoded_form_is_read_byte_for_byte_whatever_its_content_type(
+    content_type: str | None, text: str
+) -> None:
+    fields, files = await read(content_type, urlencode({"a": text, "b": "x"}).encode())
+    assert fields == {"a": text, "b": "x"}
+    assert files == {}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=repr)
+@pytest.mark.parametrize(
+    "content_type", [MULTIPART, 'Multipart/Form-Data; boundary="limit"', f"{MULTIPART}; charset=x"]
+)
+async def test_a_multipart_form_is_read_byte_for_byte(content_type: str, text: str) -> None:
+    fields, _ = await read(content_type, part("a", text.encode()), part("b", b"x"), END)
+    assert fields == {"a": text, "b": "x"}
+
+
+@pytest.mark.parametrize(
+    "charset", ["latin-1", "utf-7", "utf-16", "unicode_escape", "punycode", "idna", "rot13", "\xff"]
+)
+async def test_a_charset_that_a_sender_claims_does_not_change_its_bytes(charset: str) -> None:
+    text = r"é +2AA- \ud800 xn--\x80"
+    fields, _ = await read(f"{MULTIPART}; charset={charset}", part("a", text.encode()), END)
+    assert fields == {"a": text}
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=200), cut=st.integers(1, 50))
+def test_any_text_survives_both_kinds_of_form_however_it_is_cut_into_chunks(text: str, cut: int) -> None:
+    for content_type, body in (
+        (URLENCODED, urlencode({"a": text}).encode()),
+        (MULTIPART, part("a", text.encode()) + END),
+    ):
+        chunks = [body[at : at + cut] for at in range(0, len(body), cut)]
+        assert asyncio.run(read(content_type, *chunks))[0] == {"a": text}
+
+
+@pytest.mark.parametrize("name", ["plain.py", "with space.py", "ünïcödé 🐍.py", "../../etc/passwd", "a%22b"])
+async def test_a_file_is_named_after_its_part_and_keeps_its_bytes(name: str) -> None:
+    content = bytes(range(256)) * 10
+    fields, files = await read(MULTIPART, part("a", b"x"), part(name, content, filename="other.txt"), END)
+    assert fields == {"a": "x"}
+    assert files == {name: content}
+
+
+async def test_of_repeated_names_the_last_counts() -> None:
+    assert (await read(URLENCODED, b"a=1&a=2"))[0] == {"a": "2"}
+    twice = part("f", b"1", filename="f") + part("f", b"2", filename="f")
+    assert await read(MULTIPART, part("a", b"1"), part("a", b"2"), twice, END) == ({"a": "2"}, {"f": b"2"})
+
+
+@pytest.mark.parametrize("body", [b"", b"&", b"=", b"a", b"a=", b"%", b"%zz=%"])
+async def test_a_strange_urlencoded_form_is_a_form_all_the_same(body: bytes) -> None:
+    fields, _ = await read(URLENCODED, body)
+    assert len(fields) <= 1
+
+
+@pytest.mark.parametrize("body", [b"a=\xff", b"a=%FF", b"%FF=a", b"a=%ED%A0%80", b"a=%C3"])
+async def test_an_urlencoded_form_that_is_not_utf_8_is_refused(body: bytes) -> None:
+    with pytest.raises(BadFormError, match="UTF-8"):
+        await read(URLENCODED, body)
+
+
+@pytest.mark.parametrize("body", [part("a", b"\xff"), part("a", b"\xed\xa0\x80")])
+async def test_a_multipart_form_that_is_not_utf_8_is_refused(body: bytes) -> None:
+    with pytest.raises(BadFormError, match="UTF-8"):
+        await read(MULTIPART, body, END)
+
+
+async def test_a_file_may_be_any_bytes() -> None:
+    _, files = await read(MULTIPART, part("f", b"\xff\xfe\x00", filename="f"), END)
+    assert files == {"f": b"\xff\xfe\x00"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "chunks"),
+    [
+        (URLENCODED, [b"&".join([b"a=1"] * (MAX_FIELDS + 1))]),
+        (MULTIPART, [part("a", b"1")] * (MAX_FIELDS + 1) + [END]),
+        (MULTIPART, [b"".join([part("a", b"1")] * 10_000) + END]),
+    ],
+)
+async def test_too_many_fields_are_refused(content_type: str, chunks: list[bytes]) -> None:
+    with pytest.raises((BadFormError, TooLargeError)):
+        await read(content_type, *chunks, limits=FormLimits(10**6, 0, 0, 3))
+
+
+async def test_as_many_fields_as_allowed_are_read() -> None:
+    named = {f"f{number}": str(number) for number in range(MAX_FIELDS)}
+    assert (await read(URLENCODED, urlencode(named).encode()))[0] == named
+    parts = [part(name, value.encode()) for name, value in named.items()]
+    assert (await read(MULTIPART, *parts, END))[0] == named
+
+
+@pytest.mark.parametrize(
+    "chunks", [[b"a=" + b"x" * 10_000], [b"a=", b"x" * 9_999, b"x" * 9_999, b"x"], [b"x"] * 10_001]
+)
+async def test_an_urlencoded_form_over_the_limit_is_refused(chunks: list[bytes]) -> None:
+    with pytest.raises(TooLargeError, match="more than 10000 bytes"):
+        await read(URLENCODED, *chunks)
+
+
+async def test_an_urlencoded_form_of_just_the_limit_is_read() -> None:
+    assert (await read(URLENCODED, b"a=" + b"x" * 9_998))[0] == {"a": "x" * 9_998}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [part("a", b"x" * 40_000) + END],
+        [part("f", b"x" * 40_000, filename="f"), END],
+        [part("a", b"1"), *[b"x" * 10_000] * 5, END],
+    ],
+)
+async def test_a_multipart_form_over_the_limit_of_all_is_refused(chunks: list[bytes]) -> None:
+    with pytest.raises((BadFormError, TooLargeError)):
+        await read(MULTIPART, *chunks)
+
+
+async def test_a_field_over_the_limit_is_refused_though_files_could_be_that_large() -> None:
+    with pytest.raises((BadFormError, TooLargeError)):
+        await read(MULTIPART, part("a", b"x" * 10_001), END)
+
+
+async def test_a_file_over_its_limit_is_refused_by_name() -> None:
+    with pytest.raises(TooLargeError, match=r"file 'big\.bin' has more than 5000 bytes"):
+        await read(MULTIPART, part("big.bin", b"x" * 5_001, filename="big.bin"), END)
+
+
+async def test_more_files_than_allowed_are_refused() -> None:
+    files = [part(f"{number}", b"x", filename="f") for number in range(4)]
+    with pytest.raises(TooLargeError, match="3"):
+        await read(MULTIPART, *files, END)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--limit",
+        part("a", b"x")[:-10],
+        part("a", b"x"),
+        part("a", b"x") + part("b", b"y", filename="f")[:-3],
+        part("a", b"x") + END[:-4],
+        b"no boundary at all",
+        part("a", b"x", boundary="other") + b"--other--\r\n",
+        b"--limit\r\n\r\nno disposition\r\n" + END,
+        b"--limit\r\nContent-Disposition: form-data\r\n\r\nno name\r\n" + END,
+        b"--limit\r\nbad header\r\n\r\nx\r\n" + END,
+    ],
+)
+async def test_a_multipart_form_that_is_cut_off_or_broken_is_refused(body: bytes) -> None:
+    with pytest.raises(BadFormError):
+        await read(MULTIPART, body)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data;;"]
+)
+async def test_a_multipart_form_without_a_boundary_is_refused(content_type: str) -> None:
+    with pytest.raises(BadFormError):
+        await read(content_type, part("a", b"x"), END)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    body=st.lists(
+        st.sampled_from([b"--limit", b"\r\n", b"--", b"\xff", b'name="a"', part("a", b"x"), END]) | st.binary()
+    )
+)
+def test_no_bytes_make_anything_but_a_form_or_a_refusal(body: list[bytes]) -> None:
+    for content_type in (MULTIPART, URLENCODED, f"{MULTIPART}; charset=utf-7"):
+        with contextlib.suppress(BadFormError, TooLargeError):
+            asyncio.run(read(content_type, *body))
+
+
+@pytest.mark.parametrize("content_type", [URLENCODED, MULTIPART])
+async def test_a_sender_that_hangs_up_is_noticed(content_type: str) -> None:
+    sender = Sender(content_type, [part("a", b"x")], hangs_up=True)
+    with pytest.raises(ClientDisconnect):
+        async with read_form(sender.request, LIMITS):
+            pass
+
+
+async def test_draining_reads_the_whole_body() -> None:
+    sender = Sender(None, [b"x" * 1000] * 100)
+    await drain(sender.request.stream())
+    assert not sender.left
