@@ -1,0 +1,39 @@
+"""The command `xqueue-relay`: reads the settings, runs the relay, stops it on SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from broker_setup.errors import SettingsError
+from broker_setup.logs import log_to_stderr
+from broker_setup.settings import Settings, load_settings
+from callback_relay.relay import Relay
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the relay until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    try:
+        settings, unknown = load_settings(require=("SECRET_KEY",))
+    except SettingsError as error:
+        print(f"xqueue-relay: {error}", file=sys.stderr)
+        sys.exit(1)
+    log_to_stderr(settings.log_level)
+    if unknown:
+        log.warning("these settings mean nothing here: %s", ", ".join(unknown))
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    relay = Relay(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, relay.stop)
+    await relay.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Messages that no callback can be made of: put aside for an operator, with the reason."""
+
+import asyncio
+from uuid import uuid4
+
+import pika
+import pytest
+from aio_pika import Message
+
+from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, encode_result
+from broker_setup.parked import PARKED_REASON_HEADER
+from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_QUEUE
+from tests.support.broker import VHost
+from tests.support.lms import FakeLMS
+from tests.support.relay import REPLY, Results, running_relay
+
+
+async def test_a_forged_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
+    uuid = uuid4().hex
+    stranger = Sealer(["a stranger's secret, of the same length"]).seal(ReturnAddress(uuid, lms.header()))
+    await _is_parked(settings, results, lms, Result(uuid, REPLY, stranger), "was not sealed by this XQueue")
+
+
+async def test_a_truncated_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
+    uuid = uuid4().hex
+    sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
+    await _is_parked(settings, results, lms, Result(uuid, REPLY, sealed[:-7]), "was not sealed by this XQueue")
+
+
+async def test_an_empty_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
+    await _is_parked(settings, results, lms, Result(uuid4().hex, REPLY, ""), "was not sealed by this XQueue")
+
+
+async def test_another_submissions_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
+    sealed = results.sealer.seal(ReturnAddress(uuid4().hex, lms.header()))
+    await _is_parked(settings, results, lms, Result(uuid4().hex, REPLY, sealed), "belongs to submission")
+
+
+@pytest.mark.parametrize("lms_header", ["", "no JSON", "{}", '{"lms_callback_url": "ftp://lms/"}'])
+async def test_a_header_without_a_callback_url_is_parked(
+    settings: Settings, results: Results, lms: FakeLMS, lms_header: str
+) -> None:
+    uuid = uuid4().hex
+    sealed = results.sealer.seal(ReturnAddress(uuid, lms_header))
+    await _is_parked(settings, results, lms, Result(uuid, REPLY, sealed), "the LMS's")
+
+
+async def _is_parked(settings: Settings, results: Results, lms: FakeLMS, result: Result, why: str) -> None:
+    async with running_relay(settings):
+        await results.put_message(encode_result(result))
+        parked = await results.parked()
+    assert why in str(parked.headers[PARKED_REASON_HEADER])
+    assert (parked.body, parked.correlation_id) == (result.body, result.submission)
+    assert parked.headers[RETURN_HEADER] == result.sealed_return
+    assert lms.received == []
+    assert await results.waiting() == 0
+
+
+GARBAGE = [
+    Message(b""),
+    Message(b"\x00\xff" * 1000, correlation_id="not a uuid"),
+    Message(b"no return address", correlation_id=uuid4().hex),
+    Message(b"a number", correlation_id=uuid4().hex, headers={RETURN_HEADER: 7}),
+    Message(
+        b"a table", correlation_id=uuid4().hex, headers={RETURN_HEADER: {"a": [1, None]}, "x-death": [{"count": 1}]}
+    ),
+    Message(b"a bad count", correlation_id=uuid4().hex, headers={RETURN_HEADER: "x", ATTEMPT_HEADER: -1}),
+    Message(b"much", headers={f"header-{number}": "\u00e9" * 6000 for number in range(10)}),
+]
+
+
+@pytest.mark.parametrize(
+    "message", GARBAGE, ids=[message.body[:20].decode("latin-1") or "empty" for message in GARBAGE]
+)
+async def test_a_message_that_is_no_result_is_parked_and_the_next_goes_out(
+    settings: Settings, results: Results, lms: FakeLMS, message: Message
+) -> None:
+    async with running_relay(settings):
+        await results.put_message(message)
+        parked = await results.parked()
+        await results.put(lms.header())
+        await lms.wait_accepted(1)
+    assert parked.body == message.body
+    assert parked.headers[PARKED_REASON_HEADER]
+    assert await results.waiting() == 0
+
+
+async def test_a_count_of_tries_from_a_stranger_does_no_harm(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    lms.next_answers(500)
+    async with running_relay(settings):
+        await results.put(lms.header(), attempt=2**63 - 1)
+        await lms.wait_accepted(1)
+
+
+ILL_MADE = {
+    "time in microseconds": pika.BasicProperties(timestamp=1_700_000_000_000_000),
+    "correlation_id": pika.BasicProperties(correlation_id=b"\xff" * 255),
+    "type": pika.BasicProperties(type=b"\xfe\xff"),
+}
+
+
+@pytest.mark.parametrize("properties", ILL_MADE.values(), ids=ILL_MADE)
+async def test_properties_that_can_not_be_read_do_not_stop_the_others(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, properties: pika.BasicProperties
+) -> None:
+    async with running_relay(settings):
+        await asyncio.to_thread(_publish, vhost.amqp_url, properties)
+        parked = await results.parked()
+        await results.put(lms.header())
+        await lms.wait_accepted(1)
+    assert parked.body == b"ill made"
+
+
+def _publish(url: str, properties: pika.BasicProperties) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        connection.channel().basic_publish("", RESULTS_QUEUE, b"ill made", properties)

@@ -1,0 +1,174 @@
+"""What the relay lives through: a broker that goes, lost channels and queues, being stopped and being killed."""
+
+import asyncio
+import logging
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from broker_setup.declare import declare
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from deploy.local.node import PrivateNode
+from tests.support.broker import VHost
+from tests.support.lms import Answer, FakeLMS
+from tests.support.relay import Results, eventually, relay_process, results_at, running_relay, settings_for
+
+MANY = 500
+
+
+def headers(lms: FakeLMS, count: int) -> list[str]:
+    return [lms.header(str(number)) for number in range(count)]
+
+
+def times_accepted(lms: FakeLMS) -> Counter[str]:
+    return Counter(callback.lms_key for callback in lms.accepted)
+
+
+async def test_results_that_piled_up_while_no_relay_ran_all_go_out(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    await results.put_many(headers(lms, MANY))
+    assert await results.waiting() == MANY
+    async with running_relay(settings):
+        await lms.wait_accepted(MANY)
+        await results.rest(settings)
+    assert times_accepted(lms) == Counter(str(number) for number in range(MANY))
+
+
+async def test_kill_9_loses_nothing_and_repeats_at_most_what_was_in_flight(
+    vhost: VHost, lms: FakeLMS, tmp_path: Path
+) -> None:
+    settings = settings_for(vhost.amqp_url, callback_concurrency=16)
+    async with results_at(settings) as results:
+        await results.put_many(headers(lms, MANY))
+        lms.always(Answer(delay=0.02))
+        for stop_at in (50, 150, 250):
+            async with relay_process(settings, tmp_path / "relay.log") as relay:
+                await lms.wait_accepted(stop_at)
+                await relay.kill()
+        async with relay_process(settings, tmp_path / "relay.log") as relay:
+            async with asyncio.timeout(20):
+                while len(times_accepted(lms)) < MANY:
+                    await asyncio.sleep(0.05)
+            await results.rest(settings)
+            assert await relay.terminate() == 0
+    assert len(lms.accepted) - MANY <= 3 * settings.callback_concurrency
+    assert max(times_accepted(lms).values()) <= 2
+
+
+async def test_sigterm_lets_callbacks_under_way_finish(vhost: VHost, lms: FakeLMS, tmp_path: Path) -> None:
+    settings = settings_for(vhost.amqp_url, callback_concurrency=4)
+    async with results_at(settings) as results:
+        await results.put_many(headers(lms, 20))
+        lms.always(Answer(delay=0.4))
+        async with relay_process(settings, tmp_path / "relay.log") as relay:
+            await lms.wait_received(4)
+            assert await relay.terminate() == 0
+        assert len(lms.accepted) == len(lms.received)
+        assert await results.waiting() == 20 - len(lms.accepted)
+        assert "Traceback" not in relay.log
+        assert "stopped" in relay.log
+
+
+async def test_sigterm_does_not_wait_for_an_lms_that_hangs(vhost: VHost, lms: FakeLMS, tmp_path: Path) -> None:
+    settings = settings_for(vhost.amqp_url, requests_timeout=60)
+    async with results_at(settings) as results:
+        await results.put(lms.header())
+        lms.always(Answer(delay=60))
+        async with relay_process(settings, tmp_path / "relay.log") as relay:
+            await lms.wait_received(1)
+            assert await relay.terminate(within=8) == 0
+        assert await results.waiting() == 1
+
+
+async def test_sigterm_stops_a_relay_whose_broker_is_absent(tmp_path: Path) -> None:
+    settings = settings_for("amqp://guest:guest@127.0.0.1:1/")
+    async with relay_process(settings, tmp_path / "relay.log") as relay:
+        await eventually(lambda: "no connection to the broker" in relay.log)
+        assert await relay.terminate(within=5) == 0
+        assert "Traceback" not in relay.log
+
+
+async def test_a_result_that_no_rung_takes_stays_in_the_queue(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+) -> None:
+    lms.always(500)
+    async with running_relay(settings):
+        await results.put(lms.header(), attempt=1)
+        await lms.wait_received(2)
+        await asyncio.to_thread(vhost.api, "DELETE", f"queues/{{vhost}}/{retry_queue(settings.retry_delays[1])}")
+        if "back to the queue" not in caplog.text:  # the only copy may have been on the rung that we deleted
+            await results.put(lms.header(), attempt=1)
+        await eventually(lambda: "back to the queue" in caplog.text)
+        lms.always(200)
+        await lms.wait_accepted(1)
+        await asyncio.to_thread(declare, vhost.amqp_url, settings.topology)
+        await results.rest(settings)
+
+
+async def test_wrong_settings_stop_the_start_with_a_sentence(vhost: VHost, tmp_path: Path) -> None:
+    settings = settings_for(vhost.amqp_url).model_copy(update={"retry_delays": ()})
+    async with relay_process(settings, tmp_path / "relay.log") as relay:
+        assert await relay.ended() == 1
+    assert relay.log.startswith("xqueue-relay: ")
+    assert "RETRY_DELAYS" in relay.log
+    assert "Traceback" not in relay.log
+
+
+async def test_missing_queues_are_waited_for(vhost: VHost, lms: FakeLMS, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_for(vhost.amqp_url)
+    async with running_relay(settings):
+        await eventually(lambda: "run `xqueue-broker declare`" in caplog.text)
+        async with results_at(settings) as results:
+            await results.put(lms.header())
+            await lms.wait_accepted(1)
+
+
+async def test_a_results_queue_that_is_deleted_and_made_again_is_consumed_again(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running_relay(settings):
+        await eventually(lambda: "consuming" in caplog.text)
+        await asyncio.to_thread(vhost.api, "DELETE", f"queues/{{vhost}}/{RESULTS_QUEUE}")
+        await eventually(lambda: "is missing" in caplog.text)
+        await asyncio.to_thread(declare, vhost.amqp_url, settings.topology)
+        await results.put(lms.header())
+        await lms.wait_accepted(1)
+
+
+async def test_a_lost_connection_in_the_midst_of_a_callback_posts_nothing_twice(
+    settings: Settings, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The delivery comes again on the new channel while its first is still being posted."""
+    caplog.set_level(logging.INFO)
+    lms.next_answers(Answer(delay=1.5))
+    async with running_relay(settings) as relay:
+        uuid = await results.put(lms.header("first"))
+        await lms.wait_received(1)
+        relay._source.drop("the test says so")
+        await eventually(lambda: f"{uuid}: {lms.origin}: another result of this submission is under way" in caplog.text)
+        await results.put(lms.header("second"))
+        await lms.wait_accepted(2)
+        await results.rest(settings)
+    assert times_accepted(lms) == Counter(["first", "second"])
+
+
+async def test_a_killed_broker_loses_nothing(private_node: PrivateNode, lms: FakeLMS) -> None:
+    settings = settings_for(private_node.amqp_url, callback_concurrency=16)
+    async with results_at(settings) as results:
+        await results.put_many(headers(lms, 200))
+    lms.always(Answer(delay=0.05))
+    async with running_relay(settings):
+        await lms.wait_accepted(50)
+        await asyncio.to_thread(private_node.kill)
+        await asyncio.to_thread(private_node.start)
+        async with asyncio.timeout(30):
+            while len(times_accepted(lms)) < 200:
+                await asyncio.sleep(0.05)
+        async with results_at(settings) as results:
+            await results.rest(settings)
+    # This relay remembers what it delivered, so even those in flight were not posted again.
+    assert max(times_accepted(lms).values()) == 1

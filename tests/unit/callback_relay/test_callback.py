@@ -1,0 +1,90 @@
+import json
+from urllib.parse import parse_qsl
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from broker_setup.messages import Result
+from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
+from callback_relay.verdict import NoAnswer
+
+URL_OF_LMS = "https://lms.example:8443/courses/course-v1:X+Y+Z/xqueue/7/b@c/score_update?a=%2Fb+c"
+RESULT = Result("0" * 32, b'{"correct": true}', "sealed")
+
+
+def header(url: object = URL_OF_LMS) -> str:
+    return json.dumps({"lms_callback_url": url, "lms_key": "secret", "queue_name": "q"})
+
+
+@given(lms_header=st.binary(), reply=st.binary())
+def test_the_form_is_two_fields_byte_for_byte(lms_header: bytes, reply: bytes) -> None:
+    form = Callback(URL(URL_OF_LMS), lms_header, reply).form()
+    decoded = parse_qsl(form.decode("ascii"), keep_blank_values=True, strict_parsing=True, encoding="latin-1")
+    assert [(name, value.encode("latin-1")) for name, value in decoded] == [
+        ("xqueue_header", lms_header),
+        ("xqueue_body", reply),
+    ]
+
+
+def test_the_callback_goes_to_the_url_in_the_header() -> None:
+    callback = callback_for(RESULT, header())
+    assert str(callback.url) == URL_OF_LMS
+    assert (callback.header, callback.body) == (header().encode(), RESULT.body)
+
+
+def test_a_url_with_other_characters_is_quoted() -> None:
+    assert str(callback_for(RESULT, header("http://lms/\u00fc x?\u00fc")).url) == "http://lms/%C3%BC%20x?%C3%BC"
+
+
+def test_the_origin_tells_neither_path_nor_password() -> None:
+    assert callback_for(RESULT, header("http://user:pw@lms:8000/secret/path")).origin == "http://lms:8000"
+
+
+def test_a_header_keeps_its_spacing_and_its_strange_bytes() -> None:
+    strange = ' {"lms_callback_url" : "http://lms/",\r\n "name": "\u00e9\U0001f600\udce9"} '
+    assert callback_for(RESULT, strange).header == strange.encode(errors="surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("lms_header", "why"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "no lms_callback_url"),
+        ('"text"', "no lms_callback_url"),
+        ("{}", "no lms_callback_url"),
+        (header(None), "no lms_callback_url"),
+        (header(["http://lms/"]), "no lms_callback_url"),
+        (header(""), "not an http or https URL"),
+        (header("/score_update"), "not an http or https URL"),
+        (header("ftp://lms/x"), "not an http or https URL"),
+        (header("file:///etc/passwd"), "not an http or https URL"),
+        (header("javascript:alert(1)"), "not an http or https URL"),
+        (header("http://"), "not an http or https URL"),
+        (header("http:///path"), "not an http or https URL"),
+        (header("http://lms:99999/"), "can't be read"),
+        (header("http://[::1/"), "can't be read"),
+        (header("http://l\u200bms/"), "can't be read"),
+        (header("http://lms/\ud800"), "can't be read"),
+    ],
+)
+def test_a_header_without_a_usable_url_is_refused(lms_header: str, why: str) -> None:
+    with pytest.raises(BadCallbackError, match=why):
+        callback_for(RESULT, lms_header)
+
+
+@pytest.mark.parametrize("url", ["http://lms.invalid:1/x", "http://" + "a" * 300 + "/", "http://a..b/"])
+async def test_a_url_that_leads_nowhere_gives_a_reason_and_no_error(url: str) -> None:
+    async with Poster(timeout=5, concurrency=1, basic_auth=None) as poster:
+        outcome = await poster.post(Callback(URL(url), b"{}", b""))
+    assert isinstance(outcome, NoAnswer)
+    assert url not in outcome.reason
+
+
+def test_aiohttp_names_the_errors_we_tell_apart() -> None:
+    assert issubclass(aiohttp.ClientConnectorDNSError, aiohttp.ClientConnectorError)
+    assert issubclass(aiohttp.InvalidURL, aiohttp.ClientError)
