@@ -45,5 +45,5 @@ def decode_frame(body: bytes) -> Frame:
     """Read a frame; raise BadMessageError if it is none, or has events of a later version."""
     try:
         return _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"no frame of the ledger: {error}", body) from error

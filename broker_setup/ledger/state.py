@@ -38,8 +38,8 @@ SETTLED_MAX = 50_000
 CLOSED_SECONDS = 24 * 3600.0
 TRIM_SECONDS = 60.0
 
-# A submission that waits: uuid and when it was submitted. Packed, for there may be a million of them.
-_WAITING = Packing("16sd")
+# A submission that waits: uuid, when it was submitted, number of its queue. Packed, for there may be a million of them.
+_WAITING = Packing("16sdI")
 
 
 class Standing(Enum):
@@ -121,6 +121,7 @@ class LedgerState:
         self._by_id: dict[int, bytes] = {}
         self._expiries: list[tuple[float, bytes]] = []
         self._waiting: dict[bytes, bytes] = {}
+        self._queues: dict[str, int] = {}
         self._superseded: dict[bytes, tuple[str, bytes]] = {}
         self._superseded_in: Counter[str] = Counter()
         self._minute = 0
@@ -186,13 +187,13 @@ class LedgerState:
 
     def run_out(self, now: float) -> list[Lease]:
         """Return each lease whose time is up, once."""
-        ended = []
+        ended = {}  # a lease that was extended or released to the same moment stands there twice
         while self._expiries and self._expiries[0][0] <= now:
             expires_at, submission = heappop(self._expiries)
             lease = self._leases.get(submission)
             if lease and lease.expires_at == expires_at:
-                ended.append(lease)
-        return ended
+                ended[submission] = lease
+        return list(ended.values())
 
     # Events.
 
@@ -203,22 +204,30 @@ class LedgerState:
         return handler(event) if handler else _VALID
 
     def _submitted(self, event: Submitted) -> Outcome:
-        entries = list(_WAITING.iter_unpack(self._waiting.get(event.url, b"")))
-        if any(submission == event.submission for submission, _ in entries):
+        # Once more, after a write whose confirm got lost: it must not take the place of what came in between.
+        if not event.url or event.submission in self._closed or event.submission in self._superseded:
             return _VALID
-        gone = []
+        entries = list(_WAITING.iter_unpack(self._waiting.get(event.url, b"")))
+        if any(submission == event.submission for submission, *_ in entries):
+            return _VALID
+        gone: list[tuple[str, bytes]] = []
         min_age = self._supersede_after(event.queue)
-        if min_age is not None:
-            older = [submission for submission, at in entries if event.at - at >= min_age]
-            gone = [submission for submission in older if self.standing(submission, event.at) is Standing.FREE]
-        entries = [entry for entry in entries if entry[0] not in gone]
-        if event.submission not in self._closed:
-            entries.append((event.submission, event.at))
-        self._keep_waiting(event.url, entries)
-        for submission in gone:
-            self._superseded[submission] = (event.queue, event.submission)
-            self._superseded_in[event.queue] += 1
-        return Outcome(valid=True, gone=[(event.queue, submission) for submission in gone]) if gone else _VALID
+        if min_age is not None and entries:
+            names = list(self._queues)
+            gone = [
+                (names[queue], submission)
+                for submission, at, queue in entries
+                if event.at - at >= min_age and self.standing(submission, event.at) is Standing.FREE
+            ]
+            left = {submission for _, submission in gone}
+            entries = [entry for entry in entries if entry[0] not in left]
+        number = self._queues.setdefault(event.queue, len(self._queues))
+        self._keep_waiting(event.url, [*entries, (event.submission, event.at, number)])
+        for queue, submission in gone:
+            # The older one's queue, which may be another: a problem can be given a new one.
+            self._superseded[submission] = (queue, event.submission)
+            self._superseded_in[queue] += 1
+        return Outcome(valid=True, gone=gone) if gone else _VALID
 
     def _leased(self, event: Leased) -> Outcome:
         before = self._leases.get(event.submission)
@@ -256,7 +265,7 @@ class LedgerState:
 
     def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:
         lease = self._leases.get(event.submission)
-        if lease is None or lease.key != event.key:
+        if lease is None or lease.key != event.key or event.submission in self._superseded:
             return _VOID
         changed = change(lease)
         if not changed.key:
@@ -270,7 +279,9 @@ class LedgerState:
             return _VOID
         lease = self._leases.get(event.submission)
         outcome = self._close(event.submission, event.queue, event.url, event.at)
-        if lease and lease.key == event.key:
+        if lease:
+            # A late result may have won against the lease that was given next: then its key is the one that settled.
+            lease = lease if lease.key == event.key else replace(lease, key=event.key)
             self._by_key[lease.key] = event.submission
             self._by_id[submission_id_of(event.submission)] = event.submission
             self._settled[event.submission] = Settled(lease, event.digest, 1, event.at)
@@ -282,8 +293,10 @@ class LedgerState:
         settled = self._settled.get(event.submission)
         if settled is None or settled.lease.key != event.key:
             return _VOID
-        results = max(settled.results, event.amendment + 1)
-        self._settled[event.submission] = Settled(settled.lease, event.digest, results, settled.at)
+        if event.amendment < settled.results:
+            # It stands here already, or another gateway's came first under this number.
+            return _VALID if event.digest == settled.digest else _VOID
+        self._settled[event.submission] = Settled(settled.lease, event.digest, event.amendment + 1, settled.at)
         return _VALID
 
     def _close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:
@@ -293,6 +306,9 @@ class LedgerState:
         if lease:
             url = url or lease.url
             self._by_key.pop(lease.key, None)
+            submission_id = submission_id_of(submission)
+            if self._by_id.get(submission_id) == submission:
+                del self._by_id[submission_id]
         superseded = self._superseded.pop(submission, None)
         if superseded:
             self._superseded_in[superseded[0]] -= 1
@@ -306,7 +322,7 @@ class LedgerState:
         self._closed[submission] = self._minute
         return Outcome(valid=True, gone=[(queue, submission)])
 
-    def _keep_waiting(self, url: bytes, entries: Sequence[tuple[bytes, float]]) -> None:
+    def _keep_waiting(self, url: bytes, entries: Sequence[tuple[bytes, float, int]]) -> None:
         if entries:
             self._waiting[url] = b"".join(_WAITING.pack(*entry) for entry in entries)
         else:

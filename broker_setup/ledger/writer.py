@@ -1,17 +1,22 @@
 """Group commit: events are written in frames; while one frame's confirm is under way, the next one collects."""
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
-from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.events import AnyEvent, Leased
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.publisher import Publisher
 from broker_setup.topology import LEDGER
 
+log = logging.getLogger(__name__)
+
 # A frame of this many leases is about 600 kB: below the broker's limits, and read in a blink.
 MAX_EVENTS = 1_000
+# Headers of the LMS may have 100 kB; a broker takes messages of 16 MiB.
+MAX_BYTES = 4 * 1024 * 1024
 # What may wait in memory while the broker does not confirm; more is refused.
 MAX_WAITING = 100_000
 
@@ -29,6 +34,7 @@ class Appended:
 class _Batch:
     id: bytes = field(default_factory=new_frame_id)
     events: list[AnyEvent] = field(default_factory=list)
+    size: int = 0
     confirmed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -49,11 +55,14 @@ class LedgerWriter:
         """
         if len(self._waiting) * MAX_EVENTS > MAX_WAITING:
             raise BrokerUnavailableError("the ledger takes nothing at the moment")
-        if not self._waiting or len(self._waiting[-1].events) + len(events) > MAX_EVENTS:
-            self._waiting.append(_Batch())
-        batch = self._waiting[-1]
+        size = sum(len(event.sealed) for event in events if isinstance(event, Leased))
+        batch = self._waiting[-1] if self._waiting else None
+        if batch is None or len(batch.events) + len(events) > MAX_EVENTS or batch.size + size > MAX_BYTES:
+            batch = _Batch()
+            self._waiting.append(batch)
         index = len(batch.events)
         batch.events.extend(events)
+        batch.size += size
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return Appended(batch.id, index, batch.confirmed)
@@ -66,8 +75,18 @@ class LedgerWriter:
                 message = encode_frame(Frame(batch.id, self._name, batch.events))
                 await self._publisher.publish(message, exchange="", routing_key=LEDGER)
             except XQueueError as error:
-                batch.confirmed.set_exception(BrokerUnavailableError(f"the ledger could not be written: {error}"))
-                batch.confirmed.exception()  # whoever only noted something does not ask
+                _fail(batch.confirmed, str(error))
+            except Exception as error:
+                # A mistake of ours: it costs this frame, and must not stop all that follow.
+                log.exception("a frame of the ledger could not be written")
+                _fail(batch.confirmed, repr(error))
             else:
-                batch.confirmed.set_result(None)
+                if not batch.confirmed.done():
+                    batch.confirmed.set_result(None)
         self._flushing = None
+
+
+def _fail(confirmed: asyncio.Future[None], why: str) -> None:
+    if not confirmed.done():
+        confirmed.set_exception(BrokerUnavailableError(f"the ledger could not be written: {why}"))
+        confirmed.exception()  # whoever only noted something does not ask

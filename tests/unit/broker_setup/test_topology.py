@@ -5,6 +5,7 @@ import pytest
 from broker_setup.topology import (
     CONSUMER_TIMEOUT_MS,
     DELIVERY_LIMIT,
+    LEDGER,
     RESULTS_PARKED,
     RESULTS_QUEUE,
     SUBMISSIONS_PARKED,
@@ -68,15 +69,23 @@ def test_the_order_of_the_settings_does_not_matter() -> None:
     assert topology(["b", "a"], (5, 1)) == topology(["a", "b"], (1, 5))
 
 
-def test_every_queue_is_a_quorum_queue_and_says_what_it_is_for() -> None:
+def test_every_queue_but_the_ledger_is_a_quorum_queue_and_says_what_it_is_for() -> None:
     for each in EXAMPLE.queues:
-        assert each.arguments["x-queue-type"] == "quorum"
+        assert each.arguments["x-queue-type"] == ("stream" if each.name == LEDGER else "quorum")
         assert each.purpose
+
+
+def test_the_ledger_forgets_by_age_and_size_and_in_small_steps() -> None:
+    ledger = queue(LEDGER, topology([], (), ledger_max_age=3600, ledger_max_size=100_000_000))
+    assert ledger.arguments["x-max-age"] == "3600s"
+    assert ledger.arguments["x-max-length-bytes"] == 100_000_000
+    # Only whole segments are forgotten, and never the last.
+    assert ledger.arguments["x-stream-max-segment-size-bytes"] == 10_000_000
 
 
 def test_every_queue_that_is_consumed_has_a_delivery_limit_that_nothing_reaches() -> None:
     for each in EXAMPLE.queues:
-        if each not in rungs():
+        if each not in rungs() and each.name != LEDGER:
             assert each.arguments["x-delivery-limit"] == DELIVERY_LIMIT > 100_000
 
 
