@@ -44,9 +44,14 @@ class Submission:
     attempt: int = 1
 
     @property
+    def uuid_bytes(self) -> bytes:
+        """The uuid as the ledger has it: 16 bytes."""
+        return bytes.fromhex(self.uuid)
+
+    @property
     def submission_id(self) -> int:
         """The id on the wire."""
-        return submission_id_of(bytes.fromhex(self.uuid))
+        return submission_id_of(self.uuid_bytes)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -50,10 +50,12 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
 
     Raise TooLargeError or BadFormError, after the body was read.
     """
+    # One stream for parsing and draining: a request hands out its last chunk only once.
+    stream = request.stream()
     if not _is_multipart(request):
-        yield Form(_parse_urlencoded(await _read(request, limits.fields)))
+        yield Form(_parse_urlencoded(await _read(stream, limits.fields)))
         return
-    parts = await _parse_multipart(request, limits)
+    parts = await _parse_multipart(request.headers["content-type"], stream, limits)
     try:
         yield _sorted_out(parts, limits)
     finally:
@@ -62,29 +64,28 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
                 await part.close()
 
 
-async def drain(request: Request) -> None:
-    """Read what is left of the body and drop it; give up after 30 s."""
+async def drain(stream: AsyncIterator[bytes]) -> None:
+    """Read what is left of a body and drop it; give up after 30 s."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in request.stream():
+            async for _ in stream:
                 pass
     except TimeoutError:
         return
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    return b"".join([chunk async for chunk in _limited(request, limit)])
+async def _read(stream: AsyncIterator[bytes], limit: int) -> bytes:
+    return b"".join([chunk async for chunk in _limited(stream, limit)])
 
 
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncGenerator[bytes, None]:
     received = 0
-    async for chunk in request.stream():
+    async for chunk in stream:
         received += len(chunk)
-        if received <= limit:
-            yield chunk
-        elif received - len(chunk) <= limit:
-            await drain(request)
+        if received > limit:
+            await drain(stream)
             raise TooLargeError(f"more than {limit} bytes")
+        yield chunk
 
 
 def _is_multipart(request: Request) -> bool:
@@ -102,30 +103,68 @@ def _parse_urlencoded(body: bytes) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise BadFormError("the form is not UTF-8") from error
     except ValueError as error:
-        raise BadFormError(f"the form has more than {MAX_FIELDS} fields") from error
+        raise TooLargeError(f"more than {MAX_FIELDS} fields") from error
     return dict(pairs)
 
 
-async def _parse_multipart(request: Request, limits: FormLimits) -> list[tuple[str, UploadFile | str]]:
-    parser = MultiPartParser(
-        request.headers,
-        _limited(request, limits.fields + limits.files_total),
-        max_files=limits.files,
-        max_fields=MAX_FIELDS,
-        max_part_size=limits.fields,
-    )
+class _Parser(MultiPartParser):
+    """Starlette's, which takes a form that is cut off for a whole one, and guesses when bytes are not UTF-8."""
+
+    is_complete = False
+
+    def __init__(self, content_type: str, stream: AsyncIterator[bytes], limits: FormLimits) -> None:
+        # Under Latin-1 every byte is a character, so _utf8 gets the sender's bytes; of two charsets the last counts.
+        headers = Headers({"content-type": f"{content_type}; charset=latin-1"})
+        body = self._whole(_limited(stream, limits.fields + limits.files_total))
+        super().__init__(headers, body, max_files=limits.files, max_fields=MAX_FIELDS, max_part_size=limits.fields)
+
+    def on_end(self) -> None:
+        self.is_complete = True
+
+    async def _whole(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self.is_complete:
+            raise MultiPartException("the form is cut off")
+
+
+async def _parse_multipart(
+    content_type: str,
+    stream: AsyncIterator[bytes],
+    limits: FormLimits,
+) -> list[tuple[str, UploadFile | str]]:
     try:
-        form = await parser.parse()
+        form = await _Parser(content_type, stream, limits).parse()
     except MultiPartException as error:
-        await drain(request)
-        raise BadFormError(error.message) from error
+        await drain(stream)
+        raise _explain(error.message, limits) from error
+    except UnicodeError as error:
+        await drain(stream)
+        raise BadFormError("the form is not UTF-8") from error
     return form.multi_items()
 
 
+def _explain(message: str, limits: FormLimits) -> XQueueError:
+    if message.startswith("Too many files"):
+        return TooLargeError(f"more than {limits.files} files")
+    if message.startswith("Too many fields"):
+        return TooLargeError(f"more than {MAX_FIELDS} fields")
+    if message.startswith("Part exceeded"):
+        return TooLargeError(f"a field has more than {limits.fields} bytes")
+    return BadFormError(message)
+
+
 def _sorted_out(parts: list[tuple[str, UploadFile | str]], limits: FormLimits) -> Form:
-    fields = {name: part for name, part in parts if isinstance(part, str)}
-    files = {name: part for name, part in parts if isinstance(part, UploadFile)}
+    fields = {_utf8(name): _utf8(part) for name, part in parts if isinstance(part, str)}
+    files = {_utf8(name): part for name, part in parts if isinstance(part, UploadFile)}
     for name, file in files.items():
         if (file.size or 0) > limits.file:
             raise TooLargeError(f"file {name!r} has more than {limits.file} bytes")
     return Form(fields, {name: file.file for name, file in files.items()})
+
+
+def _utf8(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise BadFormError("the form is not UTF-8") from error

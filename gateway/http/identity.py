@@ -1,7 +1,6 @@
 """Who is calling: Basic auth that names an account of ours, or a session cookie."""
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
@@ -36,7 +35,7 @@ def with_account(accounts: Accounts, endpoint: Endpoint) -> Endpoint:
         if await account_of(request, accounts):
             return await endpoint(request)
         # The body first: answered early, nginx turns the redirect into a 502.
-        await drain(request)
+        await drain(request.stream())
         back = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
         return RedirectResponse(f"{LOGIN_PATH}?next={back}", status_code=302)
 
@@ -49,7 +48,7 @@ def _basic_credentials(header: str) -> tuple[str, str] | None:
         return None
     try:
         decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not Base64 or not UTF-8
         return None
     name, colon, password = decoded.partition(":")
     return (name, password) if colon else None

@@ -57,6 +57,7 @@ class Consumer:
         self._unacked: Counter[str] = Counter()
         self._last_poll = float("-inf")
         self._polls = 0
+        self._wanted = 0  # the most that one poll asked for since the present consumer began
         self._quiet_since = 0.0
         self.stopped_at = float("-inf")  # monotonic; since when there has been no consumer, where there is none
         self.failure = "the broker has not answered yet"
@@ -73,10 +74,11 @@ class Consumer:
             return float("inf")
         return self._quiet_since + QUIET_SECONDS
 
-    def demand(self) -> None:
-        """Note that somebody asks for a message."""
+    def demand(self, wanted: int) -> None:
+        """Note that somebody asks for up to `wanted` messages."""
         self._last_poll = monotonic()
         self._polls += 1
+        self._wanted = max(self._wanted, wanted)
         self._wake.set()
 
     def released(self, tag: str) -> None:
@@ -129,12 +131,12 @@ class Consumer:
     async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
         match step:
             case Step.CONSUME:
-                self._prefetch = FIRST_PREFETCH
+                self._prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
                 await self._consume(channel, queue)
             case Step.ROTATE:
                 # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
                 old = self._tag
-                self._prefetch = next_prefetch(self._prefetch, self._body_bytes)
+                self._prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
                 await self._consume(channel, queue)
                 await self._cancel(queue, old)
             case Step.PAUSE:
@@ -153,7 +155,7 @@ class Consumer:
         await channel.set_qos(prefetch_count=self._prefetch)
         self._tag = await queue.consume(self._on_message)
         self._quiet_since = monotonic()
-        self._polls = 0
+        self._polls = self._wanted = 0
 
     async def _cancel(self, queue: AbstractQueue, tag: str | None) -> None:
         if tag is not None:

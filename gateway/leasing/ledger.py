@@ -10,9 +10,9 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.publisher import Publisher
-from broker_setup.ledger.state import LedgerState
 
 log = logging.getLogger(__name__)
 
