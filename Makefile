@@ -1,0 +1,49 @@
+# The commands for people; each makes or refreshes .venv first (seconds when it is up to date).
+PYTHON ?= python3
+GATEWAYS ?= 1
+# make test BROKER=docker, or BROKER=amqp://user:password@host:port BROKER_MANAGEMENT=http://user:password@host:port
+BROKER ?=
+BROKER_MANAGEMENT ?=
+# extra arguments for pytest or the bench, as in: make test ARGS="-n 2 tests/unit"
+ARGS ?=
+
+VENV := .venv/bin
+export BROKER BROKER_MANAGEMENT
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help up test check bench lock clean run-env dev-env
+.DEFAULT_GOAL := help
+
+help:  ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways)
+	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up --gateways $(GATEWAYS)
+
+test: check  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
+	$(VENV)/python -m pytest $(ARGS)
+
+check: dev-env  ## lint, format, types, import rules
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+
+bench: dev-env  ## measure, beside bare programs in the same run
+	$(VENV)/python -m bench $(ARGS)
+
+LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate pyproject.toml
+lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade for the newest)
+	$(LOCK) $(UPGRADE) --output-file deploy/requirements/run.txt
+	$(LOCK) $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --output-file deploy/requirements/dev.txt
+
+clean:  ## remove the virtual environment, the local stack's data and all caches
+	rm -rf .venv .local build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+run-env:
+	@$(PYTHON) -m deploy.local.bootstrap run
+
+dev-env:
+	@$(PYTHON) -m deploy.local.bootstrap dev

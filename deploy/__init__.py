@@ -1,0 +1,1 @@
+"""How XQueue is set up and run on one machine and on many."""

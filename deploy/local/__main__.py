@@ -1,0 +1,93 @@
+"""`python -m deploy.local up`: runs the local stack until Ctrl-C or SIGTERM."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from broker_setup.errors import XQueueError
+from broker_setup.settings import load_settings
+from deploy.local import lock
+from deploy.local.console import note, say
+from deploy.local.environment import QUEUE, USER, Secrets, defaults, secrets_of
+from deploy.local.errors import BusyError, LocalError
+from deploy.local.stack import Options, Stack
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRequestedError(BaseException):
+    """A signal asked us to stop; not an Exception, so that no handler of errors takes it for one."""
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    parser.add_argument("command", choices=["up"])
+    parser.add_argument("--gateways", type=int, default=1, help="how many gateways to run")
+    arguments = parser.parse_args()
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup stays nohup
+            signal.signal(number, _stop)
+    try:
+        up(max(1, arguments.gateways))
+    except StopRequestedError:
+        note("stopped; the data stays for the next `make up`")
+    except (LocalError, XQueueError, OSError) as error:  # such as a data folder that another user made
+        sys.exit(f"make up: {error}")
+
+
+def up(gateways: int) -> None:
+    """Run the stack in its data folder, alone."""
+    data = Path(os.environ.get("XQUEUE_DATA_DIR") or ".local").resolve()
+    cache = Path(os.environ.get("XQUEUE_CACHE_DIR") or data / "cache").resolve()
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with lock.held(data / "lock"):
+            secrets = secrets_of(data)
+            settings, unknown = load_settings()
+            ours = defaults(settings.model_fields_set, data, secrets)
+            os.environ.update(ours)  # for every process that we start, and for load_settings to see it as they will
+            settings, _ = load_settings()
+            if unknown:
+                note(f"these settings mean nothing here: {', '.join(unknown)}")
+            stack = Stack(Options(data, cache, gateways, settings, dict(os.environ)))
+            with stack.running():
+                _announce(stack, secrets if "XQUEUE_USERS" in ours else None, next(iter(settings.xqueues), QUEUE))
+                stack.look_after()
+    except BlockingIOError:
+        raise BusyError(
+            f"another `make up` runs on {data}: stop it, or set XQUEUE_DATA_DIR to another folder."
+        ) from None
+
+
+def _announce(stack: Stack, secrets: Secrets | None, queue: str) -> None:
+    say(f"ready: {stack.urls[0]}")
+    for url in stack.urls[1:]:
+        say(f"also:    {url}")
+    login = f"{USER}:{secrets.password}" if secrets else None
+    said = f"{USER}, password {secrets.password}" if secrets else "as in your settings"
+    say(f"account: {said}")
+    query = shlex.quote(f"{stack.urls[0]}/xqueue/get_queuelen/?queue_name={queue}")
+    say(f"try:     curl -u {login or 'USER'} {query}")
+    if stack.management_url:
+        at = urlsplit(stack.management_url)
+        say(f"broker:  http://{at.hostname}:{at.port}, user {at.username}, password {at.password}")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    for number in STOPPING:  # once is enough: what follows is the orderly stop, which a second Ctrl-C must not break
+        signal.signal(number, _ignore)
+    raise StopRequestedError
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing; not SIG_IGN, over which Python complains where a second signal has arrived already."""
+
+
+if __name__ == "__main__":
+    main()

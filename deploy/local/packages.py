@@ -1,0 +1,135 @@
+"""Debian's and Ubuntu's packages, downloaded and unpacked into a folder: no root, nothing installed.
+
+Apt is given lists, a cache and a state of its own, so that the system's stay as they are; the system's sources and keys
+say what is fetched from where and whether it is genuine. Standard library only: bootstrap.py runs it on a bare Python.
+"""
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.local import lock
+from deploy.local.errors import LocalError
+
+Say = Callable[[str], None]
+
+# An apt configuration is read last, so it wins over the system's. #clear keeps the system's hooks from running on ours.
+APT_CONF = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State "{folder}";
+Dir::State::lists "{folder}/lists";
+Dir::State::status "{folder}/status";
+Dir::Cache "{folder}";
+Dir::Cache::archives "{folder}/archives";
+Dir::Log "{folder}";
+// Root would download as the user _apt, who can't look into our folder; signatures are checked all the same.
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+"""
+
+
+class PackageError(LocalError):
+    """Packages could not be had."""
+
+
+def available() -> bool:
+    """Tell whether this is a system with apt and dpkg."""
+    return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+
+
+def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say) -> Path:
+    """Return the folder with a package, and what it depends on, unpacked; fill it first if that was not done yet.
+
+    Of the dependencies it takes those that are `wanted` or that the system lacks.
+    """
+    target = cache / f"{name}-{system()}"
+    with lock.held(cache / f"{name}.lock", wait=True):
+        if target.exists():
+            return target
+        say(f"{name}: downloading the system's packages and unpacking them into {cache} (nothing is installed)")
+        fresh = cache / f"{name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        apt = Apt(fresh / "apt")
+        apt.update()
+        needed = [p for p in apt.closure(name) if p == name or wanted(p) or not _installed(p)]
+        files = apt.download(needed, fresh / "debs")
+        root = fresh / "root"
+        root.mkdir()
+        for file in files:
+            _run(["dpkg", "-x", str(file), str(root)])
+        root.rename(target)
+        shutil.rmtree(fresh)
+        say(f"{name}: unpacked {len(files)} packages")
+    return target
+
+
+def system() -> str:
+    """Name what the packages were made for, such as debian-12-x86_64: an unpacked folder serves no other system."""
+    release = platform.freedesktop_os_release()
+    return f"{release.get('ID', 'linux')}-{release.get('VERSION_ID', 'rolling')}-{platform.machine()}"
+
+
+class Apt:
+    """Apt with everything that it writes kept in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Lay out the folder."""
+        for part in ("lists/partial", "archives/partial"):
+            (folder / part).mkdir(parents=True)
+        # Nothing counts as installed: that makes the answer depend on the sources alone, not on a broken dpkg state.
+        (folder / "status").touch()
+        conf = folder / "apt.conf"
+        conf.write_text(APT_CONF.format(folder=folder.resolve()))
+        self._apt = ["apt-get", "-c", str(conf.resolve()), "-qq"]
+
+    def update(self) -> None:
+        """Fetch the package lists; an unreachable source is no matter unless a package is missing, as shows later."""
+        self._update = subprocess.run([*self._apt, "update"], capture_output=True, text=True, check=False)
+
+    def closure(self, name: str) -> list[str]:
+        """Return the package and all that it depends on."""
+        plan = subprocess.run(
+            [*self._apt, "--simulate", "--no-install-recommends", "install", name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = [line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")]
+        if name not in found:
+            raise PackageError(
+                f"apt knows no package {name}: {_last_line(self._update.stderr + plan.stderr)}. "
+                f"Is the network there, and has the system a package source with {name}?"
+            )
+        return found
+
+    def download(self, names: Sequence[str], folder: Path) -> list[Path]:
+        """Download the packages' files into the folder."""
+        folder.mkdir()
+        _run([*self._apt, "download", *names], cwd=folder)
+        return sorted(folder.glob("*.deb"))
+
+
+def _installed(package: str) -> bool:
+    asked = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout == "installed"
+
+
+def _run(command: Sequence[str], cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackageError(f"{' '.join(command[:1])} failed: {_last_line(done.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it gave no reason"

@@ -1,0 +1,115 @@
+"""A child process with its own session, log and pid file, that does not outlive its parent."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LEASH = Path(__file__).with_name("leash.py")
+LEFTOVER_GRACE = 15.0  # seconds; a node with much to write takes 5 to 8
+
+
+class Child:
+    """One process that we start, watch and stop.
+
+    Start it in a thread that lives as long as it should: on Linux a child on the leash ends with its parent's thread.
+    """
+
+    def __init__(self, name: str, log: Path, pid_file: Path, *, marker: str) -> None:
+        """Prepare a child; the marker is a word of its command line that no other process has."""
+        self.name = name
+        self.log = log
+        self._pid_file = pid_file
+        self._marker = marker
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def returncode(self) -> int | None:
+        """What it ended with; None while it runs or before its first start."""
+        return self._process.poll() if self._process else None
+
+    def start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> None:
+        """Start the command; its output goes to the log."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command],
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal is for the stack, which stops its children in order
+            )
+        self._pid_file.write_text(str(self._process.pid))
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; wait() tells when it has gone."""
+        if self.pid is not None and self._process:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end; tell whether it came in time."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+    def stop(self, seconds: float) -> None:
+        """SIGTERM, and SIGKILL where it has not gone by then."""
+        self.ask_to_stop()
+        if not self.wait(seconds):
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._pid_file.unlink(missing_ok=True)
+
+    def stop_leftover(self) -> bool:
+        """Stop what an earlier stack left running under this pid file; tell whether there was something."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return False
+        if not is_ours(pid, self._marker):
+            self._pid_file.unlink(missing_ok=True)
+            return False
+        for send, patience in ((signal.SIGTERM, LEFTOVER_GRACE), (signal.SIGKILL, LEFTOVER_GRACE)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, send)
+            deadline = time.monotonic() + patience
+            while is_ours(pid, self._marker) and time.monotonic() < deadline:
+                time.sleep(0.05)
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+
+def is_ours(pid: int, marker: str) -> bool:
+    """Tell whether a process runs under this id with the marker on its command line: ids are used again."""
+    return marker in _command_line(pid)
+
+
+def _command_line(pid: int) -> list[str]:
+    proc = Path("/proc")
+    if (proc / "self").exists():
+        try:
+            return (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # gone, or somebody else's
+            return []
+    listing = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return listing.stdout.split()

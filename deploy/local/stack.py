@@ -1,0 +1,162 @@
+"""The whole local stack: broker, topology, gateways and relay, started, checked, looked after and stopped in order."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from broker_setup.settings import Settings
+from deploy.local import ports, self_check
+from deploy.local.console import note, say, step
+from deploy.local.errors import BootError
+from deploy.local.node import PrivateNode
+from deploy.local.secret import kept
+from deploy.local.services import Plan, Service, stop_all
+
+LOOK_EVERY = 0.2  # seconds
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the stack is to do."""
+
+    data: Path
+    cache: Path
+    gateways: int
+    settings: Settings  # for reading; the processes get the environment
+    environ: Mapping[str, str]
+
+
+class Stack:
+    """Everything that `make up` runs; use it from the main thread (see Child)."""
+
+    def __init__(self, options: Options) -> None:
+        """Start nothing yet."""
+        self._options = options
+        self._env = dict(options.environ)
+        self._node: PrivateNode | None = None
+        self._gateways: list[Service] = []
+        self._relays: list[Service] = []
+        self.urls: list[str] = []
+
+    @property
+    def management_url(self) -> str | None:
+        """The management UI, if it is known."""
+        return self._env.get("XQUEUE_MANAGEMENT_URL")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Start all of it in order, and stop it in order whatever happens."""
+        try:
+            self._start_broker()
+            self._declare()
+            self._start_services()
+            self._self_check()
+            yield
+        finally:
+            # Gateways first, so that nothing new comes in; the broker last, so that what is done can still be said.
+            stop_all(self._gateways)
+            stop_all(self._relays)
+            if self._node:
+                self._node.stop()
+
+    def look_after(self) -> None:
+        """Start again whatever ends, for ever."""
+        while True:
+            if self._node and not self._node.running:
+                note(f"the broker ended; starting it again ({self._node.log})")
+                self._node.start()
+                if self._node.amqp_url != self._env["XQUEUE_AMQP_URL"]:
+                    raise BootError("somebody took the broker's port while it was down: run `make up` again.")
+            for service in (*self._gateways, *self._relays):
+                service.look_after(note)
+            time.sleep(LOOK_EVERY)
+
+    def _start_broker(self) -> None:
+        with step("broker") as done:
+            if self._options.environ.get("XQUEUE_AMQP_URL"):
+                at = urlsplit(self._env["XQUEUE_AMQP_URL"])
+                done.outcome = f"using XQUEUE_AMQP_URL, {at.hostname}:{at.port or 5672}"
+                return
+            self._node = PrivateNode(self._options.data, cache_dir=self._options.cache, say=note)
+            self._node.start()
+            self._env["XQUEUE_AMQP_URL"] = self._node.amqp_url
+            self._env.setdefault("XQUEUE_MANAGEMENT_URL", self._node.management_url)
+            at = urlsplit(self._node.amqp_url)
+            done.outcome = f"private RabbitMQ node at {at.hostname}:{at.port} ({self._node.origin})"
+
+    def _declare(self) -> None:
+        with step("topology") as done:
+            ran = subprocess.run(
+                [sys.executable, "-m", "broker_setup", "declare", "--json"],
+                env=self._env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if ran.returncode:
+                raise BootError(f"the topology could not be declared: {ran.stderr.strip()}")
+            done.outcome = f"{len(self._options.settings.topology.queues)} queues declared"
+
+    def _start_services(self) -> None:
+        data = self._options.data
+        (data / "logs").mkdir(exist_ok=True)
+        marker = kept(data / "marker")
+        settings = self._options.settings
+        taken: list[int] = []
+        for number in range(1, self._options.gateways + 1):
+            wanted = settings.port + number - 1
+            good = wanted > 0 and wanted not in taken and ports.is_free(wanted)
+            port = wanted if good else ports.pick(taken)
+            if not good and wanted > 0:
+                note(f"port {wanted} is taken: gateway-{number} uses {port}")
+            taken.append(port)
+            url = f"http://{reachable(settings.host)}:{port}"
+            self.urls.append(url)
+            env = self._env | {"XQUEUE_PORT": str(port)}
+            self._gateways.append(Service(Plan(f"gateway-{number}", "gateway", env, f"{url}/readyz"), data, marker))
+        self._relays.append(Service(Plan("relay", "callback_relay", self._env), data, marker))
+        for service in (*self._gateways, *self._relays):
+            service.child.stop_leftover()
+            service.start()
+        for service, url in zip(self._gateways, self.urls, strict=True):
+            with step(service.plan.name) as done:
+                service.wait_ready()
+                done.outcome = f"answers at {url}"
+
+    def _self_check(self) -> None:
+        with step("self-check") as done:
+            done.outcome = self._checked()
+
+    def _checked(self) -> str:
+        settings = self._options.settings
+        pulled = [name for name, push_url in settings.xqueues.items() if push_url is None]
+        plain = {
+            name: secret.get_secret_value()
+            for name, secret in settings.users.items()
+            if not secret.get_secret_value().startswith("$")
+        }
+        if not pulled:
+            return "skipped: no queue that graders poll is configured"
+        if not plain:
+            return "skipped: no account with a plain password is configured"
+        queue_name = "openedx" if "openedx" in pulled else pulled[0]
+        user, password = next(iter(plain.items()))
+        try:
+            went_round = self_check.run(self.urls[0], user, password, queue_name, say)
+        except self_check.SelfCheckError as error:
+            logs = self._options.data / "logs"
+            raise BootError(f"self-check: {error} (the processes' logs are in {os.path.relpath(logs)})") from error
+        return "one submission went all the way round" if went_round else "skipped"
+
+
+def reachable(host: str) -> str:
+    """Return where a client on this machine finds a server that listens on this address."""
+    if host in {"0.0.0.0", "::", ""}:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

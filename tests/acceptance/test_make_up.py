@@ -1,0 +1,172 @@
+"""`make up` as a person or a script uses it: the real command, a private broker, signals."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from deploy.local.ready import wait_until
+from tests.support.broker import CACHE, VHost
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 90
+STOP_SECONDS = 15
+USERS = {"course": "a password of a test"}
+
+
+class MakeUp:
+    """One `make up` in a data folder."""
+
+    def __init__(self, data: Path, **variables: str) -> None:
+        self._errors = (data.parent / f"{data.name}.stderr").open("ab+")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XQUEUE_", "MAKE"))}
+        self.process = subprocess.Popen(
+            ["make", "up", f"PYTHON={sys.executable}"],
+            cwd=ROOT,
+            env=inherited
+            | {"XQUEUE_DATA_DIR": str(data), "XQUEUE_CACHE_DIR": str(CACHE), "XQUEUE_USERS": json.dumps(USERS)}
+            | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,  # its own process group, to send Ctrl-C to
+        )
+        self.lines: list[str] = []
+
+    def wait_ready(self) -> str:
+        """Return the URL of the `ready:` line; all lines up to it are in self.lines."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if line.startswith("ready: "):
+                return line.split()[1]
+        raise AssertionError(f"it ended with {self.process.wait()}:\n{self.lines}\n{self.errors()}")
+
+    def errors(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, group: bool = False) -> None:
+        """Send the signal as `kill`, or as Ctrl-C does, and see everything gone in time."""
+        began = time.monotonic()
+        (os.killpg if group else os.kill)(self.process.pid, number)
+        self.process.wait(STOP_SECONDS)
+        assert time.monotonic() - began < STOP_SECONDS
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(2 * STOP_SECONDS)
+        assert self.process.stdout
+        self.process.stdout.close()
+        self._errors.close()
+
+
+@contextlib.contextmanager
+def make_up(data: Path, **variables: str) -> Iterator[MakeUp]:
+    command = MakeUp(data, **variables)
+    try:
+        yield command
+    finally:
+        command.close()
+
+
+def processes_of(data: Path) -> list[str]:
+    """Return the command lines of the processes that know of this data folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(data).encode() in (entry / "environ").read_bytes() and int(entry.name) != os.getpid():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+def call(url: str, name: str, **parameters: str) -> object:
+    with requests.Session() as session:
+        session.auth = next(iter(USERS.items()))
+        return session.get(f"{url}/xqueue/{name}/", params=parameters, timeout=10).json()["content"]
+
+
+@pytest.mark.timeout(2 * READY_SECONDS)
+def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queued(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with make_up(data) as first:
+        url = first.wait_ready()
+        assert any("all the way round" in line for line in first.lines)
+        assert call(url, "get_queuelen", queue_name="openedx") == 0
+        header = {"lms_callback_url": "http://127.0.0.1:9/", "lms_key": "k", "queue_name": "openedx"}
+        with requests.Session() as session:
+            session.auth = next(iter(USERS.items()))
+            form = {"xqueue_header": json.dumps(header), "xqueue_body": "queued over night"}
+            assert session.post(f"{url}/xqueue/submit/", data=form, timeout=10).json()["return_code"] == 0
+
+        with make_up(data) as second:  # in the same folder
+            assert second.process.wait(30) != 0
+            assert "another `make up` runs on" in second.errors()
+
+        first.stop(signal.SIGTERM)
+        assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+
+    with make_up(data) as again:
+        url = again.wait_ready()
+        assert any("work for its graders" in line for line in again.lines)  # the self-check left it alone
+        content = json.loads(str(call(url, "get_submission", queue_name="openedx")))
+        assert content["xqueue_body"] == "queued over night"
+        again.stop(signal.SIGINT, group=True)
+        assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+
+
+@pytest.mark.timeout(2 * READY_SECONDS)
+def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHost, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": '{"mit": null}'}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with make_up(data, XQUEUE_PORT=str(port), **given) as command:
+            url = command.wait_ready()
+            assert urlsplit(url).port != port
+            assert f"port {port} is taken" in command.errors()
+            assert call(url, "get_queuelen", queue_name="mit") == 0
+            assert not (data / "node").exists()
+
+            gateway = int((data / "gateway-1.pid").read_text())
+            os.kill(gateway, signal.SIGKILL)
+            assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 10)
+            assert wait_until(lambda: _answers(url), 10)
+            command.stop()
+    assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.timeout(2 * READY_SECONDS)
+def test_kill_9_of_the_stack_leaves_no_process(vhost: VHost, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with make_up(data, XQUEUE_AMQP_URL=vhost.amqp_url) as command:
+        command.wait_ready()
+        os.killpg(command.process.pid, signal.SIGKILL)  # make and the stack; the children have sessions of their own
+        assert wait_until(lambda: not processes_of(data), STOP_SECONDS), processes_of(data)
+
+
+def test_a_wrong_setting_stops_it_with_the_key_and_what_was_expected(tmp_path: Path) -> None:
+    with make_up(tmp_path / "data", XQUEUE_PORT="eighty") as command:
+        assert command.process.wait(60) != 0
+        assert "PORT" in command.errors()
+        assert "Traceback" not in command.errors()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return call(url, "status") == "OK"
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,59 @@
+"""The broker fixtures: one broker a run, shared by xdist's workers, and a virtual host for each test."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.node import PrivateNode
+from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
+
+_shared = contextlib.ExitStack()
+_SHARED_BROKER = pytest.StashKey[Broker]()
+
+
+class _ForWorkers:
+    """Under xdist the controller runs the broker, before the first worker starts and until the last has ended."""
+
+    @pytest.hookimpl
+    def pytest_configure_node(self, node: Any) -> None:
+        stash = node.config.stash
+        if _SHARED_BROKER not in stash:
+            stash[_SHARED_BROKER] = _shared.enter_context(running_broker())
+        node.workerinput["broker"] = stash[_SHARED_BROKER].as_dict()
+
+    @pytest.hookimpl
+    def pytest_unconfigure(self) -> None:
+        _shared.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.has_plugin("dsession"):
+        config.pluginmanager.register(_ForWorkers(), "broker-for-workers")
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The run's broker. Only use it where a test needs more than a virtual host."""
+    given = getattr(request.config, "workerinput", {}).get("broker")
+    if given:
+        yield Broker.from_dict(given)
+    else:
+        with running_broker() as mine:
+            yield mine
+
+
+@pytest.fixture
+def vhost(broker: Broker) -> Iterator[VHost]:
+    """A virtual host for this test alone."""
+    with temporary_vhost(broker) as made:
+        yield made
+
+
+@pytest.fixture
+def private_node(tmp_path: Path) -> Iterator[PrivateNode]:
+    """A node for this test alone, to kill and start again; 5 s to boot, so for few tests."""
+    with own_node(tmp_path) as node:
+        yield node

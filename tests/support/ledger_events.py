@@ -1,0 +1,71 @@
+"""Events of the ledger for tests: short to write, with the fields that a test is not about filled in."""
+
+from broker_setup.ledger.events import (
+    Amended,
+    Expired,
+    Extended,
+    Graded,
+    Leased,
+    Parked,
+    Released,
+    Retired,
+    Submitted,
+    Superseded,
+    hash_key,
+    hash_url,
+)
+from broker_setup.messages import submission_id_of
+
+URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"
+
+
+def uuid_of(number: int) -> bytes:
+    """The uuid of the submission that a test calls `number`; its id on the wire is that number."""
+    return number.to_bytes(16)
+
+
+def id_of(number: int) -> int:
+    return submission_id_of(uuid_of(number))
+
+
+def submitted(number: int, at: float, *, url: str = URL, queue: str = "openedx") -> Submitted:
+    return Submitted(at, uuid_of(number), queue, hash_url(url))
+
+
+def leased(
+    number: int, at: float, key: str, *, until: float | None = None, url: str = URL, queue: str = "openedx"
+) -> Leased:
+    expires_at = at + 60 if until is None else until
+    return Leased(at, uuid_of(number), queue, hash_url(url), hash_key(key), expires_at, f"sealed {number}", 1)
+
+
+def extended(number: int, at: float, key: str, until: float) -> Extended:
+    return Extended(at, uuid_of(number), hash_key(key), until)
+
+
+def released(number: int, at: float, key: str, *, available_at: float | None = None) -> Released:
+    return Released(at, uuid_of(number), hash_key(key), at if available_at is None else available_at, failed=False)
+
+
+def expired(number: int, at: float, key: str) -> Expired:
+    return Expired(at, uuid_of(number), hash_key(key))
+
+
+def graded(number: int, at: float, key: str, digest: bytes = b"d", *, url: str = URL, queue: str = "openedx") -> Graded:
+    return Graded(at, uuid_of(number), queue, hash_url(url), hash_key(key), digest)
+
+
+def amended(number: int, at: float, key: str, digest: bytes, amendment: int) -> Amended:
+    return Amended(at, uuid_of(number), hash_key(key), digest, amendment)
+
+
+def superseded(number: int, at: float, by: int, *, queue: str = "openedx") -> Superseded:
+    return Superseded(at, uuid_of(number), queue, uuid_of(by))
+
+
+def retired(number: int, at: float, *, url: str = URL, queue: str = "openedx", reason: str = "") -> Retired:
+    return Retired(at, uuid_of(number), queue, hash_url(url), reason)
+
+
+def parked(number: int, at: float, *, url: str = URL, queue: str = "openedx") -> Parked:
+    return Parked(at, uuid_of(number), queue, hash_url(url), "too many failures")

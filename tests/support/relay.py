@@ -1,0 +1,162 @@
+"""What a test of the relay needs: settings, results put into the broker, the relay in this process or its own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from time import monotonic
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from broker_setup.declare import declare
+from broker_setup.messages import Result, encode_result
+from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from callback_relay.relay import Relay
+
+SECRET = "a secret of the tests, long enough for a key"
+RUNGS = (0.1, 0.3)
+REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
+
+
+def settings_for(amqp_url: str, **others: object) -> Settings:
+    """Make settings with short rungs; `others` are keys of Settings."""
+    values = {"amqp_url": amqp_url, "secret_key": SECRET, "retry_delays": RUNGS, "requests_timeout": 2.0} | others
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+class Results:
+    """The grader's side: puts results where the relay takes them, and looks at where they end."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        self.sealer = Sealer([SECRET])
+
+    async def put(
+        self,
+        lms_header: str,
+        body: bytes = REPLY,
+        *,
+        submission: str | None = None,
+        sealed: str | None = None,
+        attempt: int = 0,
+    ) -> str:
+        """Publish one result as a gateway or an AMQP grader does; return the submission's uuid."""
+        uuid = submission or uuid4().hex
+        sealed = sealed if sealed is not None else self.sealer.seal(ReturnAddress(uuid, lms_header))
+        await self.put_message(encode_result(Result(uuid, body, sealed, attempt)))
+        return uuid
+
+    async def put_message(self, message: aio_pika.Message) -> None:
+        exchange = await self._channel.get_exchange(RESULTS_EXCHANGE, ensure=False)
+        await exchange.publish(message, RESULTS_QUEUE)
+
+    async def put_many(self, headers: list[str]) -> None:
+        await asyncio.gather(*(self.put(header) for header in headers))
+
+    async def waiting(self, queue: str = RESULTS_QUEUE) -> int:
+        """Count the messages of a queue that are with no consumer."""
+        declared = await self._channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
+
+    async def rest(self, settings: Settings, within: float = 10) -> None:
+        """Return once no queue of the results holds anything; fail where that takes longer."""
+        rungs = [retry_queue(delay) for delay in settings.retry_delays]
+        async with asyncio.timeout(within):
+            while sum([await self.waiting(queue) for queue in (RESULTS_QUEUE, *rungs)]):
+                await asyncio.sleep(0.05)
+
+    async def parked(self) -> AbstractIncomingMessage:
+        """Take one parked message, waiting for it."""
+        queue = await self._channel.get_queue(RESULTS_PARKED, ensure=False)
+        deadline = monotonic() + 10
+        while monotonic() < deadline:
+            if (message := await queue.get(no_ack=True, fail=False)) is not None:
+                return message
+            await asyncio.sleep(0.02)
+        raise AssertionError("nothing was parked within 10 s")
+
+
+@contextlib.asynccontextmanager
+async def results_at(settings: Settings) -> AsyncIterator[Results]:
+    """Declare the topology of `settings` and open a grader's side."""
+    url = settings.amqp_url.get_secret_value()
+    await asyncio.to_thread(declare, url, settings.topology)
+    async with await aio_pika.connect(url) as connection:
+        yield Results(await connection.channel(on_return_raises=True))
+
+
+@contextlib.asynccontextmanager
+async def running_relay(settings: Settings) -> AsyncIterator[Relay]:
+    """Run a relay in this process for as long as the block runs."""
+    relay = Relay(settings)
+    task = asyncio.create_task(relay.run())
+    try:
+        yield relay
+    finally:
+        relay.stop()
+        await task
+
+
+class RelayProcess:
+    """A relay as it runs in production; its log is in `log`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    async def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def terminate(self, within: float = 10) -> int:
+        """Stop it with SIGTERM; return its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        return await self.ended(within)
+
+    async def ended(self, within: float = 10) -> int:
+        """Return the exit code once it has ended."""
+        async with asyncio.timeout(within):
+            return await self._process.wait()
+
+
+@contextlib.asynccontextmanager
+async def relay_process(settings: Settings, log: Path) -> AsyncIterator[RelayProcess]:
+    """Run `python -m callback_relay`; it is gone when the block ends."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")} | {
+        "XQUEUE_AMQP_URL": settings.amqp_url.get_secret_value(),
+        "XQUEUE_SECRET_KEY": settings.secrets[0],
+        "XQUEUE_RETRY_DELAYS": str(list(settings.retry_delays)),
+        "XQUEUE_REQUESTS_TIMEOUT": str(settings.requests_timeout),
+        "XQUEUE_CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
+    }
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "callback_relay", env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield RelayProcess(process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+    """Return once `condition` holds; fail where that takes longer."""
+    deadline = monotonic() + within
+    while not condition():
+        assert monotonic() < deadline, f"did not come true within {within} s"
+        await asyncio.sleep(0.02)
