@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import uuid4
 
 from aio_pika import DeliveryMode, Message
@@ -25,6 +25,7 @@ MAX_MESSAGE_BYTES = 15 * 1024 * 1024
 MAX_RETURN_BYTES = 112 * 1024
 
 _UUID_LENGTH = 32
+_HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Submission:
     attempt: int = 1
 
     @property
+    def uuid_bytes(self) -> bytes:
+        """The uuid as the ledger has it: 16 bytes."""
+        return bytes.fromhex(self.uuid)
+
+    @property
     def submission_id(self) -> int:
         """The id on the wire."""
-        return submission_id_of(bytes.fromhex(self.uuid))
+        return submission_id_of(self.uuid_bytes)
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ def _message(
 
 def _correlation_id(message: AbstractIncomingMessage) -> str:
     uuid = message.correlation_id
-    if not isinstance(uuid, str) or len(uuid) != _UUID_LENGTH or not _is_hex(uuid):
+    if not is_uuid(uuid):
         raise BadMessageError(f"correlation_id {uuid!r} is not a submission's uuid", message.body)
     return uuid
 
@@ -191,8 +197,9 @@ def _int_header(message: AbstractIncomingMessage, name: str, *, default: int) ->
     return value
 
 
-def _is_hex(text: str) -> bool:
-    return all(character in "0123456789abcdef" for character in text)
+def is_uuid(value: object) -> TypeGuard[str]:
+    """Say whether `value` is a submission's uuid as messages carry it: 32 lower-case hex characters."""
+    return isinstance(value, str) and len(value) == _UUID_LENGTH and all(digit in _HEX for digit in value)
 
 
 def _is_string_map(value: object) -> bool:

@@ -34,6 +34,10 @@ class Publisher:
         self._opening = asyncio.Lock()
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
 
+    async def wait_up(self) -> None:
+        """Return once there is a connection to publish on."""
+        await self._link.wait_up()
+
     @property
     def is_blocked(self) -> bool:
         """Whether the oldest unconfirmed publish has waited so long that a new one would wait in vain."""

@@ -43,3 +43,13 @@ class Sealer:
         if sealed_for != submission:
             raise BadReturnAddressError(f"the return address belongs to submission {sealed_for}")
         return ReturnAddress(sealed_for, lms_header)
+
+
+def callback_url_of(lms_header: str) -> str:
+    """Return the lms_callback_url of an LMS header, "" where it has none that is text."""
+    try:
+        header = json.loads(lms_header)
+    except (ValueError, RecursionError):
+        return ""
+    url = header.get("lms_callback_url") if isinstance(header, dict) else None
+    return url if isinstance(url, str) else ""

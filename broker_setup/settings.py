@@ -9,7 +9,9 @@ import yaml
 from pydantic import (
     AfterValidator,
     AmqpDsn,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     HttpUrl,
     SecretStr,
@@ -71,8 +73,19 @@ def _pair(value: object) -> object:
 
 
 QueueName = Annotated[str, AfterValidator(_queue_name)]
+ProcessingDelay = Annotated[float, Field(gt=0, le=720)]
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 BasicAuth = tuple[str, SecretStr]
+
+
+class QueueOptions(BaseModel):
+    """What one course queue does differently; what is None follows the general setting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    supersede: bool = True
+    processing_delay: ProcessingDelay | None = None  # minutes
+    max_processing_delay: ProcessingDelay | None = None  # minutes
 
 
 class Settings(BaseSettings):
@@ -106,7 +119,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 18040
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     users: dict[str, SecretStr] = Field(default_factory=dict)
-    submission_processing_delay: Annotated[float, Field(gt=0, le=720)] = 1.0  # minutes, the original's unit
+    submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
+    max_processing_delay: ProcessingDelay = 60.0  # minutes
+    supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
+    queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
+    ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds
     upload_path: Path = Path("uploads")
     upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
     max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
@@ -136,6 +153,20 @@ class Settings(BaseSettings):
             ledger_max_age=self.ledger_max_age,
             ledger_max_size=self.ledger_max_size,
         )
+
+    def processing_delay_of(self, queue: str) -> float:
+        """How long a lease of `queue` lasts, in seconds."""
+        options = self.queue_options.get(queue, QueueOptions())
+        return (options.processing_delay or self.submission_processing_delay) * 60
+
+    def max_processing_delay_of(self, queue: str) -> float:
+        """How long a lease of `queue` may last when it is extended, in seconds."""
+        options = self.queue_options.get(queue, QueueOptions())
+        return (options.max_processing_delay or self.max_processing_delay) * 60
+
+    def supersede_after(self, queue: str) -> float | None:
+        """How old a submission of `queue` must be to be superseded, in seconds; None: it never is."""
+        return self.supersede_min_age if self.queue_options.get(queue, QueueOptions()).supersede else None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
+from time import time
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -17,7 +18,11 @@ from aio_pika.exceptions import ChannelInvalidStateError, ChannelNotFoundEntity
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ill_made import tolerate_ill_made_properties
-from broker_setup.messages import MAX_MESSAGE_BYTES, Result, decode_result, encode_result
+from broker_setup.ledger.events import Delivered as LedgerDelivered
+from broker_setup.ledger.events import Undeliverable
+from broker_setup.ledger.notes import Notes
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.messages import MAX_MESSAGE_BYTES, Result, decode_result, encode_result, is_uuid
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
@@ -29,10 +34,10 @@ from callback_relay.verdict import (
     AlreadyDelivered,
     Delivered,
     GiveBack,
+    NoCallback,
     Park,
     Repeat,
     Retry,
-    Undeliverable,
     UnderWay,
     Verdict,
     judge,
@@ -62,6 +67,7 @@ class Relay:
             concurrency=settings.callback_concurrency,
             basic_auth=settings.requests_basic_auth,
         )
+        self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
         self._repeats = Repeats()
         self._ladder = settings.retry_delays
@@ -78,6 +84,7 @@ class Relay:
         tolerate_ill_made_properties()
         async with supervised(self._source, self._sink), self._poster:
             consuming = asyncio.create_task(self._keep_consuming(), name="consume results")
+            noting = asyncio.create_task(self._notes.run(), name="ledger notes")
             stopping = asyncio.create_task(self._stopping.wait(), name="wait for stop")
             try:
                 await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +93,7 @@ class Relay:
                 stopping.cancel()
                 await asyncio.wait({consuming, stopping})
                 await self._finish()
+                noting.cancel()
             if not consuming.cancelled():
                 consuming.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")
@@ -145,7 +153,7 @@ class Relay:
             origin = callback.origin
             verdict = await self._deliver(result, callback)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            verdict = judge(Undeliverable(str(error)), 0, self._ladder)
+            verdict = judge(NoCallback(str(error)), 0, self._ladder)
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
             verdict = Park(f"unexpected error: {type(error).__name__}")
@@ -160,7 +168,7 @@ class Relay:
 
     async def _deliver(self, result: Result, callback: Callback) -> Verdict:
         """Post `callback` unless it is a repeat; return what is to become of the result."""
-        match self._repeats.begin(result.submission):
+        match self._repeats.begin(result.submission, result.amendment):
             case Standing.DELIVERED:
                 return judge(AlreadyDelivered(), result.attempt, self._ladder)
             case Standing.UNDER_WAY:
@@ -172,7 +180,9 @@ class Relay:
             verdict = judge(await self._poster.post(callback), result.attempt, self._ladder)
             delivered = verdict == Delivered()
         finally:
-            self._repeats.end(result.submission, delivered=delivered)
+            self._repeats.end(result.submission, result.amendment, delivered=delivered)
+        if delivered:
+            self._notes.note(LedgerDelivered(time(), bytes.fromhex(result.submission), result.attempt + 1))
         return verdict
 
     async def _settle(self, message: AbstractIncomingMessage, verdict: Verdict, origin: str) -> None:
@@ -190,6 +200,7 @@ class Relay:
                     await self._put(encode_result(again), retry_queue(delay))
                 case Park(reason):
                     await self._put(parked_copy(message, reason), RESULTS_PARKED)
+                    self._note_parked(message, reason)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
         _tell(message, verdict, origin)
@@ -201,6 +212,11 @@ class Relay:
                 await message.ack()
         except CONNECTION_ERRORS as error:
             log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+
+    def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
+        # Whatever is not a result of ours may name anything.
+        if is_uuid(message.correlation_id):
+            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
 
     async def _put(self, message: Message, queue: str) -> None:
         await self._publisher.publish(message, exchange="", routing_key=queue)

@@ -25,22 +25,25 @@ class Repeats:
 
     def __init__(self, size: int = REMEMBERED) -> None:
         self._size = size
-        self._delivered: OrderedDict[str, None] = OrderedDict()
+        self._delivered: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._under_way: set[str] = set()
 
-    def begin(self, submission: str) -> Standing:
-        """Return the standing of the submission's result; if it is NEW, it is under way until `end`."""
+    def begin(self, submission: str, amendment: int = 0) -> Standing:
+        """Return the standing of a submission's result; if it is NEW, it is under way until `end`.
+
+        An amendment is another result, but waits for the one before it.
+        """
         if submission in self._under_way:
             return Standing.UNDER_WAY
-        if submission in self._delivered:
+        if (submission, amendment) in self._delivered:
             return Standing.DELIVERED
         self._under_way.add(submission)
         return Standing.NEW
 
-    def end(self, submission: str, *, delivered: bool) -> None:
+    def end(self, submission: str, amendment: int = 0, *, delivered: bool) -> None:
         """Say how the try ended that `begin` called NEW."""
         self._under_way.discard(submission)
         if delivered:
-            self._delivered[submission] = None
+            self._delivered[(submission, amendment)] = None
             if len(self._delivered) > self._size:
                 self._delivered.popitem(last=False)

@@ -28,7 +28,7 @@ class NoAnswer:
 
 
 @dataclass(frozen=True)
-class Undeliverable:
+class NoCallback:
     """The message has no callback that could be tried, today or later."""
 
     reason: str
@@ -44,7 +44,7 @@ class UnderWay:
     """A result of the same submission is being posted at this moment."""
 
 
-Outcome = Answered | NoAnswer | Undeliverable | AlreadyDelivered | UnderWay
+Outcome = Answered | NoAnswer | NoCallback | AlreadyDelivered | UnderWay
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def judge(outcome: Outcome, attempt: int, ladder: Sequence[float]) -> Verdict:
             return Delivered()
         case AlreadyDelivered():
             return Repeat()
-        case Undeliverable(reason):
+        case NoCallback(reason):
             return Park(reason)
         case UnderWay():
             # It was not tried, so no try is counted.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from broker_setup.connection import Link, supervised
+from broker_setup.ledger.state import LedgerState
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
@@ -22,7 +23,7 @@ from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
-from gateway.leasing.leases import Leases
+from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
@@ -32,17 +33,33 @@ log = logging.getLogger(__name__)
 
 def build(settings: Settings) -> Starlette:
     """Build the gateway; its connections and tasks live as long as the application runs."""
-    # Two connections: under an alarm the broker stops reading from those that publish, and polls should go on.
-    url = settings.amqp_url.get_secret_value()
-    publishing, consuming = Link(url, "xqueue-gateway publishing"), Link(url, "xqueue-gateway consuming")
+    # Under an alarm the broker stops reading from connections that publish, and polls should go on; the ledger is read
+    # on a third, so that a burst of it delays no delivery.
+    url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
+    publishing, consuming, reading = (Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger"))
     publisher = Publisher(publishing)
-    leases = Leases()
+    sealer = Sealer(settings.secrets)
+    ledger = Ledger(
+        url=url,
+        link=reading,
+        publisher=publisher,
+        state=LedgerState(settings.supersede_after),
+        window=settings.ledger_window,
+        name=name,
+    )
     queues = {
-        name: CourseQueue(name, consuming, leases, processing_delay=settings.submission_processing_delay * 60)
-        for name in settings.xqueues
+        queue: CourseQueue(
+            queue,
+            link=consuming,
+            ledger=ledger,
+            sealer=sealer,
+            processing_delay=settings.processing_delay_of(queue),
+        )
+        for queue in settings.xqueues
     }
-    counts = WaitingCount(consuming, queues)
-    results = Results(leases, queues, publisher)
+    ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
+    counts = WaitingCount(consuming, queues, ledger.state)
+    results = Results(ledger, publisher)
     accounts = Accounts(settings.users, settings.secrets)
     files = FileStore(settings.upload_path, settings.secrets, link_seconds=settings.upload_url_expire)
     limits = FormLimits(
@@ -54,9 +71,10 @@ def build(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with supervised(publishing, consuming), asyncio.TaskGroup() as tasks:
+        async with supervised(publishing, consuming, reading), asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(queue.run(), name=f"queue {queue.name}") for queue in queues.values()]
-            running.append(tasks.create_task(return_expired(leases, queues), name="expiry"))
+            running.append(tasks.create_task(ledger.run(), name="ledger"))
+            running.append(tasks.create_task(return_expired(ledger.state, queues, results), name="expiry"))
             yield
             for task in running:
                 task.cancel()
@@ -66,7 +84,8 @@ def build(settings: Settings) -> Starlette:
         session=SessionCalls(accounts),
         lms=LmsCalls(
             publisher=publisher,
-            sealer=Sealer(settings.secrets),
+            sealer=sealer,
+            ledger=ledger,
             files=files,
             counts=counts,
             queues=frozenset(queues),
@@ -76,7 +95,7 @@ def build(settings: Settings) -> Starlette:
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
         files=FileCalls(files),
         health=HealthCalls(
-            Readiness(publishing=publishing, consuming=consuming, publisher=publisher, queues=queues),
+            Readiness(publishing=publishing, consuming=consuming, publisher=publisher, ledger=ledger, queues=queues),
         ),
         lifespan=lifespan,
     )

@@ -9,6 +9,7 @@ from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
+from gateway.leasing.ledger import Ledger
 
 ANSWER_SECONDS = 2.0
 
@@ -16,10 +17,13 @@ ANSWER_SECONDS = 2.0
 class Readiness:
     """Finds what keeps the gateway from serving."""
 
-    def __init__(self, *, publishing: Link, consuming: Link, publisher: Publisher, queues: Iterable[str]) -> None:
+    def __init__(
+        self, *, publishing: Link, consuming: Link, publisher: Publisher, ledger: Ledger, queues: Iterable[str]
+    ) -> None:
         self._links = (publishing, consuming)
         self._link = consuming
         self._publisher = publisher
+        self._ledger = ledger
         self._queues = [RESULTS_QUEUE, *(submissions_queue(queue) for queue in queues)]
 
     async def problems(self) -> list[str]:
@@ -29,6 +33,8 @@ class Readiness:
             return down
         if self._publisher.is_blocked:
             return ["the broker confirms nothing: it may be out of memory or disk"]
+        if self._ledger.problem:
+            return [f"{self._ledger.problem}; submits are taken, polls and results not yet"]
         # A task of its own: the caller's hanging up must not cancel a broker call.
         return await asyncio.shield(asyncio.create_task(self._missing()))
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait as wait_for_any
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 
@@ -34,6 +35,18 @@ class MarkerLostError(BrokerUnavailableError):
     """A marker was written, and did not come back."""
 
 
+@dataclass(frozen=True)
+class Position:
+    """A place in the stream: an offset, and the id of the frame that stands there, "" where that is not known."""
+
+    offset: int
+    frame: bytes
+
+
+# Before the first frame of a stream.
+BEGINNING = Position(-1, b"")
+
+
 class LedgerReader:
     """Hands every frame to `apply`, in order; says whether it is up to date, and if not, why."""
 
@@ -51,7 +64,8 @@ class LedgerReader:
         self._writer = writer
         self._apply = apply
         self._window = window
-        self._next: int | None = None  # the offset to go on from; None: begin with a replay
+        self._last: Position | None = None  # the last frame that was applied; None: begin with a replay
+        self._markers_lost = 0
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
         self._markers: dict[bytes, asyncio.Future[None]] = {}
@@ -93,21 +107,21 @@ class LedgerReader:
         """Replay, follow, and start over where that was lost, until cancelled."""
         while True:
             await self._link.wait_up()
+            await self._writer.wait_up()
             try:
-                if self._next is None:
-                    await self._replay()
-                await self._follow()
-            except ChannelNotFoundEntity:
-                self._fail(f"{LEDGER} is missing: run `xqueue-broker declare`")
-                # A new stream counts from 0; what we know already stays known.
-                self._next = 0
+                if self._last is None:
+                    self._last = await self._replay()
+                await self._follow(self._last)
+            except ChannelNotFoundEntity as error:
+                # A stream also answers "not found" for a moment while its node comes back.
+                self._fail(f"{LEDGER} is missing or not ready ({error}): run `xqueue-broker declare` if that stays so")
             except (BrokerUnavailableError, *CONNECTION_ERRORS) as error:
                 self._fail(f"the ledger is lost: {error}")
             finally:
                 self._up_to_date.clear()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _replay(self) -> None:
+    async def _replay(self) -> Position:
         marker = self._writer.append()
         await asyncio.shield(marker.confirmed)
         chunks: asyncio.Queue[tuple[Sequence[Frame], int]] = asyncio.Queue(CHUNKS_AHEAD)
@@ -122,7 +136,7 @@ class LedgerReader:
 
         start: Start = datetime.now(UTC) - timedelta(seconds=self._window)
         reading = asyncio.create_task(asyncio.to_thread(replay, self._url, start, marker.frame, deliver, stop))
-        began, events = loop.time(), 0
+        began, events, last = loop.time(), 0, BEGINNING
         try:
             while not reading.done() or not chunks.empty():
                 getting = asyncio.create_task(chunks.get())
@@ -134,25 +148,23 @@ class LedgerReader:
                 for frame in frames:
                     self._apply_safely(frame)
                     events += len(frame.events)
-                self._next = offset + 1
+                last = Position(offset, frames[-1].id)
                 await asyncio.sleep(0)
             await reading
-        except BaseException:
-            self._next = None
-            raise
         finally:
             stop.set()
         log.info("replayed %d events of the ledger in %.1f s", events, loop.time() - began)
+        return last
 
-    async def _follow(self) -> None:
+    async def _follow(self, last: Position) -> None:
         self._lost.clear()
         channel = await self._link.channel(prefetch=PREFETCH)
         channel.close_callbacks.add(self._on_lost)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(self._on_lost)
-        await underlay.basic_consume(LEDGER, self._take, arguments={"x-stream-offset": self._next})
+        # From the last frame that we have: if another one stands there, this is another stream.
+        await underlay.basic_consume(LEDGER, self._take, arguments={"x-stream-offset": max(0, last.offset)})
         try:
-            # A stream that was deleted and made anew is found out here: its offsets begin at 0 again.
             await self._prove()
             self._up_to_date.set()
             self.problem = ""
@@ -166,29 +178,44 @@ class LedgerReader:
         try:
             await self.barrier()
         except MarkerLostError:
-            self._next = 0
+            # Once is a slow broker; twice, and nothing comes from where we stand.
+            self._markers_lost += 1
+            if self._markers_lost > 1:
+                self._last = BEGINNING
             raise
+        self._markers_lost = 0
 
     async def _take(self, message: DeliveredMessage) -> None:
         headers = message.header.properties.headers or {}
         offset = headers.get("x-stream-offset")
-        if isinstance(offset, int):
-            if self._next is not None and offset < self._next:
-                return  # a consumer starts at a chunk, which may hold frames that we have
-            self._next = offset + 1
-        try:
-            frame = decode_frame(message.body)
-        except BadMessageError as error:
-            log.warning("skipping a frame of the ledger at offset %s: %s", offset, error)
-        else:
-            self._apply_safely(frame)
-            seen = self._markers.get(frame.id)
-            if seen and not seen.done():
-                seen.set_result(None)
+        if isinstance(offset, int) and self._last is not None:
+            self._take_at(offset, self._last, message.body)
         self._unacked += 1
         if self._unacked >= ACK_EVERY:
             self._unacked = 0
             await message.channel.basic_ack(message.delivery_tag or 0, multiple=True, wait=False)
+
+    def _take_at(self, offset: int, last: Position, body: bytes) -> None:
+        if self._lost.is_set():
+            return
+        try:
+            frame = decode_frame(body)
+        except BadMessageError as error:
+            log.warning("skipping a frame of the ledger at offset %s: %s", offset, error)
+            frame = Frame(b"", "", ())
+        if offset == last.offset and frame.id == last.frame:
+            return
+        if offset <= last.offset:
+            # It was deleted and declared again: it counts from 0. What we know stays known.
+            log.warning("the ledger is another one than before: reading it from its beginning")
+            self._last = BEGINNING
+            self._on_lost()
+            return
+        self._last = Position(offset, frame.id)
+        self._apply_safely(frame)
+        seen = self._markers.get(frame.id)
+        if seen and not seen.done():
+            seen.set_result(None)
 
     def _apply_safely(self, frame: Frame) -> None:
         try:

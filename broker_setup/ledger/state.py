@@ -169,10 +169,9 @@ class LedgerState:
 
         A result for a lease that ran out is welcome as long as nobody else has leased or settled the submission since.
         """
-        submission = self._by_key.get(hash_key(key))
-        # The key decides; an id alone could belong to two submissions.
-        if submission is None or submission_id_of(submission) != submission_id:
-            return Refusal.WRONG_KEY if submission_id in self._by_id else Refusal.UNKNOWN_SUBMISSION
+        submission = self._find(submission_id, key)
+        if isinstance(submission, Refusal):
+            return submission
         settled = self._settled.get(submission)
         if settled is None:
             lease = self._leases.get(submission)
@@ -185,6 +184,14 @@ class LedgerState:
             return Refusal.WRONG_KEY
         return Take(settled.lease, settled.results, late=False)
 
+    def find(self, submission_id: int, key: str, now: float) -> Lease | Refusal:
+        """Return the running lease of that key; WRONG_KEY also if it has run out or its submission is settled."""
+        submission = self._find(submission_id, key)
+        if isinstance(submission, Refusal):
+            return submission
+        lease = self._leases.get(submission)
+        return lease if lease and lease.expires_at > now else Refusal.WRONG_KEY
+
     def run_out(self, now: float) -> list[Lease]:
         """Return each lease whose time is up, once."""
         ended = {}  # a lease that was extended or released to the same moment stands there twice
@@ -194,6 +201,13 @@ class LedgerState:
             if lease and lease.expires_at == expires_at:
                 ended[submission] = lease
         return list(ended.values())
+
+    def _find(self, submission_id: int, key: str) -> bytes | Refusal:
+        submission = self._by_key.get(hash_key(key))
+        # The key decides; an id alone could belong to two submissions.
+        if submission is None or submission_id_of(submission) != submission_id:
+            return Refusal.WRONG_KEY if submission_id in self._by_id else Refusal.UNKNOWN_SUBMISSION
+        return submission
 
     # Events.
 

@@ -47,6 +47,10 @@ class LedgerWriter:
         self._waiting: deque[_Batch] = deque()
         self._flushing: asyncio.Task[None] | None = None
 
+    async def wait_up(self) -> None:
+        """Return once there is a connection to write on."""
+        await self._publisher.wait_up()
+
     def append(self, *events: AnyEvent) -> Appended:
         """Give events to the next frame, all to the same; without any, write a marker.
 

@@ -72,8 +72,8 @@ class GraderCalls:
         wait = parse_wait(request.query_params)
         if wait is None:
             return refusal("'wait' must be a number of seconds")
-        handout = await self._take(request, self._queues[name], wait)
-        return success(render(handout)) if handout else refusal(f"Queue '{name}' is empty")
+        handouts = await self._take(request, self._queues[name], wait)
+        return success(render(handouts[0])) if handouts else refusal(f"Queue '{name}' is empty")
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -92,15 +92,15 @@ class GraderCalls:
             return refusal(f"Reply is too large: {error}")
         return success("")
 
-    async def _take(self, request: Request, queue: CourseQueue, wait: float) -> Handout | None:
+    async def _take(self, request: Request, queue: CourseQueue, wait: float) -> list[Handout]:
         if wait == 0:
             return await queue.take()
         # A long poll ends when its caller hangs up, or the submission would be leased to nobody.
-        poll = asyncio.create_task(queue.take(wait))
+        poll = asyncio.create_task(queue.take(wait=wait))
         hang_up = asyncio.create_task(_hang_up(request))
         try:
             await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-            return await poll if poll.done() else None
+            return await poll if poll.done() else []
         finally:
             poll.cancel()
             hang_up.cancel()

@@ -4,13 +4,14 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
+from broker_setup.ledger.events import Submitted, hash_url
 from broker_setup.messages import Submission, encode_submission
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import ReturnAddress, Sealer
@@ -18,6 +19,7 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from gateway.files import FileStore
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
+from gateway.leasing.ledger import Ledger
 from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Order:
     """What a well-formed submit asks for; `lms_header` is verbatim."""
 
     queue: str
+    callback_url: str
     lms_header: str
     body: str
 
@@ -47,6 +50,7 @@ class LmsCalls:
         sealer: Sealer,
         files: FileStore,
         counts: WaitingCount,
+        ledger: Ledger,
         queues: frozenset[str],
         limits: FormLimits,
         public_url: str | None,
@@ -55,6 +59,7 @@ class LmsCalls:
         self._sealer = sealer
         self._files = files
         self._counts = counts
+        self._ledger = ledger
         self._queues = queues
         self._limits = limits
         self._public_url = public_url
@@ -101,6 +106,8 @@ class LmsCalls:
         except Exception:
             await self._files.remove(uuid)
             raise
+        # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
+        self._ledger.note(Submitted(time(), submission.uuid_bytes, order.queue, hash_url(order.callback_url)))
         log.debug("submission %s accepted for queue %s", uuid, order.queue)
 
     async def _waiting(self, queue: str, *, within: float) -> int:
@@ -119,10 +126,10 @@ def parse_order(fields: Mapping[str, str]) -> Order | None:
     header = json_object(lms_header)
     if header is None:
         return None
-    wanted = [header.get(key) for key in ("lms_callback_url", "lms_key", "queue_name")]
-    if not all(isinstance(value, str) for value in wanted):
+    url, key, queue = (header.get(name) for name in ("lms_callback_url", "lms_key", "queue_name"))
+    if not (isinstance(url, str) and isinstance(key, str) and isinstance(queue, str)):
         return None
-    return Order(queue=str(wanted[2]), lms_header=lms_header, body=body)
+    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body)
 
 
 def json_object(text: str) -> dict[str, object] | None:

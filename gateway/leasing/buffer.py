@@ -12,7 +12,7 @@ class Buffer(Generic[T]):
     """Items by key, first in first out; `push`, `pop` and `remove` are synchronous, so nothing comes in between."""
 
     def __init__(self) -> None:
-        self._items: dict[str, T] = {}
+        self._items: dict[bytes, T] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -27,7 +27,7 @@ class Buffer(Generic[T]):
         """Return the item that has been here longest, or None."""
         return next(iter(self._items.values()), None)
 
-    def push(self, key: str, item: T) -> None:
+    def push(self, key: bytes, item: T) -> None:
         """Add an item and wake one who waits."""
         self._items[key] = item
         self._wake_one()
@@ -37,7 +37,7 @@ class Buffer(Generic[T]):
         key = next(iter(self._items), None)
         return None if key is None else self._items.pop(key)
 
-    def remove(self, key: str) -> T | None:
+    def remove(self, key: bytes) -> T | None:
         """Remove and return the item of that key, or None."""
         return self._items.pop(key, None)
 

@@ -57,6 +57,7 @@ class Consumer:
         self._unacked: Counter[str] = Counter()
         self._last_poll = float("-inf")
         self._polls = 0
+        self._wanted = 0  # the most that one poll asked for since the present consumer began
         self._quiet_since = 0.0
         self.stopped_at = float("-inf")  # monotonic; since when there has been no consumer, where there is none
         self.failure = "the broker has not answered yet"
@@ -73,10 +74,11 @@ class Consumer:
             return float("inf")
         return self._quiet_since + QUIET_SECONDS
 
-    def demand(self) -> None:
-        """Note that somebody asks for a message."""
+    def demand(self, wanted: int) -> None:
+        """Note that somebody asks for up to `wanted` messages."""
         self._last_poll = monotonic()
         self._polls += 1
+        self._wanted = max(self._wanted, wanted)
         self._wake.set()
 
     def released(self, tag: str) -> None:
@@ -129,11 +131,13 @@ class Consumer:
     async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
         match step:
             case Step.CONSUME:
-                await self._consume(channel, queue, FIRST_PREFETCH)
+                prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
+                await self._consume(channel, queue, prefetch)
             case Step.ROTATE:
                 # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
                 old = self._tag
-                await self._consume(channel, queue, next_prefetch(self._prefetch, self._body_bytes))
+                prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
+                await self._consume(channel, queue, prefetch)
                 await self._cancel(queue, old)
             case Step.PAUSE:
                 # First cancelled, then given back, or they would be delivered to us again at once.
@@ -153,7 +157,7 @@ class Consumer:
         # All at once: until then polls look at the old consumer, which may be used up but is not quiet.
         self._tag, self._prefetch = tag, prefetch
         self._quiet_since = monotonic()
-        self._polls = 0
+        self._polls = self._wanted = 0
 
     async def _cancel(self, queue: AbstractQueue, tag: str | None) -> None:
         if tag is not None:

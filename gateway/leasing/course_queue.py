@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from time import monotonic, time
@@ -12,12 +12,15 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
 from broker_setup.connection import CONNECTION_ERRORS, Link
-from broker_setup.errors import BadMessageError, BrokerUnavailableError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
+from broker_setup.ledger.events import Expired, Leased, Parked, Released, Superseded, hash_key, hash_url
+from broker_setup.ledger.state import Lease, Standing
 from broker_setup.messages import Submission, decode_submission
+from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import submissions_queue
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
-from gateway.leasing.leases import Lease, Leases, Standing
+from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +37,13 @@ class Release(Enum):
 
     SETTLED = auto()  # acked: the submission leaves its queue
     RETURNED = auto()  # requeued, to the head of its queue
-    PARKED = auto()  # dead-lettered to the parked submissions: it is no submission
+    PARKED = auto()  # dead-lettered to the parked submissions: no grader could do anything with it
 
 
 @dataclass(frozen=True)
 class Hold:
     """An unacked delivery: its tag and channel, not its body."""
 
-    submission: str
     channel: AbstractChannel
     consumer_tag: str
     delivery_tag: int
@@ -49,20 +51,20 @@ class Hold:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A hold that waits for a poll since `since` (monotonic seconds), with what the grader will get."""
+    """A held submission that waits for a poll since `since` (monotonic seconds)."""
 
-    hold: Hold
+    id: bytes
     submission: Submission
     since: float
 
 
 @dataclass(frozen=True)
 class Handout:
-    """What a grader gets: the submission, and the key and expiry of its lease."""
+    """What a grader gets: the submission, the key of its lease, and when (seconds since the epoch) that ends."""
 
     submission: Submission
     key: str
-    lease: Lease
+    expires_at: float
 
 
 class CourseQueue:
@@ -71,18 +73,21 @@ class CourseQueue:
     def __init__(
         self,
         name: str,
-        link: Link,
-        leases: Leases,
         *,
+        link: Link,
+        ledger: Ledger,
+        sealer: Sealer,
         processing_delay: float,
         clock: Callable[[], float] = time,
     ) -> None:
         self.name = name
-        self._leases = leases
+        self._ledger = ledger
+        self._state = ledger.state
+        self._sealer = sealer
         self._processing_delay = processing_delay
         self._clock = clock
         self._buffer: Buffer[Waiting] = Buffer()
-        self._holds: dict[str, Hold] = {}
+        self._holds: dict[bytes, Hold] = {}
         self._releases: set[asyncio.Task[None]] = set()
         self._consumer = Consumer(link, submissions_queue(name), self)
 
@@ -95,58 +100,74 @@ class CourseQueue:
         """How many unleased submissions this gateway has in memory: no longer ready in the broker, yet waiting."""
         return len(self._buffer)
 
-    async def take(self, wait: float = 0.0) -> Handout | None:
-        """Lease the next submission; None if there is none within `wait` seconds.
+    async def take(self, limit: int = 1, wait: float = 0.0) -> list[Handout]:
+        """Lease up to `limit` submissions, waiting up to `wait` seconds for the first; none if none comes.
 
-        Raise BrokerUnavailableError if the broker could not be asked.
+        Raise BrokerUnavailableError if the broker or the ledger could not be asked.
         """
+        await self._ledger.wait_up_to_date()
         start = monotonic()
-        self._consumer.demand()
+        self._consumer.demand(limit)
+        first_at = None
         while True:
-            handout = self._lease_next()
-            if handout:
-                self._consumer.nudge()
-                return handout
-            now, until = monotonic(), self._patient_until(start, wait)
-            if now >= until:
-                if not self._consumer.is_consuming:
-                    raise BrokerUnavailableError(self._consumer.failure)
-                return None
+            now, buffered = monotonic(), len(self._buffer)
+            if buffered:
+                # What came with the first comes at once.
+                first_at = first_at or now
+                until = min(self._consumer.hopeful_until, first_at + FIRST_DELIVERY_SECONDS)
+                if buffered >= limit or now >= until:
+                    handouts = await self._lease(limit)
+                    if handouts:
+                        return handouts
+                    continue
+            else:
+                first_at = None
+                until = self._patient_until(start, wait)
+                if now >= until:
+                    if not self._consumer.is_consuming:
+                        raise BrokerUnavailableError(self._consumer.failure)
+                    return []
             await self._buffer.wait(min(until - now, LOOK_AGAIN_SECONDS))
 
-    def settled(self, submission: str) -> None:
-        """Ack the delivery of `submission`, if it is here: its result is safe."""
-        self._buffer.remove(submission)
-        self._release_of(submission, Release.SETTLED)
+    def gone(self, submission: bytes) -> None:
+        """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
+        if submission in self._holds:
+            self._buffer.remove(submission)
+            self._let_go(submission)
 
-    def ran_out(self, submission: str) -> None:
-        """Give the delivery of `submission` back, if it is here: its lease ran out."""
-        # A delivery that came after that, while a late result was on its way in vain, may wait for a poll by now.
-        self._buffer.remove(submission)
-        self._release_of(submission, Release.RETURNED)
+    def ran_out(self, lease: Lease) -> None:
+        """Give the delivery of a submission back, if it is here: its lease ran out, or its release came due."""
+        if lease.submission in self._holds:
+            # A delivery that came after that, while a late result was on its way in vain, may wait for a poll by now.
+            self._buffer.remove(lease.submission)
+            self._release_of(lease.submission, Release.RETURNED)
+            if lease.key:
+                self._ledger.note(Expired(self._clock(), lease.submission, lease.key))
 
     # What the consumer calls.
 
     def received(self, message: AbstractIncomingMessage) -> None:
-        """Take a delivery: settled ones are debris, leased ones are adopted, the others wait for a poll."""
+        """Take a delivery: closed ones are debris, leased ones are adopted, the others wait for a poll."""
+        hold = Hold(message.channel, message.consumer_tag or "", message.delivery_tag or 0)
         try:
             submission = decode_submission(message, self.name)
         except BadMessageError as error:
             log.warning("queue %s: parking a message that is no submission: %s", self.name, error)
-            self._release(_hold("", message), Release.PARKED)
+            self._release(hold, Release.PARKED)
             return
-        hold = _hold(submission.uuid, message)
-        if submission.uuid in self._holds:
+        uuid = submission.uuid_bytes
+        if uuid in self._holds:
             # A second copy, from a publish whose confirm got lost: the first stays.
             self._release(hold, Release.SETTLED)
             return
-        standing = self._leases.standing(submission.uuid, self._clock())
-        if standing is Standing.SETTLED:
-            self._release(hold, Release.SETTLED)
-            return
-        self._holds[submission.uuid] = hold
-        if standing is Standing.FREE:
-            self._buffer.push(submission.uuid, Waiting(hold, submission, monotonic()))
+        self._holds[uuid] = hold
+        match self._state.standing(uuid, self._clock()):
+            case Standing.FREE:
+                self._buffer.push(uuid, Waiting(uuid, submission, monotonic()))
+            case Standing.CLOSED | Standing.SUPERSEDED:
+                self._let_go(uuid)
+            case Standing.LEASED:
+                pass  # adopted
 
     def lost(self) -> None:
         """Forget every delivery: their channel is gone, and the broker delivers them anew. The leases stay."""
@@ -157,30 +178,12 @@ class CourseQueue:
         """Return the deliveries that nobody asked for, so that another gateway's grader gets them."""
         # Returned messages go before the others and keep the order in which they were returned: the oldest first.
         for waiting in self._buffer.drain():
-            self._release_of(waiting.submission.uuid, Release.RETURNED)
+            self._release_of(waiting.id, Release.RETURNED)
 
     def buffered(self) -> tuple[int, float, int]:
         """Return how many deliveries wait for a poll, the age of the oldest in seconds, how many polls wait."""
         first = self._buffer.first()
         return len(self._buffer), monotonic() - first.since if first else 0.0, self._buffer.waiting
-
-    # From here on no await stands between looking at the facts and acting on them.
-
-    def _lease_next(self) -> Handout | None:
-        while waiting := self._buffer.pop():
-            submission = waiting.submission
-            now = self._clock()
-            # The facts may have changed while it waited: a late result, say.
-            match self._leases.standing(submission.uuid, now):
-                case Standing.FREE:
-                    key = secrets.token_hex(16)
-                    lease = self._leases.grant(submission, key, now + self._processing_delay)
-                    return Handout(submission, key, lease)
-                case Standing.SETTLED:
-                    self._release_of(submission.uuid, Release.SETTLED)
-                case Standing.LEASED:
-                    pass  # adopted: the hold stays
-        return None
 
     def _patient_until(self, start: float, wait: float) -> float:
         if not self._consumer.is_consuming:
@@ -188,7 +191,84 @@ class CourseQueue:
         first_delivery = min(start + FIRST_DELIVERY_SECONDS, self._consumer.hopeful_until)
         return max(start + wait, first_delivery)
 
-    def _release_of(self, submission: str, how: Release) -> None:
+    # Leasing. What is decided here on a state that lags behind is decided again, for all gateways alike, when the
+    # event's turn comes in the ledger: so it may await in between.
+
+    async def _lease(self, limit: int) -> list[Handout]:
+        chosen: list[Waiting] = []
+        while len(chosen) < limit and (waiting := self._buffer.pop()):
+            chosen.append(waiting)
+        # A task of its own: a grader that hangs up now must not leave leases that nobody knows of.
+        leasing = asyncio.create_task(self._lease_all(chosen))
+        try:
+            return await asyncio.shield(leasing)
+        except asyncio.CancelledError:
+            leasing.add_done_callback(self._take_back)
+            raise
+
+    async def _lease_all(self, chosen: Sequence[Waiting]) -> list[Handout]:
+        outcomes = await asyncio.gather(*(self._lease_one(waiting) for waiting in chosen), return_exceptions=True)
+        self._consumer.nudge()
+        handouts = [outcome for outcome in outcomes if isinstance(outcome, Handout)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not handouts:
+                raise outcome
+        return handouts
+
+    async def _lease_one(self, waiting: Waiting) -> Handout | None:
+        submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
+        if self._state.standing(waiting.id, now) is Standing.FREE:
+            try:
+                address = self._sealer.open(submission.sealed_return, submission.uuid)
+                event = Leased(
+                    at=now,
+                    submission=waiting.id,
+                    queue=self.name,
+                    url=hash_url(callback_url_of(address.lms_header)),
+                    key=hash_key(key),
+                    expires_at=now + self._processing_delay,
+                    sealed=submission.sealed_return,
+                    attempt=submission.attempt,
+                )
+                if await self._ledger.record(event):
+                    return Handout(submission, key, event.expires_at)
+            except BadReturnAddressError as error:
+                log.warning("submission %s: parked: %s", submission.uuid, error)
+                self._release_of(waiting.id, Release.PARKED)
+                self._ledger.note(Parked(now, waiting.id, self.name, b"", str(error)))
+                return None
+            except BrokerUnavailableError:
+                self._release_of(waiting.id, Release.RETURNED)
+                raise
+        self._look_again(waiting)
+        return None
+
+    def _look_again(self, waiting: Waiting) -> None:
+        if waiting.id not in self._holds:
+            return
+        match self._state.standing(waiting.id, self._clock()):
+            case Standing.FREE:
+                self._buffer.push(waiting.id, waiting)
+            case Standing.CLOSED | Standing.SUPERSEDED:
+                self._let_go(waiting.id)
+            case Standing.LEASED:
+                pass  # adopted
+
+    def _take_back(self, leasing: "asyncio.Task[list[Handout]]") -> None:
+        if leasing.cancelled() or leasing.exception():
+            return
+        now = self._clock()
+        for handout in leasing.result():
+            key = hash_key(handout.key)
+            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
+
+    def _let_go(self, submission: bytes) -> None:
+        if self._state.standing(submission, self._clock()) is Standing.SUPERSEDED:
+            by = self._state.superseded_by(submission)
+            self._ledger.note(Superseded(self._clock(), submission, self.name, by))
+        self._release_of(submission, Release.SETTLED)
+
+    def _release_of(self, submission: bytes, how: Release) -> None:
         hold = self._holds.pop(submission, None)
         if hold:
             self._release(hold, how)
@@ -213,7 +293,3 @@ class CourseQueue:
         except CONNECTION_ERRORS as error:
             # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
             log.debug("queue %s: a hold was gone before it could be released: %r", self.name, error)
-
-
-def _hold(submission: str, message: AbstractIncomingMessage) -> Hold:
-    return Hold(submission, message.channel, message.consumer_tag or "", message.delivery_tag or 0)

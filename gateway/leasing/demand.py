@@ -49,7 +49,10 @@ def next_step(view: View) -> Step:
     return Step.ROTATE if used_up and running_dry and wanted else Step.STAY
 
 
-def next_prefetch(prefetch: int, body_bytes: int) -> int:
-    """Say how many deliveries the next consumer may have out, after one with `prefetch` and bodies of that size."""
+def next_prefetch(prefetch: int, wanted: int, body_bytes: int) -> int:
+    """Say how many deliveries the next consumer may have out, after one with `prefetch` and bodies of that size.
+
+    `wanted` is the most that one poll asked for.
+    """
     affordable = max(1, MAX_PREFETCH_BYTES // max(1, body_bytes))
-    return min(2 * prefetch, MAX_PREFETCH, affordable)
+    return min(max(2 * prefetch, wanted), MAX_PREFETCH, affordable)

@@ -4,20 +4,27 @@ import asyncio
 from collections.abc import Callable, Mapping
 from time import time
 
+from broker_setup.ledger.state import Lease, LedgerState
 from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.leases import Leases
+from gateway.leasing.results import Results
 
 # Leases last a minute or more; a quarter of a second more is nothing to a grader.
 LOOK_SECONDS = 0.25
 
 
 async def return_expired(
-    leases: Leases,
+    state: LedgerState,
     queues: Mapping[str, CourseQueue],
+    results: Results,
     clock: Callable[[], float] = time,
 ) -> None:
     """Give back, until cancelled, what graders did not finish in time."""
+    due: list[Lease] = []
     while True:
-        for lease in leases.run_out(clock()):
-            queues[lease.queue].ran_out(lease.submission)
+        # A lease whose result is on its way is looked at again: it may be settled by then.
+        due += state.run_out(clock())
+        for lease in due:
+            if not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
+                queues[lease.queue].ran_out(lease)
+        due = [lease for lease in due if results.is_under_way(lease.submission)]
         await asyncio.sleep(LOOK_SECONDS)

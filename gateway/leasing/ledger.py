@@ -1,28 +1,20 @@
 """The ledger as a gateway uses it: record an event and learn whether it was valid, or note one and go on."""
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import Callable
 
 from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.publisher import Publisher
 
-log = logging.getLogger(__name__)
-
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5
-# Between two tries to write what could not be written.
-RETRY_SECONDS = 1.0
-# What is kept for that: an hour's outage at 30 submits a second.
-MAX_UNWRITTEN = 100_000
-
 Gone = Callable[[str, bytes], None]
 
 
@@ -42,8 +34,8 @@ class Ledger:
         self.state = state
         self._writer = LedgerWriter(publisher, name)
         self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
+        self._notes = Notes(self._writer)
         self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
-        self._unwritten: deque[AnyEvent] = deque(maxlen=MAX_UNWRITTEN)
         self._gone: Gone = _nobody_holds_it
 
     def on_gone(self, gone: Gone) -> None:
@@ -84,18 +76,13 @@ class Ledger:
 
     def note(self, event: AnyEvent) -> None:
         """Write an event some time soon: one that changes nothing for whoever notes it."""
-        try:
-            appended = self._writer.append(event)
-        except BrokerUnavailableError:
-            self._keep(event)
-            return
-        appended.confirmed.add_done_callback(lambda confirmed: self._keep(event) if confirmed.exception() else None)
+        self._notes.note(event)
 
     async def run(self) -> None:
         """Read the ledger, and write what could not be written, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reader.run(), name="ledger reader")
-            tasks.create_task(self._write_again(), name="ledger writer")
+            tasks.create_task(self._notes.run(), name="ledger notes")
 
     def _apply(self, frame: Frame) -> None:
         outcomes = [self.state.apply(event) for event in frame.events]
@@ -112,22 +99,6 @@ class Ledger:
             for _, recorded in self._recording.pop(frame, ()):
                 if not recorded.done():
                     recorded.set_exception(error)
-
-    def _keep(self, event: AnyEvent) -> None:
-        if len(self._unwritten) == MAX_UNWRITTEN:
-            log.error("the ledger has been away for long: its oldest unwritten event is dropped")
-        self._unwritten.append(event)
-
-    async def _write_again(self) -> None:
-        while True:
-            await asyncio.sleep(RETRY_SECONDS)
-            while self._unwritten and self._reader.is_up_to_date:
-                events = [self._unwritten.popleft() for _ in range(min(len(self._unwritten), 500))]
-                try:
-                    await asyncio.shield(self._writer.append(*events).confirmed)
-                except BrokerUnavailableError:
-                    self._unwritten.extendleft(reversed(events))
-                    break
 
 
 def _nobody_holds_it(queue: str, submission: bytes) -> None:

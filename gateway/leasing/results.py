@@ -1,16 +1,17 @@
-"""Takes results from graders: judged by the facts, published with a confirm, and only then called settled."""
+"""Takes results from graders: judged by the ledger's state, published with a confirm, then written to the ledger."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time
 
-from broker_setup.errors import XQueueError
+from broker_setup.errors import BrokerUnavailableError, XQueueError
+from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
+from broker_setup.ledger.state import Lease, Refusal, Take
 from broker_setup.messages import Result, encode_result
 from broker_setup.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
-from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.leases import Lease, Leases, Refusal, Take
+from gateway.leasing.ledger import Ledger
 
 
 class UnknownSubmissionError(XQueueError):
@@ -24,35 +25,40 @@ class WrongKeyError(XQueueError):
 class Results:
     """Takes the result of a lease, once, whatever its sender and the broker do meanwhile."""
 
-    def __init__(
-        self,
-        leases: Leases,
-        queues: Mapping[str, CourseQueue],
-        publisher: Publisher,
-        clock: Callable[[], float] = time,
-    ) -> None:
-        self._leases = leases
-        self._queues = queues
+    def __init__(self, ledger: Ledger, publisher: Publisher, clock: Callable[[], float] = time) -> None:
+        self._ledger = ledger
         self._publisher = publisher
         self._clock = clock
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[bytes, asyncio.Task[None]] = {}
+        # Results that the broker has and the ledger does not know of yet, by their digests.
+        self._unrecorded: dict[bytes, bytes] = {}
+
+    def is_under_way(self, submission: bytes) -> bool:
+        """Whether a result of this submission is on its way to the broker right now."""
+        return submission in self._under_way
 
     async def take(self, submission_id: int, key: str, body: bytes) -> None:
-        """Publish the result; return when the broker has it on disk.
+        """Publish the result; return when the broker has it on disk and the ledger says so.
 
         Raise UnknownSubmissionError, WrongKeyError, MessageTooLargeError (the lease goes on) or
         BrokerUnavailableError: then the grader should try again, and a result that had arrived all the same is not
         delivered twice.
         """
-        digest = hashlib.sha256(body).digest()
+        await self._ledger.wait_up_to_date()
+        digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()
+        up_to_date = False
         while True:
-            match self._leases.judge(submission_id, key, digest, self._clock()):
+            match self._ledger.state.judge(submission_id, key, digest, self._clock()):
                 case Refusal.UNKNOWN_SUBMISSION:
                     raise UnknownSubmissionError(f"submission {submission_id} is not leased")
                 case Refusal.WRONG_KEY:
                     raise WrongKeyError(f"the key is not that of the lease of submission {submission_id}")
                 case Refusal.REPEAT:
                     return
+                case Take(late=True) if not up_to_date:
+                    # Somebody may have leased it since, at another gateway, or while this one was frozen.
+                    await self._ledger.barrier()
+                    up_to_date = True
                 case Take(lease, amendment):
                     under_way = self._under_way.get(lease.submission)
                     if under_way is None:
@@ -63,7 +69,6 @@ class Results:
                     await asyncio.wait({under_way})
 
     def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes) -> asyncio.Task[None]:
-        self._leases.begin_settling(lease)
         # A task of its own: a grader that hangs up now doesn't undo what it handed in.
         task = asyncio.create_task(self._deliver(lease, amendment, body, digest))
         self._under_way[lease.submission] = task
@@ -76,11 +81,23 @@ class Results:
             task.exception()  # the grader may have hung up; then nobody else asks for it
 
     async def _deliver(self, lease: Lease, amendment: int, body: bytes, digest: bytes) -> None:
-        try:
-            message = encode_result(Result(lease.submission, body, lease.sealed_return, amendment=amendment))
+        submission, now = lease.submission, self._clock()
+        event = (
+            Amended(now, submission, lease.key, digest, amendment)
+            if amendment
+            else Graded(now, submission, lease.queue, lease.url, lease.key, digest)
+        )
+        # Published before it is written down: the other way round, a crash in between would lose it.
+        if self._unrecorded.get(submission) != digest:
+            message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment))
             await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
-        except BaseException:
-            self._leases.settling_failed(lease)
+            self._unrecorded[submission] = digest
+        try:
+            valid = await self._ledger.record(event)
+        except BrokerUnavailableError:
+            self._ledger.note(event)
             raise
-        self._leases.settle(lease, digest, self._clock())
-        self._queues[lease.queue].settled(lease.submission)
+        self._unrecorded.pop(submission, None)
+        if not valid:
+            # In that very moment another grader's result came first; the relay delivers only one of the two.
+            raise WrongKeyError("another result came first")

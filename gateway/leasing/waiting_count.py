@@ -8,6 +8,7 @@ from aio_pika.abc import AbstractChannel
 
 from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.state import LedgerState
 from broker_setup.topology import submissions_queue
 from gateway.leasing.course_queue import CourseQueue
 
@@ -40,8 +41,9 @@ class Coalesced(Generic[T]):
 class WaitingCount:
     """Counts the unleased submissions of each course queue."""
 
-    def __init__(self, link: Link, queues: Mapping[str, CourseQueue]) -> None:
+    def __init__(self, link: Link, queues: Mapping[str, CourseQueue], state: LedgerState) -> None:
         self._link = link
+        self._state = state
         self._queues = queues
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
@@ -55,7 +57,7 @@ class WaitingCount:
                 ready = await self._counts[queue]()
         except TimeoutError:
             raise BrokerUnavailableError("the broker does not say in time how long the queue is") from None
-        return ready + self._queues[queue].waiting_here
+        return max(0, ready + self._queues[queue].waiting_here - self._state.superseded_in(queue))
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:

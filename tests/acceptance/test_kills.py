@@ -48,7 +48,7 @@ async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_noth
     headers = stack.headers(600)
     async with stack.relay(), fleet(stack.gateway.url) as clients:
         graders = asyncio.create_task(
-            clients.grade_until(lambda: submitting.done() and len(delivered(stack.lms)) >= len(submitting.result())),
+            clients.grade_until(lambda: submitting.done() and set(submitting.result()) <= set(delivered(stack.lms))),
         )
         submitting = asyncio.create_task(clients.submit_all(headers, at_once=8))
         for enough in (60, 150, 300):
@@ -58,8 +58,6 @@ async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_noth
             await asyncio.to_thread(stack.gateway.start)
         accepted = await submitting
         await asyncio.wait_for(graders, 60)
-        with Client(stack.gateway.url) as client:
-            assert await asyncio.to_thread(client.get, wait=1) is None
     counts = delivered(stack.lms)
     # A submit whose answer got lost may have been accepted all the same; none that was answered 0 is missing.
     assert set(accepted) <= set(counts)

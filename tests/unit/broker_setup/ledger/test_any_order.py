@@ -13,8 +13,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from broker_setup.ledger.events import AnyEvent, Extended, Graded, Leased, Parked, Released, Retired, Superseded
-from broker_setup.ledger.state import LedgerState, Refusal, Standing, Take
+from broker_setup.ledger.events import (
+    AnyEvent,
+    Extended,
+    Graded,
+    Leased,
+    Parked,
+    Released,
+    Retired,
+    Submitted,
+    Superseded,
+)
+from broker_setup.ledger.state import LedgerState, Outcome, Refusal, Standing, Take
 from tests.support.ledger_events import (
     amended,
     expired,
@@ -301,11 +311,12 @@ class Gateways(RuleBasedStateMachine):
         self.log.append(event)
         standing = self.truth.standing(event.submission, event.at)
         was_superseded = standing is Standing.SUPERSEDED
-        valid = self.truth.apply(event).valid
-        self._note(event, valid=valid, was_superseded=was_superseded)
+        outcome = self.truth.apply(event)
+        self._note(event, outcome, was_superseded=was_superseded)
 
-    def _note(self, event: AnyEvent, *, valid: bool, was_superseded: bool) -> None:
+    def _note(self, event: AnyEvent, outcome: Outcome, *, was_superseded: bool) -> None:
         """Hold the verdict against what has to be, by a second, plainer account."""
+        valid, gone = outcome.valid, {submission for _, submission in outcome.gone}
         key, until = self.lease_of.get(event.submission, (b"", 0.0))
         closed = bool(self.ended[event.submission])
         match event:
@@ -322,6 +333,11 @@ class Gateways(RuleBasedStateMachine):
             case Graded():
                 assert valid == (not closed)
                 self.ended[event.submission] += valid
+            case Submitted():
+                for submission, (_, until) in self.lease_of.items():
+                    if until > event.at and not self.ended[submission]:
+                        assert self.truth.standing(submission, event.at) in {Standing.LEASED, Standing.SUPERSEDED}
+                        assert submission not in gone
             case Superseded() | Retired() | Parked():
                 self.ended[event.submission] += not closed
 
@@ -346,5 +362,5 @@ class Gateways(RuleBasedStateMachine):
             grader.until = max(grader.until, event.expires_at)
 
 
-Gateways.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+Gateways.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
 TestAnyOrderOfEventsKeepsThePromises = Gateways.TestCase

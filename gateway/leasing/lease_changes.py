@@ -1,0 +1,59 @@
+"""What a grader may do with a lease besides handing in a result: extend it, or give it back early."""
+
+from collections.abc import Callable, Mapping
+from time import time
+
+from broker_setup.ledger.events import Extended, Released
+from broker_setup.ledger.state import Lease, Refusal
+from gateway.leasing.ledger import Ledger
+from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
+
+
+class LeaseChanges:
+    """Extends and releases running leases."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        max_seconds: Mapping[str, float],
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """`max_seconds` is, for each queue, how long a lease may last in all."""
+        self._ledger = ledger
+        self._max_seconds = max_seconds
+        self._clock = clock
+
+    async def extend(self, submission_id: int, key: str, seconds: float) -> float:
+        """Let a lease run for `seconds` from now, up to the queue's cap; return when it ends (epoch seconds).
+
+        Raise UnknownSubmissionError, WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
+        """
+        lease = await self._find(submission_id, key)
+        cap = lease.granted_at + self._max_seconds[lease.queue]
+        # Never shortened: whoever wants it to end sooner releases it.
+        expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
+        await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
+        return expires_at
+
+    async def release(self, submission_id: int, key: str, *, delay: float, failed: bool) -> None:
+        """End a lease now; its submission may be leased again after `delay` seconds.
+
+        Raise what extend raises.
+        """
+        lease = await self._find(submission_id, key)
+        now = self._clock()
+        await self._record(Released(now, lease.submission, lease.key, available_at=now + delay, failed=failed))
+
+    async def _find(self, submission_id: int, key: str) -> Lease:
+        await self._ledger.wait_up_to_date()
+        match self._ledger.state.find(submission_id, key, self._clock()):
+            case Refusal.UNKNOWN_SUBMISSION:
+                raise UnknownSubmissionError(f"submission {submission_id} is not leased")
+            case Lease() as lease:
+                return lease
+            case _:
+                raise WrongKeyError(f"the key is not that of a running lease of submission {submission_id}")
+
+    async def _record(self, event: Extended | Released) -> None:
+        if not await self._ledger.record(event):
+            raise WrongKeyError("the lease ended in that moment")
