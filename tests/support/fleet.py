@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,8 +80,20 @@ class Fleet:
                 self.refused[content] += 1
             return code == 0
 
-    async def grade_until(self, done: Callable[[], bool], *, graders: int = 16, queue: str = "openedx") -> None:
-        """Let that many graders, each stuck to one gateway, grade until `done()`; a reply is the body it answers."""
+    async def grade_until(
+        self,
+        done: Callable[[], bool],
+        *,
+        graders: int = 16,
+        queue: str = "openedx",
+        thinking: float = 0,
+        urls: Sequence[str] = (),
+    ) -> None:
+        """Let that many graders, each stuck to one gateway, grade until `done()`; a reply is the body it answers.
+
+        `thinking` is how long each takes for a submission (seconds), `urls` the gateways where not all of them.
+        """
+        urls = urls or self.urls
 
         async def grader(url: str) -> None:
             while not done():
@@ -91,9 +103,10 @@ class Fleet:
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 if submission:
+                    await asyncio.sleep(thinking)
                     await self.put(submission, reply_to(submission["xqueue_body"]), url)
 
-        await asyncio.gather(*(grader(self.urls[number % len(self.urls)]) for number in range(graders)))
+        await asyncio.gather(*(grader(urls[number % len(urls)]) for number in range(graders)))
 
 
 def reply_to(body: str) -> str:

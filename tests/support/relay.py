@@ -86,9 +86,15 @@ class Results:
 @contextlib.asynccontextmanager
 async def results_at(settings: Settings) -> AsyncIterator[Results]:
     """Declare the topology of `settings` and open a grader's side."""
-    url = settings.amqp_url.get_secret_value()
-    await asyncio.to_thread(declare, url, settings.topology)
-    async with await aio_pika.connect(url) as connection:
+    await asyncio.to_thread(declare, settings.amqp_url.get_secret_value(), settings.topology)
+    async with grader_side(settings) as results:
+        yield results
+
+
+@contextlib.asynccontextmanager
+async def grader_side(settings: Settings) -> AsyncIterator[Results]:
+    """Open a grader's side on a broker that has the topology."""
+    async with await aio_pika.connect(settings.amqp_url.get_secret_value()) as connection:
         yield Results(await connection.channel(on_return_raises=True))
 
 

@@ -320,26 +320,26 @@ class Gateways(RuleBasedStateMachine):
         key, until = self.lease_of.get(event.submission, (b"", 0.0))
         closed = bool(self.ended[event.submission])
         match event:
+            case Submitted():
+                self._check_that_nobody_loses_a_lease(event, gone)
             case Leased():
                 assert valid == (not closed and not was_superseded and until <= event.at)
                 if valid:
                     self.lease_of[event.submission] = (event.key, event.expires_at)
             case Extended() | Released():
                 assert valid == (not closed and not was_superseded and key == event.key)
-                if valid and isinstance(event, Extended):
-                    self.lease_of[event.submission] = (key, event.expires_at)
-                elif valid and isinstance(event, Released):
-                    self.lease_of[event.submission] = (b"", event.available_at)
+                if valid:
+                    changed = (key, event.expires_at) if isinstance(event, Extended) else (b"", event.available_at)
+                    self.lease_of[event.submission] = changed
             case Graded():
                 assert valid == (not closed)
                 self.ended[event.submission] += valid
-            case Submitted():
-                for submission, (_, until) in self.lease_of.items():
-                    if until > event.at and not self.ended[submission]:
-                        assert self.truth.standing(submission, event.at) in {Standing.LEASED, Standing.SUPERSEDED}
-                        assert submission not in gone
             case Superseded() | Retired() | Parked():
                 self.ended[event.submission] += not closed
+
+    def _check_that_nobody_loses_a_lease(self, event: Submitted, gone: set[bytes]) -> None:
+        for submission, (_, until) in self.lease_of.items():
+            assert until <= event.at or submission not in gone
 
     def _read(self, gateway: Gateway, events: int) -> None:
         for event in self.log[gateway.read : gateway.read + events]:

@@ -52,7 +52,7 @@ def test_a_frame_comes_back_as_it_went_out(frame: Frame) -> None:
 
 
 def test_an_event_keeps_its_kind_among_others_with_the_same_fields() -> None:
-    sent = [Submitted(1.0, b"s", "openedx", b"u"), Expired(2.0, b"s", b"k")]
+    sent: list[AnyEvent] = [Submitted(1.0, b"s", "openedx", b"u"), Expired(2.0, b"s", b"k")]
     came = decode_frame(encode_frame(Frame(b"id", "gateway", sent)).body).events
     assert [type(event) for event in came] == [Submitted, Expired]
 

@@ -1,0 +1,159 @@
+"""Several gateways behave as one, and the death, the freezing or the return of any costs nobody their work.
+
+FREEZE_SECONDS and SUBMISSIONS in the environment make these longer than they are on every run.
+"""
+
+import asyncio
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from broker_setup.declare import declare
+from broker_setup.topology import topology
+from tests.acceptance.conftest import Stack
+from tests.support.broker import VHost
+from tests.support.fleet import fleet, reply_to
+from tests.support.gateway import RETRY_DELAYS, Client, Gateway
+from tests.support.lms import running_lms
+from tests.support.waiting import eventually
+
+SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "400"))
+# Longer than the 30 s after which the broker gives a frozen client's deliveries to somebody else.
+FREEZE_SECONDS = float(os.environ.get("FREEZE_SECONDS", "36"))
+KILL_EVERY_SECONDS = 2.0
+# What a poll loses whose gateway dies before it has answered, so not too long.
+PROCESSING_DELAY_SECONDS = 12.0
+
+
+@asynccontextmanager
+async def several(
+    amqp_url: str, folder: Path, count: int = 3, delay: float = PROCESSING_DELAY_SECONDS
+) -> AsyncIterator[tuple[Stack, list[Gateway]]]:
+    settings = {"XQUEUE_SUBMISSION_PROCESSING_DELAY": str(delay / 60)}
+    gateways = [Gateway(amqp_url, folder, settings=settings) for _ in range(count)]
+    await asyncio.to_thread(declare, amqp_url, topology(gateways[0].queues, RETRY_DELAYS))
+    async with running_lms() as lms:
+        try:
+            await asyncio.gather(*(asyncio.to_thread(gateway.start) for gateway in gateways))
+            yield Stack(amqp_url, folder, gateways[0], lms), gateways
+        finally:
+            for gateway in gateways:
+                gateway.kill()
+
+
+def keys(stack: Stack) -> Counter[str]:
+    """Count the callbacks by the LMS's key."""
+    return Counter(callback.lms_key for callback in stack.lms.accepted)
+
+
+async def test_three_gateways_killed_at_random_grade_every_submission_once(vhost: VHost, tmp_path: Path) -> None:
+    async with several(vhost.amqp_url, tmp_path) as (stack, gateways), stack.relay():
+        async with fleet(*(gateway.url for gateway in gateways)) as clients:
+            headers = stack.headers(SUBMISSIONS)
+            accepted = await clients.submit_all(headers)
+            assert len(accepted) == SUBMISSIONS
+
+            def done() -> bool:
+                return len(keys(stack)) == SUBMISSIONS
+
+            grading = asyncio.create_task(clients.grade_until(done, graders=24, thinking=0.4))
+            chance = random.Random(SUBMISSIONS)
+            while not done():
+                victim = chance.choice(gateways)
+                await asyncio.to_thread(victim.kill)
+                await asyncio.to_thread(victim.start, until="/healthz")
+                # The pace of the killing is what is tested here.
+                await asyncio.sleep(KILL_EVERY_SECONDS)
+            await asyncio.wait_for(grading, 30)
+        assert set(keys(stack).values()) == {1}
+        # Handed out again only where its first grader never got the answer, which the fleet does not count.
+        assert set(clients.handed_out.values()) == {1}
+        assert set(clients.taken.values()) == {1}
+
+
+async def test_leases_outlive_the_only_gateway(vhost: VHost, tmp_path: Path) -> None:
+    async with several(vhost.amqp_url, tmp_path, count=1, delay=60) as (stack, [gateway]), stack.relay():
+        async with fleet(gateway.url) as clients:
+            await clients.submit_all(stack.headers(210))
+            leased = [await clients.take(wait=5) for _ in range(200)]
+            await asyncio.to_thread(gateway.kill)
+            await asyncio.to_thread(gateway.start)
+            # New graders poll meanwhile, and get only what nobody was grading.
+            others = [await clients.take(wait=0.5) for _ in range(20)]
+            assert len([other for other in others if other]) == 10
+            assert set(clients.handed_out.values()) == {1}
+            for submission in leased:
+                assert submission
+                assert await clients.put(submission, reply_to(submission["xqueue_body"]))
+            await stack.lms.wait_accepted(200)
+        assert set(keys(stack).values()) == {1}
+
+
+async def test_a_late_result_is_taken_unless_somebody_else_took_the_work(vhost: VHost, tmp_path: Path) -> None:
+    async with several(vhost.amqp_url, tmp_path, count=2, delay=1) as (stack, gateways), stack.relay():
+        async with fleet(*(gateway.url for gateway in gateways)) as clients:
+            here, there = (gateway.url for gateway in gateways)
+            for key in ("slow but alone", "slow and overtaken"):
+                await clients.submit_all([stack.lms.header(key, path=f"/{key.replace(' ', '-')}")])
+            alone, overtaken = await clients.take(url=here, wait=5), await clients.take(url=here, wait=5)
+            assert alone
+            assert overtaken
+            # Both run out; both come back to a grader at the other gateway, who takes only one of them.
+            again = await clients.take(url=there, wait=10)
+            assert again
+            if again["xqueue_body"] == alone["xqueue_body"]:
+                alone, overtaken = overtaken, alone
+            assert await clients.put(alone, "late", url=here)
+            assert not await clients.put(overtaken, "too late", url=here)
+            assert clients.refused == {"Incorrect key for submission": 1}
+            assert await clients.put(again, "in time", url=there)
+            await stack.lms.wait_accepted(2)
+            assert await clients.take(url=there, wait=1.5) is None
+        assert {callback.xqueue_body for callback in stack.lms.accepted} == {b"late", b"in time"}
+
+
+async def test_what_an_idle_gateway_holds_reaches_a_grader_elsewhere(vhost: VHost, tmp_path: Path) -> None:
+    async with (
+        several(vhost.amqp_url, tmp_path, count=2) as (stack, gateways),
+        fleet(*(gateway.url for gateway in gateways)) as clients,
+    ):
+        here, there = (gateway.url for gateway in gateways)
+        # The first gateway's consumer is on, though nobody polls it any more.
+        assert await clients.take(url=here, wait=0.2) is None
+        await clients.submit_all(stack.headers(1))
+        start = asyncio.get_running_loop().time()
+        assert await clients.take(url=there, wait=5)
+        assert asyncio.get_running_loop().time() - start < 2
+
+
+async def test_a_frozen_gateway_that_goes_on_settles_nothing_twice(vhost: VHost, tmp_path: Path) -> None:
+    async with several(vhost.amqp_url, tmp_path, count=2, delay=5) as (stack, gateways), stack.relay():
+        async with fleet(*(gateway.url for gateway in gateways)) as clients:
+            frozen, alive = gateways
+            headers = stack.headers(60)
+            await clients.submit_all(headers)
+            leased = [await clients.take(url=frozen.url, wait=5) for _ in range(20)]
+            frozen.freeze()
+            # What was asked of it before it noticed: results and polls that wait in its sockets.
+            late = [
+                asyncio.create_task(clients.put(submission, reply_to(submission["xqueue_body"]), url=frozen.url))
+                for submission in leased
+                if submission
+            ]
+            grading = asyncio.create_task(
+                clients.grade_until(lambda: len(keys(stack)) == len(headers), graders=4, urls=[alive.url]),
+            )
+            # The freezing is what is tested here.
+            await asyncio.sleep(FREEZE_SECONDS)
+            frozen.thaw()
+            await eventually(lambda: len(keys(stack)) == len(headers), seconds=60)
+            await grading
+            await asyncio.gather(*late)
+            with Client(frozen.url) as client:
+                assert await asyncio.to_thread(client.get, wait=1) is None
+        assert set(keys(stack).values()) == {1}
+        assert {json.loads(callback.xqueue_body)["graded"] for callback in stack.lms.accepted} == set(headers)

@@ -1,0 +1,283 @@
+"""A process reads all that the ledger holds and then every frame as it is written, once each and in one order."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from broker_setup.connection import Link, supervised
+from broker_setup.declare import declare
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger import reader as reader_module
+from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.replay import replay
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.publisher import Publisher
+from broker_setup.topology import topology
+from tests.support.broker import VHost
+from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames
+from tests.support.ledger_events import expired
+from tests.support.proxy import proxied
+from tests.support.waiting import eventually
+
+
+def declare_ledger(vhost: VHost) -> None:
+    declare(vhost.amqp_url, topology(["openedx"], (1,)))
+
+
+def events(first: int, number: int) -> Sequence[AnyEvent]:
+    return [expired(each, 0, "k") for each in range(first, first + number)]
+
+
+async def test_what_the_ledger_holds_is_read_first_and_then_what_is_written(declared: VHost) -> None:
+    before, after = events(0, 3_000), events(3_000, 50)
+    await asyncio.to_thread(write_frames, declared.amqp_url, [before[:10], before[10:11], before[11:]])
+    async with follower(declared.amqp_url) as it:
+        await it.reader.wait_up_to_date(20)
+        assert it.events == before
+        for event in after:
+            await it.write(event)
+        await eventually(lambda: len(it.events) == 3_050)
+        assert it.events == [*before, *after]
+
+
+async def test_an_empty_ledger_is_up_to_date_at_once(declared: VHost) -> None:
+    async with follower(declared.amqp_url) as it:
+        with pytest.raises(BrokerUnavailableError, match="being replayed"):
+            await it.reader.wait_up_to_date(0)
+        await it.reader.wait_up_to_date(5)
+        assert it.reader.is_up_to_date
+        assert it.reader.problem == ""
+        assert it.events == []
+
+
+async def test_a_barrier_is_passed_when_all_that_was_written_before_it_was_applied(declared: VHost) -> None:
+    async with follower(declared.amqp_url) as it, follower(declared.amqp_url, "other") as other:
+        await asyncio.gather(it.reader.wait_up_to_date(20), other.reader.wait_up_to_date(20))
+        for number in range(50):
+            await other.write(expired(number, 0, "k"))
+            await it.reader.barrier()
+            assert len(it.events) == number + 1
+        # Many at once share their markers.
+        await other.write(*events(50, 10))
+        await asyncio.gather(*(it.reader.barrier() for _ in range(200)))
+        assert len(it.events) == 60
+
+
+async def test_writers_and_readers_agree_on_one_order(declared: VHost) -> None:
+    async with follower(declared.amqp_url, "one") as one, follower(declared.amqp_url, "two") as two:
+        await asyncio.gather(one.reader.wait_up_to_date(20), two.reader.wait_up_to_date(20))
+
+        async def write(writer: LedgerWriter, first: int) -> None:
+            for event in events(first, 300):
+                writer.append(event)
+                if event.submission[-1] % 7 == 0:
+                    await asyncio.sleep(0.001)
+            await writer.append().confirmed
+
+        await asyncio.gather(write(one.writer, 0), write(two.writer, 1_000))
+        await asyncio.gather(one.reader.barrier(), two.reader.barrier())
+        await asyncio.gather(one.reader.barrier(), two.reader.barrier())
+        assert one.events == two.events
+        for first in (0, 1_000):
+            mine = set(events(first, 300))
+            assert [event for event in one.events if event in mine] == events(first, 300)
+        async with follower(declared.amqp_url, "late") as late:
+            await late.reader.wait_up_to_date(20)
+            assert late.events == one.events
+
+
+async def test_an_idle_event_costs_one_round_trip_and_many_share_frames(declared: VHost) -> None:
+    async with follower(declared.amqp_url) as it:
+        await it.reader.wait_up_to_date(20)
+        markers = len(it.frames)
+        appended = [it.writer.append(event) for event in events(0, 5_000)]
+        await asyncio.gather(*(each.confirmed for each in appended))
+        await it.reader.barrier()
+        assert it.events == events(0, 5_000)
+        assert len(it.frames) - markers < 20
+
+
+async def test_what_is_older_than_the_window_is_not_read(declared: VHost) -> None:
+    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 5)])
+    # Timestamps are matched to a chunk, which RabbitMQ ends when it has written it out.
+    wrote = time.time()
+    await eventually(lambda: time.time() - wrote > 3)
+    await asyncio.to_thread(write_frames, declared.amqp_url, [events(5, 5)])
+    async with follower(declared.amqp_url, window=2) as it:
+        await it.reader.wait_up_to_date(20)
+        assert it.events == events(5, 5)
+    async with follower(declared.amqp_url, window=DAY) as it:
+        await it.reader.wait_up_to_date(20)
+        assert it.events == events(0, 10)
+
+
+async def test_a_frame_that_can_not_be_read_is_passed_over_in_replay_and_afterwards(
+    declared: VHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 1)])
+    with pika_channel(declared.amqp_url) as channel:
+        write_body(channel, b"no frame")
+        async with follower(declared.amqp_url) as it:
+            await it.reader.wait_up_to_date(20)
+            await it.write(*events(1, 1))
+            with caplog.at_level(logging.WARNING):
+                write_body(channel, b"no frame either")
+                await it.write(*events(2, 1))
+                await it.reader.barrier()
+            assert it.events == events(0, 3)
+            assert it.reader.is_up_to_date
+    assert [record for record in caplog.records if "skipping a frame" in record.getMessage()]
+
+
+async def test_an_event_that_can_not_be_applied_does_not_stop_the_reading(
+    declared: VHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    link, sink = Link(declared.amqp_url, "reads"), Link(declared.amqp_url, "writes")
+    writer = LedgerWriter(Publisher(sink), "gateway 1")
+    applied = []
+
+    def apply(frame: object) -> None:
+        applied.append(frame)
+        raise ZeroDivisionError
+
+    reader = LedgerReader(url=declared.amqp_url, link=link, writer=writer, apply=apply, window=DAY)
+    with caplog.at_level(logging.CRITICAL):
+        async with supervised(link, sink):
+            running = asyncio.create_task(reader.run())
+            await reader.wait_up_to_date(20)
+            await reader.barrier()
+            running.cancel()
+            await asyncio.wait({running})
+    assert len(applied) >= 2
+
+
+# When the connection goes.
+
+
+async def test_a_connection_that_is_cut_loses_no_frame_and_repeats_none(declared: VHost) -> None:
+    async with (
+        proxied(declared.amqp_url) as proxy,
+        follower(declared.amqp_url, read_by=proxy.url) as it,
+        asyncio.timeout(60),
+    ):
+        await it.reader.wait_up_to_date(20)
+        number = 0
+        for _ in range(4):
+            await it.write(*events(number, 10))
+            await proxy.close()
+            await eventually(lambda: not it.reader.is_up_to_date)
+            await it.write(*events(number + 10, 10))
+            await proxy.open()
+            number += 20
+            await it.catch_up()
+            assert it.events == events(0, number)
+
+
+async def test_a_frozen_reader_that_finds_more_than_it_can_read_at_once_goes_on_from_where_it_stood(
+    declared: VHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "MARKER_SECONDS", 0.15)  # what waits takes longer than that
+    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
+        await it.reader.wait_up_to_date(20)
+        await it.write(*events(0, 10))
+        await eventually(lambda: len(it.events) == 10)
+        await proxy.close()
+        await eventually(lambda: not it.reader.is_up_to_date)
+        async with follower(declared.amqp_url, "writer") as other:
+            appended = []
+            for event in events(10, 6_000):  # each in a frame of its own
+                appended.append(other.writer.append(event))
+                other.writer._waiting.append(type(other.writer._waiting[-1])()) if other.writer._waiting else None
+            await asyncio.gather(*(each.confirmed for each in appended))
+        await proxy.open()
+        await it.reader.wait_up_to_date(30)
+        assert it.events == events(0, 6_010)
+
+
+async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(declared: VHost) -> None:
+    async with proxied(declared.amqp_url) as proxy:
+        await proxy.close()
+        async with follower(declared.amqp_url, read_by=proxy.url) as it:
+            with pytest.raises(BrokerUnavailableError):
+                await it.reader.wait_up_to_date(0.2)
+            await proxy.open()
+            await it.reader.wait_up_to_date(20)
+
+
+async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
+    declared: VHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 2_000)] * 10)
+    reading = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def watched(*arguments: object) -> None:
+        threads.append(threading.current_thread())
+        reading.set()
+        replay(*arguments)  # type: ignore[arg-type]
+        over.set()
+
+    over = threading.Event()
+    monkeypatch.setattr(reader_module, "replay", watched)
+    async with follower(declared.amqp_url) as it:
+        await eventually(lambda: bool(it.frames))
+        assert reading.is_set()
+    await eventually(over.is_set, seconds=3)
+    assert len(it.frames) < 11
+
+
+# When the stream goes.
+
+
+async def test_a_ledger_that_is_missing_at_the_start_is_named_and_needs_no_restart(vhost: VHost) -> None:
+    async with follower(vhost.amqp_url) as it:
+        await eventually(lambda: "xqueue-broker declare" in it.reader.problem)
+        assert "xqueue.ledger" in it.reader.problem
+        with pytest.raises(BrokerUnavailableError, match="xqueue-broker declare"):
+            await it.reader.wait_up_to_date(0)
+        declare_ledger(vhost)
+        await it.catch_up()
+        await it.write(*events(0, 3))
+        await it.catch_up()
+        assert it.events == events(0, 3)
+
+
+async def test_a_ledger_that_is_deleted_is_named_and_what_is_known_stays_known(declared: VHost) -> None:
+    async with follower(declared.amqp_url) as it:
+        await it.catch_up()
+        await it.write(*events(0, 20))
+        await it.reader.barrier()
+        declared.api("DELETE", "queues/{vhost}/xqueue.ledger")
+        await eventually(lambda: "xqueue-broker declare" in it.reader.problem)
+        assert not it.reader.is_up_to_date
+        with pytest.raises(BrokerUnavailableError):
+            await it.write(*events(20, 1))
+        declare_ledger(declared)
+        await it.catch_up()
+        await it.write(*events(21, 2))
+        await it.reader.barrier()
+        assert it.events == [*events(0, 20), *events(21, 2)]
+
+
+async def test_a_ledger_that_is_another_one_after_an_outage_is_read_from_its_beginning(declared: VHost) -> None:
+    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
+        await it.catch_up()
+        for event in events(0, 20):
+            await it.write(event)
+        await it.reader.barrier()
+        await proxy.close()
+        await eventually(lambda: not it.reader.is_up_to_date)
+        declared.api("DELETE", "queues/{vhost}/xqueue.ledger")
+        declare_ledger(declared)
+        await asyncio.to_thread(write_frames, declared.amqp_url, [events(100, 3)])
+        await proxy.open()
+        await it.catch_up(30)
+        assert it.events == [*events(0, 20), *events(100, 3)]
+        await it.write(*events(103, 1))
+        await it.reader.barrier()
+        assert it.events == [*events(0, 20), *events(100, 4)]
