@@ -52,7 +52,7 @@ class Notes:
 
     def _keep(self, event: AnyEvent) -> None:
         if len(self._unwritten) >= MAX_UNWRITTEN:
-            # The newest are the first to go: a lease is judged by them no more than by the oldest, and memory is bounded.
+            # Memory is bounded; by now the ledger has been away for an hour and an operator knows.
             self._dropped += 1
             if self._dropped % AT_ONCE == 1:
                 log.error("the ledger has been away for long: %d events were dropped", self._dropped)
