@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
 from uuid import uuid4
@@ -158,11 +158,3 @@ async def relay_process(settings: Settings, log: Path) -> AsyncIterator[RelayPro
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
-    """Return once `condition` holds; fail where that takes longer."""
-    deadline = monotonic() + within
-    while not condition():
-        assert monotonic() < deadline, f"did not come true within {within} s"
-        await asyncio.sleep(0.02)

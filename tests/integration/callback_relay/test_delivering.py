@@ -17,7 +17,8 @@ from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS
-from tests.support.relay import REPLY, RUNGS, Results, eventually, running_relay, settings_for
+from tests.support.relay import REPLY, RUNGS, Results, running_relay, settings_for
+from tests.support.waiting import eventually
 
 STRANGE = '{"msg": "\N{GRINNING FACE} \u00e9 +&=%25\r\n\ttab \u0001"}'.encode()
 

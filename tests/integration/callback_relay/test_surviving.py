@@ -13,7 +13,8 @@ from broker_setup.topology import RESULTS_QUEUE, retry_queue
 from deploy.local.node import PrivateNode
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS
-from tests.support.relay import Results, eventually, grader_side, relay_process, results_at, running_relay, settings_for
+from tests.support.relay import Results, grader_side, relay_process, results_at, running_relay, settings_for
+from tests.support.waiting import eventually
 
 MANY = 500
 

@@ -1,5 +1,5 @@
 import json
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus
 
 import aiohttp
 import pytest
@@ -9,6 +9,7 @@ from yarl import URL
 
 from broker_setup.messages import Result
 from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
+from callback_relay.quoting import quoted
 from callback_relay.verdict import NoAnswer
 
 URL_OF_LMS = "https://lms.example:8443/courses/course-v1:X+Y+Z/xqueue/7/b@c/score_update?a=%2Fb+c"
@@ -27,6 +28,11 @@ def test_the_form_is_two_fields_byte_for_byte(lms_header: bytes, reply: bytes) -
         ("xqueue_header", lms_header),
         ("xqueue_body", reply),
     ]
+
+
+@pytest.mark.parametrize("value", [b"%+ %2B", bytes(range(256)), "\u00e9\U0001f600\r\n\t".encode() * 99, b"\x00"])
+def test_values_are_quoted_as_urllib_does(value: bytes) -> None:
+    assert quoted(value) == quote_plus(value).encode()
 
 
 def test_the_callback_goes_to_the_url_in_the_header() -> None:
