@@ -5,8 +5,9 @@ from time import monotonic
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from broker_setup.blocking import connect
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.topology import Binding, Exchange, Queue, Topology
 
@@ -25,7 +26,7 @@ def declare(url: str, topology: Topology) -> None:
     everything else was declared; BrokerUnavailableError if the broker can't be reached.
     """
     items: Sequence[Item] = (*topology.exchanges, *topology.queues, *topology.bindings)
-    with _connect(url) as connection:
+    with connect(url) as connection:
         problems = [problem for item in items if (problem := _try(connection, item, _declare))]
     if problems:
         raise TopologyError("\n".join(problems))
@@ -38,24 +39,12 @@ def check(url: str, topology: Topology) -> list[str]:
     Raise BrokerUnavailableError if the broker can't be reached.
     """
     items: Sequence[Item] = (*topology.exchanges, *topology.queues)
-    with _connect(url) as connection:
+    with connect(url) as connection:
         return [
             problem
             for item in items
             if (problem := _try(connection, item, _exists) or _try(connection, item, _declare))
         ]
-
-
-def _connect(url: str) -> pika.BlockingConnection:
-    parameters = pika.URLParameters(url)
-    parameters.heartbeat = 10
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = 10
-    try:
-        return pika.BlockingConnection(parameters)
-    except (AMQPConnectionError, OSError) as error:
-        where = f"{parameters.host}:{parameters.port}"
-        why = error.args[0] if error.args else error
-        raise BrokerUnavailableError(f"can't connect to the broker at {where}: {why!r}") from error
 
 
 def _try(

@@ -35,3 +35,7 @@ class BadReturnAddressError(XQueueError):
 
 class TopologyError(XQueueError):
     """The broker's exchanges and queues are not what this version needs; the text names both sides."""
+
+
+class ArgumentError(XQueueError):
+    """A command was given something that it can't use; the text says what and what was expected."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, TypeGuard
 from uuid import uuid4
 
@@ -23,6 +24,9 @@ MAX_MESSAGE_BYTES = 15 * 1024 * 1024
 
 # Properties and headers have to fit one frame, 128 KiB by default; the sealed return address is the large one.
 MAX_RETURN_BYTES = 112 * 1024
+
+_PROCESS = uuid4().hex
+_publishes = count()
 
 _UUID_LENGTH = 32
 _HEX = frozenset("0123456789abcdef")
@@ -167,7 +171,7 @@ def _message(
         correlation_id=correlation_id,
         headers=headers,
         # Unique for each publish, not for each submission: returned messages are matched by it.
-        message_id=uuid4().hex,
+        message_id=f"{_PROCESS}-{next(_publishes)}",
         reply_to=reply_to,
         timestamp=timestamp or datetime.now(UTC),
         type=kind,

@@ -138,6 +138,12 @@ class Settings(BaseSettings):
     retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
     callback_concurrency: Annotated[int, Field(gt=0, le=1000)] = 64  # callbacks under way at once
 
+    # xqueue-broker
+    retired_message: Annotated[str, Field(min_length=1)] = (
+        "Your submission could not be graded. Please submit it again. "
+        "If the problem persists, please notify the course staff."
+    )
+
     @model_validator(mode="after")
     def _needs_a_rung(self) -> Self:
         if not self.retry_delays:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def build(settings: Settings) -> Starlette:
     """Build the gateway; its connections and tasks live as long as the application runs."""
-    # Under an alarm the broker stops reading from connections that publish, and polls should go on; the ledger is read
+    # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery.
     url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
     publishing, consuming, reading = (Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger"))

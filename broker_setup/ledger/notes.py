@@ -28,7 +28,7 @@ class Notes:
     def note(self, event: AnyEvent) -> None:
         """Write an event; one that could not be written may come twice, which changes nothing for its readers."""
         try:
-            appended = self._writer.append(event)
+            appended = self._writer.append(event, hurry=False)
         except BrokerUnavailableError:
             self._keep(event)
         else:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import wait as wait_for_any
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
+from typing import Any
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
@@ -65,7 +67,8 @@ class LedgerReader:
         self._apply = apply
         self._window = window
         self._last: Position | None = None  # the last frame that was applied; None: begin with a replay
-        self._markers_lost = 0
+        self._silences = 0
+        self._taken = 0
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
         self._markers: dict[bytes, asyncio.Future[None]] = {}
@@ -130,9 +133,12 @@ class LedgerReader:
 
         def deliver(frames: Sequence[Frame], offset: int) -> None:
             # Waits in the thread until the loop has room, or nobody wants it any more.
+            if stop.is_set():
+                return
             put = asyncio.run_coroutine_threadsafe(chunks.put((frames, offset)), loop)
             while not put.done() and not stop.is_set():
                 wait_for_any({put}, STOP_LOOK_SECONDS)
+            put.cancel()
 
         start: Start = datetime.now(UTC) - timedelta(seconds=self._window)
         reading = asyncio.create_task(asyncio.to_thread(replay, self._url, start, marker.frame, deliver, stop))
@@ -140,9 +146,12 @@ class LedgerReader:
         try:
             while not reading.done() or not chunks.empty():
                 getting = asyncio.create_task(chunks.get())
-                await asyncio.wait({reading, getting}, return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    await asyncio.wait({reading, getting}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not getting.done():
+                        getting.cancel()
                 if not getting.done():
-                    getting.cancel()
                     continue
                 frames, offset = getting.result()
                 for frame in frames:
@@ -157,47 +166,67 @@ class LedgerReader:
         return last
 
     async def _follow(self, last: Position) -> None:
-        self._lost.clear()
+        # Of this turn's own, so that what the last channel still delivers is not taken for this one's.
+        lost = self._lost = asyncio.Event()
         channel = await self._link.channel(prefetch=PREFETCH)
         channel.close_callbacks.add(self._on_lost)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(self._on_lost)
         # From the last frame that we have: if another one stands there, this is another stream.
-        await underlay.basic_consume(LEDGER, self._take, arguments={"x-stream-offset": max(0, last.offset)})
+        take = partial(self._take, lost)
+        await underlay.basic_consume(LEDGER, take, arguments={"x-stream-offset": max(0, last.offset)})
         try:
-            await self._prove()
-            self._up_to_date.set()
-            self.problem = ""
-            await self._lost.wait()
+            await self._prove(lost)
+            if not lost.is_set():
+                self._up_to_date.set()
+                self.problem = ""
+            await lost.wait()
         finally:
+            lost.set()
             channel.close_callbacks.discard(self._on_lost)
             await self._close(channel)
         raise BrokerUnavailableError("its consumer was cancelled or its channel closed")
 
-    async def _prove(self) -> None:
+    async def _prove(self, lost: asyncio.Event) -> None:
+        """Return when a marker has come through; what stands before it may take as long as it comes."""
+        appended = self._writer.append()
+        seen = self._markers.setdefault(appended.frame, asyncio.get_running_loop().create_future())
+        over = asyncio.create_task(lost.wait())
+        ends: set[asyncio.Future[Any]] = {seen, over}
+        began = self._taken
         try:
-            await self.barrier()
-        except MarkerLostError:
-            # Once is a slow broker; twice, and nothing comes from where we stand.
-            self._markers_lost += 1
-            if self._markers_lost > 1:
-                self._last = BEGINNING
-            raise
-        self._markers_lost = 0
+            await asyncio.shield(appended.confirmed)
+            while not seen.done() and not over.done():
+                before = self._taken
+                await asyncio.wait(ends, timeout=MARKER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if self._taken == before and not seen.done() and not over.done():
+                    self._heard_nothing(since_it_began=before == began)
+                    raise MarkerLostError("the ledger is not being read at the moment")
+        finally:
+            over.cancel()
+            self._markers.pop(appended.frame, None)
+        self._silences = 0
 
-    async def _take(self, message: DeliveredMessage) -> None:
+    def _heard_nothing(self, *, since_it_began: bool) -> None:
+        # Once is a slow broker. Twice not even the frame where we stand: it is another stream, and a shorter one.
+        self._silences = self._silences + 1 if since_it_began else 0
+        if self._silences > 1:
+            self._last = None
+
+    async def _take(self, lost: asyncio.Event, message: DeliveredMessage) -> None:
+        if lost.is_set():
+            return
+        self._taken += 1
         headers = message.header.properties.headers or {}
         offset = headers.get("x-stream-offset")
         if isinstance(offset, int) and self._last is not None:
             self._take_at(offset, self._last, message.body)
         self._unacked += 1
-        if self._unacked >= ACK_EVERY:
+        if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
             await message.channel.basic_ack(message.delivery_tag or 0, multiple=True, wait=False)
 
     def _take_at(self, offset: int, last: Position, body: bytes) -> None:
-        if self._lost.is_set():
-            return
         try:
             frame = decode_frame(body)
         except BadMessageError as error:

@@ -238,6 +238,8 @@ class CourseQueue:
                 self._ledger.note(Parked(now, waiting.id, self.name, b"", str(error)))
                 return None
             except BrokerUnavailableError:
+                # The lease may turn up in the ledger all the same, and nobody has its key.
+                self._ledger.note(Released(now, waiting.id, hash_key(key), available_at=now, failed=False))
                 self._release_of(waiting.id, Release.RETURNED)
                 raise
         self._look_again(waiting)
@@ -264,9 +266,11 @@ class CourseQueue:
 
     def _let_go(self, submission: bytes) -> None:
         if self._state.standing(submission, self._clock()) is Standing.SUPERSEDED:
+            # Acked once the ledger says that it left: a crash in between must not lose that.
             by = self._state.superseded_by(submission)
             self._ledger.note(Superseded(self._clock(), submission, self.name, by))
-        self._release_of(submission, Release.SETTLED)
+        else:
+            self._release_of(submission, Release.SETTLED)
 
     def _release_of(self, submission: bytes, how: Release) -> None:
         hold = self._holds.pop(submission, None)

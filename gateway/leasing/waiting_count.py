@@ -29,6 +29,7 @@ class Coalesced(Generic[T]):
         """Return what a call that begins after this moment returns, or raise what it raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._current))
+            self._next.add_done_callback(_look_at_its_error)
         return await asyncio.shield(self._next)
 
     async def _after(self, current: asyncio.Task[T] | None) -> T:
@@ -36,6 +37,12 @@ class Coalesced(Generic[T]):
             await asyncio.wait({current})
         self._current, self._next = self._next, None
         return await self._call()
+
+
+def _look_at_its_error(call: asyncio.Task[T]) -> None:
+    # All who asked may have gone; then nobody else asks for it.
+    if not call.cancelled():
+        call.exception()
 
 
 class WaitingCount:

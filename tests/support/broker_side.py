@@ -31,6 +31,10 @@ class BrokerSide:
         """Count the messages of a RabbitMQ queue that are with no consumer."""
         return int(self._channel.queue_declare(queue, passive=True).method.message_count)
 
+    def consumers(self, queue: str) -> int:
+        """Count the consumers of a RabbitMQ queue."""
+        return int(self._channel.queue_declare(queue, passive=True).method.consumer_count)
+
     def wait_ready(self, queue: str, count: int, within: float = 5.0) -> None:
         wait_until(lambda: self.ready(queue) == count, within, f"{queue} did not come to hold {count} in {within} s")
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
@@ -22,6 +23,8 @@ SECRET_KEY = "0123456789abcdef0123456789abcdef"
 USERS = {"lms": "the LMS's password", "grader": "the grader's password"}
 RETRY_DELAYS = (0.1, 0.3)
 START_SECONDS = 30.0
+
+_numbers = count(1)
 
 
 def free_port() -> int:
@@ -153,8 +156,10 @@ class Client:
         return content
 
 
-def lms_header(callback_url: str = "http://127.0.0.1:1/callback", key: str = "key", queue: str = "openedx") -> str:
-    return json.dumps({"lms_callback_url": callback_url, "lms_key": key, "queue_name": queue})
+def lms_header(callback_url: str = "", key: str = "key", queue: str = "openedx") -> str:
+    """Make the LMS's header; unless one is given, with a callback URL of its own, which supersedes nothing."""
+    url = callback_url or f"http://127.0.0.1:1/callback/{next(_numbers)}"
+    return json.dumps({"lms_callback_url": url, "lms_key": key, "queue_name": queue})
 
 
 @contextlib.contextmanager

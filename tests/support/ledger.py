@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -43,14 +44,17 @@ class Follower:
 
 @contextlib.asynccontextmanager
 async def follower(
-    url: str, name: str = "follower", *, read_by: str | None = None, window: float = DAY
+    url: str, name: str = "follower", *, read_by: str | None = None, window: float = DAY, pause: float = 0
 ) -> AsyncIterator[Follower]:
-    """Run one; `read_by` is another URL for what it reads, by way of a proxy say."""
+    """Run one; `read_by` is another URL for what it reads, by way of a proxy say; a frame costs it `pause` seconds."""
     link, sink = Link(read_by or url, f"{name} reads"), Link(url, f"{name} writes")
     made = Follower(link, LedgerWriter(Publisher(sink), name))
-    made.reader = LedgerReader(
-        url=read_by or url, link=link, writer=made.writer, apply=made.frames.append, window=window
-    )
+
+    def apply(frame: Frame) -> None:
+        time.sleep(pause)
+        made.frames.append(frame)
+
+    made.reader = LedgerReader(url=read_by or url, link=link, writer=made.writer, apply=apply, window=window)
     async with supervised(link, sink):
         running = asyncio.create_task(made.reader.run())
         try:

@@ -1,31 +1,9 @@
 """`xqueue-broker` as an operator runs it."""
 
 import json
-import os
-import subprocess
-import sys
 
 from tests.support.broker import VHost
-
-
-def run(*arguments: str, typed: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "broker_setup", *arguments],
-        env=inherited | {f"XQUEUE_{key}": value for key, value in settings.items()},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def one_line(text: str) -> str:
-    assert text.endswith("\n")
-    assert text.count("\n") == 1
-    assert "Traceback" not in text
-    return text
+from tests.support.operator import one_line, run
 
 
 def test_declare_and_check_agree(vhost: VHost) -> None:
@@ -87,5 +65,5 @@ def test_a_password_that_is_piped_in_is_hashed() -> None:
 def test_help_says_what_there_is() -> None:
     ran = run("--help")
     assert ran.returncode == 0
-    for command in ("declare", "check", "hash-password"):
+    for command in ("declare", "check", "count", "trace", "retire", "hash-password"):
         assert command in ran.stdout

@@ -30,7 +30,7 @@ async def until_waiting(buffer: Buffer[int], count: int) -> None:
 async def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
     buffer: Buffer[int] = Buffer()
     for number in range(1, 6):
-        buffer.push(str(number), number)
+        buffer.push(b"%d" % number, number)
     assert buffer.first() == 1
     assert [buffer.pop() for _ in range(6)] == [1, 2, 3, 4, 5, None]
 
@@ -38,9 +38,9 @@ async def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
 async def test_an_item_can_be_taken_out_by_its_key_and_all_of_them_at_once() -> None:
     buffer: Buffer[int] = Buffer()
     for number in range(1, 5):
-        buffer.push(str(number), number)
-    assert buffer.remove("2") == 2
-    assert buffer.remove("2") is None
+        buffer.push(b"%d" % number, number)
+    assert buffer.remove(b"2") == 2
+    assert buffer.remove(b"2") is None
     assert len(buffer) == 3
     assert buffer.drain() == [1, 3, 4]
     assert len(buffer) == 0
@@ -54,7 +54,7 @@ async def test_whoever_waits_longest_is_served_first() -> None:
         polls.append(asyncio.create_task(take(buffer)))
         await until_waiting(buffer, number)
     for number in range(1, 6):
-        buffer.push(str(number), number)
+        buffer.push(b"%d" % number, number)
         await asyncio.sleep(0)
     assert await asyncio.gather(*polls) == [1, 2, 3, 4, 5]
     assert buffer.waiting == 0
@@ -64,7 +64,7 @@ async def test_one_item_wakes_one_caller() -> None:
     buffer: Buffer[int] = Buffer()
     polls = [asyncio.create_task(buffer.wait(5)) for _ in range(3)]
     await until_waiting(buffer, 3)
-    buffer.push("1", 1)
+    buffer.push(b"1", 1)
     done, pending = await asyncio.wait(polls, timeout=0.05)
     assert len(done) == 1
     assert buffer.waiting == len(pending) == 2
@@ -93,9 +93,9 @@ async def test_who_is_woken_and_cancelled_in_one_moment_passes_the_item_on(order
     await until_waiting(buffer, 2)
     if order == "cancelled, then woken":
         first.cancel()
-        buffer.push("1", 1)
+        buffer.push(b"1", 1)
     else:
-        buffer.push("1", 1)
+        buffer.push(b"1", 1)
         first.cancel()
     assert await asyncio.wait_for(second, 1) == 1
     assert first.cancelled() or first.cancelling()
@@ -105,7 +105,7 @@ async def test_who_is_woken_and_cancelled_in_one_moment_passes_the_item_on(order
 async def test_who_times_out_in_the_moment_of_the_wake_leaves_the_item_to_the_next() -> None:
     buffer: Buffer[int] = Buffer()
     await asyncio.gather(buffer.wait(0.02), asyncio.sleep(0.02))
-    buffer.push("1", 1)
+    buffer.push(b"1", 1)
     assert await take(buffer, 1) == 1
 
 
@@ -125,7 +125,7 @@ async def test_no_item_is_lost_and_none_comes_twice_while_callers_give_up_at_ran
         polls += [asyncio.create_task(poll()) for _ in range(dice.randrange(4))]
         if dice.random() < 0.5:
             await asyncio.sleep(0)
-        buffer.push(str(number), number)
+        buffer.push(b"%d" % number, number)
         for victim in dice.sample(polls, min(len(polls), dice.randrange(3))):
             victim.cancel()
         if dice.random() < 0.3:
@@ -147,7 +147,7 @@ async def test_nobody_sleeps_while_an_item_lies_there() -> None:
         buffer: Buffer[int] = Buffer()
         polls = [asyncio.create_task(take(buffer)) for _ in range(5)]
         await until_waiting(buffer, 5)
-        buffer.push("1", 1)
+        buffer.push(b"1", 1)
         for poll in dice.sample(polls, 4):
             poll.cancel()
         done, _ = await asyncio.wait(polls, timeout=1)

@@ -9,7 +9,6 @@ from broker_setup.messages import Submission
 from gateway.http.grader_calls import MAX_WAIT_SECONDS, parse_reply, parse_wait, render
 from gateway.http.lms_calls import parse_order
 from gateway.leasing.course_queue import Handout
-from gateway.leasing.leases import Leases
 
 GOOD_ORDER = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
 GOOD_REPLY = {"submission_id": 7, "submission_key": "key"}
@@ -135,7 +134,7 @@ def test_how_long_a_poll_waits(query: dict[str, str], seconds: float | None) -> 
 @pytest.mark.parametrize("files", [{}, {"a b.py": "http://x/y", "é": "http://x/z"}])
 def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict[str, str]) -> None:
     submission = Submission(uuid="f" * 32, queue="openedx", body=body, sealed_return="sealed", files=files)
-    written = render(Handout(submission, "key", Leases().grant(submission, "key", 1.0)))
+    written = render(Handout(submission, "key", expires_at=1.0))
     outer = json.loads(written)
     assert list(outer) == ["xqueue_header", "xqueue_body", "xqueue_files"]
     assert json.loads(outer["xqueue_header"]) == {"submission_id": 2**53 - 1, "submission_key": "key"}

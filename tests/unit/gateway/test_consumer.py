@@ -76,7 +76,7 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     link: Any = broker
     consumer = Consumer(link, "queue", polls)
     running = asyncio.create_task(consumer.run())
-    consumer.demand()
+    consumer.demand(1)
     await until(lambda: broker.prefetch == [1])
     assert not consumer.is_consuming
     assert consumer.hopeful_until == float("inf")
@@ -90,7 +90,7 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     assert consumer.hopeful_until == float("inf"), "the prefetch is used up, so more may wait in the broker"
 
     polls.waiting = 1
-    consumer.demand()
+    consumer.demand(1)
     await until(lambda: broker.prefetch == [1, 2])
     assert consumer.is_consuming
     assert consumer.hopeful_until == float("inf"), "the new consumer has not begun: more may still wait in the broker"

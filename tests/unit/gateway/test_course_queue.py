@@ -1,222 +1,204 @@
-"""Deliveries as one course queue treats them: which are kept, handed out, acked, given back or parked."""
+"""Deliveries as one course queue treats them: which are kept, acked, given back, adopted or parked."""
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from broker_setup.connection import Link
-from broker_setup.messages import Submission, encode_submission
+from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key
 from gateway.leasing.course_queue import CourseQueue, Handout
-from gateway.leasing.leases import Leases
-
-DELAY = 60.0
-
-
-@dataclass
-class FakeChannel:
-    """Notes what would be sent to the broker."""
-
-    sent: list[tuple[str, int]] = field(default_factory=list)
-
-    async def basic_ack(self, tag: int, *, wait: bool) -> None:
-        self.sent.append(("ack", tag))
-
-    async def basic_nack(self, tag: int, *, requeue: bool, wait: bool) -> None:
-        self.sent.append(("requeue" if requeue else "drop", tag))
-
-    async def basic_reject(self, tag: int, *, requeue: bool, wait: bool) -> None:
-        self.sent.append(("requeue" if requeue else "park", tag))
+from tests.support.leasing import DELAY, FakeChannel, Scene
+from tests.support.ledger_events import graded, leased, parked, retired, submitted, uuid_of
 
 
-@dataclass
-class FakeDelivery:
-    """The attributes of a delivery that a course queue reads."""
-
-    body: bytes
-    correlation_id: str | None
-    headers: dict[str, Any]
-    channel: FakeChannel
-    delivery_tag: int
-    timestamp: None = None
-    consumer_tag: str = "consumer"
-
-
-class Scene:
-    """A course queue with a broker that only takes notes, and a clock that stands still until told."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.leases = Leases()
-        self.queue = CourseQueue(
-            "openedx",
-            Link("amqp://nowhere", "no link"),
-            self.leases,
-            processing_delay=DELAY,
-            clock=lambda: self.now,
-        )
-        self.channel = FakeChannel()
-        self.tag = 0
-
-    def deliver(self, uuid: str, channel: FakeChannel | None = None, **spoilt: Any) -> int:
-        message = encode_submission(Submission(uuid=uuid, queue="openedx", body=f"work {uuid[0]}", sealed_return="s"))
-        self.tag += 1
-        values: dict[str, Any] = {
-            "body": message.body,
-            "correlation_id": message.correlation_id,
-            "headers": dict(message.headers),
-            "channel": channel or self.channel,
-            "delivery_tag": self.tag,
-        }
-        message_of_broker: Any = FakeDelivery(**values | spoilt)
-        self.queue.received(message_of_broker)
-        return self.tag
-
-    async def poll(self) -> Handout:
-        handout = await self.queue.take()
-        assert handout
-        return handout
-
-    async def sent(self) -> list[tuple[str, int]]:
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return self.channel.sent
-
-    def settle(self, handout: Handout) -> None:
-        self.leases.begin_settling(handout.lease)
-        self.leases.settle(handout.lease, b"digest", self.now)
-        self.queue.settled(handout.submission.uuid)
-
-    def let_run_out(self) -> None:
-        self.now += DELAY
-        for lease in self.leases.run_out(self.now):
-            self.queue.ran_out(lease.submission)
-
-
-A, B, C = ("a" * 32, "b" * 32, "c" * 32)
+def settle(scene: Scene, number: int, handout: Handout) -> None:
+    scene.ledger.happens(graded(number, scene.now, handout.key))
 
 
 async def test_deliveries_are_handed_out_in_order_each_under_a_key_of_its_own() -> None:
     scene = Scene()
-    for uuid in (A, B, C):
-        scene.deliver(uuid)
+    for number in (1, 2, 3):
+        scene.deliver(number)
     assert scene.queue.waiting_here == 3
     handouts = [await scene.poll() for _ in range(3)]
-    assert [handout.submission.uuid for handout in handouts] == [A, B, C]
+    assert [handout.submission.body for handout in handouts] == ["work 1", "work 2", "work 3"]
     assert len({handout.key for handout in handouts}) == 3
-    assert all(handout.lease.expires_at == scene.now + DELAY for handout in handouts)
+    assert all(len(handout.key) == 32 for handout in handouts)
+    assert all(handout.expires_at == scene.now + DELAY for handout in handouts)
     assert scene.queue.waiting_here == 0
     assert await scene.sent() == []
 
 
 async def test_a_settled_submission_is_acked() -> None:
     scene = Scene()
-    tag = scene.deliver(A)
-    scene.settle(await scene.poll())
+    tag = scene.deliver(1)
+    settle(scene, 1, await scene.poll())
     assert await scene.sent() == [("ack", tag)]
 
 
-async def test_a_submission_whose_lease_ran_out_is_given_back_once() -> None:
+@pytest.mark.parametrize("leaves", [graded(1, 1_001, "elsewhere"), retired(1, 1_001), parked(1, 1_001)])
+async def test_what_leaves_its_queue_by_somebody_elses_hand_is_acked_wherever_it_is(leaves: Any) -> None:
+    buffered = Scene()
+    tag = buffered.deliver(1)
+    buffered.ledger.happens(leaves)
+    assert await buffered.sent() == [("ack", tag)]
+    assert buffered.queue.waiting_here == 0
+    held = Scene()
+    tag = held.deliver(1)
+    await held.poll()
+    held.ledger.happens(leaves)
+    assert await held.sent() == [("ack", tag)]
+
+
+async def test_a_submission_whose_lease_ran_out_is_given_back_once_and_that_is_noted() -> None:
     scene = Scene()
-    tag = scene.deliver(A)
-    await scene.poll()
+    tag = scene.deliver(1)
+    handout = await scene.poll()
     scene.let_run_out()
     scene.let_run_out()
     assert await scene.sent() == [("requeue", tag)]
+    assert scene.ledger.noted == [Expired(scene.now - DELAY, uuid_of(1), hash_key(handout.key))]
 
 
 async def test_the_redelivery_of_a_settled_submission_is_debris() -> None:
     scene = Scene()
-    scene.deliver(A)
+    scene.deliver(1)
     handout = await scene.poll()
     scene.queue.lost()
-    scene.settle(handout)
-    tag = scene.deliver(A)
+    settle(scene, 1, handout)
+    tag = scene.deliver(1)
     assert await scene.sent() == [("ack", tag)]
     assert scene.queue.waiting_here == 0
 
 
-async def test_the_redelivery_of_a_leased_submission_is_kept_and_handed_to_nobody() -> None:
+@pytest.mark.parametrize("by", ["this gateway", "another"])
+async def test_the_redelivery_of_a_leased_submission_is_adopted(by: str) -> None:
     scene = Scene()
-    scene.deliver(A)
-    handout = await scene.poll()
-    scene.queue.lost()
-    tag = scene.deliver(A)
+    if by == "another":
+        scene.ledger.happens(leased(1, scene.now, "its key", until=scene.now + DELAY))
+    else:
+        scene.deliver(1)
+        await scene.poll()
+        scene.queue.lost()
+    tag = scene.deliver(1)
     assert scene.queue.waiting_here == 0
     assert await scene.sent() == []
-    scene.settle(handout)
+    scene.ledger.happens(graded(1, scene.now, "its key"))
     assert await scene.sent() == [("ack", tag)]
 
 
 async def test_an_adopted_delivery_goes_back_when_its_lease_runs_out() -> None:
     scene = Scene()
-    scene.deliver(A)
-    await scene.poll()
-    scene.queue.lost()
-    tag = scene.deliver(A)
+    scene.ledger.happens(leased(1, scene.now, "its key", until=scene.now + DELAY))
+    tag = scene.deliver(1)
     scene.let_run_out()
     assert await scene.sent() == [("requeue", tag)]
+    assert scene.ledger.noted == [Expired(scene.now, uuid_of(1), hash_key("its key"))]
+
+
+async def test_a_delivery_whose_lease_ran_out_may_be_leased_again() -> None:
+    scene = Scene()
+    scene.ledger.happens(leased(1, scene.now, "its key", until=scene.now + DELAY))
+    scene.now += DELAY
+    scene.deliver(1)
+    handout = await scene.poll()
+    assert handout.expires_at == scene.now + DELAY
 
 
 async def test_a_second_copy_of_a_submission_is_acked_and_the_first_stays() -> None:
     scene = Scene()
-    first = scene.deliver(A)
-    second = scene.deliver(A)
+    first = scene.deliver(1)
+    second = scene.deliver(1)
     assert await scene.sent() == [("ack", second)]
-    scene.settle(await scene.poll())
+    settle(scene, 1, await scene.poll())
     assert await scene.sent() == [("ack", second), ("ack", first)]
 
 
 async def test_what_nobody_asked_for_goes_back_the_oldest_first() -> None:
     scene = Scene()
-    tags = [scene.deliver(uuid) for uuid in (A, B, C)]
-    leased = await scene.poll()
+    tags = [scene.deliver(number) for number in (1, 2, 3)]
+    handout = await scene.poll()
     scene.queue.give_back()
     assert await scene.sent() == [("requeue", tag) for tag in tags[1:]]
     assert scene.queue.waiting_here == 0
-    scene.settle(leased)
+    settle(scene, 1, handout)
     assert (await scene.sent())[-1] == ("ack", tags[0])
 
 
 async def test_a_late_result_takes_the_submission_out_of_the_buffer() -> None:
     scene = Scene()
-    scene.deliver(A)
+    scene.deliver(1)
     handout = await scene.poll()
     scene.let_run_out()
-    tag = scene.deliver(A)
+    tag = scene.deliver(1)
     assert scene.queue.waiting_here == 1
-    scene.settle(handout)
+    settle(scene, 1, handout)
     assert scene.queue.waiting_here == 0
     assert (await scene.sent())[-1] == ("ack", tag)
 
 
-async def test_a_late_result_that_fails_to_arrive_leaves_no_delivery_behind() -> None:
+async def test_a_lease_that_runs_out_while_its_delivery_waits_again_leaves_nothing_to_hand_out_here() -> None:
     scene = Scene()
-    scene.deliver(A)
-    handout = await scene.poll()
-    scene.let_run_out()
-    again = scene.deliver(A)
-    scene.leases.begin_settling(handout.lease)
-    scene.leases.settling_failed(handout.lease)
-    scene.let_run_out()
+    scene.deliver(1)
+    await scene.poll()
+    scene.queue.lost()
+    scene.now += DELAY
+    again = scene.deliver(1)
+    for lease in scene.ledger.state.run_out(scene.now):
+        scene.queue.ran_out(lease)
     # Given back, so it must not be handed out from here: another gateway may have it.
-    assert (await scene.sent())[-1] == ("requeue", again)
+    assert await scene.sent() == [("requeue", again)]
     assert scene.queue.waiting_here == 0
 
 
-async def test_a_delivery_that_came_while_its_late_result_was_on_its_way_is_not_stuck_if_that_fails() -> None:
+# Superseded.
+
+
+async def test_what_is_superseded_while_it_waits_is_noted_and_let_go() -> None:
     scene = Scene()
-    scene.deliver(A)
-    handout = await scene.poll()
-    scene.let_run_out()
-    scene.leases.begin_settling(handout.lease)
-    again = scene.deliver(A)
+    scene.ledger.happens(submitted(1, scene.now))
+    tag = scene.deliver(1)
+    scene.now += 5
+    scene.ledger.happens(submitted(2, scene.now))
     assert scene.queue.waiting_here == 0
-    scene.leases.settling_failed(handout.lease)
-    scene.let_run_out()
-    assert (await scene.sent())[-1] == ("requeue", again)
+    assert scene.ledger.noted == [Superseded(scene.now, uuid_of(1), "openedx", uuid_of(2))]
+    assert await scene.sent() == [("ack", tag)]
+    assert scene.ledger.state.superseded_in("openedx") == 0
+
+
+async def test_what_is_superseded_before_it_arrives_is_noted_and_let_go() -> None:
+    scene = Scene()
+    scene.ledger.happens(submitted(1, scene.now), submitted(2, scene.now + 5))
+    scene.now += 6
+    tag = scene.deliver(1)
+    assert scene.queue.waiting_here == 0
+    assert scene.ledger.noted == [Superseded(scene.now, uuid_of(1), "openedx", uuid_of(2))]
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_what_is_superseded_stays_in_the_broker_until_the_ledger_says_that_it_left() -> None:
+    scene = Scene()
+    scene.ledger.happens(submitted(1, scene.now), submitted(2, scene.now + 5))
+    scene.ledger.away = True
+    tag = scene.deliver(1)
+    assert scene.queue.waiting_here == 0
+    assert await scene.sent() == []
+    scene.ledger.come_back()
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_what_is_leased_is_not_let_go_for_a_newer_one() -> None:
+    scene = Scene()
+    scene.ledger.happens(submitted(1, scene.now))
+    tag = scene.deliver(1)
+    handout = await scene.poll()
+    scene.ledger.happens(submitted(2, scene.now + 5))
+    assert await scene.sent() == []
+    settle(scene, 1, handout)
+    assert await scene.sent() == [("ack", tag)]
+
+
+# What can not be handed out, or released.
 
 
 @pytest.mark.parametrize(
@@ -236,9 +218,26 @@ async def test_a_delivery_that_came_while_its_late_result_was_on_its_way_is_not_
 )
 async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
     scene = Scene()
-    tag = scene.deliver(A, **spoilt)
+    tag = scene.deliver(1, **spoilt)
     assert await scene.sent() == [("park", tag)]
     assert scene.queue.waiting_here == 0
+
+
+@pytest.mark.parametrize("sealed", ["forged", "", "of another submission"])
+async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_next_is_handed_out(sealed: str) -> None:
+    scene = Scene()
+    other = Scene()
+    other.deliver(3)
+    if sealed.startswith("of"):
+        sealed = (await other.poll()).submission.sealed_return
+    tag = scene.deliver(1, headers={"xqueue-return": sealed})
+    scene.deliver(2)
+    assert (await scene.poll()).submission.body == "work 2"
+    assert await scene.sent() == [("park", tag)]
+    [event] = scene.ledger.noted
+    assert isinstance(event, Parked)
+    assert (event.submission, event.queue) == (uuid_of(1), "openedx")
+    assert "return address" in event.reason
 
 
 async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
@@ -248,14 +247,15 @@ async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
         async def basic_ack(self, tag: int, *, wait: bool) -> None:
             raise RuntimeError("this channel is closed")
 
-    scene.deliver(A, Gone())
-    scene.settle(await scene.poll())
+    scene.deliver(1, Gone())
+    settle(scene, 1, await scene.poll())
     assert await scene.sent() == []
 
 
 @pytest.mark.parametrize("lose", [CourseQueue.lost, CourseQueue.give_back])
 async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callable[[CourseQueue], None]) -> None:
     scene = Scene()
-    scene.deliver(A)
+    scene.deliver(1)
     lose(scene.queue)
     assert scene.queue.buffered() == (0, 0.0, 0)
+    assert await scene.queue.take() == []

@@ -77,7 +77,7 @@ def test_with_a_consumer(why: str, view: View, step: Step) -> None:
 
 def test_leases_never_starve_a_poll_whatever_the_prefetch() -> None:
     prefetches = {FIRST_PREFETCH}
-    while (following := {next_prefetch(each, 1000) for each in prefetches} | prefetches) != prefetches:
+    while (following := {next_prefetch(each, 1, 1000) for each in prefetches} | prefetches) != prefetches:
         prefetches = following
     for prefetch in prefetches:
         all_leased = replace(RUNNING, prefetch=prefetch, held=prefetch, waiting=1, idle=99.0)
@@ -85,17 +85,23 @@ def test_leases_never_starve_a_poll_whatever_the_prefetch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefetch", "body_bytes", "expected"),
+    ("prefetch", "wanted", "body_bytes", "expected"),
     [
-        (1, 0, 2),
-        (1, 1_000, 2),
-        (2, 1_000, 4),
-        (32, 1_000, MAX_PREFETCH),
-        (MAX_PREFETCH, 1_000, MAX_PREFETCH),
-        (MAX_PREFETCH, MAX_PREFETCH_BYTES // 8, 8),
-        (1, MAX_PREFETCH_BYTES, 1),
-        (MAX_PREFETCH, 2 * MAX_PREFETCH_BYTES, 1),
+        (1, 1, 0, 2),
+        (1, 1, 1_000, 2),
+        (2, 1, 1_000, 4),
+        (32, 1, 1_000, MAX_PREFETCH),
+        (MAX_PREFETCH, 1, 1_000, MAX_PREFETCH),
+        (MAX_PREFETCH, 1, MAX_PREFETCH_BYTES // 8, 8),
+        (1, 1, MAX_PREFETCH_BYTES, 1),
+        (MAX_PREFETCH, 1, 2 * MAX_PREFETCH_BYTES, 1),
+        (0, 20, 0, 20),
+        (4, 20, 1_000, 20),
+        (16, 20, 1_000, 32),
+        (4, 20, MAX_PREFETCH_BYTES // 8, 8),
     ],
 )
-def test_prefetch_doubles_up_to_what_number_and_memory_allow(prefetch: int, body_bytes: int, expected: int) -> None:
-    assert next_prefetch(prefetch, body_bytes) == expected
+def test_prefetch_doubles_or_is_what_a_poll_asks_for_up_to_what_memory_allows(
+    prefetch: int, wanted: int, body_bytes: int, expected: int
+) -> None:
+    assert next_prefetch(prefetch, wanted, body_bytes) == expected

@@ -1,6 +1,7 @@
 """Counting for many callers at once: few calls, no stale answers, errors for all."""
 
 import asyncio
+import gc
 import random
 from time import monotonic
 from types import SimpleNamespace
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.state import LedgerState
 from gateway.leasing import waiting_count as module
 from gateway.leasing.waiting_count import Coalesced, WaitingCount
+from tests.support.ledger_events import submitted, superseded
 
 
 class Counter:
@@ -85,6 +88,24 @@ async def test_who_hangs_up_cancels_nobodys_call() -> None:
     assert counter.began == 1
 
 
+async def test_an_error_that_nobody_waits_for_any_more_is_no_news_to_the_log() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    counter = Counter()
+    counter.error = BrokerUnavailableError("away")
+    count = Coalesced(counter)
+    impatient = asyncio.create_task(count())
+    await settle()
+    impatient.cancel()
+    await settle()
+    counter.gate.set()
+    await settle()
+    del impatient, count, counter
+    gc.collect()
+    await settle()
+    assert told == []
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_answer_is_older_than_its_question_whoever_asks_when(seed: int) -> None:
     dice = random.Random(seed)
@@ -129,10 +150,10 @@ class FakeBroker:
         return SimpleNamespace(declaration_result=SimpleNamespace(message_count=self.ready))
 
 
-def counts(broker: FakeBroker, waiting_here: int = 0) -> WaitingCount:
+def counts(broker: FakeBroker, waiting_here: int = 0, state: LedgerState | None = None) -> WaitingCount:
     link: Any = broker
     queues: Any = {"openedx": SimpleNamespace(waiting_here=waiting_here)}
-    return WaitingCount(link, queues)
+    return WaitingCount(link, queues, state or LedgerState(lambda queue: 2.0))
 
 
 async def test_what_waits_in_the_broker_and_here_is_counted_over_one_channel() -> None:
@@ -143,6 +164,23 @@ async def test_what_waits_in_the_broker_and_here_is_counted_over_one_channel() -
     broker.is_closed = True
     assert await mine.of("openedx") == 7
     assert broker.opened == 2
+
+
+async def test_what_was_superseded_and_is_still_in_the_broker_does_not_count() -> None:
+    state = LedgerState(lambda queue: 2.0)
+    mine = counts(FakeBroker(ready=3), state=state)
+    for number in (1, 2, 3):
+        state.apply(submitted(number, number * 5))
+    assert await mine.of("openedx") == 1
+    state.apply(superseded(1, 20, by=2))
+    assert await mine.of("openedx") == 2
+
+
+async def test_it_never_counts_below_zero_while_broker_and_ledger_are_out_of_step() -> None:
+    state = LedgerState(lambda queue: 2.0)
+    for number in (1, 2):
+        state.apply(submitted(number, number * 5))
+    assert await counts(FakeBroker(ready=0), state=state).of("openedx") == 0
 
 
 async def test_nobody_waits_longer_for_a_silent_broker_than_he_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:

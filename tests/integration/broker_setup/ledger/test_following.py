@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -13,20 +13,33 @@ from broker_setup.declare import declare
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
 from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.reader import LedgerReader
-from broker_setup.ledger.replay import replay
+from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.publisher import Publisher
-from broker_setup.topology import topology
+from broker_setup.topology import LEDGER, topology
 from tests.support.broker import VHost
 from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames
 from tests.support.ledger_events import expired
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually
 
+Deliver = Callable[[Sequence[Frame], int], None]
+
 
 def declare_ledger(vhost: VHost) -> None:
     declare(vhost.amqp_url, topology(["openedx"], (1,)))
+
+
+async def write_alone(url: str, events: Sequence[AnyEvent]) -> None:
+    """Write each event in a frame of its own, many under way at once."""
+    link = Link(url, "writes")
+    async with supervised(link):
+        await link.wait_up()
+        publisher = Publisher(link)
+        messages = [encode_frame(Frame(new_frame_id(), "gateway 1", [event])) for event in events]
+        await asyncio.gather(*(publisher.publish(each, exchange="", routing_key=LEDGER) for each in messages))
 
 
 def events(first: int, number: int) -> Sequence[AnyEvent]:
@@ -181,22 +194,17 @@ async def test_a_connection_that_is_cut_loses_no_frame_and_repeats_none(declared
 async def test_a_frozen_reader_that_finds_more_than_it_can_read_at_once_goes_on_from_where_it_stood(
     declared: VHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "MARKER_SECONDS", 0.15)  # what waits takes longer than that
-    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
+    monkeypatch.setattr(reader_module, "MARKER_SECONDS", 0.4)  # what waits takes longer than that
+    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url, pause=0.001) as it:
         await it.reader.wait_up_to_date(20)
         await it.write(*events(0, 10))
         await eventually(lambda: len(it.events) == 10)
         await proxy.close()
         await eventually(lambda: not it.reader.is_up_to_date)
-        async with follower(declared.amqp_url, "writer") as other:
-            appended = []
-            for event in events(10, 6_000):  # each in a frame of its own
-                appended.append(other.writer.append(event))
-                other.writer._waiting.append(type(other.writer._waiting[-1])()) if other.writer._waiting else None
-            await asyncio.gather(*(each.confirmed for each in appended))
+        await write_alone(declared.amqp_url, events(10, 3_000))
         await proxy.open()
         await it.reader.wait_up_to_date(30)
-        assert it.events == events(0, 6_010)
+        assert it.events == events(0, 3_010)
 
 
 async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(declared: VHost) -> None:
@@ -212,26 +220,33 @@ async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(de
 async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     declared: VHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 2_000)] * 10)
-    reading = threading.Event()
-    threads: list[threading.Thread] = []
+    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 2_000)] * 30)
+    over = threading.Event()
 
-    def watched(*arguments: object) -> None:
-        threads.append(threading.current_thread())
-        reading.set()
-        replay(*arguments)  # type: ignore[arg-type]
+    def slowly(url: str, start: Start, marker: bytes, deliver: Deliver, stop: threading.Event) -> None:
+        def deliver_slowly(frames: Sequence[Frame], offset: int) -> None:
+            stop.wait(0.1)
+            deliver(frames, offset)
+
+        replay(url, start, marker, deliver_slowly, stop)
         over.set()
 
-    over = threading.Event()
-    monkeypatch.setattr(reader_module, "replay", watched)
+    monkeypatch.setattr(reader_module, "replay", slowly)
     async with follower(declared.amqp_url) as it:
         await eventually(lambda: bool(it.frames))
-        assert reading.is_set()
+    assert 0 < len(it.frames) < 25
     await eventually(over.is_set, seconds=3)
-    assert len(it.frames) < 11
+    # Nothing of it waits in the loop either.
+    await eventually(lambda: len(asyncio.all_tasks()) == 1, seconds=3)
 
 
 # When the stream goes.
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes two silences to know that a stream is another one; here they are short."""
+    monkeypatch.setattr(reader_module, "MARKER_SECONDS", 1.0)
 
 
 async def test_a_ledger_that_is_missing_at_the_start_is_named_and_needs_no_restart(vhost: VHost) -> None:
@@ -247,7 +262,9 @@ async def test_a_ledger_that_is_missing_at_the_start_is_named_and_needs_no_resta
         assert it.events == events(0, 3)
 
 
-async def test_a_ledger_that_is_deleted_is_named_and_what_is_known_stays_known(declared: VHost) -> None:
+async def test_a_ledger_that_is_deleted_is_named_and_what_is_known_stays_known(
+    declared: VHost, impatient: None
+) -> None:
     async with follower(declared.amqp_url) as it:
         await it.catch_up()
         await it.write(*events(0, 20))
@@ -264,7 +281,9 @@ async def test_a_ledger_that_is_deleted_is_named_and_what_is_known_stays_known(d
         assert it.events == [*events(0, 20), *events(21, 2)]
 
 
-async def test_a_ledger_that_is_another_one_after_an_outage_is_read_from_its_beginning(declared: VHost) -> None:
+async def test_a_ledger_that_is_another_one_after_an_outage_is_read_from_its_beginning(
+    declared: VHost, impatient: None
+) -> None:
     async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
         await it.catch_up()
         for event in events(0, 20):

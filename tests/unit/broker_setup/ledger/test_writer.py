@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 from aio_pika import Message
@@ -44,6 +45,12 @@ class FakePublisher:
 
     def fail(self, error: BaseException) -> None:
         self._ends.put_nowait(error)
+
+
+@pytest.fixture(autouse=True)
+def _no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is next follows at once, so that a test only waits for what it is about."""
+    monkeypatch.setattr(writer_module, "PACE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -210,3 +217,36 @@ async def test_a_writer_that_was_idle_writes_again(writer: LedgerWriter, publish
         publisher.confirm()
         await writer.append(event).confirmed
     assert [len(frame.events) for frame in publisher.frames] == [1, 1, 1]
+
+
+async def test_what_nobody_waits_for_lingers_until_somebody_is_in_a_hurry(
+    writer: LedgerWriter, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LINGER_SECONDS", 60.0)
+    noted = writer.append(EVENTS[0], hurry=False)
+    await turns()
+    assert publisher.frames == []
+    recorded = writer.append(EVENTS[1])
+    assert recorded.frame == noted.frame
+    publisher.confirm()
+    await recorded.confirmed
+    assert publisher.frames[0].events == EVENTS[:2]
+
+
+async def test_what_nobody_waits_for_is_written_soon_all_the_same(
+    writer: LedgerWriter, publisher: FakePublisher
+) -> None:
+    publisher.confirm()
+    async with asyncio.timeout(5):
+        await writer.append(EVENTS[0], hurry=False).confirmed
+
+
+async def test_frames_keep_their_distance(
+    writer: LedgerWriter, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "PACE_SECONDS", 0.2)
+    publisher.confirm(2)
+    await writer.append(EVENTS[0]).confirmed
+    began = time.monotonic()
+    await writer.append(EVENTS[1]).confirmed
+    assert 0.1 < time.monotonic() - began < 5

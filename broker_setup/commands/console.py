@@ -1,0 +1,79 @@
+"""What all commands share: the settings, how times are typed and shown, tables, and the progress on stderr."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from broker_setup.errors import ArgumentError
+from broker_setup.settings import Settings, load_settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
+
+# Wide enough that nothing is cut where the output goes to a file or a pipe.
+PIPE_COLUMNS = 240
+
+_RELATIVE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def settings_of(require: Iterable[str] = ()) -> Settings:
+    """Read the settings; say on stderr what of them means nothing here."""
+    settings, unknown = load_settings(require)
+    if unknown:
+        typer.echo(f"these settings mean nothing here: {', '.join(unknown)}", err=True)
+    return settings
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Read a time: `2h` (two hours before now; s, m, h, d), or ISO 8601, in UTC unless it says otherwise.
+
+    Raise ArgumentError for anything else.
+    """
+    try:
+        if relative := _RELATIVE.fullmatch(text):
+            return now - timedelta(seconds=float(relative[1]) * _SECONDS[relative[2]])
+        read = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ArgumentError(f"{text!r} is no time: give 2h, 3d or 2025-01-31T12:00:00") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def shown(at: float) -> str:
+    """Show a time (seconds since the epoch) to a person: UTC, milliseconds."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+
+
+def iso(at: float) -> str:
+    """Show a time to a program: ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def span(seconds: float) -> str:
+    """Show a length of time to a person, to two places: `340 ms`, `4.2 s`, `3 min 20 s`, `5 h 10 min`, `2 d 3 h`."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    for unit, size, below, part in (("min", 60, 3600, "s"), ("h", 3600, 86400, "min"), ("d", 86400, 0, "h")):
+        if seconds < below or not below:
+            whole, rest = divmod(int(seconds), size)
+            return f"{whole} {unit} {rest * {'s': 60, 'min': 60, 'h': 24}[part] // size} {part}"
+    raise AssertionError
+
+
+def show_table(table: Table) -> None:
+    """Print a table to stdout, uncut where that is not a terminal."""
+    console = Console()
+    (console if console.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+
+
+def progress() -> Progress:
+    """Make a progress display on stderr that leaves no trace, and shows nothing where that is not a terminal."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

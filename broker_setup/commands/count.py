@@ -1,0 +1,77 @@
+"""`count`: how much waits, is being graded, or is on its way back, queue by queue."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+from rich.table import Table
+
+from broker_setup.blocking import count_ready
+from broker_setup.commands.console import AsJson, settings_of, show_table, span
+from broker_setup.commands.reading import read_ledger
+from broker_setup.ledger.backlog import Backlog
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue, submissions_queue
+
+
+@dataclass(frozen=True)
+class QueueCount:
+    """One course queue: numbers of submissions, and the age of the oldest that waits, in seconds."""
+
+    queue: str
+    waiting: int
+    leased: int
+    parked: int
+    oldest_waiting: float | None
+
+
+def count(as_json: AsJson = False) -> None:
+    """Count what waits, is leased and is parked in each queue, and the results on their way.
+
+    What waits is the broker's count, without superseded submissions and without what a gateway holds for a poll at
+    this moment. Leases, parked ones by queue and the age of the oldest come from the last LEDGER_WINDOW of the ledger:
+    what was submitted before that has no age here.
+    """
+    settings = settings_of()
+    url = settings.amqp_url.get_secret_value()
+    backlog = Backlog(settings.supersede_after)
+    read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
+    rungs = [retry_queue(delay) for delay in settings.retry_delays]
+    ready = count_ready(
+        url, [*map(submissions_queue, settings.xqueues), SUBMISSIONS_PARKED, RESULTS_QUEUE, *rungs, RESULTS_PARKED]
+    )
+    queues = _by_queue(settings, backlog, ready)
+    parked = ready[SUBMISSIONS_PARKED]
+    results = {
+        "waiting": ready[RESULTS_QUEUE],
+        "retrying": sum(ready[rung] for rung in rungs),
+        "parked": ready[RESULTS_PARKED],
+    }
+    if as_json:
+        print(json.dumps({"queues": [asdict(each) for each in queues], "parked": parked, "results": results}))
+    else:
+        _print(queues)
+        print(f"parked submissions: {parked}")
+        print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
+
+
+def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
+    now = datetime.now(UTC).timestamp()
+    leased, oldest = backlog.leased(now), backlog.oldest(now)
+    counts = []
+    for queue in sorted(settings.xqueues):
+        # One that is superseded may be held by a gateway, and so not be among the ready ones.
+        waiting = max(0, ready[submissions_queue(queue)] - backlog.superseded(queue))
+        since = oldest.get(queue) if waiting else None
+        age = None if since is None else round(max(0.0, now - since), 3)
+        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), backlog.parked[queue], age))
+    return counts
+
+
+def _print(queues: Iterable[QueueCount]) -> None:
+    table = Table("queue", "waiting", "leased", "parked", "oldest waiting")
+    for each in queues:
+        age = "" if each.oldest_waiting is None else span(each.oldest_waiting)
+        table.add_row(each.queue, str(each.waiting), str(each.leased), str(each.parked), age)
+    show_table(table)

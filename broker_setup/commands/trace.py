@@ -1,0 +1,168 @@
+"""`trace`: what happened to a submission, as a table or JSON."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from broker_setup.commands.console import AsJson, iso, moment, settings_of, show_table, shown, span
+from broker_setup.commands.reading import read_ledger
+from broker_setup.errors import ArgumentError
+from broker_setup.ledger.events import (
+    Amended,
+    AnyEvent,
+    Delivered,
+    Extended,
+    Leased,
+    Parked,
+    Released,
+    Retired,
+    Superseded,
+    Undeliverable,
+    hash_url,
+)
+from broker_setup.ledger.history import History, Sighting, Step, Timeline, Wanted
+from broker_setup.messages import submission_id_of
+
+# Writers' clocks, and the chunk that an event stands in, may be this far off.
+SLACK = timedelta(minutes=5)
+UUID_DIGITS = 32
+LEASE_DIGITS = 8
+
+
+def trace(
+    subject: Annotated[
+        str | None, typer.Argument(help="A submission id, a uuid, or a whole callback URL.", show_default=False)
+    ] = None,
+    *,
+    queue: Annotated[str | None, typer.Option(help="Submissions of this queue instead.", show_default=False)] = None,
+    since: Annotated[
+        str | None, typer.Option(help="With something happening since: 2h, 3d, or ISO 8601 (UTC).", show_default=False)
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="... and before.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest of them, this many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show the timeline of a submission, from the ledger: when, what, how long after, who wrote it down.
+
+    All of the ledger is read, up to LEDGER_MAX_AGE back; with --queue or a time it is read twice.
+    """
+    url = settings_of().amqp_url.get_secret_value()
+    by_place = queue is not None or since is not None or until is not None
+    if (subject is not None) == by_place:
+        raise ArgumentError(
+            "say either which submission (an id, a uuid or a callback URL) or --queue, --since, --until"
+        )
+    wanted = _seen(url, queue, since, until, limit) if subject is None else by_subject(subject)
+    history = History(wanted)
+    read_ledger(url, history.take)
+    timelines = history.newest(limit)
+    if as_json:
+        print(json.dumps({"submissions": [as_dict(timeline) for timeline in timelines]}))
+    else:
+        for timeline in timelines:
+            _print(timeline)
+    if not timelines:
+        raise ArgumentError("the ledger knows of none")
+
+
+def by_subject(subject: str) -> Wanted:
+    """Pick out what an operator typed: a uuid, an id, or a callback URL; raise ArgumentError if it is none."""
+    if "://" in subject:
+        url = hash_url(subject)
+        return lambda event: getattr(event, "url", None) == url
+    digits = subject.replace("-", "")
+    if len(digits) == UUID_DIGITS:
+        try:
+            uuid = UUID(digits).bytes
+        except ValueError:
+            raise ArgumentError(f"{subject!r} is no uuid") from None
+        return lambda event: event.submission == uuid
+    if subject.isascii() and subject.isdigit():
+        number = int(subject)
+        return lambda event: submission_id_of(event.submission) == number
+    raise ArgumentError(f"{subject!r} is no submission id (a number), uuid (32 hex digits) or callback URL")
+
+
+def _seen(url: str, queue: str | None, since: str | None, until: str | None, limit: int) -> Wanted:
+    now = datetime.now(UTC)
+    begin = moment(since, now) if since else None
+    first = begin.timestamp() if begin else 0.0
+    last = (moment(until, now) if until else now + SLACK).timestamp()
+
+    def wanted(event: AnyEvent) -> bool:
+        return first <= event.at < last and queue in {None, getattr(event, "queue", "")}
+
+    sighting = Sighting(wanted, limit)
+    read_ledger(url, sighting.take, since=begin - SLACK if begin else None)
+    return lambda event: event.submission in sighting.submissions
+
+
+def as_dict(timeline: Timeline) -> dict[str, Any]:
+    """Make a timeline's JSON: times in ISO 8601, durations in seconds, bytes in hex."""
+    return {
+        "submission_id": timeline.submission_id,
+        "uuid": timeline.submission.hex(),
+        "queue": timeline.queue,
+        "standing": timeline.standing(),
+        "events": [
+            {
+                "at": iso(step.event.at),
+                "event": step.name,
+                "writer": step.writer,
+                "void": step.void,
+                "seconds_since_last": round(step.event.at - before.event.at, 3) if before else None,
+                **{
+                    name: iso(value) if name in {"expires_at", "available_at"} else value
+                    for name, value in step.details().items()
+                },
+            }
+            for before, step in zip([None, *timeline.steps], timeline.steps, strict=False)
+        ],
+    }
+
+
+def _print(timeline: Timeline) -> None:
+    title = f"submission {timeline.submission_id}  {timeline.submission.hex()}"
+    if timeline.queue:
+        title += f"  of {timeline.queue}"
+    table = Table("time", "after", "event", "details", "written by", title=Text(f"{title}: {timeline.standing()}"))
+    table.title_justify = "left"
+    before: Step | None = None
+    for step in timeline.steps:
+        after = "" if before is None else span(max(0.0, step.event.at - before.event.at))
+        details = (["void"] if step.void else []) + describe(step.event)
+        # Text: a reason may have brackets, which rich would take for markup.
+        table.add_row(shown(step.event.at), after, step.name, Text(", ".join(details)), Text(step.writer))
+        before = step
+    show_table(table)
+
+
+def describe(event: AnyEvent) -> list[str]:
+    """Say what an event has to say, for a person."""
+    said: list[str] = []
+    match event:
+        case Leased():
+            seconds = event.expires_at - event.at
+            said = [f"until {shown(event.expires_at)} ({span(seconds)})", f"attempt {event.attempt}"]
+        case Extended():
+            said = [f"until {shown(event.expires_at)}"]
+        case Released():
+            said = ["failed"] if event.failed else []
+            if event.available_at > event.at:
+                said.append(f"not before {shown(event.available_at)}")
+        case Amended():
+            said = [f"amendment {event.amendment}"]
+        case Superseded():
+            said = [f"by {submission_id_of(event.by)}  {event.by.hex()}"]
+        case Retired() | Parked() | Undeliverable():
+            said = [event.reason]
+        case Delivered():
+            said = [f"after {event.attempts} tr{'y' if event.attempts == 1 else 'ies'}"]
+    # Enough of the key's hash to tell the leases of one submission apart.
+    key = getattr(event, "key", None)
+    return [*said, f"lease {key.hex()[:LEASE_DIGITS]}"] if key else said

@@ -1,0 +1,60 @@
+"""What waits, since when, and what is leased, by queue, as the ledger has it; for operators, no I/O."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from sys import intern
+
+from broker_setup.ledger.events import (
+    AnyEvent,
+    Delivered,
+    Graded,
+    Parked,
+    Retired,
+    Submitted,
+    Superseded,
+    Undeliverable,
+)
+from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.state import LedgerState, Standing
+
+
+class Backlog:
+    """Adds up frames, from as far back as they are given."""
+
+    def __init__(self, supersede_after: Callable[[str], float | None]) -> None:
+        self._state = LedgerState(supersede_after)
+        self._waiting: dict[bytes, tuple[str, float]] = {}
+        self.parked: Counter[str] = Counter()
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame in."""
+        for event in frame.events:
+            self._take(event)
+
+    def _take(self, event: AnyEvent) -> None:
+        valid = self._state.apply(event).valid
+        match event:
+            case Submitted():
+                if self._state.standing(event.submission, event.at) is not Standing.CLOSED:
+                    self._waiting.setdefault(event.submission, (intern(event.queue), event.at))
+            # A result can be delivered without a lease in the ledger: an AMQP grader's.
+            case Graded() | Superseded() | Retired() | Parked() | Delivered() | Undeliverable():
+                self._waiting.pop(event.submission, None)
+        if valid and isinstance(event, Parked):
+            self.parked[event.queue] += 1
+
+    def leased(self, now: float) -> Mapping[str, int]:
+        """Count the leases that run at `now`, by queue."""
+        return Counter(lease.queue for lease in self._state.running(now))
+
+    def superseded(self, queue: str) -> int:
+        """Count those that are still in the broker's queue, and wait no more."""
+        return self._state.superseded_in(queue)
+
+    def oldest(self, now: float) -> Mapping[str, float]:
+        """Say for each queue when the oldest submission came that waits unleased (seconds since the epoch)."""
+        oldest: dict[str, float] = {}
+        for submission, (queue, at) in self._waiting.items():
+            if at < oldest.get(queue, now) and self._state.standing(submission, now) is Standing.FREE:
+                oldest[queue] = at
+        return oldest

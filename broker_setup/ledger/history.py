@@ -1,0 +1,147 @@
+"""Tells the history of submissions: events in, a timeline of each out; no I/O."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from broker_setup.ledger.events import (
+    AnyEvent,
+    Delivered,
+    Expired,
+    Extended,
+    Graded,
+    Leased,
+    Parked,
+    Released,
+    Retired,
+    Submitted,
+    Superseded,
+    Undeliverable,
+)
+from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.state import LedgerState
+from broker_setup.messages import submission_id_of
+
+Wanted = Callable[[AnyEvent], bool]
+
+# What a submission is after each event; what is not here leaves that as it was.
+_BECOMES: Mapping[type, str] = {
+    Submitted: "waiting",
+    Leased: "leased",
+    Extended: "leased",
+    Released: "waiting",
+    Expired: "waiting",
+    Graded: "settled",
+    Superseded: "superseded",
+    Retired: "retired",
+    Parked: "parked",
+}
+_ENDED = {"settled", "superseded", "retired", "parked"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """An event as it stands in the ledger: who wrote it, and whether it was void when its turn came."""
+
+    event: AnyEvent
+    writer: str
+    void: bool
+
+    @property
+    def name(self) -> str:
+        """What happened, in a word."""
+        return type(self.event).__name__.lower()
+
+    def details(self) -> dict[str, Any]:
+        """Everything that the event says beyond when and of which submission; bytes as hex, no return address."""
+        fields = msgspec.structs.asdict(self.event)
+        return {
+            name: value.hex() if isinstance(value, bytes) else value
+            for name, value in fields.items()
+            if name not in {"at", "submission", "sealed"}
+        }
+
+
+@dataclass
+class Timeline:
+    """The steps of one submission, in the ledger's order."""
+
+    submission: bytes
+    steps: list[Step] = field(default_factory=list)
+    # Of this submission alone: whether it was superseded is for the events to say.
+    _state: LedgerState = field(default_factory=lambda: LedgerState(lambda _: None))
+
+    @property
+    def submission_id(self) -> int:
+        """The id on the wire."""
+        return submission_id_of(self.submission)
+
+    @property
+    def queue(self) -> str:
+        """The course queue, "" where no event says it."""
+        return next((queue for step in self.steps if (queue := getattr(step.event, "queue", ""))), "")
+
+    def add(self, event: AnyEvent, writer: str) -> None:
+        """Append an event."""
+        self.steps.append(Step(event, writer, void=not self._state.apply(event).valid))
+
+    def standing(self) -> str:
+        """Say in a word or two what has become of it: `waiting`, `leased`, `settled, delivered`, ..."""
+        standing, delivery = "", ""
+        for step in self.steps:
+            if step.void:
+                continue
+            match step.event:
+                case Delivered():
+                    delivery = "delivered"
+                case Undeliverable():
+                    delivery = "undeliverable"
+                case event if standing not in _ENDED:
+                    # A submit can be noted after its first lease.
+                    late = standing and isinstance(event, Submitted)
+                    standing = standing if late else _BECOMES.get(type(event), standing)
+        if delivery and standing not in _ENDED:
+            return delivery  # an AMQP grader's result: its lease was between it and the broker
+        return f"{standing}, {delivery}" if delivery else standing
+
+
+class History:
+    """Collects the timelines of the submissions that `wanted` picks out by any of their events."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._timelines: dict[bytes, Timeline] = {}
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame in."""
+        for event in frame.events:
+            timeline = self._timelines.get(event.submission)
+            if timeline is None and self._wanted(event):
+                timeline = self._timelines[event.submission] = Timeline(event.submission)
+            if timeline:
+                timeline.add(event, frame.writer)
+
+    def newest(self, limit: int) -> list[Timeline]:
+        """Return the `limit` timelines that began last, in the order in which they began."""
+        return list(self._timelines.values())[-limit:]
+
+
+class Sighting:
+    """Remembers which submissions had an event that `wanted` picks out, the `limit` seen last."""
+
+    def __init__(self, wanted: Wanted, limit: int) -> None:
+        self._wanted = wanted
+        self._limit = limit
+        self.submissions: OrderedDict[bytes, None] = OrderedDict()
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame in."""
+        for event in frame.events:
+            if self._wanted(event):
+                self.submissions[event.submission] = None
+                self.submissions.move_to_end(event.submission)
+                if len(self.submissions) > self._limit:
+                    self.submissions.popitem(last=False)

@@ -1,0 +1,116 @@
+"""A newer submission with the same callback URL takes the place of an older one that still waits, and only then."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from broker_setup.topology import submissions_queue
+from tests.support.broker_side import BrokerSide
+from tests.support.gateway import Client, lms_header, wait_until
+
+pytestmark = pytest.mark.usefixtures("empty")
+
+MIN_AGE_SECONDS = 1.0
+URL = "https://lms.example/courses/course-v1:x+y+z/xqueue/7/block@problem/score_update"
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {
+        "XQUEUE_SUPERSEDE_MIN_AGE": str(MIN_AGE_SECONDS),
+        "XQUEUE_QUEUE_OPTIONS": json.dumps({"other": {"supersede": False}}),
+    }
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    """A callback URL of this test's own; the original told them apart by their first 128 characters only."""
+    return f"{URL}?{'x' * 200}&test={request.node.name}"
+
+
+def submit(lms: Client, url: str, body: str, queue: str = "openedx") -> None:
+    assert lms.submit(lms_header(url, key=body, queue=queue), body)[0] == 0
+
+
+def grow_old() -> None:
+    """Let what was submitted become old enough to be superseded."""
+    time.sleep(MIN_AGE_SECONDS + 0.1)
+
+
+def take_all(grader: Client, queue: str = "openedx") -> list[dict[str, Any]]:
+    all_taken = []
+    while taken := grader.get(queue, wait=1):
+        all_taken.append(taken)
+    return all_taken
+
+
+def bodies(taken: list[dict[str, Any]]) -> list[str]:
+    return [each["xqueue_body"] for each in taken]
+
+
+def test_two_answers_that_come_together_are_both_graded(lms: Client, grader: Client) -> None:
+    url = f"{URL}?together"
+    start = time.monotonic()
+    submit(lms, url, "first")
+    submit(lms, url, "second")
+    assert time.monotonic() - start < MIN_AGE_SECONDS, "too slow to say anything"
+    assert grader.queuelen() == 2
+    assert bodies(take_all(grader)) == ["first", "second"]
+
+
+def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not_count(
+    lms: Client, grader: Client, beside: BrokerSide, url: str
+) -> None:
+    submit(lms, url, "older")
+    submit(lms, f"{url}0", "of somebody else")
+    grow_old()
+    submit(lms, url, "newer")
+    wait_until(lambda: grader.queuelen() == 2, 2, "what was superseded counts as waiting")
+    assert bodies(take_all(grader)) == ["of somebody else", "newer"]
+    # It left the broker's queue too, and is not subtracted for ever.
+    beside.wait_ready(submissions_queue("openedx"), 0)
+    wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
+    submit(lms, f"{url}1", "next")
+    assert grader.queuelen() == 1
+
+
+def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Client, url: str) -> None:
+    for number in range(10):
+        submit(lms, f"{url}{number}", f"old {number}")
+    grow_old()
+    for number in range(10):
+        submit(lms, f"{url}{number}", f"new {number}")
+    wait_until(lambda: grader.queuelen() == 10, 2, "what was superseded counts as waiting")
+    assert bodies(take_all(grader)) == [f"new {number}" for number in range(10)]
+
+
+def test_a_queue_may_keep_them_all(lms: Client, grader: Client, url: str) -> None:
+    submit(lms, url, "older", queue="other")
+    grow_old()
+    submit(lms, url, "newer", queue="other")
+    assert bodies(take_all(grader, "other")) == ["older", "newer"]
+
+
+def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: BrokerSide, url: str) -> None:
+    submit(lms, url, "older")
+    older = grader.get(wait=5)
+    assert older
+    grow_old()
+    submit(lms, url, "newer")
+    [newer] = take_all(grader)
+    assert newer["xqueue_body"] == "newer"
+    for taken in (older, newer):
+        assert grader.put(taken["xqueue_header"], taken["xqueue_body"]) == (0, "")
+    assert [came.body for came in beside.take_all()] == [b"older", b"newer"]
+
+
+def test_what_was_graded_is_not_in_the_way_of_a_new_try(lms: Client, grader: Client, url: str) -> None:
+    for body in ("first try", "second try"):
+        submit(lms, url, body)
+        taken = grader.get(wait=5)
+        assert taken
+        assert taken["xqueue_body"] == body
+        assert grader.put(taken["xqueue_header"], "reply") == (0, "")
+        grow_old()

@@ -1,0 +1,182 @@
+"""Leasing without a broker: a ledger that lives in memory, a channel that takes notes, a clock that stands still."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from broker_setup.connection import Link
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.state import LedgerState
+from broker_setup.messages import Submission, encode_submission
+from broker_setup.return_address import ReturnAddress, Sealer
+from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.ledger import Gone, Ledger
+from tests.support.ledger_events import URL, uuid_of
+
+DELAY = 60.0
+QUEUE = "openedx"
+
+
+class FakeLedger:
+    """The ledger as a gateway uses it: its own events and `unread`, which others wrote and this one hears of later."""
+
+    def __init__(self) -> None:
+        self.state = LedgerState(lambda queue: 2.0)
+        self.events: list[AnyEvent] = []  # in the ledger's order, as far as they were read
+        self.noted: list[AnyEvent] = []
+        self.unread: list[AnyEvent] = []
+        self.away = False  # takes nothing, and says so
+        self.swallows = False  # takes an event, and does not say so in time
+        self.barriers = 0
+        self.in_time = asyncio.Event()  # cleared: records wait
+        self.in_time.set()
+        self._unwritten: list[AnyEvent] = []
+        self._gone: Gone = lambda queue, submission: None
+
+    @property
+    def as_ledger(self) -> Ledger:
+        return cast("Ledger", self)
+
+    def on_gone(self, gone: Gone) -> None:
+        self._gone = gone
+
+    async def wait_up_to_date(self) -> None:
+        """Always so, unless a test is about the opposite."""
+
+    async def barrier(self) -> None:
+        self._refuse_if_away()
+        self.barriers += 1
+        self.read()
+
+    async def record(self, event: AnyEvent) -> bool:
+        self._refuse_if_away()
+        await self.in_time.wait()
+        self._refuse_if_away()
+        self.read()
+        valid = self.happens(event)
+        if self.swallows:
+            raise BrokerUnavailableError("the ledger is not being read at the moment")
+        return valid
+
+    def note(self, event: AnyEvent) -> None:
+        self.noted.append(event)
+        if self.away:
+            self._unwritten.append(event)
+        else:
+            self.happens(event)
+
+    def happens(self, *events: AnyEvent) -> bool:
+        """Read events that stand in the ledger now; say whether the last one was valid."""
+        valid = True
+        for event in events:
+            self.events.append(event)
+            outcome = self.state.apply(event)
+            valid = outcome.valid
+            for queue, submission in outcome.gone:
+                self._gone(queue, submission)
+        return valid
+
+    def read(self) -> None:
+        """Hear what the others wrote."""
+        events, self.unread = self.unread, []
+        self.happens(*events)
+
+    def come_back(self) -> None:
+        """Be there again, and take what was noted meanwhile."""
+        self.away = False
+        events, self._unwritten = self._unwritten, []
+        self.happens(*events)
+
+    def _refuse_if_away(self) -> None:
+        if self.away:
+            raise BrokerUnavailableError("the ledger is away")
+
+
+@dataclass
+class FakeChannel:
+    """Notes what would be sent to the broker."""
+
+    sent: list[tuple[str, int]] = field(default_factory=list)
+
+    async def basic_ack(self, tag: int, *, wait: bool) -> None:
+        self.sent.append(("ack", tag))
+
+    async def basic_nack(self, tag: int, *, requeue: bool, wait: bool) -> None:
+        self.sent.append(("requeue" if requeue else "drop", tag))
+
+    async def basic_reject(self, tag: int, *, requeue: bool, wait: bool) -> None:
+        self.sent.append(("requeue" if requeue else "park", tag))
+
+
+@dataclass
+class HeldDelivery:
+    """The attributes of a delivery that a course queue reads."""
+
+    body: bytes
+    correlation_id: str | None
+    headers: dict[str, Any]
+    channel: FakeChannel
+    delivery_tag: int
+    timestamp: None = None
+    consumer_tag: str = "consumer"
+
+
+class Scene:
+    """The course queue `openedx`; submissions are called by their numbers, and so are deliveries, by their tags."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.ledger = FakeLedger()
+        self.sealer = Sealer(["0123456789abcdef" * 2])
+        self.queue = CourseQueue(
+            QUEUE,
+            link=Link("amqp://nowhere", "no link"),
+            ledger=self.ledger.as_ledger,
+            sealer=self.sealer,
+            processing_delay=DELAY,
+            clock=lambda: self.now,
+        )
+        self.queue._consumer._tag = "consumer"  # or polls would wait for one to begin
+        self.ledger.on_gone(lambda queue, submission: self.queue.gone(submission))
+        self.channel = FakeChannel()
+        self.tag = 0
+
+    def deliver(self, number: int, channel: FakeChannel | None = None, *, url: str = URL, **spoilt: Any) -> int:
+        """Let a submission arrive from the broker; return its delivery tag."""
+        uuid = uuid_of(number).hex()
+        header = json.dumps({"lms_callback_url": url, "lms_key": "key", "queue_name": QUEUE})
+        sealed = self.sealer.seal(ReturnAddress(uuid, header))
+        message = encode_submission(Submission(uuid=uuid, queue=QUEUE, body=f"work {number}", sealed_return=sealed))
+        self.tag += 1
+        values: dict[str, Any] = {
+            "body": message.body,
+            "correlation_id": message.correlation_id,
+            "headers": dict(message.headers),
+            "channel": channel or self.channel,
+            "delivery_tag": self.tag,
+        }
+        message_of_broker: Any = HeldDelivery(**values | spoilt)
+        self.queue.received(message_of_broker)
+        return self.tag
+
+    async def poll(self) -> Handout:
+        [handout] = await self.queue.take()
+        return handout
+
+    async def sent(self) -> list[tuple[str, int]]:
+        """What went to the broker up to now."""
+        await turns(2)
+        return self.channel.sent
+
+    def let_run_out(self) -> None:
+        self.now += DELAY
+        for lease in self.ledger.state.run_out(self.now):
+            self.queue.ran_out(lease)
+
+
+async def turns(number: int = 5) -> None:
+    """Let whoever can go on do so."""
+    for _ in range(number):
+        await asyncio.sleep(0)

@@ -1,0 +1,125 @@
+"""`xqueue-broker` as an operator runs it, and submissions for it to find."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import pika
+
+from broker_setup.connection import Link, supervised
+from broker_setup.ledger.events import Submitted, hash_url
+from broker_setup.messages import Submission, encode_submission
+from broker_setup.publisher import Publisher
+from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
+
+SECRET = "a secret of the tests, long enough for a key"
+QUEUES = '{"openedx": null, "q.2": null}'
+
+
+def environment(**settings: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
+    return inherited | {f"XQUEUE_{key}": value for key, value in settings.items()}
+
+
+def run(*arguments: str, typed: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "broker_setup", *arguments],
+        env=environment(**settings),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_line(text: str) -> str:
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    assert "Traceback" not in text
+    return text
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Runs commands against one virtual host."""
+
+    amqp_url: str
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "AMQP_URL": self.amqp_url,
+            "SECRET_KEY": SECRET,
+            "XQUEUES": QUEUES,
+            "RETRY_DELAYS": "[0.3, 1, 3600]",
+            "LOG_LEVEL": "ERROR",
+        }
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, **(self.settings() | settings))
+
+    def json(self, *arguments: str, **settings: str) -> Any:
+        """Run with --json; it must succeed."""
+        ran = self.run(*arguments, "--json", **settings)
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    def refused(self, *arguments: str, **settings: str) -> str:
+        """Run what must fail with one line; return it."""
+        ran = self.run(*arguments, **settings)
+        assert ran.returncode == 1, ran
+        return one_line(ran.stderr)
+
+
+def header(url: str, key: str = "lms key") -> str:
+    return json.dumps({"lms_callback_url": url, "lms_key": key, "queue_name": "openedx"})
+
+
+def submission(at: datetime, url: str, *, queue: str = "openedx") -> Submission:
+    uuid = uuid4().hex
+    sealed = Sealer([SECRET]).seal(ReturnAddress(uuid, header(url)))
+    return Submission(uuid=uuid, queue=queue, body="work", sealed_return=sealed, submitted_at=at)
+
+
+def noted(each: Submission, url: str) -> Submitted:
+    return Submitted(each.submitted_at.timestamp(), each.uuid_bytes, each.queue, hash_url(url))
+
+
+async def submit(amqp_url: str, submissions: Sequence[Submission]) -> None:
+    """Put submissions into their queues, in this order."""
+    link = Link(amqp_url, "test submits")
+    async with supervised(link):
+        await link.wait_up()
+        publisher = Publisher(link)
+        for start in range(0, len(submissions), 1_000):
+            await asyncio.gather(
+                *(
+                    publisher.publish(encode_submission(each), exchange=SUBMISSIONS_EXCHANGE, routing_key=each.queue)
+                    for each in submissions[start : start + 1_000]
+                )
+            )
+
+
+def take_all(amqp_url: str, queue: str) -> list[tuple[str, bytes, dict[str, Any]]]:
+    """Take everything out of a RabbitMQ queue: correlation_id, body and headers of each message."""
+    taken: list[tuple[str, bytes, dict[str, Any]]] = []
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.3):
+            if method is None:
+                break
+            taken.append((properties.correlation_id, body, dict(properties.headers or {})))
+    return taken
+
+
+def waiting_in(amqp_url: str, queue: str = "openedx") -> list[str]:
+    """The uuids of what is in a course queue, in order; takes them out."""
+    return [uuid for uuid, *_ in take_all(amqp_url, submissions_queue(queue))]

@@ -1,0 +1,300 @@
+"""Results as graders hand them in, in time or late, once or again: published before recorded, and each only once."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from aio_pika import Message
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
+from broker_setup.ledger.state import AMENDMENT_SECONDS, Standing
+from broker_setup.messages import AMENDMENT_HEADER, RETURN_HEADER, submission_id_of
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
+from tests.support.leasing import DELAY, FakeLedger, turns
+from tests.support.ledger_events import URL, extended, graded, id_of, leased, submitted, uuid_of
+
+START = 1_000.0
+
+
+class FakePublisher:
+    """Takes results; holds them back or refuses them where a test says so."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str | None, bytes, int, object]] = []
+        self.error: Exception | None = None
+        self.in_time = asyncio.Event()
+        self.in_time.set()
+
+    async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
+        assert (exchange, routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
+        await self.in_time.wait()
+        if self.error:
+            raise self.error
+        headers = message.headers
+        amendment = headers[AMENDMENT_HEADER]
+        assert isinstance(amendment, int)
+        self.published.append((message.correlation_id, message.body, amendment, headers[RETURN_HEADER]))
+
+    @property
+    def bodies(self) -> list[tuple[bytes, int]]:
+        """What was published, and as which amendment."""
+        return [(body, amendment) for _, body, amendment, _ in self.published]
+
+
+class Desk:
+    """Where results are handed in; submission 1 is leased under the key `key`."""
+
+    def __init__(self) -> None:
+        self.now = START + 1
+        self.ledger = FakeLedger()
+        self.publisher = FakePublisher()
+        publisher: Any = self.publisher
+        self.results = Results(self.ledger.as_ledger, publisher, clock=lambda: self.now)
+        self.ledger.happens(submitted(1, START), leased(1, START, "key", until=START + DELAY))
+
+    def put(self, body: bytes = b"reply", key: str = "key", number: int = 1) -> Awaitable[None]:
+        return self.results.take(id_of(number), key, body)
+
+    def begin(self, body: bytes = b"reply", key: str = "key") -> asyncio.Task[None]:
+        return asyncio.create_task(self.results.take(id_of(1), key, body))
+
+    def standing(self) -> Standing:
+        return self.ledger.state.standing(uuid_of(1), self.now)
+
+
+async def test_a_result_is_published_with_what_the_relay_needs_and_then_recorded() -> None:
+    desk = Desk()
+    await desk.put()
+    assert desk.publisher.published == [(uuid_of(1).hex(), b"reply", 0, "sealed 1")]
+    event = desk.ledger.events[-1]
+    assert isinstance(event, Graded)
+    assert (event.at, event.submission, event.queue) == (desk.now, uuid_of(1), "openedx")
+    assert (event.url, event.key) == (hash_url(URL), hash_key("key"))
+    assert desk.standing() is Standing.CLOSED
+    assert desk.ledger.barriers == 0, "in time, so there is nothing to wait for"
+
+
+async def test_nothing_is_recorded_before_it_is_published_and_nobody_told_before_it_is_recorded() -> None:
+    desk = Desk()
+    desk.publisher.in_time.clear()
+    desk.ledger.in_time.clear()
+    putting = desk.begin()
+    await turns()
+    assert desk.standing() is Standing.LEASED
+    desk.publisher.in_time.set()
+    await turns()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+    assert desk.standing() is Standing.LEASED
+    assert not putting.done()
+    desk.ledger.in_time.set()
+    await putting
+    assert desk.standing() is Standing.CLOSED
+
+
+async def test_a_result_that_could_not_be_published_is_not_recorded_and_the_lease_goes_on() -> None:
+    desk = Desk()
+    desk.publisher.error = BrokerUnavailableError("away")
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put()
+    assert desk.standing() is Standing.LEASED
+    assert desk.ledger.noted == []
+    desk.publisher.error = None
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_without_the_ledger_a_published_result_is_noted_and_a_retry_does_not_publish_it_again() -> None:
+    desk = Desk()
+    desk.ledger.away = True
+    for _ in range(3):
+        with pytest.raises(BrokerUnavailableError, match="the ledger is away"):
+            await desk.put()
+    assert all(isinstance(event, Graded) for event in desk.ledger.noted)
+    desk.ledger.away = False
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+    assert desk.standing() is Standing.CLOSED
+
+
+async def test_a_result_that_was_noted_settles_its_submission_though_nobody_tries_again() -> None:
+    desk = Desk()
+    desk.ledger.away = True
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put()
+    desk.ledger.come_back()
+    assert desk.standing() is Standing.CLOSED
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_a_result_that_was_recorded_though_nobody_said_so_is_a_repeat_when_it_comes_again() -> None:
+    desk = Desk()
+    desk.ledger.swallows = True
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put()
+    desk.ledger.swallows = False
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_the_same_result_again_is_a_success_and_is_published_once() -> None:
+    desk = Desk()
+    for _ in range(3):
+        await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_a_grader_that_corrects_itself_and_takes_that_back_is_delivered_each_time() -> None:
+    desk = Desk()
+    for body in (b"first", b"second", b"first", b"first"):
+        await desk.put(body)
+    assert desk.publisher.bodies == [(b"first", 0), (b"second", 1), (b"first", 2)]
+    amendments = [event.amendment for event in desk.ledger.events if isinstance(event, Amended)]
+    assert amendments == [1, 2]
+
+
+async def test_a_correction_that_comes_too_late_is_refused() -> None:
+    desk = Desk()
+    await desk.put(b"first")
+    desk.now += AMENDMENT_SECONDS + 1
+    with pytest.raises(WrongKeyError):
+        await desk.put(b"second")
+    assert desk.publisher.bodies == [(b"first", 0)]
+
+
+# Late results.
+
+
+async def test_a_late_result_is_taken_once_it_is_known_that_nobody_else_has_the_submission() -> None:
+    desk = Desk()
+    desk.now = START + DELAY
+    await desk.put()
+    assert desk.ledger.barriers == 1
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_a_late_result_is_refused_where_another_gateway_has_leased_the_submission_unheard() -> None:
+    desk = Desk()
+    desk.now = START + DELAY + 1
+    desk.ledger.unread = [leased(1, START + DELAY, "next")]
+    with pytest.raises(WrongKeyError):
+        await desk.put()
+    assert desk.publisher.bodies == []
+    await desk.put(b"the next one's", key="next")
+    assert desk.publisher.bodies == [(b"the next one's", 0)]
+
+
+async def test_a_result_is_taken_where_its_lease_was_extended_unheard() -> None:
+    desk = Desk()
+    desk.now = START + DELAY + 1
+    desk.ledger.unread = [extended(1, START + 50, "key", until=START + 2 * DELAY)]
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_an_old_key_is_refused_also_after_the_next_lease_ran_out() -> None:
+    desk = Desk()
+    desk.ledger.happens(leased(1, START + DELAY, "next", until=START + 2 * DELAY))
+    desk.now = START + 3 * DELAY
+    with pytest.raises(WrongKeyError):
+        await desk.put()
+    await desk.put(key="next")
+
+
+async def test_a_late_result_is_refused_where_its_submission_was_superseded_unheard() -> None:
+    desk = Desk()
+    desk.now = START + DELAY + 1
+    desk.ledger.unread = [submitted(2, desk.now)]
+    with pytest.raises(WrongKeyError):
+        await desk.put()
+    assert desk.publisher.bodies == []
+
+
+# At the same time.
+
+
+async def test_the_same_result_many_times_at_once_is_published_once() -> None:
+    desk = Desk()
+    desk.publisher.in_time.clear()
+    putting = [desk.begin() for _ in range(5)]
+    await turns()
+    desk.publisher.in_time.set()
+    await asyncio.gather(*putting)
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_two_different_results_at_once_are_a_result_and_its_amendment() -> None:
+    desk = Desk()
+    desk.publisher.in_time.clear()
+    putting = [desk.begin(body) for body in (b"first", b"second")]
+    await turns()
+    desk.publisher.in_time.set()
+    await asyncio.gather(*putting)
+    assert desk.publisher.bodies == [(b"first", 0), (b"second", 1)]
+
+
+async def test_a_second_try_takes_over_where_the_first_one_fails() -> None:
+    desk = Desk()
+    desk.publisher.in_time.clear()
+    desk.publisher.error = BrokerUnavailableError("away")
+    first, second = desk.begin(), desk.begin()
+    await turns()
+    desk.publisher.in_time.set()
+    with pytest.raises(BrokerUnavailableError):
+        await first
+    desk.publisher.error = None
+    await second
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_where_another_graders_result_came_first_in_the_ledger_this_one_is_refused() -> None:
+    desk = Desk()
+    desk.ledger.unread = [graded(1, desk.now, "somebody's", b"other")]
+    with pytest.raises(WrongKeyError, match="another result came first"):
+        await desk.put()
+
+
+async def test_a_grader_that_hangs_up_does_not_undo_what_it_handed_in() -> None:
+    desk = Desk()
+    desk.publisher.in_time.clear()
+    putting = desk.begin()
+    await turns()
+    assert desk.results.is_under_way(uuid_of(1))
+    putting.cancel()
+    await asyncio.wait({putting})
+    assert putting.cancelled()
+    desk.publisher.in_time.set()
+    await turns()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+    assert desk.standing() is Standing.CLOSED
+    assert not desk.results.is_under_way(uuid_of(1))
+
+
+# Whose result it is.
+
+
+@pytest.mark.parametrize("key", ["", "other", "KEY", "key ", "\ud800", "k" * 10_000])
+async def test_a_wrong_key_of_a_known_submission_is_refused(key: str) -> None:
+    desk = Desk()
+    with pytest.raises(WrongKeyError):
+        await desk.put(key=key)
+
+
+@pytest.mark.parametrize("submission_id", [0, -1, 2, 2**53, 10**400])
+async def test_an_id_that_was_never_leased_is_unknown_even_with_a_good_key(submission_id: int) -> None:
+    desk = Desk()
+    with pytest.raises(UnknownSubmissionError):
+        await desk.results.take(submission_id, "key", b"reply")
+
+
+async def test_of_two_submissions_with_one_id_the_key_decides() -> None:
+    desk = Desk()
+    twin = 1 | 1 << 100
+    assert submission_id_of(uuid_of(twin)) == id_of(1)
+    desk.ledger.happens(leased(twin, START, "the twin's"))
+    await desk.put(b"twin", key="the twin's")
+    await desk.put(b"first")
+    assert [submission for submission, *_ in desk.publisher.published] == [uuid_of(twin).hex(), uuid_of(1).hex()]
