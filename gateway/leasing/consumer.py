@@ -131,13 +131,13 @@ class Consumer:
     async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
         match step:
             case Step.CONSUME:
-                self._prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
-                await self._consume(channel, queue)
+                prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
+                await self._consume(channel, queue, prefetch)
             case Step.ROTATE:
                 # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
                 old = self._tag
-                self._prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
-                await self._consume(channel, queue)
+                prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
+                await self._consume(channel, queue, prefetch)
                 await self._cancel(queue, old)
             case Step.PAUSE:
                 # First cancelled, then given back, or they would be delivered to us again at once.
@@ -151,9 +151,11 @@ class Consumer:
                     async with asyncio.timeout(TICK_SECONDS if self._tag or buffered else None):
                         await self._wake.wait()
 
-    async def _consume(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
-        await channel.set_qos(prefetch_count=self._prefetch)
-        self._tag = await queue.consume(self._on_message)
+    async def _consume(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> None:
+        await channel.set_qos(prefetch_count=prefetch)
+        tag = await queue.consume(self._on_message)
+        # All at once: until then polls look at the old consumer, which may be used up but is not quiet.
+        self._tag, self._prefetch = tag, prefetch
         self._quiet_since = monotonic()
         self._polls = self._wanted = 0
 
@@ -182,6 +184,7 @@ class Consumer:
             waiting=waiting,
             polls=self._polls,
             idle=now - self._last_poll,
+            wanted=self._wanted,
         )
 
     def _on_closed(self, channel: object, error: BaseException | None) -> None:

@@ -108,21 +108,33 @@ class CourseQueue:
         await self._ledger.wait_up_to_date()
         start = monotonic()
         self._consumer.demand(limit)
+        first_at = None
         while True:
-            hopeful_until = self._consumer.hopeful_until
-            if len(self._buffer) >= limit or (len(self._buffer) and monotonic() >= hopeful_until):
-                handouts = await self._lease(limit)
-                if handouts:
-                    return handouts
-                continue
-            now, until = monotonic(), self._patient_until(start, wait)
-            if now >= until and not len(self._buffer):
-                if not self._consumer.is_consuming:
-                    raise BrokerUnavailableError(self._consumer.failure)
-                return []
-            if len(self._buffer):
-                until = min(max(until, now), hopeful_until)
+            now, buffered = monotonic(), len(self._buffer)
+            if buffered:
+                # What came with the first comes at once.
+                first_at = first_at or now
+                until = min(self._consumer.hopeful_until, first_at + FIRST_DELIVERY_SECONDS)
+                if buffered >= limit or now >= until:
+                    handouts = await self._lease(limit)
+                    if handouts:
+                        return handouts
+                    continue
+            else:
+                first_at = None
+                until = self._patient_until(start, wait)
+                if now >= until:
+                    if not self._consumer.is_consuming:
+                        raise BrokerUnavailableError(self._consumer.failure)
+                    return []
             await self._buffer.wait(min(until - now, LOOK_AGAIN_SECONDS))
+
+    def take_back(self, handouts: Sequence[Handout]) -> None:
+        """Release leases at once: whoever asked for them has gone."""
+        now = self._clock()
+        for handout in handouts:
+            key = hash_key(handout.key)
+            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
@@ -198,7 +210,7 @@ class CourseQueue:
         try:
             return await asyncio.shield(leasing)
         except asyncio.CancelledError:
-            leasing.add_done_callback(self._take_back)
+            leasing.add_done_callback(self._hung_up_on)
             raise
 
     async def _lease_all(self, chosen: Sequence[Waiting]) -> list[Handout]:
@@ -249,13 +261,9 @@ class CourseQueue:
             case Standing.LEASED:
                 pass  # adopted
 
-    def _take_back(self, leasing: "asyncio.Task[list[Handout]]") -> None:
-        if leasing.cancelled() or leasing.exception():
-            return
-        now = self._clock()
-        for handout in leasing.result():
-            key = hash_key(handout.key)
-            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
+    def _hung_up_on(self, leasing: "asyncio.Task[list[Handout]]") -> None:
+        if not leasing.cancelled() and not leasing.exception():
+            self.take_back(leasing.result())
 
     def _let_go(self, submission: bytes) -> None:
         if self._state.standing(submission, self._clock()) is Standing.SUPERSEDED:

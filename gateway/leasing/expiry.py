@@ -24,7 +24,8 @@ async def return_expired(
         # A lease whose result is on its way is looked at again: it may be settled by then.
         due += state.run_out(clock())
         for lease in due:
-            if not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
-                queues[lease.queue].ran_out(lease)
+            queue = queues.get(lease.queue)  # None if the settings name it no more
+            if queue and not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
+                queue.ran_out(lease)
         due = [lease for lease in due if results.is_under_way(lease.submission)]
         await asyncio.sleep(LOOK_SECONDS)

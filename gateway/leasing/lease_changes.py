@@ -1,6 +1,6 @@
 """What a grader may do with a lease besides handing in a result: extend it, or give it back early."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time
 
 from broker_setup.ledger.events import Extended, Released
@@ -15,10 +15,10 @@ class LeaseChanges:
     def __init__(
         self,
         ledger: Ledger,
-        max_seconds: Mapping[str, float],
+        max_seconds: Callable[[str], float],
         clock: Callable[[], float] = time,
     ) -> None:
-        """`max_seconds` is, for each queue, how long a lease may last in all."""
+        """`max_seconds` says for a queue how long a lease may last in all, and a release hold its submission back."""
         self._ledger = ledger
         self._max_seconds = max_seconds
         self._clock = clock
@@ -29,20 +29,21 @@ class LeaseChanges:
         Raise UnknownSubmissionError, WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
         """
         lease = await self._find(submission_id, key)
-        cap = lease.granted_at + self._max_seconds[lease.queue]
+        cap = lease.granted_at + self._max_seconds(lease.queue)
         # Never shortened: whoever wants it to end sooner releases it.
         expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
         await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
         return expires_at
 
     async def release(self, submission_id: int, key: str, *, delay: float, failed: bool) -> None:
-        """End a lease now; its submission may be leased again after `delay` seconds.
+        """End a lease now; its submission may be leased again after `delay` seconds, at most the queue's cap.
 
         Raise what extend raises.
         """
         lease = await self._find(submission_id, key)
         now = self._clock()
-        await self._record(Released(now, lease.submission, lease.key, available_at=now + delay, failed=failed))
+        available_at = now + min(delay, self._max_seconds(lease.queue))
+        await self._record(Released(now, lease.submission, lease.key, available_at=available_at, failed=failed))
 
     async def _find(self, submission_id: int, key: str) -> Lease:
         await self._ledger.wait_up_to_date()

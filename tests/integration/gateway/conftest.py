@@ -1,0 +1,66 @@
+"""One gateway process for each module, on a virtual host of its own, and clients that speak to it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.broker import Broker, VHost, temporary_vhost
+from tests.support.broker_side import BrokerSide, broker_side
+from tests.support.gateway import Client, Gateway, running_gateway
+
+
+@pytest.fixture(scope="module")
+def module_vhost(broker: Broker) -> Iterator[VHost]:
+    with temporary_vhost(broker) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """The gateway's settings beside the usual ones; a module that needs others overrides this."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    module_vhost: VHost, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with running_gateway(module_vhost.amqp_url, folder, settings=settings) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture(scope="module")
+def beside(module_vhost: VHost, gateway: Gateway) -> Iterator[BrokerSide]:
+    """The broker as seen from beside the gateway."""
+    with broker_side(module_vhost.amqp_url) as side:
+        yield side
+
+
+@pytest.fixture
+def lms(gateway: Gateway) -> Iterator[Client]:
+    with Client(gateway.url, "lms") as client:
+        yield client
+
+
+@pytest.fixture
+def grader(gateway: Gateway) -> Iterator[Client]:
+    with Client(gateway.url, "grader") as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(gateway: Gateway) -> Iterator[Client]:
+    """A client that has not logged in."""
+    with Client(gateway.url, basic=False) as client:
+        yield client
+
+
+@pytest.fixture
+def empty(grader: Client, beside: BrokerSide) -> None:
+    """Begin with nothing waiting: what an earlier test left is graded, and all results are taken out."""
+    for queue in ("openedx", "other"):
+        while taken := grader.get(queue):
+            grader.put(taken["xqueue_header"], "left over")
+    beside.take_all()
