@@ -14,15 +14,18 @@ from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
 from gateway.accounts import Accounts
 from gateway.files import FileStore
+from gateway.http.bulk_calls import BulkCalls
 from gateway.http.file_calls import FileCalls
 from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
+from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
+from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
@@ -93,6 +96,8 @@ def build(settings: Settings) -> Starlette:
             public_url=settings.public_url,
         ),
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
+        bulk=BulkCalls(queues=queues, results=results, max_body=settings.max_form_size),
+        lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
         files=FileCalls(files),
         health=HealthCalls(
             Readiness(publishing=publishing, consuming=consuming, publisher=publisher, ledger=ledger, queues=queues),

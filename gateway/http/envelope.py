@@ -8,6 +8,11 @@ from starlette.responses import Response
 CONTENT_TYPE = "text/html; charset=utf-8"
 
 
+def envelope(return_code: int, content: object) -> dict[str, object]:
+    """Say how a call went, or one part of a bulk call."""
+    return {"return_code": return_code, "content": content}
+
+
 def success(content: object) -> Response:
     """Answer that the call did what was asked; `content` is what the contract says for it."""
     return _answer(0, content)
@@ -19,5 +24,5 @@ def refusal(content: str, status: int = 200) -> Response:
 
 
 def _answer(return_code: int, content: object, status: int = 200) -> Response:
-    body = json.dumps({"return_code": return_code, "content": content})
+    body = json.dumps(envelope(return_code, content))
     return Response(body, status_code=status, headers={"content-type": CONTENT_TYPE})

@@ -64,6 +64,11 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
                 await part.close()
 
 
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read a body that is no form; raise TooLargeError, after it was read."""
+    return await _read(request.stream(), limit)
+
+
 async def drain(stream: AsyncIterator[bytes]) -> None:
     """Read what is left of a body and drop it; give up after 30 s."""
     try:

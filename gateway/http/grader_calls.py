@@ -14,6 +14,7 @@ from broker_setup.errors import MessageTooLargeError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.lms_calls import json_object
+from gateway.http.refusals import RefusedError
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
@@ -21,6 +22,7 @@ from gateway.leasing.waiting_count import WaitingCount
 log = logging.getLogger(__name__)
 
 INCORRECT_FORMAT = "Incorrect reply format"
+REPLY_TOO_LARGE = "Reply is too large"
 # What older watchers, who say block=true, are ready to wait; also the most that `wait` may ask for.
 MAX_WAIT_SECONDS = 60.0
 
@@ -64,16 +66,9 @@ class GraderCalls:
 
     async def get_submission(self, request: Request) -> Response:
         """Lease the next submission to the caller."""
-        name = request.query_params.get("queue_name")
-        if name is None:
-            return refusal("'get_submission' must provide parameter 'queue_name'")
-        if name not in self._queues:
-            return refusal(f"Queue '{name}' not found")
-        wait = parse_wait(request.query_params)
-        if wait is None:
-            return refusal("'wait' must be a number of seconds")
-        handouts = await self._take(request, self._queues[name], wait)
-        return success(render(handouts[0])) if handouts else refusal(f"Queue '{name}' is empty")
+        queue, wait = polled(request, self._queues, "get_submission")
+        handouts = await take(request, queue, wait)
+        return success(render(handouts[0])) if handouts else refusal(f"Queue '{queue.name}' is empty")
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -82,28 +77,55 @@ class GraderCalls:
         try:
             async with read_form(request, self._limits) as form:
                 reply = parse_reply(form.fields)
-            if reply is None:
-                return refusal(INCORRECT_FORMAT)
-            await self._results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"))
         except BadFormError as error:
             log.info("a result was refused: %s", error)
             return refusal(INCORRECT_FORMAT)
-        except (TooLargeError, MessageTooLargeError) as error:
-            return refusal(f"Reply is too large: {error}")
+        except TooLargeError as error:
+            return refusal(f"{REPLY_TOO_LARGE}: {error}")
+        await hand_in(self._results, reply)
         return success("")
 
-    async def _take(self, request: Request, queue: CourseQueue, wait: float) -> list[Handout]:
-        if wait == 0:
-            return await queue.take()
-        # A long poll ends when its caller hangs up, or the submission would be leased to nobody.
-        poll = asyncio.create_task(queue.take(wait=wait))
-        hang_up = asyncio.create_task(_hang_up(request))
-        try:
-            await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-            return await poll if poll.done() else []
-        finally:
-            poll.cancel()
-            hang_up.cancel()
+
+async def hand_in(results: Results, reply: Reply | None) -> None:
+    """Take a result; raise RefusedError if it is ill-formed or too large, or what Results.take raises."""
+    if reply is None:
+        raise RefusedError(INCORRECT_FORMAT)
+    try:
+        await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"))
+    except MessageTooLargeError as error:
+        raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
+
+
+def polled(request: Request, queues: Mapping[str, CourseQueue], call: str) -> tuple[CourseQueue, float]:
+    """Return which queue a poll asks and how many seconds it is ready to wait; raise RefusedError."""
+    name = request.query_params.get("queue_name")
+    if name is None:
+        raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
+    if name not in queues:
+        raise RefusedError(f"Queue '{name}' not found")
+    wait = parse_wait(request.query_params)
+    if wait is None:
+        raise RefusedError("'wait' must be a number of seconds")
+    return queues[name], wait
+
+
+async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:
+    """Lease up to `limit` submissions to the caller; to one who hangs up while it waits, none."""
+    if wait == 0:
+        return await queue.take(limit)
+    poll = asyncio.create_task(queue.take(limit, wait))
+    hang_up = asyncio.create_task(_hang_up(request))
+    try:
+        await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        if not hang_up.done():
+            return await poll
+        if poll.done() and not poll.exception():
+            # Both at once: what was just leased has nobody to go to.
+            queue.take_back(poll.result())
+        return []
+    finally:
+        poll.cancel()
+        hang_up.cancel()
 
 
 def parse_wait(parameters: Mapping[str, str]) -> float | None:
@@ -111,37 +133,52 @@ def parse_wait(parameters: Mapping[str, str]) -> float | None:
     text = parameters.get("wait")
     if text is None:
         return MAX_WAIT_SECONDS if parameters.get("block", "").lower() == "true" else 0.0
+    wait = parse_seconds(text)
+    return None if wait is None else min(wait, MAX_WAIT_SECONDS)
+
+
+def parse_seconds(text: str) -> float | None:
+    """Read a number of seconds, 0 or more; None if it is anything else."""
     try:
-        wait = float(text)
+        seconds = float(text)
     except ValueError:
         return None
     # Written so that NaN fails too.
-    return min(wait, MAX_WAIT_SECONDS) if wait >= 0 else None
+    return seconds if seconds >= 0 else None
 
 
 def parse_reply(fields: Mapping[str, str]) -> Reply | None:
     """Read a put_result's fields; None if anything that the contract asks for is missing or of another kind."""
-    header, body = json_object(fields.get("xqueue_header", "")), fields.get("xqueue_body")
-    if header is None or body is None:
+    lease, body = parse_header(fields.get("xqueue_header", "")), fields.get("xqueue_body")
+    return None if lease is None or body is None else Reply(*lease, body)
+
+
+def parse_header(text: str) -> tuple[int, str] | None:
+    """Read the submission id and the key out of an xqueue_header; None if it is no such header."""
+    header = json_object(text)
+    if header is None:
         return None
     submission_id, key = header.get("submission_id"), header.get("submission_key")
     if isinstance(submission_id, str) and _INTEGER.fullmatch(submission_id):
         submission_id = int(submission_id)
     if not isinstance(submission_id, int) or isinstance(submission_id, bool) or not isinstance(key, str):
         return None
-    return Reply(submission_id, key, body)
+    return submission_id, key
 
 
 def render(handout: Handout) -> str:
     """Write a submission the way pull graders read it: JSON strings within a JSON string."""
+    return json.dumps(strings_of(handout))
+
+
+def strings_of(handout: Handout) -> dict[str, str]:
+    """Return the three strings of a submission; two of them are JSON."""
     header = {"submission_id": handout.submission.submission_id, "submission_key": handout.key}
-    return json.dumps(
-        {
-            "xqueue_header": json.dumps(header),
-            "xqueue_body": handout.submission.body,
-            "xqueue_files": json.dumps(dict(handout.submission.files)),
-        },
-    )
+    return {
+        "xqueue_header": json.dumps(header),
+        "xqueue_body": handout.submission.body,
+        "xqueue_files": json.dumps(dict(handout.submission.files)),
+    }
 
 
 async def _hang_up(request: Request) -> None:

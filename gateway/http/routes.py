@@ -8,20 +8,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from gateway.accounts import Accounts
-from gateway.files import LINK_PATH, StorageError
+from gateway.files import LINK_PATH
+from gateway.http.bulk_calls import BulkCalls
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
 from gateway.http.identity import Endpoint, with_account
+from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
+from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
+from gateway.http.refusals import REFUSED, explain
 from gateway.http.session_calls import SessionCalls
-from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
 
 log = logging.getLogger(__name__)
 
+SERVER_ERROR = 500
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -31,6 +34,8 @@ def application(
     session: SessionCalls,
     lms: LmsCalls,
     grader: GraderCalls,
+    bulk: BulkCalls,
+    lease: LeaseCalls,
     files: FileCalls,
     health: HealthCalls,
     lifespan: Lifespan[Starlette],
@@ -44,11 +49,16 @@ def application(
         "/xqueue/get_queuelen": with_account(accounts, grader.get_queuelen),
         "/xqueue/get_submission": with_account(accounts, grader.get_submission),
         "/xqueue/put_result": with_account(accounts, grader.put_result),
+        "/xqueue/get_submissions": with_account(accounts, bulk.get_submissions),
+        "/xqueue/put_results": with_account(accounts, bulk.put_results),
+        "/xqueue/extend_lease": with_account(accounts, lease.extend_lease),
+        "/xqueue/release_submission": with_account(accounts, lease.release_submission),
     }
     routes = [
         *(Route(f"{path}/", endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
         *(Route(path, _without_slash(endpoint), methods=ANY_METHOD) for path, endpoint in table.items()),
         Route(LINK_PATH + "{token}/{name}", files.download, methods=["GET", "HEAD"]),
+        Route(OPENAPI_PATH, OpenApiCall().openapi),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
     ]
@@ -58,11 +68,7 @@ def application(
         exception_handlers={
             404: _not_found,
             405: _not_allowed,
-            BrokerUnavailableError: _unavailable,
-            UnroutableError: _unavailable,
-            StorageError: _unavailable,
-            UnknownSubmissionError: _unknown_submission,
-            WrongKeyError: _wrong_key,
+            **dict.fromkeys(REFUSED, _refused),
             ClientDisconnect: _gone,
             Exception: _unexpected,
         },
@@ -82,17 +88,11 @@ def _without_slash(endpoint: Endpoint) -> Endpoint:
     return call
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("%s refused: %s", request.url.path, error)
-    return refusal("The queue is unavailable at the moment, please try again", status=503)
-
-
-async def _unknown_submission(request: Request, error: Exception) -> Response:
-    return refusal("Submission does not exist")
-
-
-async def _wrong_key(request: Request, error: Exception) -> Response:
-    return refusal("Incorrect key for submission")
+async def _refused(request: Request, error: Exception) -> Response:
+    text, status = explain(error)
+    if status >= SERVER_ERROR:
+        log.warning("%s refused: %s", request.url.path, error)
+    return refusal(text, status)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

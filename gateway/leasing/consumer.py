@@ -184,6 +184,7 @@ class Consumer:
             waiting=waiting,
             polls=self._polls,
             idle=now - self._last_poll,
+            wanted=self._wanted,
         )
 
     def _on_closed(self, channel: object, error: BaseException | None) -> None:

@@ -129,6 +129,13 @@ class CourseQueue:
                     return []
             await self._buffer.wait(min(until - now, LOOK_AGAIN_SECONDS))
 
+    def take_back(self, handouts: Sequence[Handout]) -> None:
+        """Release leases at once: whoever asked for them has gone."""
+        now = self._clock()
+        for handout in handouts:
+            key = hash_key(handout.key)
+            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
+
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
         if submission in self._holds:
@@ -203,7 +210,7 @@ class CourseQueue:
         try:
             return await asyncio.shield(leasing)
         except asyncio.CancelledError:
-            leasing.add_done_callback(self._take_back)
+            leasing.add_done_callback(self._hung_up_on)
             raise
 
     async def _lease_all(self, chosen: Sequence[Waiting]) -> list[Handout]:
@@ -256,13 +263,9 @@ class CourseQueue:
             case Standing.LEASED:
                 pass  # adopted
 
-    def _take_back(self, leasing: "asyncio.Task[list[Handout]]") -> None:
-        if leasing.cancelled() or leasing.exception():
-            return
-        now = self._clock()
-        for handout in leasing.result():
-            key = hash_key(handout.key)
-            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
+    def _hung_up_on(self, leasing: "asyncio.Task[list[Handout]]") -> None:
+        if not leasing.cancelled() and not leasing.exception():
+            self.take_back(leasing.result())
 
     def _let_go(self, submission: bytes) -> None:
         if self._state.standing(submission, self._clock()) is Standing.SUPERSEDED:

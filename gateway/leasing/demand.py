@@ -35,6 +35,7 @@ class View:
     waiting: int  # polls that wait for a delivery
     polls: int  # polls since the present consumer began
     idle: float  # since the last poll
+    wanted: int = 1  # the most that one of these polls asked for
 
 
 def next_step(view: View) -> Step:
@@ -46,13 +47,15 @@ def next_step(view: View) -> Step:
     used_up = view.held >= max(1, view.prefetch // 2)
     running_dry = view.buffered <= view.prefetch // 4
     wanted = view.waiting > 0 or view.polls > view.prefetch // 2
-    return Step.ROTATE if used_up and running_dry and wanted else Step.STAY
+    # A poll for many waits, and this consumer can't bring what it lacks.
+    too_small = view.waiting > 0 and view.wanted > view.buffered and view.held + view.buffered >= view.prefetch
+    return Step.ROTATE if (used_up and running_dry and wanted) or too_small else Step.STAY
 
 
 def next_prefetch(prefetch: int, wanted: int, body_bytes: int) -> int:
     """Say how many deliveries the next consumer may have out, after one with `prefetch` and bodies of that size.
 
-    `wanted` is the most that one poll asked for.
+    `wanted` is the most that one poll asked for, and may be more than prefetch grows to by itself.
     """
     affordable = max(1, MAX_PREFETCH_BYTES // max(1, body_bytes))
-    return min(max(2 * prefetch, wanted), MAX_PREFETCH, affordable)
+    return min(max(min(2 * prefetch, MAX_PREFETCH), wanted), affordable)

@@ -1,0 +1,94 @@
+"""get_submissions/ and put_results/: what get_submission/ and put_result/ do, for many submissions in one call."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.envelope import envelope, success
+from gateway.http.forms import TooLargeError, read_body
+from gateway.http.grader_calls import REPLY_TOO_LARGE, Reply, hand_in, parse_reply, polled, strings_of, take
+from gateway.http.refusals import REFUSED, RefusedError, explain
+from gateway.leasing.course_queue import CourseQueue
+from gateway.leasing.results import Results
+
+log = logging.getLogger(__name__)
+
+# Of submissions, or of results, in one call.
+MAX_BULK = 100
+
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+class BulkCalls:
+    """Hands out submissions and takes results, up to 100 in one call."""
+
+    def __init__(self, *, queues: Mapping[str, CourseQueue], results: Results, max_body: int) -> None:
+        """`max_body` is the largest body of put_results in bytes."""
+        self._queues = queues
+        self._results = results
+        self._max_body = max_body
+
+    async def get_submissions(self, request: Request) -> Response:
+        """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
+        queue, wait = polled(request, self._queues, "get_submissions")
+        handouts = await take(request, queue, wait, parse_limit(request.query_params))
+        return success([{**strings_of(handout), "expires_at": handout.expires_at} for handout in handouts])
+
+    async def put_results(self, request: Request) -> Response:
+        """Take results, and say for each of them what put_result would have said."""
+        if request.method != "POST":
+            raise RefusedError("'put_results' must use HTTP POST")
+        try:
+            replies = parse_replies(await read_body(request, self._max_body))
+        except TooLargeError as error:
+            raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
+        # At the same time: so they share the broker's confirms.
+        return success(await asyncio.gather(*map(self._take, replies)))
+
+    async def _take(self, reply: Reply | None) -> dict[str, object]:
+        try:
+            await hand_in(self._results, reply)
+        except REFUSED as error:
+            text, _ = explain(error)
+            return envelope(1, text)
+        except Exception:
+            # The others' answers must not be lost with this one's.
+            log.exception("a result could not be taken")
+            return envelope(1, "Internal error")
+        return envelope(0, "")
+
+
+def parse_limit(parameters: Mapping[str, str]) -> int:
+    """Say how many submissions a poll wants at most (1 to 100); raise RefusedError."""
+    text = parameters.get("limit", "1")
+    limit = int(text) if _NUMBER.fullmatch(text) else 0
+    if not 1 <= limit <= MAX_BULK:
+        raise RefusedError(f"'limit' must be a whole number from 1 to {MAX_BULK}")
+    return limit
+
+
+def parse_replies(body: bytes) -> list[Reply | None]:
+    """Read the body of put_results, None for each entry that is ill-formed; raise RefusedError if all of it is."""
+    try:
+        content = json.loads(body)
+    except ValueError as error:
+        raise RefusedError(f"The body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RefusedError("The body is not JSON that can be read: it is nested too deeply") from error
+    results = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(results, list):
+        raise RefusedError("The body must be a JSON object with a list 'results'")
+    if len(results) > MAX_BULK:
+        raise RefusedError(f"'results' has {len(results)} entries, of at most {MAX_BULK}")
+    return [parse_reply(_strings(entry)) for entry in results]
+
+
+def _strings(entry: object) -> dict[str, str]:
+    if not isinstance(entry, dict):
+        return {}
+    return {name: value for name, value in entry.items() if isinstance(value, str)}

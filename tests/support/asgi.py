@@ -1,0 +1,39 @@
+"""Requests as a server hands them to the application, made by hand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.requests import Request
+
+Message = MutableMapping[str, Any]
+
+
+def posted(body: bytes) -> Request:
+    """A POST whose body came whole, from a client that stays."""
+    return _request("POST", _receiving({"type": "http.request", "body": body}))
+
+
+def hung_up() -> Request:
+    """A GET of a client that has gone."""
+    return _request("GET", _receiving({"type": "http.request"}, {"type": "http.disconnect"}))
+
+
+def staying() -> Request:
+    """A GET of a client that waits for its answer."""
+    return _request("GET", _receiving({"type": "http.request"}))
+
+
+def _request(method: str, receive: Callable[[], Awaitable[Message]]) -> Request:
+    return Request({"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}, receive)
+
+
+def _receiving(*messages: Message) -> Callable[[], Awaitable[Message]]:
+    left = list(messages)
+
+    async def receive() -> Message:
+        if not left:
+            await asyncio.Event().wait()
+        return left.pop(0)
+
+    return receive

@@ -1,0 +1,72 @@
+"""What becomes of a poll whose caller hangs up: it leaves no lease behind."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from starlette.requests import Request
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.messages import Submission
+from gateway.http.grader_calls import take
+from gateway.leasing.course_queue import CourseQueue, Handout
+from tests.support.asgi import hung_up, staying
+
+HANDOUT = Handout(Submission(uuid="f" * 32, queue="openedx", body="", sealed_return="sealed"), "key", 1.0)
+
+
+class FakeQueue:
+    """Hands out one submission, at once or never, or fails."""
+
+    def __init__(self, outcome: list[Handout] | Exception | None) -> None:
+        self._outcome = outcome
+        self.asked: list[tuple[int, float]] = []
+        self.was_cancelled = False
+        self.taken_back: list[Handout] = []
+
+    async def take(self, limit: int = 1, wait: float = 0.0) -> list[Handout]:
+        self.asked.append((limit, wait))
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        if self._outcome is None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.was_cancelled = True
+                raise
+        return self._outcome or []
+
+    def take_back(self, handouts: list[Handout]) -> None:
+        self.taken_back += handouts
+
+
+async def poll(queue: FakeQueue, request: Request, wait: float = 5.0, limit: int = 1) -> Any:
+    return await take(request, cast("CourseQueue", queue), wait, limit)
+
+
+async def test_a_caller_who_stays_gets_what_the_queue_hands_out() -> None:
+    queue = FakeQueue([HANDOUT])
+    assert await poll(queue, staying(), limit=20) == [HANDOUT]
+    assert await poll(queue, staying(), wait=0) == [HANDOUT]
+    assert queue.asked == [(20, 5.0), (1, 0.0)]
+    assert queue.taken_back == []
+
+
+async def test_a_caller_who_hangs_up_while_it_waits_ends_the_poll() -> None:
+    queue = FakeQueue(None)
+    assert await poll(queue, hung_up()) == []
+    await asyncio.sleep(0)
+    assert queue.was_cancelled
+
+
+async def test_what_was_leased_in_the_moment_of_the_hang_up_is_taken_back() -> None:
+    queue = FakeQueue([HANDOUT])
+    assert await poll(queue, hung_up()) == []
+    assert queue.taken_back == [HANDOUT]
+
+
+async def test_a_failure_is_told_to_a_caller_who_stays_and_forgotten_with_one_who_has_gone() -> None:
+    queue = FakeQueue(BrokerUnavailableError("away"))
+    with pytest.raises(BrokerUnavailableError):
+        await poll(queue, staying())
+    assert await poll(queue, hung_up()) == []
