@@ -231,7 +231,7 @@ class LedgerState:
             gone = [
                 (names[queue], submission)
                 for submission, at, queue in entries
-                if event.at - at >= min_age and self.standing(submission, event.at) is Standing.FREE
+                if event.at - at >= min_age and self._nobody_grades(submission, event.at)
             ]
             left = {submission for _, submission in gone}
             entries = [entry for entry in entries if entry[0] not in left]
@@ -242,6 +242,12 @@ class LedgerState:
             self._superseded[submission] = (queue, event.submission)
             self._superseded_in[queue] += 1
         return Outcome(valid=True, gone=gone) if gone else _VALID
+
+    def _nobody_grades(self, submission: bytes, at: float) -> bool:
+        # What was released waits for its delay to pass; that is no reason to grade it in the end.
+        lease = self._leases.get(submission)
+        released = lease is not None and not lease.key
+        return self.standing(submission, at) is Standing.FREE or released
 
     def _leased(self, event: Leased) -> Outcome:
         before = self._leases.get(event.submission)
@@ -268,7 +274,7 @@ class LedgerState:
         return _VALID
 
     def _extended(self, event: Extended) -> Outcome:
-        return self._changed(event, lambda lease: replace(lease, expires_at=event.expires_at))
+        return self._changed(event, lambda lease: replace(lease, expires_at=max(lease.expires_at, event.expires_at)))
 
     def _released(self, event: Released) -> Outcome:
         return self._changed(event, lambda lease: replace(lease, expires_at=event.available_at, key=b""))
