@@ -94,6 +94,8 @@ class Relay:
                 await asyncio.wait({consuming, stopping})
                 await self._finish()
                 noting.cancel()
+                await asyncio.wait({noting})
+                await _quietly(self._notes.flush())
             if not consuming.cancelled():
                 consuming.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")

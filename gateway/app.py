@@ -81,6 +81,8 @@ def build(settings: Settings) -> Starlette:
             yield
             for task in running:
                 task.cancel()
+            await asyncio.wait(running)
+            await ledger.flush()
 
     return application(
         accounts=accounts,

@@ -1,6 +1,7 @@
 """Events that nobody waits for: written some time soon, and again where the ledger could not be written."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 
@@ -10,51 +11,57 @@ from broker_setup.ledger.writer import LedgerWriter
 
 log = logging.getLogger(__name__)
 
+# What is noted lingers this long, so that many share a frame; nobody waits for it.
+LINGER_SECONDS = 0.02
 # Between two tries to write what could not be written.
 RETRY_SECONDS = 1.0
 # What is kept for that: an hour's outage at 30 submits a second.
-MAX_UNWRITTEN = 100_000
+MAX_NOTED = 100_000
 AT_ONCE = 500
 
 
 class Notes:
-    """Writes events in the order in which they are noted, as long as the ledger takes them at the first try."""
+    """Writes events in the order in which they are noted; one whose confirm got lost may come twice."""
 
     def __init__(self, writer: LedgerWriter) -> None:
         self._writer = writer
-        self._unwritten: deque[AnyEvent] = deque()
+        self._noted: deque[AnyEvent] = deque()
+        self._some = asyncio.Event()
         self._dropped = 0
 
     def note(self, event: AnyEvent) -> None:
-        """Write an event; one that could not be written may come twice, which changes nothing for its readers."""
-        try:
-            appended = self._writer.append(event, hurry=False)
-        except BrokerUnavailableError:
-            self._keep(event)
-        else:
-            appended.confirmed.add_done_callback(lambda confirmed: self._noted(event, confirmed))
-
-    async def run(self) -> None:
-        """Write again what could not be written, until cancelled."""
-        while True:
-            await asyncio.sleep(RETRY_SECONDS)
-            while self._unwritten:
-                events = [self._unwritten.popleft() for _ in range(min(len(self._unwritten), AT_ONCE))]
-                try:
-                    await asyncio.shield(self._writer.append(*events).confirmed)
-                except BrokerUnavailableError:
-                    self._unwritten.extendleft(reversed(events))
-                    break
-
-    def _noted(self, event: AnyEvent, confirmed: "asyncio.Future[None]") -> None:
-        if confirmed.cancelled() or confirmed.exception():
-            self._keep(event)
-
-    def _keep(self, event: AnyEvent) -> None:
-        if len(self._unwritten) >= MAX_UNWRITTEN:
+        """Have an event written while `run` runs."""
+        if len(self._noted) >= MAX_NOTED:
             # Memory is bounded; by now the ledger has been away for an hour and an operator knows.
             self._dropped += 1
             if self._dropped % AT_ONCE == 1:
                 log.error("the ledger has been away for long: %d events were dropped", self._dropped)
             return
-        self._unwritten.append(event)
+        self._noted.append(event)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Write what is noted, until cancelled."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(LINGER_SECONDS)
+            self._some.clear()
+            while self._noted:
+                try:
+                    await self._write()
+                except BrokerUnavailableError:
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self) -> None:
+        """Write what is noted at once, if the ledger takes it: for the end of a process."""
+        with contextlib.suppress(BrokerUnavailableError):
+            while self._noted:
+                await self._write()
+
+    async def _write(self) -> None:
+        events = [self._noted.popleft() for _ in range(min(len(self._noted), AT_ONCE))]
+        try:
+            await asyncio.shield(self._writer.append(*events).confirmed)
+        except BaseException:
+            self._noted.extendleft(reversed(events))
+            raise

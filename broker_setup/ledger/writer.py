@@ -1,7 +1,6 @@
 """Group commit: events are written in frames; while one frame's confirm is under way, the next one collects."""
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,9 +19,8 @@ MAX_EVENTS = 1_000
 # Headers of the LMS may have 100 kB; a broker takes messages of 16 MiB.
 MAX_BYTES = 4 * 1024 * 1024
 # A frame costs its writer and every reader some 0.2 ms of CPU, whatever is in it. So frames follow each other at this
-# pace at the most - an event that comes alone is written at once - and what nobody waits for lingers a little.
+# pace at the most; an event that comes alone is written at once.
 PACE_SECONDS = 0.002
-LINGER_SECONDS = 0.02
 # What may wait in memory while the broker does not confirm; more is refused.
 MAX_WAITING = 100_000
 
@@ -52,17 +50,14 @@ class LedgerWriter:
         self._name = name
         self._waiting: deque[_Batch] = deque()
         self._flushing: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
         self._sent_at = float("-inf")
 
     async def wait_up(self) -> None:
         """Return once there is a connection to write on."""
         await self._publisher.wait_up()
 
-    def append(self, *events: AnyEvent, hurry: bool = True) -> Appended:
+    def append(self, *events: AnyEvent) -> Appended:
         """Give events to the next frame, all to the same; without any, write a marker.
-
-        Without `hurry` the frame may wait a moment for others to join it.
 
         `confirmed` is done when the broker has the frame, or holds a BrokerUnavailableError: then it may have it or
         not. Raise BrokerUnavailableError at once if too much waits already.
@@ -77,8 +72,6 @@ class LedgerWriter:
         index = len(batch.events)
         batch.events.extend(events)
         batch.size += size
-        if hurry or len(batch.events) >= MAX_EVENTS // 2:
-            self._hurry.set()
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return Appended(batch.id, index, batch.confirmed)
@@ -86,7 +79,9 @@ class LedgerWriter:
     async def _flush(self) -> None:
         # One frame in flight at a time: the order of the frames is the order of the events.
         while self._waiting:
-            await self._linger()
+            pause = self._sent_at + PACE_SECONDS - monotonic()
+            if pause > 0:
+                await asyncio.sleep(pause)
             batch = self._waiting.popleft()
             self._sent_at = monotonic()
             try:
@@ -102,16 +97,6 @@ class LedgerWriter:
                 if not batch.confirmed.done():
                     batch.confirmed.set_result(None)
         self._flushing = None
-
-    async def _linger(self) -> None:
-        if not self._hurry.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    await self._hurry.wait()
-        self._hurry.clear()
-        pause = self._sent_at + PACE_SECONDS - monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
 
 
 def _fail(confirmed: asyncio.Future[None], why: str) -> None:

@@ -78,6 +78,10 @@ class Ledger:
         """Write an event some time soon: one that changes nothing for whoever notes it."""
         self._notes.note(event)
 
+    async def flush(self) -> None:
+        """Write what was noted last, at the end of the process."""
+        await self._notes.flush()
+
     async def run(self) -> None:
         """Read the ledger, and write what could not be written, until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -200,15 +200,17 @@ async def test_what_a_gateway_holds_for_a_moment_is_met_when_it_comes_back(opera
     assert tally.retired == 2
 
 
+@pytest.mark.parametrize(("number", "prefetch"), [(95, 20), (700, 150), (2_500, 1_000)])
 async def test_more_than_a_prefetch_is_counted_and_put_back_in_its_order(
-    operator: Operator,
+    operator: Operator, number: int, prefetch: int
 ) -> None:
-    old, new = old_ones(95), new_ones(50)
+    old = [submission(OLD + timedelta(seconds=each), f"https://lms/{each}") for each in range(number)]
+    new = new_ones(prefetch * 2 + 50)
     await submit(operator.amqp_url, [*old, *new])
-    tally = await retirement(operator, prefetch=20).count()
-    assert tally.met == 95
+    tally = await retirement(operator, prefetch).count()
+    assert tally.met == number
     # Behind a prefetch of newer ones stand only newer ones, and they are not looked at.
-    assert 20 <= tally.newer < 50
+    assert prefetch <= tally.newer < len(new)
     assert await asyncio.to_thread(waiting_in, operator.amqp_url) == [each.uuid for each in [*old, *new]]
 
 

@@ -219,28 +219,6 @@ async def test_a_writer_that_was_idle_writes_again(writer: LedgerWriter, publish
     assert [len(frame.events) for frame in publisher.frames] == [1, 1, 1]
 
 
-async def test_what_nobody_waits_for_lingers_until_somebody_is_in_a_hurry(
-    writer: LedgerWriter, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer_module, "LINGER_SECONDS", 60.0)
-    noted = writer.append(EVENTS[0], hurry=False)
-    await turns()
-    assert publisher.frames == []
-    recorded = writer.append(EVENTS[1])
-    assert recorded.frame == noted.frame
-    publisher.confirm()
-    await recorded.confirmed
-    assert publisher.frames[0].events == EVENTS[:2]
-
-
-async def test_what_nobody_waits_for_is_written_soon_all_the_same(
-    writer: LedgerWriter, publisher: FakePublisher
-) -> None:
-    publisher.confirm()
-    async with asyncio.timeout(5):
-        await writer.append(EVENTS[0], hurry=False).confirmed
-
-
 async def test_frames_keep_their_distance(
     writer: LedgerWriter, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
