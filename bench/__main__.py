@@ -16,6 +16,8 @@ from rich.progress import Progress
 
 from bench.figures import Comparison, Figure, as_table, figure
 from bench.pace import Pace
+from bench.replays import Ledger
+from bench.replays import as_table as replays_table
 from bench.stack import BenchError, Stack
 from deploy.local.errors import LocalError
 from deploy.local.ready import wait_until
@@ -30,6 +32,9 @@ CALLBACKS = Comparison("callbacks by relay", "POSTs with aiohttp", goal=0.5, at_
 ROUNDS, COUNT = 5, 5000
 QUICK_ROUNDS, QUICK_COUNT = 1, 1500
 WARM_UP = 200
+
+LEDGERS = (Ledger("busy", 1_000_000), Ledger("quiet", 100_000), Ledger("backlog", 1_000_000))
+QUICK_LEDGERS = (Ledger("busy", 50_000), Ledger("quiet", 5_000), Ledger("backlog", 50_000))
 CALLBACK_SECONDS = 120.0
 
 Paces = dict[Comparison, tuple[list[Pace], list[Pace]]]
@@ -89,6 +94,7 @@ def main(
 ) -> None:
     """Measure XQueue beside bare programs. The broker is a private node, or the one that BROKER names."""
     rounds, count = (QUICK_ROUNDS, QUICK_COUNT) if quick else (ROUNDS, COUNT)
+    ledgers = QUICK_LEDGERS if quick else LEDGERS
     about = {
         "rounds": f"{rounds} of {count}",
         "cores": str(os.cpu_count()),
@@ -96,16 +102,25 @@ def main(
     }
     stderr = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="xqueue-bench-") as folder, Progress(console=stderr) as progress:
-        task = progress.add_task("starting a broker", total=1 + rounds * 6)
-        with running_broker() as broker, temporary_vhost(broker) as vhost:
+        task = progress.add_task("starting a broker", total=1 + rounds * 6 + len(ledgers))
+        with running_broker() as broker:
             progress.update(task, advance=1, description="measuring")
-            stack = Stack(vhost.amqp_url, Path(folder))
-            with stack.running():
-                figures = measure(stack, rounds, count, lambda: progress.advance(task))
+            with temporary_vhost(broker) as vhost:
+                stack = Stack(vhost.amqp_url, Path(folder))
+                with stack.running():
+                    figures = measure(stack, rounds, count, lambda: progress.advance(task))
+            replays = []
+            for ledger in ledgers:
+                progress.update(task, description=f"replaying {ledger.name}")
+                with temporary_vhost(broker) as vhost:
+                    replays.append(Stack(vhost.amqp_url, Path(folder)).replay(ledger))
+                progress.advance(task)
     if as_json:
-        print(json.dumps({"about": about, "figures": [one.as_dict() for one in figures]}))
+        measured = {"figures": [one.as_dict() for one in figures], "replays": [one.as_dict() for one in replays]}
+        print(json.dumps({"about": about, **measured}))
     else:
         Console().print(as_table(figures, about))
+        Console().print(replays_table(replays))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
-"""A program of the bench: fills a ledger of a kind, or replays what there is and says how long that took.
+"""A program of the bench: fills the ledger, for a gateway to replay.
 
-`python -m bench.ledger fill KIND SUBMISSIONS`, then `python -m bench.ledger replay`; the broker is XQUEUE_AMQP_URL.
-Kinds: `busy` (a whole day's events in full frames), `quiet` (the same, but each event alone in its frame), `backlog`
-(submitted, and never leased).
+`python -m bench.ledger KIND SUBMISSIONS`; the broker is XQUEUE_AMQP_URL. Kinds: `busy` (a whole day's events in full
+frames), `quiet` (the same, but each event alone in its frame), `backlog` (submitted, and never leased).
 """
 
 import asyncio
-import json
 import os
 import secrets
 import sys
@@ -19,17 +17,13 @@ import uvloop
 from broker_setup.connection import Link, supervised
 from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
-from broker_setup.ledger.reader import LedgerReader
-from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.writer import MAX_EVENTS, LedgerWriter
+from broker_setup.ledger.writer import MAX_EVENTS
 from broker_setup.publisher import Publisher
 from broker_setup.topology import LEDGER
 
 # As long as the sealed header of a real LMS.
 SEALED = "x" * 500
-DAY_SECONDS = 24 * 3600.0
 QUIET_IN_FLIGHT = 500
-REPLAY_SECONDS = 300.0
 
 
 def life_of(submission: bytes, *, graded: bool) -> list[AnyEvent]:
@@ -80,35 +74,6 @@ async def _write(publisher: Publisher, frames: Sequence[Sequence[AnyEvent]]) -> 
         )
 
 
-async def replay(url: str, publisher: Publisher) -> dict[str, float]:
-    """Replay as a gateway does at its start; return seconds, events, and this process's MiB before and after."""
-    state, events = LedgerState(lambda _: 2.0), 0
-
-    def apply(frame: Frame) -> None:
-        nonlocal events
-        for event in frame.events:
-            state.apply(event)
-        events += len(frame.events)
-
-    link = Link(url, "bench replay")
-    async with supervised(link):
-        await link.wait_up()
-        reader = LedgerReader(
-            url=url,
-            link=link,
-            writer=LedgerWriter(publisher, "bench"),
-            apply=apply,
-            window=DAY_SECONDS,
-        )
-        before, began = _mebibytes(), time.monotonic()
-        reading = asyncio.create_task(reader.run())
-        await reader.wait_up_to_date(REPLAY_SECONDS)
-        seconds = time.monotonic() - began
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-    return {"seconds": seconds, "events": events, "mebibytes_before": before, "mebibytes": _mebibytes()}
-
-
 @asynccontextmanager
 async def _publishing(url: str) -> AsyncIterator[Publisher]:
     link = Link(url, "bench ledger")
@@ -117,19 +82,10 @@ async def _publishing(url: str) -> AsyncIterator[Publisher]:
         yield Publisher(link)
 
 
-def _mebibytes() -> float:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - no file that a Path would help with
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
-
-
 async def main(arguments: Sequence[str]) -> None:
-    """Do what the command line says; a replay prints its figures as JSON."""
-    url = os.environ["XQUEUE_AMQP_URL"]
-    async with _publishing(url) as publisher:
-        if arguments[0] == "fill":
-            await fill(publisher, arguments[1], int(arguments[2]))
-        else:
-            print(json.dumps(await replay(url, publisher)))
+    """Do what the command line says; prints nothing."""
+    async with _publishing(os.environ["XQUEUE_AMQP_URL"]) as publisher:
+        await fill(publisher, arguments[0], int(arguments[1]))
 
 
 if __name__ == "__main__":

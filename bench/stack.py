@@ -7,17 +7,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import requests
 
 from bench.pace import Pace
 from bench.payload import PASSWORD, QUEUE, SECRET_KEY, USER
+from bench.replays import Ledger, Replay
 from deploy.local.ports import pick
 from deploy.local.process import Child
 from deploy.local.ready import http_answers, wait_until
 
 START_SECONDS = 30.0
+REPLAY_SECONDS = 300.0
 STOP_SECONDS = 10.0
 PROGRAM_SECONDS = 300.0
 
@@ -53,10 +56,17 @@ class Stack:
         with ExitStack() as started:
             started.enter_context(self._child("sink", "bench.sink", str(self._sink_port)))
             gateway = started.enter_context(self._child("gateway", "gateway"))
-            ready = f"http://127.0.0.1:{self.gateway_port}/readyz"
-            if not wait_until(lambda: http_answers(ready) or gateway.pid is None, START_SECONDS) or gateway.pid is None:
-                raise BenchError(f"the gateway did not come up:\n{_end_of(gateway.log.read_text())}")
+            self._wait_ready(gateway, START_SECONDS)
             yield
+
+    def replay(self, ledger: Ledger) -> Replay:
+        """Fill the ledger of this stack's virtual host, start a gateway and wait until it has replayed it."""
+        self._program("broker_setup", "declare")
+        self._program("bench.ledger", ledger.kind, str(ledger.submissions))
+        began = monotonic()
+        with self._child("gateway", "gateway") as gateway:
+            self._wait_ready(gateway, REPLAY_SECONDS)
+            return Replay(ledger, monotonic() - began, _mebibytes(gateway.pid))
 
     @contextmanager
     def relay(self) -> Iterator[None]:
@@ -75,6 +85,11 @@ class Stack:
             answer = session.get(f"{self.callback_url}/{path}", timeout=10)
         counted: dict[str, Any] = {} if path else answer.json()
         return counted
+
+    def _wait_ready(self, gateway: Child, seconds: float) -> None:
+        ready = f"http://127.0.0.1:{self.gateway_port}/readyz"
+        if not wait_until(lambda: http_answers(ready) or gateway.pid is None, seconds) or gateway.pid is None:
+            raise BenchError(f"the gateway did not come up:\n{_end_of(gateway.log.read_text())}")
 
     @contextmanager
     def _child(self, name: str, module: str, *arguments: str) -> Iterator[Child]:
@@ -97,6 +112,11 @@ class Stack:
         if ended.returncode:
             raise BenchError(f"{module} {' '.join(arguments)} failed:\n{_end_of(ended.stderr)}")
         return ended.stdout
+
+
+def _mebibytes(pid: int | None) -> float:
+    resident = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return resident * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
 
 def _end_of(output: str) -> str:
