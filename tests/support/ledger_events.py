@@ -2,6 +2,7 @@
 
 from broker_setup.ledger.events import (
     Amended,
+    AnyEvent,
     Expired,
     Extended,
     Graded,
@@ -14,6 +15,7 @@ from broker_setup.ledger.events import (
     hash_key,
     hash_url,
 )
+from broker_setup.ledger.state import LedgerState
 from broker_setup.messages import submission_id_of
 
 URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"
@@ -69,3 +71,14 @@ def retired(number: int, at: float, *, url: str = URL, queue: str = "openedx", r
 
 def parked(number: int, at: float, *, url: str = URL, queue: str = "openedx") -> Parked:
     return Parked(at, uuid_of(number), queue, hash_url(url), "too many failures")
+
+
+MIN_AGE = 2.0
+
+
+def state_after(*events: AnyEvent, min_age: float | None = MIN_AGE) -> LedgerState:
+    """The state that these events add up to; the queue `never` does not supersede."""
+    state = LedgerState(lambda queue: None if queue == "never" else min_age)
+    for event in events:
+        state.apply(event)
+    return state

@@ -82,6 +82,13 @@ async def test_a_released_submission_is_held_back_for_the_delay_and_a_failure_is
     assert desk.standing(desk.now + 30) is Standing.FREE
 
 
+async def test_no_release_holds_a_submission_back_for_longer_than_a_lease_may_last() -> None:
+    desk = Desk()
+    await desk.release(delay=1e9)
+    assert desk.standing(desk.now + CAP - 1) is Standing.LEASED
+    assert desk.standing(desk.now + CAP) is Standing.FREE
+
+
 async def test_a_released_key_is_good_for_nothing_any_more() -> None:
     desk = Desk()
     await desk.release(delay=30)

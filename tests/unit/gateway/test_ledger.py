@@ -177,8 +177,21 @@ async def test_a_ledger_that_is_not_up_to_date_says_why(monkeypatch: pytest.Monk
 
 async def test_a_note_is_written_and_nobody_waits_for_it() -> None:
     desk = Desk()
+    running = asyncio.create_task(desk.ledger.run())
     desk.ledger.note(submitted(1, 0))
     await desk.stream.written()
+    assert [list(frame.events) for frame in desk.stream.frames] == [[submitted(1, 0)]]
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_what_was_noted_last_is_written_at_the_end() -> None:
+    desk = Desk()
+    desk.ledger.note(submitted(1, 0))
+    flushing = asyncio.create_task(desk.ledger.flush())
+    await desk.stream.written()
+    desk.stream.confirm()
+    await flushing
     assert [list(frame.events) for frame in desk.stream.frames] == [[submitted(1, 0)]]
 
 

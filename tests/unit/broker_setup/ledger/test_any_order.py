@@ -329,7 +329,11 @@ class Gateways(RuleBasedStateMachine):
             case Extended() | Released():
                 assert valid == (not closed and not was_superseded and key == event.key)
                 if valid:
-                    changed = (key, event.expires_at) if isinstance(event, Extended) else (b"", event.available_at)
+                    changed = (
+                        (key, max(until, event.expires_at))
+                        if isinstance(event, Extended)
+                        else (b"", event.available_at)
+                    )
                     self.lease_of[event.submission] = changed
             case Graded():
                 assert valid == (not closed)
@@ -338,8 +342,8 @@ class Gateways(RuleBasedStateMachine):
                 self.ended[event.submission] += not closed
 
     def _check_that_nobody_loses_a_lease(self, event: Submitted, gone: set[bytes]) -> None:
-        for submission, (_, until) in self.lease_of.items():
-            assert until <= event.at or submission not in gone
+        for submission, (key, until) in self.lease_of.items():
+            assert not key or until <= event.at or submission not in gone
 
     def _read(self, gateway: Gateway, events: int) -> None:
         for event in self.log[gateway.read : gateway.read + events]:

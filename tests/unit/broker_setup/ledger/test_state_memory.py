@@ -1,0 +1,78 @@
+"""What a gateway's copy of the state costs, and what it forgets."""
+
+import gc
+import tracemalloc
+from itertools import count
+
+import pytest
+
+from broker_setup.ledger.state import (
+    CLOSED_SECONDS,
+    SETTLED_MAX,
+    LedgerState,
+)
+from tests.support.ledger_events import (
+    graded,
+    leased,
+    parked,
+    retired,
+    state_after,
+    submitted,
+    superseded,
+)
+
+
+def sizes(state: LedgerState) -> dict[str, int]:
+    return {name: len(value) for name, value in vars(state).items() if hasattr(value, "__len__")}
+
+
+@pytest.mark.parametrize("ending", ["graded", "retired", "parked", "superseded"])
+def test_what_has_left_is_forgotten_after_a_day(ending: str) -> None:
+    state = state_after()
+    for number in range(1, 200):
+        at = number * 1.0
+        state.apply(submitted(number, at, url=str(number)))
+        state.apply(leased(number, at, f"k{number}", until=at + 1, url=str(number)))
+        match ending:
+            case "graded":
+                state.apply(graded(number, at, f"k{number}", url=str(number)))
+            case "retired":
+                state.apply(retired(number, at + 1, url=str(number)))
+            case "parked":
+                state.apply(parked(number, at + 1, url=str(number)))
+            case "superseded":
+                state.apply(submitted(1_000 + number, at + 3, url=str(number)))
+                state.apply(superseded(number, at + 4, by=1_000 + number))
+                state.apply(graded(1_000 + number, at + 5, "k", url=str(number)))
+    state.run_out(1e9)
+    state.apply(parked(5_000, CLOSED_SECONDS * 3))
+    state.apply(leased(5_001, CLOSED_SECONDS * 3, "k"))
+    state.apply(graded(5_001, CLOSED_SECONDS * 3, "k"))
+    left = sizes(state)
+    for name in ("_handlers", "_queues", "_superseded_in"):
+        left.pop(name)
+    assert all(count <= 2 for count in left.values()), left
+
+
+def test_what_settled_lately_is_bounded_by_number_too() -> None:
+    state = state_after()
+    for number in range(SETTLED_MAX + 100):
+        state.apply(leased(number, 0, str(number)))
+        state.apply(graded(number, 0, str(number)))
+    assert len(state._settled) == len(state._by_id) == len(state._by_key) == SETTLED_MAX
+
+
+def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() -> None:
+    # 1,000,000 of them stay below 300 MiB.
+    state = state_after()
+    numbers = count(1)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            state.apply(submitted(next(numbers), number, url=str(number)))
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used / 20_000 < 300

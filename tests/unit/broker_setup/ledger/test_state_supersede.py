@@ -1,0 +1,128 @@
+"""A newer submission with the same callback URL takes the place of the older one that nobody grades."""
+
+import pytest
+
+from broker_setup.ledger.state import (
+    Refusal,
+    Standing,
+)
+from tests.support.ledger_events import (
+    MIN_AGE,
+    URL,
+    extended,
+    graded,
+    id_of,
+    leased,
+    released,
+    state_after,
+    submitted,
+    superseded,
+    uuid_of,
+)
+
+
+def test_a_newer_submission_with_the_same_url_supersedes_the_older_one() -> None:
+    state = state_after(submitted(1, 0))
+    outcome = state.apply(submitted(2, 5))
+    assert outcome.gone == [("openedx", uuid_of(1))]
+    assert state.standing(uuid_of(1), 5) is Standing.SUPERSEDED
+    assert state.superseded_by(uuid_of(1)) == uuid_of(2)
+    assert state.standing(uuid_of(2), 5) is Standing.FREE
+    assert state.superseded_in("openedx") == 1
+
+
+def test_a_superseded_one_does_not_count_any_more_once_it_has_left() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 5), superseded(1, 6, by=2), superseded(1, 7, by=2))
+    assert state.superseded_in("openedx") == 0
+    assert state.standing(uuid_of(1), 8) is Standing.CLOSED
+
+
+def test_two_answers_that_come_together_are_both_graded() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 0.1))
+    assert [state.standing(uuid_of(number), 1) for number in (1, 2)] == [Standing.FREE, Standing.FREE]
+    state.apply(submitted(3, 5))
+    assert [state.standing(uuid_of(number), 6) for number in (1, 2, 3)] == [
+        Standing.SUPERSEDED,
+        Standing.SUPERSEDED,
+        Standing.FREE,
+    ]
+
+
+def test_another_url_supersedes_nothing() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 5, url=URL + "?"))
+    assert state.standing(uuid_of(1), 6) is Standing.FREE
+
+
+def test_a_submission_whose_url_nobody_knows_supersedes_nothing() -> None:
+    unknown = [submitted(number, at) for number, at in ((1, 0), (2, 9))]
+    state = state_after(*(type(event)(event.at, event.submission, event.queue, b"") for event in unknown))
+    assert state.standing(uuid_of(1), 10) is Standing.FREE
+
+
+def test_a_leased_one_is_not_superseded_and_neither_is_it_when_its_lease_runs_out() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "k", until=61), submitted(2, 5))
+    assert state.standing(uuid_of(1), 6) is Standing.LEASED
+    assert state.standing(uuid_of(1), 61) is Standing.FREE
+
+
+def test_one_whose_lease_ran_out_is_superseded_and_its_late_result_is_refused() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "k", until=61), submitted(2, 70))
+    assert state.standing(uuid_of(1), 71) is Standing.SUPERSEDED
+    assert state.judge(id_of(1), "k", b"d", 71) is Refusal.WRONG_KEY
+    assert not state.apply(extended(1, 71, "k", 500)).valid
+    assert not state.apply(released(1, 71, "k")).valid
+    assert list(state.running(72)) == []
+
+
+def test_a_superseded_one_can_not_be_leased() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 5))
+    assert not state.apply(leased(1, 6, "k")).valid
+
+
+def test_a_result_that_was_stored_before_its_gateway_heard_of_the_newer_one_settles_all_the_same() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "k", until=61), submitted(2, 70))
+    assert state.apply(graded(1, 71, "k", b"d")).gone == [("openedx", uuid_of(1))]
+    assert state.superseded_in("openedx") == 0
+    assert state.judge(id_of(1), "k", b"d", 72) is Refusal.REPEAT
+
+
+def test_a_settled_one_is_superseded_by_nothing() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "k"), graded(1, 2, "k"))
+    assert state.apply(submitted(2, 9)).gone == ()
+
+
+def test_a_queue_that_does_not_supersede_keeps_all() -> None:
+    state = state_after(submitted(1, 0, queue="never"), submitted(2, 50, queue="never"))
+    assert state.standing(uuid_of(1), 51) is Standing.FREE
+    assert state.superseded_in("never") == 0
+
+
+def test_with_a_min_age_of_nothing_the_newer_one_always_wins() -> None:
+    state = state_after(submitted(1, 5), submitted(2, 5), min_age=0)
+    assert state.standing(uuid_of(1), 5) is Standing.SUPERSEDED
+
+
+def test_an_older_one_in_another_queue_counts_where_it_waits() -> None:
+    state = state_after(submitted(1, 0, queue="before"))
+    assert state.apply(submitted(2, 9, queue="after")).gone == [("before", uuid_of(1))]
+    assert (state.superseded_in("before"), state.superseded_in("after")) == (1, 0)
+
+
+def test_a_lease_that_stands_before_its_submit_is_no_reason_to_forget_the_submit() -> None:
+    state = state_after(leased(1, 0, "k", until=60), submitted(1, 0), submitted(2, 70))
+    assert state.standing(uuid_of(1), 71) is Standing.SUPERSEDED
+
+
+@pytest.mark.parametrize("min_age", [0, MIN_AGE])
+def test_a_submit_that_was_noted_twice_takes_nobodys_place(min_age: float) -> None:
+    state = state_after(submitted(1, 5), submitted(2, 8), submitted(1, 5), min_age=min_age)
+    assert state.standing(uuid_of(1), 9) is Standing.SUPERSEDED
+    assert state.standing(uuid_of(2), 9) is Standing.FREE
+    state = state_after(leased(1, 5, "k"), graded(1, 6, "k"), submitted(2, 6), submitted(1, 6), min_age=min_age)
+    assert state.standing(uuid_of(2), 9) is Standing.FREE
+
+
+def test_one_that_was_released_for_later_is_superseded_at_once() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "k"), released(1, 2, "k", available_at=500), submitted(2, 9))
+    assert state.standing(uuid_of(1), 10) is Standing.SUPERSEDED
+    assert not state.apply(leased(1, 501, "k2")).valid
