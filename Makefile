@@ -4,8 +4,9 @@ GATEWAYS ?= 1
 # make test BROKER=docker, or BROKER=amqp://user:password@host:port BROKER_MANAGEMENT=http://user:password@host:port
 BROKER ?=
 BROKER_MANAGEMENT ?=
-# extra arguments for pytest or the bench, as in: make test ARGS="-n 2 tests/unit"
+# extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; WORKERS=0 runs tests in one process
 ARGS ?=
+WORKERS ?= 2
 
 VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT
@@ -21,7 +22,7 @@ up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for 
 	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up --gateways $(GATEWAYS)
 
 test: check  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: dev-env  ## lint, format, types, import rules
 	$(VENV)/ruff check

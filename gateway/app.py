@@ -93,7 +93,7 @@ def build(settings: Settings) -> Starlette:
             ledger=ledger,
             files=files,
             counts=counts,
-            queues=frozenset(queues),
+            queues=queues,
             limits=limits,
             public_url=settings.public_url,
         ),

@@ -19,6 +19,7 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from gateway.files import FileStore
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
+from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.waiting_count import WaitingCount
 
@@ -51,7 +52,7 @@ class LmsCalls:
         files: FileStore,
         counts: WaitingCount,
         ledger: Ledger,
-        queues: frozenset[str],
+        queues: Mapping[str, CourseQueue],
         limits: FormLimits,
         public_url: str | None,
     ) -> None:
@@ -108,6 +109,7 @@ class LmsCalls:
             raise
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
         self._ledger.note(Submitted(time(), submission.uuid_bytes, order.queue, hash_url(order.callback_url)))
+        self._queues[order.queue].submitted()
         log.debug("submission %s accepted for queue %s", uuid, order.queue)
 
     async def _waiting(self, queue: str, *, within: float) -> int:

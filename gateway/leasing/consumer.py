@@ -81,6 +81,10 @@ class Consumer:
         self._wanted = max(self._wanted, wanted)
         self._wake.set()
 
+    def expect(self) -> None:
+        """Note that a message may be on its way: it was published just now."""
+        self._quiet_since = monotonic()
+
     def released(self, tag: str) -> None:
         """Note that a delivery of the consumer `tag` was acked or nacked: its prefetch is free again."""
         self._unacked[tag] -= 1

@@ -130,6 +130,10 @@ class CourseQueue:
                     return []
             await self._buffer.wait(min(until - now, LOOK_AGAIN_SECONDS))
 
+    def submitted(self) -> None:
+        """Note that a submission was accepted just now: a poll waits a moment for its delivery."""
+        self._consumer.expect()
+
     def take_back(self, handouts: Sequence[Handout]) -> None:
         """Release leases at once: whoever asked for them has gone."""
         now = self._clock()
@@ -236,7 +240,7 @@ class CourseQueue:
                     key=hash_key(key),
                     expires_at=now + self._processing_delay,
                     sealed=submission.sealed_return,
-                    attempt=submission.attempt,
+                    attempt=self._attempt(waiting),
                 )
                 if await self._ledger.record(event):
                     self.handed_out += 1
@@ -253,6 +257,11 @@ class CourseQueue:
                 raise
         self._look_again(waiting)
         return None
+
+    def _attempt(self, waiting: Waiting) -> int:
+        # Every handing out is one; a delivery that comes again is none.
+        before = self._state.lease_of(waiting.id)
+        return before.attempt + 1 if before else waiting.submission.attempt
 
     def _look_again(self, waiting: Waiting) -> None:
         if waiting.id not in self._holds:

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from broker_setup.declare import declare
 from broker_setup.topology import topology
 from tests.acceptance.conftest import Stack
@@ -50,6 +52,7 @@ def keys(stack: Stack) -> Counter[str]:
     return Counter(callback.lms_key for callback in stack.lms.accepted)
 
 
+@pytest.mark.timeout(60 + SUBMISSIONS)
 async def test_three_gateways_killed_at_random_grade_every_submission_once(vhost: VHost, tmp_path: Path) -> None:
     async with several(vhost.amqp_url, tmp_path) as (stack, gateways), stack.relay():
         async with fleet(*(gateway.url for gateway in gateways)) as clients:

@@ -256,6 +256,25 @@ async def test_a_long_poll_that_was_woken_for_what_somebody_else_has_goes_on_wai
     assert bodies(await poll) == ["work 2"]
 
 
+async def test_a_poll_that_follows_a_submit_at_once_waits_a_moment_for_its_delivery() -> None:
+    scene = Scene()
+    assert await scene.queue.take() == []
+    scene.queue.submitted()
+    poll = asyncio.create_task(scene.queue.take())
+    await turns()
+    assert not poll.done()
+    scene.deliver(1)
+    assert bodies(await poll) == ["work 1"]
+
+
+async def test_a_poll_that_follows_a_submit_does_not_wait_long_for_what_another_gateway_got() -> None:
+    scene = Scene()
+    scene.queue.submitted()
+    start = monotonic()
+    assert await scene.queue.take() == []
+    assert 0.01 < monotonic() - start < 1
+
+
 async def test_a_poll_without_a_consumer_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(course_queue, "BROKER_SECONDS", 0.05)
     scene = Scene()
