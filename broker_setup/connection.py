@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.essential import essential
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,24 @@ MAX_BACKOFF_SECONDS = 2.0
 CONNECTION_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 
+@contextlib.contextmanager
+def broker_calls(what: str) -> Iterator[None]:
+    """Turn every way in which the block's broker calls can fail into a BrokerUnavailableError that says `what` failed.
+
+    That includes the CancelledError with which aiormq ends the calls of a connection that goes away: taken for a real
+    one it would end the task that made the call, without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailableError(f"{what}: the connection to the broker was lost") from None
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailableError(f"{what}: {error!r}") from error
+
+
 class Link:
     """One named connection to the broker, kept up by `run`."""
 
@@ -39,6 +58,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._up = asyncio.Event()
         self._drop = asyncio.Event()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def is_up(self) -> bool:
@@ -58,13 +78,11 @@ class Link:
         connection = self._connection
         if connection is None:
             raise BrokerUnavailableError("no connection to the broker")
-        try:
+        with broker_calls("the broker opened no channel"):
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 if prefetch is not None:
                     await channel.set_qos(prefetch_count=prefetch)
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailableError(f"the broker opened no channel: {error!r}") from error
         return channel
 
     def drop(self, why: str) -> None:
@@ -77,17 +95,26 @@ class Link:
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             try:
-                async with self._connected():
-                    backoff = FIRST_BACKOFF_SECONDS
+                with broker_calls("no connection to the broker"):
+                    connection = await self._connect()
+            except BrokerUnavailableError as error:
+                log.warning("%s: %s", self.name, _one_line(error))
+            else:
+                backoff = FIRST_BACKOFF_SECONDS
+                try:
                     await self._drop.wait()
-            except CONNECTION_ERRORS as error:
-                log.warning("%s: no connection to the broker: %s", self.name, _one_line(error))
+                finally:
+                    self._part_from(connection)
             # Jitter for spreading load needs no cryptographic randomness.
             await asyncio.sleep(random.uniform(0, backoff))  # noqa: S311
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[None]:
+    async def close(self) -> None:
+        """Give the connections that are being closed a moment."""
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT_SECONDS)
+
+    async def _connect(self) -> AbstractConnection:
         self._drop.clear()
         connection = await aio_pika.connect(
             self._url,
@@ -95,38 +122,42 @@ class Link:
             timeout=CONNECT_TIMEOUT_SECONDS,
             client_properties={"connection_name": self.name},
         )
-        connection.close_callbacks.add(self._on_closed)
+        connection.close_callbacks.add(lambda _, error: self._on_closed(connection, error))
         self._connection = connection
         self._up.set()
         log.info("%s: connected to the broker", self.name)
-        try:
-            yield
-        finally:
-            self._connection = None
-            self._up.clear()
-            # Cancelled or not, the peer gets a moment to take the close, and no more.
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                    await connection.close()
+        return connection
 
-    def _on_closed(self, connection: object, error: BaseException | None) -> None:
-        if self._connection is not None and self._up.is_set():
+    def _part_from(self, connection: AbstractConnection) -> None:
+        self._connection = None
+        self._up.clear()
+        # In a task that nobody waits for: to a peer that has stopped reading, closing takes as long as it likes.
+        closing = asyncio.create_task(_close(connection), name=f"close {self.name}")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _on_closed(self, connection: AbstractConnection, error: BaseException | None) -> None:
+        # An old one that closes late says nothing of the present one.
+        if connection is self._connection:
             log.warning("%s: the connection to the broker is gone: %s", self.name, _one_line(error))
             self._connection = None
             self._up.clear()
-        self._drop.set()
+            self._drop.set()
 
 
 @asynccontextmanager
 async def supervised(*links: Link) -> AsyncIterator[None]:
     """Keep `links` up for as long as the block runs, then close them."""
-    tasks = [asyncio.create_task(link.run(), name=f"link {link.name}") for link in links]
     try:
-        yield
+        async with essential({f"link {link.name}": link.run() for link in links}):
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(link.close() for link in links))
+
+
+async def _close(connection: AbstractConnection) -> None:
+    with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
+        await connection.close()
 
 
 def _one_line(error: BaseException | None) -> str:

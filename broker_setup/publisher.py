@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections import Counter
 from time import monotonic
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,8 @@ CONFIRM_TIMEOUT_SECONDS = 2.5
 STUCK_SECONDS = 30.0
 # What a blocked broker may leave in our memory: this many messages, each as large as a submission.
 MAX_UNCONFIRMED = 5_000
+# Of one routing key, beyond the time that their publishers waited: its queue has no leader.
+MAX_OVERDUE = 20
 
 
 class Publisher:
@@ -33,6 +36,8 @@ class Publisher:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._opening = asyncio.Lock()
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
+        self._confirmed_at = float("-inf")
+        self._overdue: Counter[str] = Counter()
 
     async def wait_up(self) -> None:
         """Return once there is a connection to publish on."""
@@ -40,9 +45,14 @@ class Publisher:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the oldest unconfirmed publish has waited so long that a new one would wait in vain."""
+        """Whether the broker has confirmed nothing for so long that a new publish would wait in vain."""
+        return self._silent_for > CONFIRM_TIMEOUT_SECONDS
+
+    @property
+    def _silent_for(self) -> float:
+        # Since the oldest was sent and nothing was confirmed: one queue without a leader does not silence the others.
         oldest = next(iter(self._unconfirmed.values()), None)
-        return oldest is not None and monotonic() - oldest > CONFIRM_TIMEOUT_SECONDS
+        return 0.0 if oldest is None else monotonic() - max(oldest, self._confirmed_at)
 
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
         """Publish and return when the broker has it on disk.
@@ -53,30 +63,30 @@ class Publisher:
         if self.is_blocked or len(self._unconfirmed) >= MAX_UNCONFIRMED:
             self._drop_if_stuck()
             raise BrokerUnavailableError("the broker confirms nothing at the moment")
+        if self._overdue[routing_key] >= MAX_OVERDUE:
+            raise BrokerUnavailableError(f"the broker confirms nothing for {routing_key!r} at the moment")
         # A task of its own, never cancelled: a cancelled publish leaves the channel's count of confirms in doubt.
         task = asyncio.create_task(self._publish(message, exchange, routing_key))
         self._unconfirmed[task] = monotonic()
         task.add_done_callback(self._confirmed)
         done, _ = await asyncio.wait({task}, timeout=CONFIRM_TIMEOUT_SECONDS)
         if not done:
+            self._overdue[routing_key] += 1
+            task.add_done_callback(lambda _: self._overdue.subtract({routing_key: 1}))
             raise BrokerUnavailableError("the broker did not confirm in time")
         task.result()
 
     async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
-        try:
-            target = self._exchanges.get(exchange) or await self._open(exchange)
-            await target.publish(message, routing_key, mandatory=True)
-        except PublishError as error:
-            raise UnroutableError(
-                f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
-            ) from error
-        except DeliveryError as error:
-            raise BrokerUnavailableError("the broker refused to store the message") from error
-        except asyncio.CancelledError:
-            # aiormq cancels what waits on a connection that goes away; nobody cancels this task on purpose.
-            raise BrokerUnavailableError("the connection to the broker was lost before it confirmed") from None
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailableError(f"the broker was lost before it confirmed: {error!r}") from error
+        with broker_calls("the broker was lost before it confirmed"):
+            try:
+                target = self._exchanges.get(exchange) or await self._open(exchange)
+                await target.publish(message, routing_key, mandatory=True)
+            except PublishError as error:
+                raise UnroutableError(
+                    f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
+                ) from error
+            except DeliveryError as error:
+                raise BrokerUnavailableError("the broker refused to store the message") from error
 
     async def _open(self, exchange: str) -> AbstractExchange:
         async with self._opening:
@@ -101,10 +111,10 @@ class Publisher:
 
     def _confirmed(self, task: asyncio.Task[None]) -> None:
         self._unconfirmed.pop(task, None)
-        if not task.cancelled():
-            task.exception()  # its publisher may have gone; then nobody else asks for it
+        # Its publisher may have gone; then nobody else asks for its error.
+        if not task.cancelled() and task.exception() is None:
+            self._confirmed_at = monotonic()
 
     def _drop_if_stuck(self) -> None:
-        oldest = next(iter(self._unconfirmed.values()), None)
-        if oldest is not None and monotonic() - oldest > STUCK_SECONDS:
+        if self._silent_for > STUCK_SECONDS:
             self._link.drop(f"no confirm for {STUCK_SECONDS:.0f} s")

@@ -8,7 +8,7 @@ import uvicorn
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import load_settings
+from broker_setup.settings import load_settings, unknown_keys_warning
 from gateway.app import build
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
@@ -28,7 +28,7 @@ def main() -> None:
     log_to_stderr(settings.log_level)
     log = logging.getLogger("gateway")
     if unknown:
-        log.warning("these settings mean nothing here: %s", ", ".join(unknown))
+        log.warning("%s", unknown_keys_warning(unknown))
     passive = [name for name, url in settings.xqueues.items() if url]
     if passive:
         log.warning("XQUEUES names a grader to call for %s; passive graders are not called yet", ", ".join(passive))

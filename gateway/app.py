@@ -1,6 +1,5 @@
 """The whole gateway, put together: what there is, what depends on what, what runs beside the requests."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +7,8 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from broker_setup.connection import Link, supervised
+from broker_setup.essential import essential
+from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.state import LedgerState
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
@@ -74,14 +75,15 @@ def build(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with supervised(publishing, consuming, reading), asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(queue.run(), name=f"queue {queue.name}") for queue in queues.values()]
-            running.append(tasks.create_task(ledger.run(), name="ledger"))
-            running.append(tasks.create_task(return_expired(ledger.state, queues, results), name="expiry"))
-            yield
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running)
+        tolerate_ill_made_properties()
+        tasks = {f"queue {queue.name}": queue.run() for queue in queues.values()} | {
+            "ledger reader": ledger.read(),
+            "ledger notes": ledger.write_notes(),
+            "expiry": return_expired(ledger.state, queues, results),
+        }
+        async with supervised(publishing, consuming, reading):
+            async with essential(tasks):
+                yield
             await ledger.flush()
 
     return application(

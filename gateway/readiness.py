@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
@@ -41,10 +41,11 @@ class Readiness:
     async def _missing(self) -> list[str]:
         wanted = [(SUBMISSIONS_EXCHANGE, True), (RESULTS_EXCHANGE, True), *((queue, False) for queue in self._queues)]
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                found = [await self._exists(name, is_exchange=is_exchange) for name, is_exchange in wanted]
-        except (BrokerUnavailableError, *CONNECTION_ERRORS) as error:
-            return [f"the broker does not answer: {error!r}"]
+            with broker_calls("the broker does not answer"):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    found = [await self._exists(name, is_exchange=is_exchange) for name, is_exchange in wanted]
+        except BrokerUnavailableError as error:
+            return [str(error)]
         return [
             f"{name} is missing: run `xqueue-broker declare`"
             for (name, _), there in zip(wanted, found, strict=True)

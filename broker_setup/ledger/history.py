@@ -67,7 +67,7 @@ class Step:
 
 @dataclass
 class Timeline:
-    """The steps of one submission, in the ledger's order."""
+    """The steps of one submission, in the ledger's order, which decides who has it; `by_time` is for people."""
 
     submission: bytes
     steps: list[Step] = field(default_factory=list)
@@ -88,9 +88,23 @@ class Timeline:
         """Append an event."""
         self.steps.append(Step(event, writer, void=not self._state.apply(event).valid))
 
-    def standing(self) -> str:
+    def by_time(self) -> list[Step]:
+        """Return the steps by the writers' clocks, the submit first: it can be noted after its first lease."""
+        first = next((step for step in self.steps if isinstance(step.event, Submitted)), None)
+        return sorted(self.steps, key=lambda step: (step is not first, step.event.at))
+
+    def standing(self, now: float) -> str:
         """Say in a word or two what has become of it: `waiting`, `leased`, `settled, delivered`, ..."""
-        standing, delivery = "", ""
+        return "waiting" if self.lease_ended(now) is not None else self._become()[0]
+
+    def lease_ended(self, now: float) -> float | None:
+        """Say when its lease ran out (seconds since the epoch), if nothing has come after that lease."""
+        standing, lease_ends = self._become()
+        return lease_ends if standing == "leased" and lease_ends <= now else None
+
+    def _become(self) -> tuple[str, float]:
+        # What the events say it is, and when its last lease ends, or ended.
+        standing, delivery, lease_ends = "", "", 0.0
         for step in self.steps:
             if step.void:
                 continue
@@ -103,9 +117,14 @@ class Timeline:
                     # A submit can be noted after its first lease.
                     late = standing and isinstance(event, Submitted)
                     standing = standing if late else _BECOMES.get(type(event), standing)
+                    if isinstance(event, Leased):
+                        lease_ends = event.expires_at
+                    elif isinstance(event, Extended):
+                        lease_ends = max(lease_ends, event.expires_at)
         if delivery and standing not in _ENDED:
-            return delivery  # an AMQP grader's result: its lease was between it and the broker
-        return f"{standing}, {delivery}" if delivery else standing
+            # An AMQP grader's result: its lease was between it and the broker.
+            return delivery, lease_ends
+        return f"{standing}, {delivery}" if delivery else standing, lease_ends
 
 
 class History:

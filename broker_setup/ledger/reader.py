@@ -1,6 +1,7 @@
 """Keeps a process up to date with the ledger: a replay at start, then every frame as it is written."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait as wait_for_any
@@ -14,7 +15,7 @@ from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.ledger.replay import Start, replay
@@ -112,17 +113,22 @@ class LedgerReader:
             await self._link.wait_up()
             await self._writer.wait_up()
             try:
-                if self._last is None:
-                    self._last = await self._replay()
-                await self._follow(self._last)
-            except ChannelNotFoundEntity as error:
-                # A stream also answers "not found" for a moment while its node comes back.
-                self._fail(f"{LEDGER} is missing or not ready ({error}): run `xqueue-broker declare` if that stays so")
-            except (BrokerUnavailableError, *CONNECTION_ERRORS) as error:
+                with broker_calls("reading it"):
+                    await self._read()
+            except BrokerUnavailableError as error:
                 self._fail(f"the ledger is lost: {error}")
             finally:
                 self._up_to_date.clear()
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self) -> None:
+        try:
+            if self._last is None:
+                self._last = await self._replay()
+            await self._follow(self._last)
+        except ChannelNotFoundEntity as error:
+            # A stream also answers "not found" for a moment while its node comes back.
+            self._fail(f"{LEDGER} is missing or not ready ({error}): run `xqueue-broker declare` if that stays so")
 
     async def _replay(self) -> Position:
         marker = self._writer.append()
@@ -260,11 +266,9 @@ class LedgerReader:
     async def _close(self, channel: AbstractChannel) -> None:
         if channel.is_closed:
             return
-        try:
+        with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
             async with asyncio.timeout(1):
                 await channel.close()
-        except CONNECTION_ERRORS as error:
-            log.debug("the ledger's channel was gone before it was closed: %r", error)
 
     def _fail(self, why: str) -> None:
         if why != self.problem:

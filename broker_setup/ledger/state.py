@@ -296,7 +296,10 @@ class LedgerState:
 
     def _graded(self, event: Graded) -> Outcome:
         if event.submission in self._closed:
-            return _VOID
+            settled = self._settled.get(event.submission)
+            # The very same once more: its sender tried again, at another gateway or before it was read back.
+            again = settled is not None and (settled.lease.key, settled.digest) == (event.key, event.digest)
+            return _VALID if again else _VOID
         lease = self._leases.get(event.submission)
         outcome = self._close(event.submission, event.queue, event.url, event.at)
         if lease:

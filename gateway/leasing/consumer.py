@@ -13,7 +13,7 @@ from typing import Protocol
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError
 from gateway.leasing.demand import FIRST_PREFETCH, Step, View, next_prefetch, next_step
 
@@ -102,8 +102,9 @@ class Consumer:
             try:
                 # No timeout here but that of the link: nobody waits for this task.
                 channel = await self._link.channel()
-                await self._serve(channel)
-            except (BrokerUnavailableError, *CONNECTION_ERRORS) as error:
+                with broker_calls("the consumer was lost"):
+                    await self._serve(channel)
+            except BrokerUnavailableError as error:
                 self._fail(str(error))
             finally:
                 self._stop()
@@ -128,7 +129,7 @@ class Consumer:
             channel.close_callbacks.discard(self._on_closed)
             if not channel.is_closed:
                 # By the broker's cancel, or by our own end: closing gives back what is held on it.
-                with contextlib.suppress(*CONNECTION_ERRORS):
+                with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
                     async with asyncio.timeout(1):
                         await channel.close()
 

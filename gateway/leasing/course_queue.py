@@ -88,7 +88,7 @@ class CourseQueue:
         self._processing_delay = processing_delay
         self._clock = clock
         self._buffer: Buffer[Waiting] = Buffer()
-        self._holds: dict[bytes, Hold] = {}
+        self._holds: dict[bytes, list[Hold]] = {}
         self._releases: set[asyncio.Task[None]] = set()
         self._consumer = Consumer(link, submissions_queue(name), self)
 
@@ -169,10 +169,11 @@ class CourseQueue:
             return
         uuid = submission.uuid_bytes
         if uuid in self._holds:
-            # A second copy, from a publish whose confirm got lost: the first stays.
-            self._release(hold, Release.SETTLED)
+            # Delivered again though we hold it: the queue's leader had lost this node for a moment and took it back. Or
+            # there are two of it. Either way both end as the one: never ack what is not settled.
+            self._holds[uuid].append(hold)
             return
-        self._holds[uuid] = hold
+        self._holds[uuid] = [hold]
         match self._state.standing(uuid, self._clock()):
             case Standing.FREE:
                 self._buffer.push(uuid, Waiting(uuid, submission, monotonic()))
@@ -287,8 +288,7 @@ class CourseQueue:
             self._release_of(submission, Release.SETTLED)
 
     def _release_of(self, submission: bytes, how: Release) -> None:
-        hold = self._holds.pop(submission, None)
-        if hold:
+        for hold in self._holds.pop(submission, ()):
             self._release(hold, how)
 
     def _release(self, hold: Hold, how: Release) -> None:

@@ -82,11 +82,13 @@ class Ledger:
         """Write what was noted last, at the end of the process."""
         await self._notes.flush()
 
-    async def run(self) -> None:
-        """Read the ledger, and write what could not be written, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._reader.run(), name="ledger reader")
-            tasks.create_task(self._notes.run(), name="ledger notes")
+    async def read(self) -> None:
+        """Read the ledger until cancelled."""
+        await self._reader.run()
+
+    async def write_notes(self) -> None:
+        """Write what is noted until cancelled."""
+        await self._notes.run()
 
     def _apply(self, frame: Frame) -> None:
         outcomes = [self.state.apply(event) for event in frame.events]

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.state import LedgerState
 from broker_setup.topology import submissions_queue
@@ -96,12 +96,10 @@ class WaitingCount:
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:
-            try:
+            with broker_calls("the broker does not say how long the queue is"):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     channel = await self._open()
                     declared = await channel.declare_queue(submissions_queue(queue), passive=True)
-            except CONNECTION_ERRORS as error:
-                raise BrokerUnavailableError(f"the broker does not say how long the queue is: {error!r}") from error
             return declared.declaration_result.message_count or 0
 
         return ask

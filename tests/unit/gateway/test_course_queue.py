@@ -105,13 +105,14 @@ async def test_a_delivery_whose_lease_ran_out_may_be_leased_again() -> None:
     assert handout.expires_at == scene.now + DELAY
 
 
-async def test_a_second_copy_of_a_submission_is_acked_and_the_first_stays() -> None:
+async def test_a_delivery_that_comes_again_while_it_is_held_is_not_acked_before_it_is_settled() -> None:
+    # The leader lost the node for a moment: the first delivery is void, the second is the real one.
     scene = Scene()
     first = scene.deliver(1)
     second = scene.deliver(1)
-    assert await scene.sent() == [("ack", second)]
+    assert await scene.sent() == []
     settle(scene, 1, await scene.poll())
-    assert await scene.sent() == [("ack", second), ("ack", first)]
+    assert await scene.sent() == [("ack", first), ("ack", second)]
 
 
 async def test_what_nobody_asked_for_goes_back_the_oldest_first() -> None:

@@ -177,7 +177,7 @@ async def test_a_ledger_that_is_not_up_to_date_says_why(monkeypatch: pytest.Monk
 
 async def test_a_note_is_written_and_nobody_waits_for_it() -> None:
     desk = Desk()
-    running = asyncio.create_task(desk.ledger.run())
+    running = asyncio.create_task(desk.ledger.write_notes())
     desk.ledger.note(submitted(1, 0))
     await desk.stream.written()
     assert [list(frame.events) for frame in desk.stream.frames] == [[submitted(1, 0)]]

@@ -106,6 +106,7 @@ class Gateways(RuleBasedStateMachine):
         # What the oracle knows, written down independently of LedgerState.
         self.lease_of: dict[bytes, tuple[bytes, float]] = {}
         self.ended: Counter[bytes] = Counter()
+        self.settled_by: dict[bytes, tuple[bytes, bytes]] = {}
 
     # The LMS and the broker.
 
@@ -336,8 +337,12 @@ class Gateways(RuleBasedStateMachine):
                     )
                     self.lease_of[event.submission] = changed
             case Graded():
-                assert valid == (not closed)
-                self.ended[event.submission] += valid
+                # The very result that settled it may come once more: success for its sender, and nothing else.
+                again = self.settled_by.get(event.submission) == (event.key, event.digest)
+                assert valid == (not closed or again)
+                if not closed:
+                    self.settled_by[event.submission] = (event.key, event.digest)
+                self.ended[event.submission] += not closed
             case Superseded() | Retired() | Parked():
                 self.ended[event.submission] += not closed
 

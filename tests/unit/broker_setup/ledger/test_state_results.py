@@ -71,6 +71,13 @@ def test_a_second_result_in_the_ledger_settles_nothing() -> None:
     assert state.judge(id_of(1), "k", b"d", 7) is Refusal.REPEAT
 
 
+def test_the_very_same_result_twice_in_the_ledger_is_valid_twice_and_settles_once() -> None:
+    state = state_after(leased(1, 0, "k"), graded(1, 5, "k", b"d"))
+    again = state.apply(graded(1, 6, "k", b"d"))
+    assert again.valid
+    assert not again.gone
+
+
 def test_another_result_soon_after_is_an_amendment_and_they_count_up() -> None:
     state = state_after(leased(1, 0, "k"), graded(1, 5, "k", b"d"))
     for amendment, digest in ((1, b"e"), (2, b"f")):

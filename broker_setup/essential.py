@@ -1,0 +1,38 @@
+"""Tasks without which a process is of no use: if one ends by itself, the process ends, to be started again."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def essential(coroutines: Mapping[str, Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
+    """Run the coroutines, by name, for as long as the block runs, then cancel them.
+
+    One that ends before, in whatever way, is a mistake of ours. A process that is half dead answers and does nothing;
+    so it says which task it was and stops itself with SIGTERM, and whoever supervises it starts another.
+    """
+    stopping = False
+
+    def ended(task: asyncio.Task[object]) -> None:
+        if not stopping:
+            error = "it was cancelled" if task.cancelled() else task.exception() or "it returned"
+            log.critical("the task %r has ended (%r): stopping", task.get_name(), error)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        stopping = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
