@@ -19,7 +19,7 @@ help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways)
-	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up --gateways $(GATEWAYS)
+	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)"
 
 test: check  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
 	$(VENV)/python -m pytest -n $(WORKERS) $(ARGS)

@@ -9,7 +9,8 @@ from broker_setup.commands import setup
 from broker_setup.commands.count import count
 from broker_setup.commands.retire import retire
 from broker_setup.commands.trace import trace
-from broker_setup.errors import XQueueError
+from broker_setup.errors import BrokerUnreachableError, XQueueError
+from broker_setup.settings import load_settings
 
 app = typer.Typer(
     help="Set up and look after the broker that XQueue runs on. Settings: XQUEUE_CFG and XQUEUE_* variables.",
@@ -30,10 +31,19 @@ def main() -> None:
     # What a command has to say, it says itself; a lost connection is an error of its own.
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
-        app()
+        app(prog_name="xqueue-broker")
+    except BrokerUnreachableError as error:
+        typer.echo(f"xqueue-broker: {error}{_hint()}", err=True)
+        sys.exit(1)
     except XQueueError as error:
         typer.echo(f"xqueue-broker: {error}", err=True)
         sys.exit(1)
+
+
+def _hint() -> str:
+    if "amqp_url" in load_settings()[0].model_fields_set:
+        return ""
+    return "; set XQUEUE_AMQP_URL (nothing was set, so this is the default)"
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 import pika
 from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 
-from broker_setup.errors import BrokerUnavailableError
+from broker_setup.errors import BrokerUnavailableError, BrokerUnreachableError
 
 PATIENCE_SECONDS = 10
 
 
 def connect(url: str) -> pika.BlockingConnection:
-    """Open a connection, to be used with `with`; raise BrokerUnavailableError if the broker can't be reached."""
+    """Open a connection, to be used with `with`; raise BrokerUnreachableError if the broker can't be reached."""
     parameters = pika.URLParameters(url)
     parameters.heartbeat = 10
     parameters.socket_timeout = parameters.stack_timeout = PATIENCE_SECONDS
@@ -21,7 +21,7 @@ def connect(url: str) -> pika.BlockingConnection:
     except (AMQPConnectionError, OSError) as error:
         where = f"{parameters.host}:{parameters.port}"
         why = error.args[0] if error.args else error
-        raise BrokerUnavailableError(f"can't connect to the broker at {where}: {why!r}") from error
+        raise BrokerUnreachableError(f"can't connect to the broker at {where}: {why!r}") from error
 
 
 def count_ready(url: str, queues: Iterable[str]) -> Mapping[str, int]:

@@ -13,6 +13,10 @@ class BrokerUnavailableError(XQueueError):
     """The broker is away, blocked or too slow to confirm; what was asked for may or may not have happened."""
 
 
+class BrokerUnreachableError(BrokerUnavailableError):
+    """There is no broker at that address, or it does not let us in; nothing has happened."""
+
+
 class UnroutableError(XQueueError):
     """The broker gave a message back because no queue takes it; nothing was stored."""
 

@@ -1,5 +1,6 @@
 """The settings: one frozen, typed value, read once at start from XQUEUE_CFG (YAML) and the environment."""
 
+import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,12 +25,15 @@ from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from broker_setup.errors import SettingsError
 from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
+from broker_setup.wrong_settings import explain, explain_unreadable
 
 ENV_PREFIX = "XQUEUE_"
 
 # Read by the local stack or by the loader itself, so not keys of the settings.
 _ENV_OF_OTHERS = frozenset({"CFG", "DATA_DIR", "CACHE_DIR"})
 
+# How alike a name must be to be guessed: a slip of the fingers is, another word of the original's settings is not.
+_CLOSE = 0.75
 _SECRET_KEY_LENGTH = 32
 # RabbitMQ takes 255 bytes, of which our prefix needs 19.
 _QUEUE_NAME_BYTES = 200
@@ -202,15 +206,27 @@ def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
     try:
         settings = Settings(**{key.lower(): value for key, value in from_file.items() if key in _known_keys()})
     except ValidationError as error:
-        raise SettingsError(_explain(error, from_file)) from None
+        raise SettingsError(explain(error, Settings, ENV_PREFIX)) from None
     except UnreadableSettingsError as error:
-        raise SettingsError(_explain_unreadable(error)) from None
+        raise SettingsError(explain_unreadable(error, Settings, ENV_PREFIX)) from None
     missing = [key for key in require if not getattr(settings, key.lower())]
     if missing:
         raise SettingsError(
             "\n".join(f"{key} is not set: give it in XQUEUE_CFG's file or as {ENV_PREFIX}{key}" for key in missing),
         )
     return settings, _unknown_keys(from_file)
+
+
+def unknown_keys_warning(unknown: Iterable[str]) -> str:
+    """Word the warning about keys that mean nothing here, each with the one that may have been meant."""
+    return f"these settings mean nothing here: {', '.join(map(_with_a_guess, unknown))}"
+
+
+def _with_a_guess(name: str) -> str:
+    prefix = ENV_PREFIX if name.startswith(ENV_PREFIX) else ""
+    candidates = _known_keys() | _ENV_OF_OTHERS if prefix else _known_keys()
+    close = difflib.get_close_matches(name.removeprefix(prefix).upper(), sorted(candidates), 1, _CLOSE)
+    return f"{name} (did you mean {prefix}{close[0]}?)" if close else name
 
 
 def _read_file(path: str | None) -> dict[str, Any]:
@@ -246,35 +262,3 @@ def _unknown_keys(from_file: Mapping[str, Any]) -> list[str]:
         f"{ENV_PREFIX}{name}" for name in known | _ENV_OF_OTHERS
     }
     return sorted({key for key in from_file if key not in known} | from_environment)
-
-
-def _explain(error: ValidationError, from_file: Mapping[str, Any]) -> str:
-    return "\n".join(
-        _explain_one([str(part) for part in problem["loc"]], problem["msg"].removeprefix("Value error, "), from_file)
-        for problem in error.errors(include_url=False)
-    )
-
-
-def _explain_one(location: list[str], expected: str, from_file: Mapping[str, Any]) -> str:
-    if not location:
-        return expected
-    key = location[0].upper()
-    where = f"{key}[{location[1]}]" if location[1:] else key
-    if _is_secret(location[0].lower()):
-        return f"{where}: {expected} (the value is a secret and not shown)"
-    given = os.environ.get(f"{ENV_PREFIX}{key}", from_file.get(key))
-    return f"{where}: {expected}, not {given!r}"
-
-
-def _explain_unreadable(error: UnreadableSettingsError) -> str:
-    for name in Settings.model_fields:
-        if f'"{name}"' in str(error):
-            key = f"{ENV_PREFIX}{name.upper()}"
-            shown = "" if _is_secret(name) else f", not {os.environ.get(key)!r}"
-            return f"{key}: must be JSON{shown}"
-    return str(error)
-
-
-def _is_secret(field: str) -> bool:
-    info = Settings.model_fields.get(field)
-    return info is not None and "SecretStr" in str(info.annotation)

@@ -9,7 +9,7 @@ import uvloop
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import Settings, load_settings
+from broker_setup.settings import Settings, load_settings, unknown_keys_warning
 from callback_relay.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def main() -> None:
         sys.exit(1)
     log_to_stderr(settings.log_level)
     if unknown:
-        log.warning("these settings mean nothing here: %s", ", ".join(unknown))
+        log.warning("%s", unknown_keys_warning(unknown))
     uvloop.run(_serve(settings))
 
 

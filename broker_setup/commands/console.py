@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from broker_setup.errors import ArgumentError
-from broker_setup.settings import Settings, load_settings
+from broker_setup.settings import Settings, load_settings, unknown_keys_warning
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
 
@@ -26,8 +26,14 @@ def settings_of(require: Iterable[str] = ()) -> Settings:
     """Read the settings; say on stderr what of them means nothing here."""
     settings, unknown = load_settings(require)
     if unknown:
-        typer.echo(f"these settings mean nothing here: {', '.join(unknown)}", err=True)
+        typer.echo(unknown_keys_warning(unknown), err=True)
     return settings
+
+
+def warn_of_no_queue(settings: Settings) -> None:
+    """Say on stderr that the answer is about no course queue, which is hardly what an operator wants."""
+    if not settings.xqueues:
+        typer.echo("XQUEUES names no queue", err=True)
 
 
 def moment(text: str, now: datetime) -> datetime:

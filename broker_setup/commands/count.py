@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from rich.table import Table
 
 from broker_setup.blocking import count_ready
-from broker_setup.commands.console import AsJson, settings_of, show_table, span
+from broker_setup.commands.console import AsJson, settings_of, show_table, span, warn_of_no_queue
 from broker_setup.commands.reading import read_ledger
 from broker_setup.ledger.backlog import Backlog
 from broker_setup.settings import Settings
@@ -34,6 +34,7 @@ def count(as_json: AsJson = False) -> None:
     what was submitted before that has no age here.
     """
     settings = settings_of()
+    warn_of_no_queue(settings)
     url = settings.amqp_url.get_secret_value()
     backlog = Backlog(settings.supersede_after)
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))

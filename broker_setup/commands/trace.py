@@ -61,11 +61,12 @@ def trace(
     history = History(wanted)
     read_ledger(url, history.take)
     timelines = history.newest(limit)
+    now = datetime.now(UTC).timestamp()
     if as_json:
-        print(json.dumps({"submissions": [as_dict(timeline) for timeline in timelines]}))
+        print(json.dumps({"submissions": [as_dict(timeline, now) for timeline in timelines]}))
     else:
         for timeline in timelines:
-            _print(timeline)
+            _print(timeline, now)
     if not timelines:
         raise ArgumentError("the ledger knows of none")
 
@@ -102,39 +103,54 @@ def _seen(url: str, queue: str | None, since: str | None, until: str | None, lim
     return lambda event: event.submission in sighting.submissions
 
 
-def as_dict(timeline: Timeline) -> dict[str, Any]:
+def as_dict(timeline: Timeline, now: float) -> dict[str, Any]:
     """Make a timeline's JSON: times in ISO 8601, durations in seconds, bytes in hex."""
+    steps = timeline.by_time()
+    ended = timeline.lease_ended(now)
     return {
         "submission_id": timeline.submission_id,
         "uuid": timeline.submission.hex(),
         "queue": timeline.queue,
-        "standing": timeline.standing(),
+        "standing": timeline.standing(now),
+        "lease_ended": None if ended is None else iso(ended),
         "events": [
             {
                 "at": iso(step.event.at),
                 "event": step.name,
                 "writer": step.writer,
                 "void": step.void,
-                "seconds_since_last": round(step.event.at - before.event.at, 3) if before else None,
+                "seconds_since_last": round(_after(before, step), 3) if before else None,
                 **{
                     name: iso(value) if name in {"expires_at", "available_at"} else value
                     for name, value in step.details().items()
                 },
             }
-            for before, step in zip([None, *timeline.steps], timeline.steps, strict=False)
+            for before, step in zip([None, *steps], steps, strict=False)
         ],
     }
 
 
-def _print(timeline: Timeline) -> None:
+def standing(timeline: Timeline, now: float) -> str:
+    """Say for a person what has become of a submission; of a lease that ran out also when, as its table has the day."""
+    ended = timeline.lease_ended(now)
+    said = timeline.standing(now)
+    return said if ended is None else f"{said} (lease ended {datetime.fromtimestamp(ended, UTC):%H:%M:%S})"
+
+
+def _after(before: Step, step: Step) -> float:
+    # The submit stands first even where the clock of who wrote it is ahead.
+    return max(0.0, step.event.at - before.event.at)
+
+
+def _print(timeline: Timeline, now: float) -> None:
     title = f"submission {timeline.submission_id}  {timeline.submission.hex()}"
     if timeline.queue:
         title += f"  of {timeline.queue}"
-    table = Table("time", "after", "event", "details", "written by", title=Text(f"{title}: {timeline.standing()}"))
+    table = Table("time", "after", "event", "details", "written by", title=Text(f"{title}: {standing(timeline, now)}"))
     table.title_justify = "left"
     before: Step | None = None
-    for step in timeline.steps:
-        after = "" if before is None else span(max(0.0, step.event.at - before.event.at))
+    for step in timeline.by_time():
+        after = "" if before is None else span(_after(before, step))
         details = (["void"] if step.void else []) + describe(step.event)
         # Text: a reason may have brackets, which rich would take for markup.
         table.add_row(shown(step.event.at), after, step.name, Text(", ".join(details)), Text(step.writer))

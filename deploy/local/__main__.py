@@ -1,4 +1,4 @@
-"""`python -m deploy.local up`: runs the local stack until Ctrl-C or SIGTERM."""
+"""`make up` (`python -m deploy.local up`): runs the local stack until Ctrl-C or SIGTERM."""
 
 import argparse
 import os
@@ -10,10 +10,10 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from broker_setup.errors import XQueueError
-from broker_setup.settings import load_settings
+from broker_setup.settings import load_settings, unknown_keys_warning
 from deploy.local import lock
 from deploy.local.console import note, say
-from deploy.local.environment import QUEUE, USER, Secrets, defaults, secrets_of
+from deploy.local.environment import QUEUE, USER, Secrets, defaults, operator_environment, secrets_of
 from deploy.local.errors import BusyError, LocalError
 from deploy.local.stack import Options, Stack
 
@@ -26,15 +26,19 @@ class StopRequestedError(BaseException):
 
 def main() -> None:
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
-    parser.add_argument("command", choices=["up"])
-    parser.add_argument("--gateways", type=int, default=1, help="how many gateways to run")
-    arguments = parser.parse_args()
+    parser = argparse.ArgumentParser(
+        prog="make up", usage="make up [GATEWAYS=n]", description="Run XQueue here until Ctrl-C or SIGTERM."
+    )
+    parser.add_argument("command", choices=["up"], help=argparse.SUPPRESS)
+    parser.add_argument("--gateways", default="1", metavar="n", help="how many gateways to run (GATEWAYS=n)")
+    wanted = parser.parse_args().gateways
+    if not (wanted.isascii() and wanted.isdigit() and int(wanted)):
+        parser.error(f"GATEWAYS must be a whole number, 1 or more, not {wanted!r}")
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup stays nohup
             signal.signal(number, _stop)
     try:
-        up(max(1, arguments.gateways))
+        up(int(wanted))
     except StopRequestedError:
         note("stopped; the data stays for the next `make up`")
     except (LocalError, XQueueError, OSError) as error:  # such as a data folder that another user made
@@ -54,10 +58,11 @@ def up(gateways: int) -> None:
             os.environ.update(ours)  # for every process that we start, and for load_settings to see it as they will
             settings, _ = load_settings()
             if unknown:
-                note(f"these settings mean nothing here: {', '.join(unknown)}")
+                note(unknown_keys_warning(unknown))
             stack = Stack(Options(data, cache, gateways, settings, dict(os.environ)))
-            with stack.running():
+            with stack.running(), operator_environment(data, stack.env) as file:
                 _announce(stack, secrets if "XQUEUE_USERS" in ours else None, next(iter(settings.xqueues), QUEUE))
+                _announce_operator(file)
                 stack.look_after()
     except BlockingIOError:
         raise BusyError(
@@ -77,6 +82,12 @@ def _announce(stack: Stack, secrets: Secrets | None, queue: str) -> None:
     if stack.management_url:
         at = urlsplit(stack.management_url)
         say(f"broker:  http://{at.hostname}:{at.port}, user {at.username}, password {at.password}")
+
+
+def _announce_operator(file: Path) -> None:
+    near = os.path.relpath(file)
+    sourced = shlex.quote(str(file) if near.startswith("..") else near)
+    say(f"operate: . {sourced}; .venv/bin/xqueue-broker count")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

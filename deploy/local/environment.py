@@ -1,14 +1,33 @@
 """What the local stack's processes are told, in the settings' own names; whatever the user has set wins."""
 
+import contextlib
 import json
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.secret import kept
+from deploy.local.secret import kept, write_private
 
 USER = "lms"
 QUEUE = "openedx"
+
+# Every setting that `xqueue-broker` reads; the file gives those that the stack's processes were given.
+OPERATOR_KEYS = (
+    "CFG",
+    "AMQP_URL",
+    "MANAGEMENT_URL",
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "XQUEUES",
+    "LEDGER_MAX_AGE",
+    "LEDGER_MAX_SIZE",
+    "LEDGER_WINDOW",
+    "RETRY_DELAYS",
+    "SUPERSEDE_MIN_AGE",
+    "QUEUE_OPTIONS",
+    "RETIRED_MESSAGE",
+)
 
 
 @dataclass(frozen=True)
@@ -34,3 +53,17 @@ def defaults(given: Collection[str], data: Path, secrets: Secrets) -> dict[str, 
         "XQUEUE_XQUEUES": json.dumps({QUEUE: None}),
     }
     return {name: value for name, value in ours.items() if name.removeprefix("XQUEUE_").lower() not in given}
+
+
+@contextlib.contextmanager
+def operator_environment(data: Path, told: Mapping[str, str]) -> Iterator[Path]:
+    """Keep a file to source before `xqueue-broker`, for as long as there is a stack to operate; yield where it is."""
+    file = data / "environment"
+    given = {name: told[name] for key in OPERATOR_KEYS if (name := f"XQUEUE_{key}") in told}
+    if given.get("XQUEUE_CFG"):
+        given["XQUEUE_CFG"] = str(Path(given["XQUEUE_CFG"]).resolve())
+    write_private(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in given.items()))
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)

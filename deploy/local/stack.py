@@ -45,6 +45,11 @@ class Stack:
         self.urls: list[str] = []
 
     @property
+    def env(self) -> Mapping[str, str]:
+        """What its processes are told; with the broker's addresses once that runs."""
+        return self._env
+
+    @property
     def management_url(self) -> str | None:
         """The management UI, if it is known."""
         return self._env.get("XQUEUE_MANAGEMENT_URL")

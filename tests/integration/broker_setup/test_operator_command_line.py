@@ -1,9 +1,23 @@
 """`xqueue-broker` as an operator runs it."""
 
 import json
+import os
+import subprocess
+import sys
 
+import pytest
+from argon2 import PasswordHasher
+
+from broker_setup.declare import declare
+from broker_setup.settings import Settings
 from tests.support.broker import VHost
-from tests.support.operator import one_line, run
+from tests.support.operator import QUEUES, environment, one_line, run
+
+_WITH_A_TERMINAL = """
+import fcntl, runpy, sys, termios
+fcntl.ioctl(int(sys.argv.pop(1)), termios.TIOCSCTTY, 0)
+runpy.run_module("broker_setup", run_name="__main__", alter_sys=True)
+"""
 
 
 def test_declare_and_check_agree(vhost: VHost) -> None:
@@ -31,35 +45,76 @@ def test_a_person_gets_a_table_and_a_sentence(vhost: VHost) -> None:
 def test_a_wrong_setting_is_one_line() -> None:
     ran = run("check", PORT="eighty")
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert one_line(ran.stderr).startswith("xqueue-broker: PORT: ")
+    assert one_line(ran.stderr).startswith("xqueue-broker: XQUEUE_PORT: ")
 
 
 def test_no_broker_is_one_line_without_the_password() -> None:
-    ran = run("declare", AMQP_URL="amqp://xqueue:hunter2@127.0.0.1:1/")
+    ran = run("declare", AMQP_URL="amqp://xqueue:hunter2@127.0.0.1:1/", XQUEUES=QUEUES)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "127.0.0.1:1" in one_line(ran.stderr)
+    assert "nothing was set" not in ran.stderr
     assert "hunter2" not in ran.stderr
 
 
 def test_a_wrong_password_is_one_line_without_it(vhost: VHost) -> None:
     account, _, where = vhost.amqp_url.rpartition("@")
-    ran = run("check", AMQP_URL=f"{account.rpartition(':')[0]}:hunter2@{where}")
+    ran = run("check", AMQP_URL=f"{account.rpartition(':')[0]}:hunter2@{where}", XQUEUES=QUEUES)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "hunter2" not in one_line(ran.stderr)
 
 
 def test_keys_that_mean_nothing_are_named_on_stderr_and_the_work_is_done(vhost: VHost) -> None:
-    ran = run("declare", "--json", AMQP_URL=vhost.amqp_url, PROT="1")
+    ran = run("declare", "--json", AMQP_URL=vhost.amqp_url, XQUEUES=QUEUES, PROT="1")
     assert ran.returncode == 0
-    assert "XQUEUE_PROT" in one_line(ran.stderr)
+    assert "XQUEUE_PROT (did you mean XQUEUE_PORT?)" in one_line(ran.stderr)
     assert json.loads(ran.stdout)
 
 
 def test_a_password_that_is_piped_in_is_hashed() -> None:
     ran = run("hash-password", typed="hunter2\n")
-    assert ran.returncode == 0
+    assert (ran.returncode, ran.stderr) == (0, "")
     assert one_line(ran.stdout).startswith("$argon2id$")
-    assert "hunter2" not in ran.stdout + ran.stderr
+    assert PasswordHasher().verify(ran.stdout.strip(), "hunter2")
+
+
+def test_a_password_is_read_from_the_pipe_also_where_there_is_a_terminal() -> None:
+    # A new session whose terminal is a pty: what is asked of /dev/tty would wait for ever.
+    primary, secondary = os.openpty()
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", _WITH_A_TERMINAL, str(secondary), "hash-password"],
+            env=environment(),
+            input="hunter2\n",
+            capture_output=True,
+            text=True,
+            pass_fds=[secondary],
+            start_new_session=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(primary)
+        os.close(secondary)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert PasswordHasher().verify(ran.stdout.strip(), "hunter2")
+
+
+def test_no_password_at_all_is_one_line() -> None:
+    ran = run("hash-password", typed="\n")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "no password" in one_line(ran.stderr)
+
+
+@pytest.mark.parametrize("command", ["check", "count", "declare"])
+def test_no_queue_at_all_is_worth_a_warning(command: str, vhost: VHost) -> None:
+    declare(vhost.amqp_url, Settings().topology)
+    ran = run(command, AMQP_URL=vhost.amqp_url)
+    assert (ran.returncode, one_line(ran.stderr)) == (0, "XQUEUES names no queue\n")
+
+
+def test_usage_names_the_command_as_people_type_it() -> None:
+    assert "Usage: xqueue-broker [OPTIONS]" in run("--help").stdout
+    assert "Usage: xqueue-broker trace" in run("trace", "--nonsense").stderr
 
 
 def test_help_says_what_there_is() -> None:

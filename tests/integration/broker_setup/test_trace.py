@@ -169,6 +169,34 @@ def test_a_large_ledger_is_read_to_its_end(operator: Operator) -> None:
     assert operator.json("trace", str(last))["submissions"][0]["submission_id"] == last
 
 
+def test_events_stand_by_time_the_submit_first_and_no_span_is_negative(operator: Operator) -> None:
+    # Two gateways' chunks: the lease and the result came into the ledger before the submit was noted.
+    write(operator, leased(1, NOON, "k"), graded(1, NOON + 5, "k"), submitted(1, NOON + 0.2))
+    write(operator, Delivered(NOON + 4, uuid_of(1), 1))
+    [told] = operator.json("trace", "1")["submissions"]
+    assert [step["event"] for step in told["events"]] == ["submitted", "leased", "delivered", "graded"]
+    assert [step["seconds_since_last"] for step in told["events"]] == [None, 0.0, 4.0, 1.0]
+    assert told["standing"] == "settled, delivered"
+    rows = [line.split("│")[3].strip() for line in operator.run("trace", "1").stdout.splitlines() if line[0] == "│"]
+    assert rows == ["submitted", "leased", "delivered", "graded"]
+
+
+def test_a_lease_that_ran_out_is_no_lease(operator: Operator) -> None:
+    write(
+        operator, submitted(1, NOON), leased(1, NOON + 1, "k", until=NOON + 61), extended(1, NOON + 2, "k", NOON + 90)
+    )
+    [told] = operator.json("trace", "1")["submissions"]
+    assert (told["standing"], told["lease_ended"]) == ("waiting", "2025-01-31T12:01:30.000+00:00")
+    assert "of openedx: waiting (lease ended 12:01:30)" in operator.run("trace", "1").stdout
+
+
+def test_a_lease_that_runs_is_one(operator: Operator) -> None:
+    now = datetime.now(UTC).timestamp()
+    write(operator, submitted(1, now), leased(1, now, "k", until=now + 600))
+    [told] = operator.json("trace", "1")["submissions"]
+    assert (told["standing"], told["lease_ended"]) == ("leased", None)
+
+
 # What goes wrong.
 
 

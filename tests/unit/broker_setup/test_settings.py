@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker_setup.errors import SettingsError
-from broker_setup.settings import Settings, load_settings
+from broker_setup.settings import Settings, load_settings, unknown_keys_warning
 
 SECRET = "0123456789abcdef" * 2
 
@@ -83,6 +83,19 @@ def test_keys_that_mean_nothing_here_are_named_once_and_sorted(tmp_path: Path, m
     settings, unknown = load_settings()
     assert unknown == ["CACHES", "DATABASES", "XQUEUE_PROT"]
     assert settings.port == 5
+
+
+@pytest.mark.parametrize(
+    ("unknown", "said"),
+    [
+        (["XQUEUE_PROT"], "XQUEUE_PROT (did you mean XQUEUE_PORT?)"),
+        (["QUEUES", "port"], "QUEUES (did you mean XQUEUES?), port (did you mean PORT?)"),
+        (["CACHES", "DATABASES"], "CACHES, DATABASES"),
+        (["XQUEUE_DATADIR"], "XQUEUE_DATADIR (did you mean XQUEUE_DATA_DIR?)"),
+    ],
+)
+def test_the_warning_about_them_guesses_what_was_meant(unknown: list[str], said: str) -> None:
+    assert unknown_keys_warning(unknown) == f"these settings mean nothing here: {said}"
 
 
 @pytest.mark.parametrize("key", ["port", "Port", "_env_prefix", "self"])

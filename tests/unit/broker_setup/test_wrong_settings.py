@@ -21,24 +21,19 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("PORT", "99999", "less than or equal to 65535"),
-        ("PORT", "eighty", "valid integer"),
+        ("PORT", "99999", "must be 65535 or less"),
+        ("PORT", "eighty", "must be a whole number"),
         ("PUBLIC_URL", "xqueue.example", "valid URL"),
         ("PUBLIC_URL", "ftp://xqueue.example", "'http' or 'https'"),
         ("SUBMISSION_PROCESSING_DELAY", "0", "greater than 0"),
-        ("SUBMISSION_PROCESSING_DELAY", "721", "less than or equal to 720"),
+        ("SUBMISSION_PROCESSING_DELAY", "721", "must be 720 or less"),
         ("REQUESTS_TIMEOUT", "-1", "greater than 0"),
         ("CALLBACK_CONCURRENCY", "0", "greater than 0"),
         ("LOG_LEVEL", "loud", "INFO"),
-        ("MAX_FILE_SIZE", "1.5", "valid integer"),
-        ("RETRY_DELAYS", "[0]", "greater than or equal to 0.01"),
-        ("RETRY_DELAYS", "[604801]", "less than or equal to 604800"),
-        ("RETRY_DELAYS", "5", "valid tuple"),
-        ("XQUEUES", '{"parked": null}', "taken by XQueue itself"),
-        ("XQUEUES", '{"": null}', "empty"),
-        ("XQUEUES", '{"a\\u0000b": null}', "unprintable"),
-        ("XQUEUES", '{"openedx": "grader"}', "valid URL"),
-        ("XQUEUES", "openedx", "must be JSON"),
+        ("MAX_FILE_SIZE", "1.5", "must be a whole number"),
+        ("RETRY_DELAYS", "5", "must be a list, such as [1, 5, 30]"),
+        ("XQUEUES", "[]", 'must be a map, such as {"openedx": null}'),
+        ("XQUEUES", "openedx", 'must be JSON, such as {"openedx": null}'),
     ],
 )
 def test_a_wrong_value_is_named_with_key_and_expectation(
@@ -50,6 +45,34 @@ def test_a_wrong_value_is_named_with_key_and_expectation(
     assert expected in text
     assert "\n" not in text
     assert "Value error" not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("RETRY_DELAYS", "[5, 0]", "XQUEUE_RETRY_DELAYS[1]: must be 0.01 or more, not 0"),
+        ("RETRY_DELAYS", "[604801]", "XQUEUE_RETRY_DELAYS[0]: must be 604800 or less, not 604801"),
+        ("XQUEUES", '{"a": null, "openedx": "grader"}', "XQUEUE_XQUEUES[openedx]: must be a valid URL, not 'grader'"),
+        ("XQUEUES", '{"parked": null}', "XQUEUE_XQUEUES[parked]: the queue name 'parked' is taken by XQueue itself"),
+        ("XQUEUES", '{"": null}', "XQUEUE_XQUEUES[]: the queue name '' is empty or has unprintable characters"),
+        (
+            "XQUEUES",
+            '{"a\\u0000b": null}',
+            "XQUEUE_XQUEUES['a\\x00b']: the queue name 'a\\x00b' is empty or has unprintable characters",
+        ),
+        ("QUEUE_OPTIONS", '{"a": {"speed": 1}}', "XQUEUE_QUEUE_OPTIONS[a][speed]: is no option"),
+        ("QUEUE_OPTIONS", '{"a": 3}', "XQUEUE_QUEUE_OPTIONS[a]: must be a map, not 3"),
+    ],
+)
+def test_of_a_map_or_list_only_the_wrong_part_is_shown(
+    key: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refusal(monkeypatch, **{key: value}) == said
+
+
+def test_a_map_of_accounts_that_is_none_is_shown_how_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = 'XQUEUE_USERS: must be a map, such as {"lms": "password"} (the value is a secret and not shown)'
+    assert refusal(monkeypatch, USERS="[]") == said
 
 
 def test_a_queue_name_too_long_for_rabbitmq_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +90,7 @@ def test_a_value_of_the_file_is_shown_as_it_stands_there(tmp_path: Path, monkeyp
 
 def test_every_wrong_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     text = refusal(monkeypatch, PORT="x", LOG_LEVEL="loud", MAX_FILES="-1")
-    assert {line.split(":")[0] for line in text.split("\n")} == {"PORT", "LOG_LEVEL", "MAX_FILES"}
+    assert {line.split(":")[0] for line in text.split("\n")} == {"XQUEUE_PORT", "XQUEUE_LOG_LEVEL", "XQUEUE_MAX_FILES"}
 
 
 def test_no_rung_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 
 from broker_setup.settings import Settings
-from deploy.local.environment import defaults, secrets_of
+from deploy.local.environment import OPERATOR_KEYS, defaults, operator_environment, secrets_of
 
 
 def test_by_default_one_account_and_the_queue_of_tutors_hello_world(tmp_path: Path) -> None:
@@ -32,3 +33,36 @@ def test_secrets_are_made_once_and_are_their_owners_alone(tmp_path: Path) -> Non
     assert first.secret_key != first.password
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def sourced(file: Path, name: str) -> str:
+    script = '. "$1"; printenv "$2"'
+    command = ["sh", "-c", script, "sh", str(file), name]
+    return subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_operators_file_is_private_and_gives_a_shell_what_the_processes_were_told(tmp_path: Path) -> None:
+    odd = "amqp://u:it's $HOME`id`@127.0.0.1/"
+    told = {"XQUEUE_AMQP_URL": odd, "XQUEUE_XQUEUES": '{"open edx": null}', "XQUEUE_PORT": "1", "OTHER": "x"}
+    with operator_environment(tmp_path, told) as file:
+        assert file == tmp_path / "environment"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert sourced(file, "XQUEUE_AMQP_URL") == f"{odd}\n"
+        assert sourced(file, "XQUEUE_XQUEUES") == '{"open edx": null}\n'
+        assert "XQUEUE_PORT" not in file.read_text()
+        assert "OTHER" not in file.read_text()
+
+
+def test_the_operators_file_goes_with_the_stack(tmp_path: Path) -> None:
+    with operator_environment(tmp_path, {"XQUEUE_XQUEUES": "{}"}) as file:
+        pass
+    assert not file.exists()
+
+
+def test_the_operators_file_names_a_settings_file_that_every_folder_finds(tmp_path: Path) -> None:
+    with operator_environment(tmp_path, {"XQUEUE_CFG": "xqueue.yml"}) as file:
+        assert sourced(file, "XQUEUE_CFG") == f"{Path('xqueue.yml').resolve()}\n"
+
+
+def test_what_the_operators_file_may_name_are_settings() -> None:
+    assert set(OPERATOR_KEYS) - {"CFG"} <= {name.upper() for name in Settings.model_fields}
