@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -125,18 +126,13 @@ def memory_alarm(node: PrivateNode) -> Iterator[None]:
         rabbitmqctl(node, "set_vm_memory_high_watermark", "0.4")
 
 
-def _state(pid: int) -> str:
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True)
-    return shown.stdout.strip()
-
-
 @contextlib.contextmanager
 def frozen(node: PrivateNode) -> Iterator[None]:
     pid = node._server.pid
     assert pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: _state(pid).startswith("T"), 5, "the broker did not stop")
+        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 5, "the broker did not stop")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
