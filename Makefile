@@ -6,7 +6,7 @@ BROKER ?=
 BROKER_MANAGEMENT ?=
 # extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; WORKERS=0 runs tests in one process
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 3
 
 VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT

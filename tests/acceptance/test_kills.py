@@ -9,6 +9,7 @@ import pytest
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
 from deploy.local.node import PrivateNode
 from tests.acceptance.conftest import Stack, running_stack
+from tests.support.broker import VHost
 from tests.support.fleet import Fleet, fleet, reply_to
 from tests.support.gateway import Client
 from tests.support.lms import FakeLMS
@@ -47,9 +48,18 @@ async def test_a_gateway_killed_with_fifty_leases_out_loses_nothing(stack: Stack
     assert delivered(stack.lms) == Counter(accepted)
 
 
-async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_nothing(stack: Stack) -> None:
-    headers = stack.headers(600)
-    async with stack.relay(), fleet(stack.gateway.url) as clients:
+async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_nothing(
+    vhost: VHost,
+    tmp_path: Path,
+) -> None:
+    # A poll whose gateway dies before it has answered loses its lease to nobody: that work waits until it runs out.
+    delay = {"XQUEUE_SUBMISSION_PROCESSING_DELAY": "0.1"}
+    async with (
+        running_stack(vhost.amqp_url, tmp_path, **delay) as stack,
+        stack.relay(),
+        fleet(stack.gateway.url) as clients,
+    ):
+        headers = stack.headers(600)
         graders = asyncio.create_task(
             clients.grade_until(lambda: submitting.done() and set(submitting.result()) <= set(delivered(stack.lms))),
         )
