@@ -114,7 +114,7 @@ class LmsCalls:
 
     async def _waiting(self, queue: str, *, within: float) -> int:
         try:
-            return await self._counts.after_submit(queue, within=within)
+            return max(1, await self._counts.of(queue, within=within))
         except BrokerUnavailableError:
             # The submission is safe, which is what 0 promises; the number is only for show.
             return 1

@@ -81,7 +81,6 @@ class CourseQueue:
         clock: Callable[[], float] = time,
     ) -> None:
         self.name = name
-        self.handed_out = 0  # so far, for whoever counts
         self._ledger = ledger
         self._state = ledger.state
         self._sealer = sealer
@@ -244,7 +243,6 @@ class CourseQueue:
                     attempt=self._attempt(waiting),
                 )
                 if await self._ledger.record(event):
-                    self.handed_out += 1
                     return Handout(submission, key, event.expires_at)
             except BadReturnAddressError as error:
                 log.warning("submission %s: parked: %s", submission.uuid, error)

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from time import monotonic
 from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel
@@ -17,7 +15,6 @@ from gateway.leasing.course_queue import CourseQueue
 T = TypeVar("T")
 
 ANSWER_SECONDS = 2.0
-RECENT_SECONDS = 0.1
 
 
 class Coalesced(Generic[T]):
@@ -48,16 +45,6 @@ def _look_at_its_error(call: asyncio.Task[T]) -> None:
         call.exception()
 
 
-@dataclass
-class _Recent:
-    """What the broker said at `at` (monotonic), and what this gateway has done to the number since."""
-
-    at: float
-    count: int
-    handed_out: int
-    submitted: int = 0
-
-
 class WaitingCount:
     """Counts the unleased submissions of each course queue."""
 
@@ -67,7 +54,6 @@ class WaitingCount:
         self._queues = queues
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
-        self._recent: dict[str, _Recent] = {}
         self._counts = {name: Coalesced(self._asking(name)) for name in queues}
 
     async def of(self, queue: str, *, within: float = ANSWER_SECONDS) -> int:
@@ -79,20 +65,6 @@ class WaitingCount:
         except TimeoutError:
             raise BrokerUnavailableError("the broker does not say in time how long the queue is") from None
         return max(0, ready + self._queues[queue].waiting_here - self._state.superseded_in(queue))
-
-    async def after_submit(self, queue: str, *, within: float) -> int:
-        """Count what waits, the caller's new submission included; quickly, for it is only for show.
-
-        Under load the broker is asked ten times a second, and what this gateway did since is added.
-        """
-        recent = self._recent.get(queue)
-        if recent and monotonic() - recent.at < RECENT_SECONDS:
-            recent.submitted += 1
-            handed_out = self._queues[queue].handed_out - recent.handed_out
-            return max(1, recent.count + recent.submitted - handed_out)
-        count = max(1, await self.of(queue, within=within))
-        self._recent[queue] = _Recent(monotonic(), count, self._queues[queue].handed_out)
-        return count
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:

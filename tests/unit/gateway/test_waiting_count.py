@@ -154,7 +154,7 @@ class FakeBroker:
 
 def counts(broker: FakeBroker, waiting_here: int = 0, state: LedgerState | None = None) -> WaitingCount:
     link: Any = broker
-    queues: Any = {"openedx": SimpleNamespace(waiting_here=waiting_here, handed_out=0)}
+    queues: Any = {"openedx": SimpleNamespace(waiting_here=waiting_here)}
     return WaitingCount(link, queues, state or LedgerState(lambda queue: 2.0))
 
 
@@ -204,26 +204,3 @@ async def test_nobody_waits_longer_for_a_silent_broker_than_he_would_alone(monke
 
 
 # What a submit is told.
-
-
-async def test_many_submits_in_a_moment_ask_the_broker_once_and_count_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(module, "monotonic", lambda: now)
-    broker = FakeBroker(ready=5)
-    mine = counts(broker)
-    assert [await mine.after_submit("openedx", within=1) for _ in range(3)] == [5, 6, 7]
-    assert broker.asked == 1
-    broker.ready = 20
-    now += 1
-    assert await mine.after_submit("openedx", within=1) == 20
-    assert broker.asked == 2
-
-
-async def test_what_was_handed_out_since_the_broker_was_asked_is_not_told_to_a_submit() -> None:
-    mine = counts(FakeBroker(ready=3))
-    assert await mine.after_submit("openedx", within=1) == 3
-    queue: Any = mine._queues["openedx"]
-    queue.handed_out += 2
-    assert await mine.after_submit("openedx", within=1) == 2
-    queue.handed_out += 10
-    assert await mine.after_submit("openedx", within=1) == 1, "the caller's own waits at least"
