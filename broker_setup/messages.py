@@ -18,6 +18,11 @@ RETURN_HEADER = "xqueue-return"
 SUBMISSION_ID_HEADER = "xqueue-submission-id"
 ATTEMPT_HEADER = "xqueue-attempt"
 AMENDMENT_HEADER = "xqueue-amendment"
+REDRIVEN_HEADER = "xqueue-redriven"
+# Of a result that could not be delivered yet; with ATTEMPT_HEADER, what Tries holds.
+REFUSALS_HEADER = "xqueue-refusals"
+WAITS_HEADER = "xqueue-waits"
+FAILING_SINCE_HEADER = "xqueue-failing-since"
 
 # RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
 MAX_MESSAGE_BYTES = 15 * 1024 * 1024
@@ -60,18 +65,37 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a grader found: `body` is its reply byte for byte, `attempt` how often the callback was tried before.
+class Tries:
+    """How a result's callback went so far.
 
-    `amendment` is 0 for a submission's first result and counts those that correct it; two results of one submission
-    with the same amendment are the same to the LMS.
+    `made` callbacks were made and failed; the last `refused` of them were answered, with a refusal. It waited `waits`
+    times on a rung, also when it was not tried. The first failure was at `since` (seconds since the epoch; 0: none).
+    """
+
+    made: int = 0
+    refused: int = 0
+    waits: int = 0
+    since: int = 0
+
+
+NO_TRIES = Tries()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a grader found: `body` is its reply byte for byte; `tries` is about its callback.
+
+    `amendment` is 0 for a submission's first result and counts those that correct it, `redriven` counts how often an
+    operator sent it on its way again: two results of one submission with the same numbers are the same to the LMS.
     """
 
     submission: str
     body: bytes
     sealed_return: str
-    attempt: int = 0
+    tries: Tries = NO_TRIES
     amendment: int = 0
+    redriven: int = 0
+    graded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def submission_id_of(uuid: bytes) -> int:
@@ -122,7 +146,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         files=files,
         sealed_return=_text_header(message, RETURN_HEADER),
         submitted_at=message.timestamp or datetime.now(UTC),
-        attempt=_int_header(message, ATTEMPT_HEADER, default=1),
+        attempt=_count(message, ATTEMPT_HEADER, default=1),
     )
 
 
@@ -133,11 +157,10 @@ def encode_result(result: Result) -> Message:
         kind="xqueue.result",
         content_type="application/octet-stream",
         correlation_id=result.submission,
-        headers={
-            RETURN_HEADER: result.sealed_return,
-            ATTEMPT_HEADER: result.attempt,
-            AMENDMENT_HEADER: result.amendment,
-        },
+        headers={RETURN_HEADER: result.sealed_return}
+        # What is 0 is left out: most results are delivered at once.
+        | {name: count for name, count in _counts(result).items() if count},
+        timestamp=result.graded_at,
     )
 
 
@@ -147,9 +170,29 @@ def decode_result(message: AbstractIncomingMessage) -> Result:
         submission=_correlation_id(message),
         body=message.body,
         sealed_return=_text_header(message, RETURN_HEADER),
-        attempt=_int_header(message, ATTEMPT_HEADER, default=0),
-        amendment=_int_header(message, AMENDMENT_HEADER, default=0),
+        tries=_tries(message),
+        amendment=_count(message, AMENDMENT_HEADER),
+        redriven=_count(message, REDRIVEN_HEADER),
+        graded_at=message.timestamp or datetime.now(UTC),
     )
+
+
+def _counts(result: Result) -> dict[str, int]:
+    return {
+        AMENDMENT_HEADER: result.amendment,
+        REDRIVEN_HEADER: result.redriven,
+        ATTEMPT_HEADER: result.tries.made,
+        REFUSALS_HEADER: result.tries.refused,
+        WAITS_HEADER: result.tries.waits,
+        FAILING_SINCE_HEADER: result.tries.since,
+    }
+
+
+def _tries(message: AbstractIncomingMessage) -> Tries:
+    made, refused, waits, since = (
+        _count(message, name) for name in (ATTEMPT_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER)
+    )
+    return Tries(made, refused, waits, since) if made or waits else NO_TRIES
 
 
 def _message(
@@ -194,7 +237,7 @@ def _text_header(message: AbstractIncomingMessage, name: str) -> str:
     return value
 
 
-def _int_header(message: AbstractIncomingMessage, name: str, *, default: int) -> int:
+def _count(message: AbstractIncomingMessage, name: str, *, default: int = 0) -> int:
     value = message.headers.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise BadMessageError(f"the header {name} is not a count: {value!r}", message.body)

@@ -140,7 +140,10 @@ class Settings(BaseSettings):
     requests_basic_auth: Annotated[BasicAuth, BeforeValidator(_pair)] | None = None
     # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
     retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
-    callback_concurrency: Annotated[int, Field(gt=0, le=1000)] = 64  # callbacks under way at once
+    max_number_of_failures: Annotated[int, Field(gt=0)] = 5  # refusals until a result is parked
+    callback_max_age: Annotated[float, Field(gt=0)] = 3 * 24 * 3600.0  # seconds of failing until a result is parked
+    callback_concurrency: Annotated[int, Field(gt=0, le=5000)] = 256  # results at hand at once
+    callback_concurrency_per_origin: Annotated[int, Field(gt=0, le=1000)] = 32  # callbacks under way to one LMS
 
     # xqueue-broker
     retired_message: Annotated[str, Field(min_length=1)] = (

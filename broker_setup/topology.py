@@ -24,7 +24,7 @@ CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 # Retention goes by whole segments and always keeps the last one, so they are small.
 LEDGER_SEGMENT_BYTES = 10_000_000
 
-Arguments = Mapping[str, str | int]
+Arguments = Mapping[str, str | int | bool]
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,14 @@ def topology(
             Queue(
                 RESULTS_QUEUE,
                 "graded results on their way to the LMS",
+                # One relay works and the others stand by: only then do the results of one callback URL keep their
+                # order, and an LMS has one relay's callbacks to bear.
                 _arguments(
-                    {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)},
+                    {
+                        "x-delivery-limit": DELIVERY_LIMIT,
+                        "x-single-active-consumer": True,
+                        **_dead_letters_to("", RESULTS_PARKED),
+                    },
                 ),
             ),
             *(_rung(delay) for delay in sorted(set(retry_delays))),
@@ -170,5 +176,5 @@ def _dead_letters_to(exchange: str, routing_key: str) -> dict[str, str | int]:
     }
 
 
-def _arguments(arguments: Mapping[str, str | int]) -> Arguments:
+def _arguments(arguments: Arguments) -> Arguments:
     return MappingProxyType({"x-queue-type": "quorum", **arguments})

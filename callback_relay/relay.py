@@ -1,22 +1,24 @@
 """The relay: results in from the broker, callbacks out to the LMS, and each result settled by one verdict.
 
-It keeps nothing that the broker doesn't have, except which submissions it delivered lately (repeats.py). Several
-relays may run beside each other.
+It keeps nothing that the broker doesn't have, except who stands where in line and what was delivered lately
+(lines.py). One relay works at a time; others stand by.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+import random
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import replace
-from time import time
+from dataclasses import dataclass, replace
+from time import monotonic, time
+from typing import Any
 
 from aio_pika import Message
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelInvalidStateError, ChannelNotFoundEntity
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
-from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
+from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Undeliverable
@@ -27,29 +29,43 @@ from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import RESULTS_PARKED, retry_queue
 from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
-from callback_relay.repeats import Repeats, Standing
+from callback_relay.consumer import Consumer
+from callback_relay.job import Identity, Job
+from callback_relay.ladder import Ladder
+from callback_relay.schedule import Order, Post, Schedule, Settle
 from callback_relay.verdict import (
-    AlreadyDelivered,
     Delivered,
     GiveBack,
-    NoCallback,
+    Kind,
+    Outcome,
     Park,
+    Patience,
     Repeat,
     Retry,
-    UnderWay,
     Verdict,
     judge,
+    kind_of,
 )
 
 log = logging.getLogger(__name__)
 
-# Between two tries to consume, and before a result goes back that the broker would take nowhere else.
+# How often the schedule looks at the clock.
+TICK_SECONDS = 1.0
+# Before a result goes back that the broker would take nowhere else.
 PAUSE_SECONDS = 1.0
 # What callbacks under way get at the end; a process manager's patience is 10 s or more.
 STOP_GRACE_SECONDS = 4.0
-LAST_CALL_SECONDS = 2.0
+
+
+@dataclass(eq=False, slots=True)
+class Delivery(Job):
+    """A job with what it takes to do it."""
+
+    message: AbstractIncomingMessage
+    result: Result
+    callback: Callback
 
 
 class Relay:
@@ -69,9 +85,23 @@ class Relay:
         )
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
-        self._repeats = Repeats()
-        self._ladder = settings.retry_delays
-        self._concurrency = settings.callback_concurrency
+        self._ladder = Ladder(settings.retry_delays)
+        self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
+        # Chance for spreading load needs no cryptographic randomness.
+        self._chance = random.random
+        self._schedule: Schedule[Delivery] = Schedule(
+            self._ladder,
+            room=settings.callback_concurrency,
+            per_origin=settings.callback_concurrency_per_origin,
+            chance=self._chance,
+        )
+        self._consumer = Consumer(
+            self._source,
+            prefetch=settings.callback_concurrency,
+            others=(RESULTS_PARKED, *map(retry_queue, self._ladder.delays)),
+            received=self._received,
+            lost=lambda: self._schedule.lost(monotonic()),
+        )
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -83,111 +113,106 @@ class Relay:
         """Deliver results until `stop`; a broker that is away, or comes back, is no reason to end."""
         tolerate_ill_made_properties()
         async with supervised(self._source, self._sink), self._poster:
-            consuming = asyncio.create_task(self._keep_consuming(), name="consume results")
+            consuming = asyncio.create_task(self._consumer.run(), name="consume results")
+            ticking = asyncio.create_task(self._tick(), name="schedule")
             noting = asyncio.create_task(self._notes.run(), name="ledger notes")
             stopping = asyncio.create_task(self._stopping.wait(), name="wait for stop")
             try:
-                await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({consuming, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                consuming.cancel()
-                stopping.cancel()
-                await asyncio.wait({consuming, stopping})
+                self._stopping.set()
+                for task in (consuming, ticking, stopping):
+                    task.cancel()
+                await asyncio.wait({consuming, ticking, stopping})
                 await self._finish()
                 noting.cancel()
                 await asyncio.wait({noting})
-                await _quietly(self._notes.flush())
-            if not consuming.cancelled():
-                consuming.result()  # only a mistake of ours ends it: let that be seen
+                with suppress(*CONNECTION_ERRORS):
+                    await self._notes.flush()
+            for task in (consuming, ticking):
+                if not task.cancelled():
+                    task.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")
 
-    async def _keep_consuming(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            await self._source.wait_up()
-            try:
-                await self._consume()
-            except (XQueueError, *CONNECTION_ERRORS) as error:
-                log.error("can't consume %s: %s", RESULTS_QUEUE, error)  # noqa: TRY400 - the text says it all
-            except asyncio.CancelledError:
-                # aiormq cancels what waits on a connection that goes away; only a real cancel is counted.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
+            self._obey(self._schedule.tick(monotonic()))
 
-    async def _consume(self) -> None:
-        """Consume on a channel of its own until that is over; what was delivered on it is then void."""
-        channel = await self._source.channel(prefetch=self._concurrency)
-        over = asyncio.Event()
-        channel.close_callbacks.add(lambda *_: over.set())
-        await self._check_queues(channel)
-        # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
-        queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-        tag = await queue.consume(self._on_delivery)
-        log.info("consuming %s, up to %d callbacks at once", RESULTS_QUEUE, self._concurrency)
+    def _received(self, message: AbstractIncomingMessage) -> None:
         try:
-            await over.wait()
-        except asyncio.CancelledError:
-            # Stopping: nothing new, while what is under way can still be acked on this channel.
-            await _quietly(queue.cancel(tag))
-            raise
-        await _quietly(channel.close())
-
-    async def _check_queues(self, channel: AbstractChannel) -> None:
-        for name in (RESULTS_QUEUE, RESULTS_PARKED, *(retry_queue(delay) for delay in self._ladder)):
-            try:
-                await channel.declare_queue(name, passive=True)
-            except ChannelNotFoundEntity as error:
-                raise BrokerUnavailableError(f"queue {name!r} is missing: run `xqueue-broker declare`") from error
-
-    async def _on_delivery(self, message: AbstractIncomingMessage) -> None:
-        # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
-        task = asyncio.create_task(self._handle(message))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    async def _handle(self, message: AbstractIncomingMessage) -> None:
-        """Take one delivery from its arrival to its end."""
-        origin = "-"
-        try:
-            result, callback = self._read(message)
-            origin = callback.origin
-            verdict = await self._deliver(result, callback)
+            delivery = self._read(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            verdict = judge(NoCallback(str(error)), 0, self._ladder)
+            self._start(self._settle(message, Park(str(error))))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
-            verdict = Park(f"unexpected error: {type(error).__name__}")
-        await self._settle(message, verdict, origin)
+            self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}")))
+        else:
+            self._obey(self._schedule.arrive(delivery, monotonic()))
 
-    def _read(self, message: AbstractIncomingMessage) -> tuple[Result, Callback]:
+    def _read(self, message: AbstractIncomingMessage) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message)
         address = self._sealer.open(result.sealed_return, result.submission)
-        return result, callback_for(result, address.lms_header)
+        callback = callback_for(result, address.lms_header)
+        return Delivery(
+            identity=Identity.of(result),
+            url=str(callback.url),
+            origin=callback.origin,
+            tries=result.tries,
+            graded_at=result.graded_at.timestamp(),
+            message=message,
+            result=result,
+            callback=callback,
+        )
 
-    async def _deliver(self, result: Result, callback: Callback) -> Verdict:
-        """Post `callback` unless it is a repeat; return what is to become of the result."""
-        match self._repeats.begin(result.submission, result.amendment):
-            case Standing.DELIVERED:
-                return judge(AlreadyDelivered(), result.attempt, self._ladder)
-            case Standing.UNDER_WAY:
-                return judge(UnderWay(), result.attempt, self._ladder)
-            case Standing.NEW:
-                pass
-        delivered = False
+    def _obey(self, orders: Iterable[Order[Delivery]]) -> None:
+        for order in orders:
+            match order:
+                case Post(delivery):
+                    # What is not begun when we stop goes back to the queue with its channel.
+                    if not self._stopping.is_set():
+                        self._start(self._deliver(delivery))
+                case Settle(delivery, verdict):
+                    self._start(self._settle(delivery.message, verdict, delivery.origin, level=logging.DEBUG))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
+        task = asyncio.create_task(coroutine)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Make one callback, and settle its result."""
+        kind = Kind.FAILED
         try:
-            verdict = judge(await self._poster.post(callback), result.attempt, self._ladder)
-            delivered = verdict == Delivered()
-        finally:
-            self._repeats.end(result.submission, result.amendment, delivered=delivered)
-        if delivered:
-            self._notes.note(LedgerDelivered(time(), bytes.fromhex(result.submission), result.attempt + 1))
-        return verdict
+            outcome: Outcome = await self._poster.post(delivery.callback)
+            kind = kind_of(outcome)
+            verdict = judge(outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance())
+        except Exception as error:  # a mistake of ours, as above
+            log.exception("submission %s: unexpected error", delivery.identity.submission)
+            verdict = Park(f"unexpected error: {type(error).__name__}")
+        self._end(delivery, kind, verdict)
+        if verdict == Delivered():
+            submission, tries = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1
+            self._notes.note(LedgerDelivered(time(), submission, tries))
+        await self._settle(delivery.message, verdict, delivery.origin)
 
-    async def _settle(self, message: AbstractIncomingMessage, verdict: Verdict, origin: str) -> None:
+    def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict) -> None:
+        breaker = self._schedule.paces[delivery.origin].breaker
+        before = breaker.is_closed
+        self._obey(self._schedule.ended(delivery, kind, verdict, monotonic()))
+        if before and not breaker.is_closed:
+            log.warning(
+                "%s fails again and again: its results go up the ladder, with a probe now and then", delivery.origin
+            )
+        elif breaker.is_closed and not before:
+            log.warning("%s is back", delivery.origin)
+
+    async def _settle(
+        self, message: AbstractIncomingMessage, verdict: Verdict, origin: str = "-", *, level: int = logging.INFO
+    ) -> None:
         """End the delivery as `verdict` says: the one place that acks and nacks.
 
         A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none.
@@ -197,15 +222,15 @@ class Relay:
             return
         try:
             match verdict:
-                case Retry(delay, attempt):
-                    again = replace(decode_result(message), attempt=attempt)
+                case Retry(delay, tries):
+                    again = replace(decode_result(message), tries=tries)
                     await self._put(encode_result(again), retry_queue(delay))
                 case Park(reason):
                     await self._put(parked_copy(message, reason), RESULTS_PARKED)
                     self._note_parked(message, reason)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
-        _tell(message, verdict, origin)
+        _tell(message, verdict, origin, level)
         try:
             if isinstance(verdict, GiveBack):
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -241,23 +266,16 @@ def _is_void(message: AbstractIncomingMessage) -> bool:
         return True
 
 
-async def _quietly(call: Awaitable[object]) -> None:
-    """Make a last call on a channel that may be gone already."""
-    with suppress(*CONNECTION_ERRORS):
-        async with asyncio.timeout(LAST_CALL_SECONDS):
-            await call
-
-
-def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str) -> None:
-    """Log how a delivery ended, with nothing of the reply and no path of the URL."""
+def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
+    """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
     submission = message.correlation_id
     match verdict:
         case Delivered():
             log.debug("submission %s: delivered to %s", submission, origin)
         case Repeat():
             log.info("submission %s: repeat, delivered to %s before", submission, origin)
-        case Retry(delay, attempt, reason):
-            log.info("submission %s: %s: %s; try %d in %g s", submission, origin, reason, attempt + 1, delay)
+        case Retry(delay, tries, reason):
+            log.log(level, "submission %s: %s: %s; try %d in %g s", submission, origin, reason, tries.made + 1, delay)
         case Park(reason):
             log.warning("submission %s: %s: parked: %s", submission, origin, reason)
         case GiveBack(reason):

@@ -3,21 +3,26 @@
 docs/reference/relay.md is the same table for people.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from http import HTTPStatus
 
-# An attempt comes back from the broker in a header that an AMQP grader may have written: never count beyond this.
-MAX_ATTEMPT = 1_000_000
+from broker_setup.messages import Tries
+from callback_relay.ladder import Ladder
 
-_REFUSED = ", and redirects are not followed"
+# A count comes back from the broker in a header that an AMQP grader may have written: never count beyond this.
+MAX_COUNT = 1_000_000
+
+# The LMS is there and may change its mind: 408 and 425 ask to be tried again, 429 too.
+_TEMPORARY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The LMS answered the callback with this HTTP status."""
+    """The LMS answered the callback with this HTTP status, and asked to wait `retry_after` seconds if it did."""
 
     status: int
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,20 @@ class NoCallback:
 
 
 @dataclass(frozen=True)
-class AlreadyDelivered:
-    """A result of the same submission was delivered before."""
+class NotAllowed:
+    """The callback goes where callbacks must not go."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
-class UnderWay:
-    """A result of the same submission is being posted at this moment."""
+class BadReply:
+    """The LMS would drop what the student waits for."""
+
+    reason: str
 
 
-Outcome = Answered | NoAnswer | NoCallback | AlreadyDelivered | UnderWay
+Outcome = Answered | NoAnswer | NoCallback | NotAllowed | BadReply
 
 
 @dataclass(frozen=True)
@@ -59,18 +68,19 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Retry:
-    """Wait on the rung of `delay` seconds, then be tried again as `attempt`."""
+    """Wait on the rung of `delay` seconds, then be tried again, with `tries` in the headers."""
 
     delay: float
-    attempt: int
+    tries: Tries
     reason: str
 
 
 @dataclass(frozen=True)
 class Park:
-    """Wait for an operator."""
+    """Wait for an operator; `tell` the student that there will be no result."""
 
     reason: str
+    tell: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,25 +93,75 @@ class GiveBack:
 Verdict = Delivered | Repeat | Retry | Park | GiveBack
 
 
-def judge(outcome: Outcome, attempt: int, ladder: Sequence[float]) -> Verdict:
-    """Return what follows from `outcome`, where `attempt` tries failed before and `ladder` holds the rungs' seconds."""
+class Kind(Enum):
+    """What an outcome says of the LMS."""
+
+    DELIVERED = auto()
+    REFUSED = auto()  # it is well, and does not want this result
+    FAILED = auto()  # it is not well, or not reached: any result might fare so
+    HOPELESS = auto()  # it was not asked
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a result is given up: after so many refusals, or failing for so many seconds."""
+
+    refusals: int
+    seconds: float
+
+
+def kind_of(outcome: Outcome) -> Kind:
+    """Sort an outcome."""
     match outcome:
         case Answered(HTTPStatus.OK):
-            return Delivered()
-        case AlreadyDelivered():
-            return Repeat()
-        case NoCallback(reason):
-            return Park(reason)
-        case UnderWay():
-            # It was not tried, so no try is counted.
-            return Retry(min(ladder), attempt, "another result of this submission is under way")
+            return Kind.DELIVERED
+        case Answered(status) if status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Kind.FAILED
+        case Answered():
+            return Kind.REFUSED
+        case NoAnswer():
+            return Kind.FAILED
+        case NoCallback() | NotAllowed() | BadReply():
+            return Kind.HOPELESS
+
+
+def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *, now: float, chance: float) -> Verdict:
+    """Return what follows from `outcome` at `now` (seconds since the epoch), where `tries` went before it.
+
+    `chance` is a random number below 1, for the rung.
+    """
+    kind = kind_of(outcome)
+    if kind is Kind.DELIVERED:
+        return Delivered()
+    reason = reason_of(outcome)
+    if kind is Kind.HOPELESS:
+        return Park(reason, tell=isinstance(outcome, BadReply))
+    tries = Tries(
+        made=min(tries.made + 1, MAX_COUNT),
+        refused=min(tries.refused + 1, MAX_COUNT) if kind is Kind.REFUSED else 0,
+        waits=tries.waits,
+        since=tries.since or int(now),
+    )
+    if tries.refused >= patience.refusals:
+        return Park(reason)
+    if now - tries.since > patience.seconds:
+        return Park(f"{reason}; failing for {(now - tries.since) / 3600:.1f} h")
+    asked = outcome.retry_after if isinstance(outcome, Answered) else None
+    return untried(reason, tries, ladder, chance, at_least=asked or 0)
+
+
+def untried(reason: str, tries: Tries, ladder: Ladder, chance: float, *, at_least: float = 0) -> Retry:
+    """Send a result up the ladder; of itself that is no try."""
+    waited = replace(tries, waits=min(tries.waits + 1, MAX_COUNT))
+    return Retry(ladder.after(tries.waits, chance, at_least=at_least), waited, reason)
+
+
+def reason_of(outcome: Outcome) -> str:
+    """Say in a few words what happened."""
+    match outcome:
+        case Answered(status) if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            return f"answered {status}, and redirects are not followed"
         case Answered(status):
-            reason = f"answered {status}{_REFUSED if _is_redirect(status) else ''}"
-        case NoAnswer(reason):
-            pass
-    # The last rung repeats for ever: nothing that failed is given up here.
-    return Retry(ladder[min(attempt, len(ladder) - 1)], min(attempt + 1, MAX_ATTEMPT), reason)
-
-
-def _is_redirect(status: int) -> bool:
-    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+            return f"answered {status}"
+        case NoAnswer(reason) | NoCallback(reason) | NotAllowed(reason) | BadReply(reason):
+            return reason

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from zlib import crc32
 
 from aiohttp import web
 
 LOOPBACK = "127.0.0.1"
+BLOCK = "block-v1:a@problem+block@b"
 # Above the largest message that a broker takes, urlencoded at worst.
 _LARGEST_BODY = 64 * 1024 * 1024
 
@@ -78,14 +80,13 @@ class FakeLMS:
     def origin(self) -> str:
         return f"http://{LOOPBACK}:{self._port}"
 
-    def callback_url(
-        self, path: str = "/courses/course-v1:X+Y+Z/xqueue/7/block-v1:a@problem+block@b/score_update"
-    ) -> str:
+    def callback_url(self, path: str) -> str:
         return f"{self.origin}{path}"
 
     def header(self, lms_key: str = "key", *, path: str | None = None, queue: str = "openedx") -> str:
-        """Make an xqueue_header as an LMS sends it."""
-        url = self.callback_url(path) if path else self.callback_url()
+        """Make an xqueue_header as an LMS sends it; each key has a callback URL of its own, or that of `path`."""
+        student = crc32(lms_key.encode(errors="surrogatepass"))
+        url = self.callback_url(path or f"/courses/course-v1:X+Y+Z/xqueue/{student}/{BLOCK}/score_update")
         return json.dumps({"lms_callback_url": url, "lms_key": lms_key, "queue_name": queue})
 
     def next_answers(self, *answers: Answer | int) -> None:

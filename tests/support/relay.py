@@ -14,14 +14,14 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.declare import declare
-from broker_setup.messages import Result, encode_result
+from broker_setup.messages import NO_TRIES, Result, Tries, encode_result
 from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from callback_relay.relay import Relay
 
 SECRET = "a secret of the tests, long enough for a key"
-RUNGS = (0.1, 0.3)
+RUNGS = (0.1, 0.2, 0.4)
 REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
 
 
@@ -45,12 +45,13 @@ class Results:
         *,
         submission: str | None = None,
         sealed: str | None = None,
-        attempt: int = 0,
+        tries: Tries = NO_TRIES,
+        amendment: int = 0,
     ) -> str:
         """Publish one result as a gateway or an AMQP grader does; return the submission's uuid."""
         uuid = submission or uuid4().hex
         sealed = sealed if sealed is not None else self.sealer.seal(ReturnAddress(uuid, lms_header))
-        await self.put_message(encode_result(Result(uuid, body, sealed, attempt)))
+        await self.put_message(encode_result(Result(uuid, body, sealed, tries, amendment)))
         return uuid
 
     async def put_message(self, message: aio_pika.Message) -> None:
@@ -147,6 +148,7 @@ async def relay_process(settings: Settings, log: Path) -> AsyncIterator[RelayPro
         "XQUEUE_RETRY_DELAYS": str(list(settings.retry_delays)),
         "XQUEUE_REQUESTS_TIMEOUT": str(settings.requests_timeout),
         "XQUEUE_CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
+        "XQUEUE_CALLBACK_CONCURRENCY_PER_ORIGIN": str(settings.callback_concurrency_per_origin),
     }
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

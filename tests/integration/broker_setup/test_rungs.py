@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.connection import Link, supervised
-from broker_setup.messages import Result, decode_result, encode_result
+from broker_setup.messages import Result, Tries, decode_result, encode_result
 from broker_setup.publisher import Publisher
 from broker_setup.topology import RESULTS_QUEUE, retry_queue
 from tests.support.broker import VHost
@@ -16,7 +17,15 @@ from tests.support.waiting import eventually
 
 
 async def test_a_result_comes_straight_back_after_the_delay_as_it_was(declared: VHost) -> None:
-    sent = Result(UUID, "\r\n \N{GRINNING FACE}".encode() + b"\xff", "sealed", attempt=3)
+    sent = Result(
+        UUID,
+        "\r\n \N{GRINNING FACE}".encode() + b"\xff",
+        "sealed",
+        Tries(made=3, refused=1, waits=4, since=1_700_000_000),
+        amendment=2,
+        redriven=1,
+        graded_at=datetime(2025, 1, 31, 12, tzinfo=UTC),
+    )
     link = Link(declared.amqp_url, "rungs")
     async with supervised(link), asyncio.timeout(30):
         await link.wait_up()

@@ -7,7 +7,7 @@ import pika
 import pytest
 from aio_pika import Message
 
-from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, encode_result
+from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
 from broker_setup.parked import PARKED_REASON_HEADER
 from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.settings import Settings
@@ -92,7 +92,7 @@ async def test_a_count_of_tries_from_a_stranger_does_no_harm(
 ) -> None:
     lms.next_answers(500)
     async with running_relay(settings):
-        await results.put(lms.header(), attempt=2**63 - 1)
+        await results.put(lms.header(), tries=Tries(2**63 - 1, 2**63 - 1, 2**63 - 1, 2**63 - 1))
         await lms.wait_accepted(1)
 
 

@@ -19,6 +19,7 @@ from broker_setup.messages import (
     SUBMISSION_ID_HEADER,
     Result,
     Submission,
+    Tries,
     decode_result,
     decode_submission,
     encode_result,
@@ -42,12 +43,16 @@ submissions = st.builds(
     submitted_at=moments,
     attempt=st.integers(min_value=1, max_value=2**31),
 )
+counts = st.integers(min_value=0, max_value=2**31)
 results = st.builds(
     Result,
     submission=uuids,
     body=st.one_of(st.binary(), st.just(AWKWARD.encode())),
     sealed_return=st.text(alphabet=st.characters(codec="ascii")),
-    attempt=st.integers(min_value=0, max_value=2**31),
+    tries=st.builds(Tries, made=st.integers(min_value=1, max_value=2**31), refused=counts, waits=counts, since=counts),
+    amendment=counts,
+    redriven=counts,
+    graded_at=moments,
 )
 
 
@@ -113,7 +118,8 @@ def test_a_message_that_no_broker_takes_is_refused_before_it_is_sent() -> None:
 
 def test_a_graders_message_needs_no_more_than_the_two_things_it_copied() -> None:
     bare = delivery(body=b'{"correct": true}', correlation_id=UUID, headers={RETURN_HEADER: b"sealed"})
-    assert decode_result(bare) == Result(UUID, b'{"correct": true}', "sealed", attempt=0)
+    result = decode_result(bare)
+    assert result == Result(UUID, b'{"correct": true}', "sealed", graded_at=result.graded_at)
 
 
 BODY = b'{"xqueue_body": "x"}'

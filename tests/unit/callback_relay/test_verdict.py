@@ -1,55 +1,106 @@
+"""Every verdict, as docs/reference/relay.md has them."""
+
 import pytest
 
+from broker_setup.messages import NO_TRIES, Tries
+from callback_relay.ladder import Ladder
 from callback_relay.verdict import (
-    MAX_ATTEMPT,
-    AlreadyDelivered,
+    MAX_COUNT,
     Answered,
+    BadReply,
     Delivered,
+    Kind,
     NoAnswer,
     NoCallback,
+    NotAllowed,
     Outcome,
     Park,
-    Repeat,
+    Patience,
     Retry,
-    UnderWay,
     Verdict,
     judge,
+    kind_of,
+    untried,
 )
 
-LADDER = (1.0, 5.0, 30.0)
-REFUSED = "answered 302, and redirects are not followed"
+LADDER = Ladder((1.0, 5.0, 30.0))
+PATIENCE = Patience(refusals=3, seconds=3600)
+NOW = 1_700_000_000.0
+AGO = int(NOW) - 100
+LONG_AGO = int(NOW) - 3601
+HIGH, LOW = 0.99, 0.01
+REFUSED_302 = "answered 302, and redirects are not followed"
+
+
+def failed(made: int, refused: int = 0, since: int = AGO, waits: int | None = None) -> Tries:
+    return Tries(made, refused, made if waits is None else waits, since)
+
+
+def first(refused: int = 0) -> Tries:
+    return failed(1, refused, int(NOW))
+
 
 TABLE = [
-    (Answered(200), 0, Delivered()),
-    (Answered(200), 9, Delivered()),
-    (Answered(201), 0, Retry(1, 1, "answered 201")),
-    (Answered(302), 0, Retry(1, 1, REFUSED)),
-    (Answered(400), 0, Retry(1, 1, "answered 400")),
-    (Answered(404), 1, Retry(5, 2, "answered 404")),
-    (Answered(429), 0, Retry(1, 1, "answered 429")),
-    (Answered(500), 0, Retry(1, 1, "answered 500")),
-    (Answered(500), 1, Retry(5, 2, "answered 500")),
-    (Answered(500), 2, Retry(30, 3, "answered 500")),
-    (Answered(500), 3, Retry(30, 4, "answered 500")),
-    (Answered(500), MAX_ATTEMPT, Retry(30, MAX_ATTEMPT, "answered 500")),
-    (NoAnswer("no connection"), 0, Retry(1, 1, "no connection")),
-    (NoAnswer("no answer"), 5, Retry(30, 6, "no answer")),
-    (NoCallback("forged"), 0, Park("forged")),
-    (NoCallback("forged"), 7, Park("forged")),
-    (AlreadyDelivered(), 0, Repeat()),
-    (UnderWay(), 2, Retry(1, 2, "another result of this submission is under way")),
+    # delivered, whatever was before
+    (Answered(200), NO_TRIES, Delivered()),
+    (Answered(200), failed(9, 2), Delivered()),
+    # refused: few tries, then parked
+    (Answered(404), NO_TRIES, Retry(1, first(1), "answered 404")),
+    (Answered(404), failed(1, 1), Retry(5, failed(2, 2), "answered 404")),
+    (Answered(404), failed(2, 2), Park("answered 404")),
+    (Answered(410), failed(2, 2), Park("answered 410")),
+    (Answered(400), NO_TRIES, Retry(1, first(1), "answered 400")),
+    (Answered(401), failed(2, 2), Park("answered 401")),
+    (Answered(403), failed(2, 2), Park("answered 403")),
+    (Answered(201), NO_TRIES, Retry(1, first(1), "answered 201")),
+    (Answered(204), failed(2, 2), Park("answered 204")),
+    (Answered(302), NO_TRIES, Retry(1, first(1), REFUSED_302)),
+    (Answered(302), failed(2, 2), Park(REFUSED_302)),
+    # only refusals in a row count: an LMS that comes back from an outage may refuse once
+    (Answered(404), failed(7), Retry(30, failed(8, 1), "answered 404")),
+    (Answered(500), failed(2, 2), Retry(30, failed(3), "answered 500")),
+    # failing: the whole ladder, its last rung again and again
+    (Answered(429), NO_TRIES, Retry(1, first(), "answered 429")),
+    (Answered(408), failed(1), Retry(5, failed(2), "answered 408")),
+    (Answered(425), failed(1), Retry(5, failed(2), "answered 425")),
+    (Answered(500), failed(1), Retry(5, failed(2), "answered 500")),
+    (Answered(503), failed(2), Retry(30, failed(3), "answered 503")),
+    (Answered(599), failed(50), Retry(30, failed(51), "answered 599")),
+    (NoAnswer("no connection"), NO_TRIES, Retry(1, first(), "no connection")),
+    (NoAnswer("no answer"), failed(5), Retry(30, failed(6), "no answer")),
+    (NoAnswer("no answer"), failed(MAX_COUNT), Retry(30, failed(MAX_COUNT), "no answer")),
+    # it waits as long as the LMS asks
+    (Answered(503, retry_after=6), NO_TRIES, Retry(30, first(), "answered 503")),
+    (Answered(429, retry_after=86400), NO_TRIES, Retry(30, first(), "answered 429")),
+    (Answered(503, retry_after=0), failed(2), Retry(30, failed(3), "answered 503")),
+    # untried waits count for the rung, not as tries
+    (NoAnswer("away"), failed(1, waits=2), Retry(30, failed(2, waits=3), "away")),
+    # until patience ends
+    (Answered(500), failed(9, since=LONG_AGO), Park("answered 500; failing for 1.0 h")),
+    (NoAnswer("away"), failed(9, since=1), Park("away; failing for 472222.2 h")),
+    # hopeless: at once
+    (NoCallback("forged"), NO_TRIES, Park("forged")),
+    (NotAllowed("not allowed"), failed(3), Park("not allowed")),
+    (BadReply("no JSON"), NO_TRIES, Park("no JSON", tell=True)),
 ]
 
 
-@pytest.mark.parametrize(("outcome", "attempt", "verdict"), TABLE)
-def test_each_outcome_has_its_verdict(outcome: Outcome, attempt: int, verdict: Verdict) -> None:
-    assert judge(outcome, attempt, LADDER) == verdict
+@pytest.mark.parametrize(("outcome", "tries", "verdict"), TABLE)
+def test_each_outcome_has_its_verdict(outcome: Outcome, tries: Tries, verdict: Verdict) -> None:
+    assert judge(outcome, tries, LADDER, PATIENCE, now=NOW, chance=HIGH) == verdict
 
 
-def test_one_rung_is_enough() -> None:
-    assert judge(NoAnswer("away"), 3, (7.0,)) == Retry(7, 4, "away")
+def test_by_chance_it_waits_on_the_rung_below() -> None:
+    verdict = judge(NoAnswer("away"), failed(2), LADDER, PATIENCE, now=NOW, chance=LOW)
+    assert isinstance(verdict, Retry)
+    assert verdict.delay == 5
 
 
 @pytest.mark.parametrize("status", [status for status in range(100, 600) if status != 200])
 def test_only_200_is_delivered(status: int) -> None:
-    assert isinstance(judge(Answered(status), 0, LADDER), Retry)
+    assert kind_of(Answered(status)) in {Kind.REFUSED, Kind.FAILED}
+    assert isinstance(judge(Answered(status), NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH), Retry)
+
+
+def test_a_wait_without_a_try_is_no_try_and_goes_up_the_ladder() -> None:
+    assert untried("busy", failed(1), LADDER, HIGH) == Retry(5, failed(1, waits=2), "busy")

@@ -1,0 +1,95 @@
+"""Keeps a consumer on the results queue, whatever becomes of the broker, its channels and the queue.
+
+The queue lets one consumer at a time have deliveries; the consumers of other relays stand by.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.errors import BrokerUnavailableError, XQueueError
+from broker_setup.topology import RESULTS_QUEUE
+
+log = logging.getLogger(__name__)
+
+# Between two tries to consume.
+PAUSE_SECONDS = 1.0
+LAST_CALL_SECONDS = 2.0
+
+
+class Consumer:
+    """Hands over deliveries, up to `prefetch` unsettled at a time; says when those at hand have become void."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        prefetch: int,
+        others: Sequence[str],
+        received: Callable[[AbstractIncomingMessage], None],
+        lost: Callable[[], None],
+    ) -> None:
+        """Consume once the queues `others` are there, too, to which results go from here."""
+        self._link = link
+        self._prefetch = prefetch
+        self._others = others
+        self._received = received
+        self._lost = lost
+
+    async def run(self) -> None:
+        """Consume until cancelled; deliveries at hand can still be settled after that."""
+        while True:
+            await self._link.wait_up()
+            try:
+                await self._consume()
+            except (XQueueError, *CONNECTION_ERRORS) as error:
+                log.error("can't consume %s: %s", RESULTS_QUEUE, error)  # noqa: TRY400 - the text says it all
+            except asyncio.CancelledError:
+                # aiormq cancels what waits on a connection that goes away; only a real cancel is counted.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+            self._lost()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _consume(self) -> None:
+        """Consume on a channel of its own until that is over; what was delivered on it is then void."""
+        channel = await self._link.channel(prefetch=self._prefetch)
+        over = asyncio.Event()
+        channel.close_callbacks.add(lambda *_: over.set())
+        await self._check_queues(channel)
+        # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
+        queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
+        tag = await queue.consume(self._on_message)
+        log.info("consuming %s, or standing by if another relay does", RESULTS_QUEUE)
+        try:
+            await over.wait()
+        except asyncio.CancelledError:
+            # Stopping: nothing new, while what is under way can still be acked on this channel.
+            await _quietly(queue.cancel(tag))
+            raise
+        await _quietly(channel.close())
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        self._received(message)
+
+    async def _check_queues(self, channel: AbstractChannel) -> None:
+        for name in (RESULTS_QUEUE, *self._others):
+            try:
+                await channel.declare_queue(name, passive=True)
+            except ChannelNotFoundEntity as error:
+                raise BrokerUnavailableError(f"queue {name!r} is missing: run `xqueue-broker declare`") from error
+
+
+async def _quietly(call: Awaitable[object]) -> None:
+    """Make a last call on a channel that may be gone already."""
+    with suppress(*CONNECTION_ERRORS):
+        async with asyncio.timeout(LAST_CALL_SECONDS):
+            await call

@@ -1,0 +1,35 @@
+"""A result at hand: what order and pace need to know of it."""
+
+from dataclasses import dataclass, field
+
+from broker_setup.messages import Result, Tries
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which result of which submission; two with the same identity are the same to the LMS."""
+
+    submission: str
+    amendment: int
+    redriven: int
+
+    @classmethod
+    def of(cls, result: Result) -> "Identity":
+        """Tell who a result is."""
+        return cls(result.submission, result.amendment, result.redriven)
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A result that was delivered to this relay and is not settled yet.
+
+    `url` is the whole callback URL, `origin` the LMS as scheme://host:port, `graded_at` seconds since the epoch. A job
+    is `void` once the channel that brought it is gone: the broker delivers it again.
+    """
+
+    identity: Identity
+    url: str
+    origin: str
+    tries: Tries
+    graded_at: float
+    void: bool = field(default=False, init=False)

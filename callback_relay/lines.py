@@ -1,0 +1,113 @@
+"""Who is next: the results of one callback URL stand in a line, in their order, and go one at a time; no I/O.
+
+A result that waits on a rung keeps its place. All of it is this process's memory: a relay that was just started does
+not know what waits on the rungs, nor what was delivered before, so order and repeats are best effort across a restart.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import Generic, TypeVar
+
+from callback_relay.job import Identity, Job
+
+J = TypeVar("J", bound=Job)
+
+# About 20 MB. A repeat follows its first within minutes (a gateway killed between publishing a result and settling
+# the submission, so that it is graded again), while this many callbacks take the better part of an hour at 30/s.
+REMEMBERED = 100_000
+# About 100 MB. What is on a rung beyond this many loses its place in its line, and nothing else.
+MAX_AWAY = 200_000
+# What comes off a rung stands behind what is in the results queue. Later than this it is taken for gone.
+GRACE_SECONDS = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class Place(Generic[J]):
+    """A result's place in its line; without its job it is away, on a rung, until about `due` (any clock, seconds)."""
+
+    identity: Identity
+    url: str
+    origin: str
+    graded_at: float
+    job: J | None
+    due: float = 0.0
+
+
+class Lines(Generic[J]):
+    """The lines of all callback URLs that have a result under way, and what was delivered lately."""
+
+    def __init__(self, remembered: int = REMEMBERED, max_away: int = MAX_AWAY) -> None:
+        self._lines: dict[str, list[Place[J]]] = {}
+        self._places: dict[J, Place[J]] = {}
+        self._delivered: OrderedDict[Identity, None] = OrderedDict()
+        self._remembered = remembered
+        self._away: list[tuple[float, int, Place[J]]] = []
+        self._max_away = max_away
+        self._numbers = count()
+
+    def is_delivered(self, identity: Identity) -> bool:
+        """Tell whether the LMS has taken this result before."""
+        return identity in self._delivered
+
+    def join(self, job: J) -> bool:
+        """Give a job its place, the one it had if it was away, else the last of its line; tell whether it was away."""
+        line = self._lines.setdefault(job.url, [])
+        for place in line:
+            if place.job is None and place.identity == job.identity:
+                place.job = job
+                self._places[job] = place
+                return True
+        self._places[job] = place = Place(job.identity, job.url, job.origin, job.graded_at, job)
+        line.append(place)
+        return False
+
+    def first(self, url: str) -> Place[J] | None:
+        """Return the place whose turn it is; None if there is no line."""
+        line = self._lines.get(url)
+        return line[0] if line else None
+
+    def leave(self, job: J, *, delivered: bool = False) -> None:
+        """Take a job out of its line: it is delivered, or parked, or was a repeat."""
+        if delivered:
+            self._delivered[job.identity] = None
+            if len(self._delivered) > self._remembered:
+                self._delivered.popitem(last=False)
+        self._remove(self._places.pop(job))
+
+    def send_away(self, job: J, due: float) -> bool:
+        """Keep a job's place until about `due`, when it comes back; tell whether there was room to remember it."""
+        place = self._places.pop(job)
+        place.job, place.due = None, due
+        if len(self._away) >= self._max_away:
+            self._remove(place)
+            return False
+        heappush(self._away, (due + GRACE_SECONDS, next(self._numbers), place))
+        return True
+
+    def expire(self, now: float) -> list[Place[J]]:
+        """Give up, and return, the places of those that did not come back."""
+        expired = []
+        while self._away and self._away[0][0] <= now:
+            _, _, place = heappop(self._away)
+            # It may have come back, and gone away again, since.
+            if place.job is None and place.due + GRACE_SECONDS <= now and place in self._lines.get(place.url, ()):
+                self._remove(place)
+                expired.append(place)
+        return expired
+
+    def behind(self, url: str) -> list[J]:
+        """Return the jobs of a line that are at hand and not the first."""
+        return [place.job for place in self._lines.get(url, ())[1:] if place.job is not None]
+
+    def all_graded_at(self) -> Iterator[float]:
+        """Yield when each result that is in a line was graded (seconds since the epoch)."""
+        return (place.graded_at for line in self._lines.values() for place in line)
+
+    def _remove(self, place: Place[J]) -> None:
+        line = self._lines[place.url]
+        line.remove(place)
+        if not line:
+            del self._lines[place.url]

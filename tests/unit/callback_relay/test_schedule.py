@@ -1,0 +1,316 @@
+"""Order, share and breaker, with a clock and results of the test's own."""
+
+from itertools import count
+
+import pytest
+
+from broker_setup.messages import NO_TRIES, Tries
+from callback_relay.breaker import FAILURES
+from callback_relay.job import Identity, Job
+from callback_relay.ladder import Ladder
+from callback_relay.lines import GRACE_SECONDS
+from callback_relay.schedule import AWAY, BEHIND, SLOW, Order, Post, Schedule, Settle
+from callback_relay.verdict import Delivered, Kind, Park, Repeat, Retry
+
+ROOM = 16
+PER_ORIGIN = 4
+LADDER = Ladder((1, 5, 30, 120))
+HIGH = 0.99
+NUMBERS = count()
+
+
+def job(url: str | None = None, origin: str = "http://lms", submission: str | None = None, amendment: int = 0) -> Job:
+    number = next(NUMBERS)
+    identity = Identity(submission or f"submission {number}", amendment, 0)
+    return Job(identity, url or f"{origin}/{number}", origin, NO_TRIES, float(number))
+
+
+def again(before: Job) -> Job:
+    """The same result, delivered once more."""
+    return Job(before.identity, before.url, before.origin, before.tries, before.graded_at)
+
+
+@pytest.fixture
+def schedule() -> Schedule[Job]:
+    return Schedule(LADDER, room=ROOM, per_origin=PER_ORIGIN, chance=lambda: HIGH)
+
+
+def retry(delay: float, reason: str, tries: Tries = NO_TRIES) -> Retry:
+    return Retry(delay, tries, reason)
+
+
+FAILED = Retry(30, Tries(3, 0, 3, 1), "answered 503")
+
+
+def deliver(schedule: Schedule[Job], each: Job, now: float = 0.0) -> list[Order[Job]]:
+    return schedule.ended(each, Kind.DELIVERED, Delivered(), now)
+
+
+def fail(schedule: Schedule[Job], each: Job, verdict: Retry = FAILED, now: float = 0.0) -> list[Order[Job]]:
+    return schedule.ended(each, Kind.FAILED, verdict, now)
+
+
+def test_a_result_is_posted_as_it_comes(schedule: Schedule[Job]) -> None:
+    first = job()
+    assert schedule.arrive(first, 0) == [Post(first)]
+    assert deliver(schedule, first) == []
+
+
+# Repeats.
+
+
+def test_a_result_that_was_delivered_is_a_repeat(schedule: Schedule[Job]) -> None:
+    first = job()
+    schedule.arrive(first, 0)
+    deliver(schedule, first)
+    second = again(first)
+    assert schedule.arrive(second, 1) == [Settle(second, Repeat())]
+
+
+def test_a_second_copy_waits_for_the_first_and_is_a_repeat_once_that_is_delivered(schedule: Schedule[Job]) -> None:
+    first = job()
+    second = again(first)
+    schedule.arrive(first, 0)
+    assert schedule.arrive(second, 0) == []
+    assert deliver(schedule, first) == [Settle(second, Repeat())]
+
+
+def test_hundreds_of_copies_are_repeats(schedule: Schedule[Job]) -> None:
+    big: Schedule[Job] = Schedule(LADDER, room=5000, per_origin=PER_ORIGIN, chance=lambda: HIGH)
+    first = job()
+    copies = [again(first) for _ in range(3000)]
+    big.arrive(first, 0)
+    for copy in copies:
+        assert big.arrive(copy, 0) == []
+    assert deliver(big, first) == [Settle(copy, Repeat()) for copy in copies]
+
+
+def test_a_second_copy_is_tried_where_the_first_was_given_up(schedule: Schedule[Job]) -> None:
+    first = job()
+    second = again(first)
+    schedule.arrive(first, 0)
+    schedule.arrive(second, 0)
+    assert schedule.ended(first, Kind.REFUSED, Park("answered 404"), 0) == [Post(second)]
+
+
+def test_an_amendment_and_a_redriven_result_are_no_repeats(schedule: Schedule[Job]) -> None:
+    first = job()
+    schedule.arrive(first, 0)
+    deliver(schedule, first)
+    amended = job(first.url, submission=first.identity.submission, amendment=1)
+    assert schedule.arrive(amended, 0) == [Post(amended)]
+    deliver(schedule, amended)
+    redriven = again(first)
+    redriven.identity = Identity(first.identity.submission, 0, 1)
+    assert schedule.arrive(redriven, 0) == [Post(redriven)]
+
+
+# Order.
+
+
+def test_results_of_one_url_go_one_at_a_time_in_their_order(schedule: Schedule[Job]) -> None:
+    first, second, third = (job("http://lms/same") for _ in range(3))
+    assert schedule.arrive(first, 0) == [Post(first)]
+    assert schedule.arrive(second, 0) == []
+    assert schedule.arrive(third, 0) == []
+    assert deliver(schedule, first) == [Post(second)]
+    assert deliver(schedule, second) == [Post(third)]
+
+
+def test_what_stands_behind_one_that_is_back_soon_waits_here(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    schedule.arrive(first, 0)
+    schedule.arrive(second, 0)
+    assert fail(schedule, first, retry(5, "answered 503"), now=0) == []
+    back = again(first)
+    assert schedule.arrive(back, 5) == [Post(back)]
+    assert deliver(schedule, back) == [Post(second)]
+
+
+def test_what_stands_behind_one_that_waits_for_long_goes_after_it_rung_by_rung(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    schedule.arrive(first, 0)
+    schedule.arrive(second, 0)
+    assert fail(schedule, first, retry(120, "answered 503"), now=0) == [Settle(second, retry(120, BEHIND))]
+    late = job("http://lms/same")
+    assert schedule.arrive(late, 20) == [Settle(late, retry(30, BEHIND))]
+    late = again(late)
+    assert schedule.arrive(late, 51) == [Settle(late, retry(30, BEHIND))]
+    late = again(late)
+    assert schedule.arrive(late, 82) == [Settle(late, retry(30, BEHIND))]
+    late = again(late)
+    assert schedule.arrive(late, 116) == []
+    second = again(second)
+    assert schedule.arrive(second, 120) == []
+    back = again(first)
+    assert schedule.arrive(back, 120.1) == [Post(back)]
+    assert deliver(schedule, back) == [Post(second)]
+    assert deliver(schedule, second) == [Post(late)]
+
+
+def test_a_result_that_is_parked_lets_the_next_go(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    schedule.arrive(first, 0)
+    schedule.arrive(second, 0)
+    assert schedule.ended(first, Kind.REFUSED, Park("answered 404"), 0) == [Post(second)]
+
+
+def test_one_that_never_comes_back_is_given_up_for_those_behind_it(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    schedule.arrive(first, 0)
+    fail(schedule, first, retry(1, "answered 503"), now=0)
+    schedule.arrive(second, 0)
+    assert schedule.tick(1 + GRACE_SECONDS - 0.1) == []
+    assert schedule.tick(1 + GRACE_SECONDS) == [Post(second)]
+
+
+# One LMS's share.
+
+
+def test_one_lms_gets_no_more_than_its_callbacks_at_a_time(schedule: Schedule[Job]) -> None:
+    jobs = [job() for _ in range(PER_ORIGIN + 2)]
+    posted = [order for each in jobs for order in schedule.arrive(each, 0)]
+    assert posted == [Post(each) for each in jobs[:PER_ORIGIN]]
+    assert deliver(schedule, jobs[0], now=0.01) == [Post(jobs[PER_ORIGIN])]
+
+
+def test_many_slow_lms_leave_room_for_another(schedule: Schedule[Job]) -> None:
+    for number in range(ROOM):
+        for _ in range(PER_ORIGIN):
+            schedule.arrive(job(origin=f"http://slow{number}"), 0)
+    under_way = [len(pace.under_way) for pace in schedule.paces.values()]
+    assert under_way[:4] == [4, 4, 4, 2]
+    assert set(under_way[4:]) == {1}
+
+
+def test_a_quick_lms_keeps_what_is_at_hand_however_full_it_is(schedule: Schedule[Job]) -> None:
+    jobs = [job() for _ in range(ROOM)]
+    for each in jobs[:PER_ORIGIN]:
+        schedule.arrive(each, 0)
+    deliver(schedule, jobs[0], now=0.01)
+    orders = [order for each in jobs[PER_ORIGIN:] for order in schedule.arrive(each, 0.01)]
+    assert not [order for order in orders if isinstance(order, Settle)]
+
+
+def test_of_a_slow_lms_the_newest_go_to_a_rung_when_room_gets_scarce(schedule: Schedule[Job]) -> None:
+    jobs = [job(origin="http://slow") for _ in range(ROOM)]
+    orders = [(each, order) for each in jobs for order in schedule.arrive(each, 5.0 if each is not jobs[0] else 0.0)]
+    put_off = [order for _, order in orders if isinstance(order, Settle)]
+    assert [order.job for order in put_off] == jobs[12:]
+    assert {order.verdict.reason for order in put_off if isinstance(order.verdict, Retry)} == {SLOW}
+    other = job(origin="http://quick")
+    assert schedule.arrive(other, 5.0)[0] == Post(other)
+
+
+def test_the_more_are_put_off_the_longer_they_wait(schedule: Schedule[Job]) -> None:
+    delays: list[float] = []
+    schedule.arrive(job(origin="http://slow"), 0)
+    for _ in range(300):
+        orders = schedule.arrive(job(origin="http://slow"), 2.0)
+        delays += [
+            each.verdict.delay for each in orders if isinstance(each, Settle) and isinstance(each.verdict, Retry)
+        ]
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (1, 120)
+
+
+def test_a_result_that_was_put_off_is_no_try_and_no_step_up_the_ladder(schedule: Schedule[Job]) -> None:
+    orders = [order for _ in range(ROOM) for order in schedule.arrive(job(origin="http://slow"), next(NUMBERS))]
+    verdicts = [order.verdict for order in orders if isinstance(order, Settle)]
+    assert verdicts
+    assert all(isinstance(verdict, Retry) and verdict.tries == NO_TRIES for verdict in verdicts)
+
+
+# An LMS that does not answer.
+
+
+def break_it(schedule: Schedule[Job]) -> None:
+    for _ in range(FAILURES):
+        each = job()
+        assert Post(each) in schedule.arrive(each, 0)
+        fail(schedule, each)
+
+
+def test_after_a_run_of_failures_results_go_up_the_ladder_untried(schedule: Schedule[Job]) -> None:
+    break_it(schedule)
+    each = job()
+    assert schedule.arrive(each, 0.5) == [Settle(each, retry(1, AWAY, Tries(waits=1)))]
+
+
+def test_then_one_is_tried_now_and_then_and_the_others_flow_once_it_is_delivered(schedule: Schedule[Job]) -> None:
+    break_it(schedule)
+    probe, other = job(), job()
+    assert schedule.arrive(probe, 1.0) == [Post(probe)]
+    assert schedule.arrive(other, 1.0) == [Settle(other, retry(1, AWAY, Tries(waits=1)))]
+    deliver(schedule, probe, now=1.1)
+    other = again(other)
+    assert schedule.arrive(other, 2.0) == [Post(other)]
+
+
+def test_those_that_wait_here_when_it_opens_go_up_the_ladder(schedule: Schedule[Job]) -> None:
+    for _ in range(FAILURES - PER_ORIGIN):
+        each = job()
+        schedule.arrive(each, 0)
+        fail(schedule, each)
+    jobs = [job() for _ in range(PER_ORIGIN + 2)]
+    for each in jobs:
+        schedule.arrive(each, 0)
+    for each in jobs[:2]:
+        fail(schedule, each)  # the two that waited are begun
+    assert [type(order) for each in jobs[2:4] for order in fail(schedule, each)] == []
+    late = [job() for _ in range(3)]
+    orders = [order for each in late for order in schedule.arrive(each, 0.1)]
+    assert [type(order) for order in orders] == [Settle] * 3
+
+
+def test_another_lms_is_not_concerned(schedule: Schedule[Job]) -> None:
+    break_it(schedule)
+    other = job(origin="http://other")
+    assert schedule.arrive(other, 0.1) == [Post(other)]
+
+
+# Lost channels.
+
+
+def test_what_was_at_hand_comes_again_and_keeps_its_place(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    jobs = [job() for _ in range(PER_ORIGIN)]
+    for each in (first, second, *jobs):
+        schedule.arrive(each, 0)
+    schedule.lost(1)
+    assert all(each.void for each in (first, second, *jobs))
+    # The second comes first; the first is under way, void, and ends while its copy is back.
+    second, copy = again(second), again(first)
+    assert schedule.arrive(second, 1) == []
+    assert schedule.arrive(copy, 1) == []
+    assert Post(second) in deliver(schedule, first, now=1)
+    assert Settle(copy, Repeat()) in deliver(schedule, second, now=1)
+
+
+def test_a_void_callback_that_failed_leaves_it_to_the_copy(schedule: Schedule[Job]) -> None:
+    first = job()
+    schedule.arrive(first, 0)
+    schedule.lost(1)
+    copy = again(first)
+    assert schedule.arrive(copy, 1) == []
+    assert fail(schedule, first, now=1) == [Post(copy)]
+
+
+def test_nothing_is_remembered_of_an_lms_with_nothing_left(schedule: Schedule[Job]) -> None:
+    for number in range(100):
+        each = job(origin=f"http://lms{number}")
+        schedule.arrive(each, 0)
+        deliver(schedule, each)
+    schedule.tick(1)
+    assert not schedule.paces
+    assert schedule.oldest() is None
+
+
+def test_the_oldest_result_counts_wherever_it_waits(schedule: Schedule[Job]) -> None:
+    first, second = job(), job()
+    schedule.arrive(first, 0)
+    schedule.arrive(second, 0)
+    fail(schedule, first)
+    assert schedule.oldest() == first.graded_at
+    deliver(schedule, second)
+    assert schedule.oldest() == first.graded_at
