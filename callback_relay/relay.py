@@ -193,16 +193,23 @@ class Relay:
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
             verdict = Park(f"unexpected error: {type(error).__name__}")
-        self._end(delivery, kind, verdict)
+        answered_at = monotonic()
         if verdict == Delivered():
             submission, tries = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1
             self._notes.note(LedgerDelivered(time(), submission, tries))
-        await self._settle(delivery.message, verdict, delivery.origin)
+        if isinstance(verdict, Retry):
+            # It may be back from a short rung before we have gone on here.
+            self._end(delivery, kind, verdict, answered_at)
+            await self._settle(delivery.message, verdict, delivery.origin)
+        else:
+            # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
+            await self._settle(delivery.message, verdict, delivery.origin)
+            self._end(delivery, kind, verdict, answered_at)
 
-    def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict) -> None:
+    def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict, now: float) -> None:
         breaker = self._schedule.paces[delivery.origin].breaker
         before = breaker.is_closed
-        self._obey(self._schedule.ended(delivery, kind, verdict, monotonic()))
+        self._obey(self._schedule.ended(delivery, kind, verdict, now))
         if before and not breaker.is_closed:
             log.warning(
                 "%s fails again and again: its results go up the ladder, with a probe now and then", delivery.origin

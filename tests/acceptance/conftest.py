@@ -25,11 +25,12 @@ class Stack:
     folder: Path
     gateway: Gateway
     lms: FakeLMS
+    retry_delays: tuple[float, ...] = RETRY_DELAYS
 
     @asynccontextmanager
     async def relay(self) -> AsyncIterator[RelayProcess]:
         """Run a relay for as long as the block runs."""
-        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
+        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=self.retry_delays)
         async with relay_process(settings, self.folder / "relay.log") as process:
             yield process
 
@@ -39,14 +40,16 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(amqp_url: str, folder: Path, **settings: str) -> AsyncIterator[Stack]:
+async def running_stack(
+    amqp_url: str, folder: Path, *, retry_delays: tuple[float, ...] = RETRY_DELAYS, **settings: str
+) -> AsyncIterator[Stack]:
     """Declare the topology and run a gateway and an LMS for as long as the block runs."""
     gateway = Gateway(amqp_url, folder, settings=settings)
-    await asyncio.to_thread(declare, amqp_url, topology(gateway.queues, RETRY_DELAYS))
+    await asyncio.to_thread(declare, amqp_url, topology(gateway.queues, retry_delays))
     async with running_lms() as lms:
         await asyncio.to_thread(gateway.start)
         try:
-            yield Stack(amqp_url, folder, gateway, lms)
+            yield Stack(amqp_url, folder, gateway, lms, retry_delays)
         finally:
             await asyncio.to_thread(gateway.kill)
 

@@ -1,0 +1,169 @@
+"""Callbacks under outages, kills and sick LMSs: every result arrives, and nobody suffers for another.
+
+SECONDS=60 makes the steady load last a minute.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from statistics import quantiles
+from time import monotonic
+
+import pytest
+
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_PARKED
+from tests.acceptance.conftest import running_stack
+from tests.support.broker import VHost
+from tests.support.fleet import fleet
+from tests.support.lms import Answer, FakeLMS, running_lms
+from tests.support.relay import Results, relay_process, results_at, settings_for
+
+SECONDS = float(os.environ.get("SECONDS", "15"))
+
+# The default ladder and an outage of three hours, a thousand times as fast; a rung has 10 ms at least.
+SCALED_RUNGS = (0.01, 0.03, 0.12, 0.6, 3.6, 10.8)
+THREE_HOURS = 10.8
+
+MANY = 1000
+QUICK_SECONDS = 0.05
+
+
+async def test_an_lms_that_is_away_for_three_simulated_hours_gets_every_result_once(
+    vhost: VHost, tmp_path: Path
+) -> None:
+    async with running_stack(vhost.amqp_url, tmp_path, retry_delays=SCALED_RUNGS) as stack:
+        headers = stack.headers(MANY)
+        await stack.lms.stop()
+        async with stack.relay() as relay, fleet(stack.gateway.url) as clients:
+            accepted = await clients.submit_all(headers)
+            await clients.grade_until(lambda: clients.taken.total() == MANY)
+            await asyncio.sleep(THREE_HOURS)  # not a hope: the outage itself
+            assert stack.lms.received == []
+            await stack.lms.start()
+            await stack.lms.wait_accepted(MANY, within=3 * THREE_HOURS)
+            await results_rest(stack.amqp_url)
+            assert "Traceback" not in relay.log
+        assert Counter(callback.xqueue_header.decode() for callback in stack.lms.accepted) == Counter(accepted)
+        assert len(accepted) == MANY
+        assert set(clients.handed_out.values()) == {1}
+
+
+async def results_rest(amqp_url: str) -> None:
+    settings = Settings(amqp_url=amqp_url, retry_delays=SCALED_RUNGS)
+    async with results_at(settings) as results:
+        await results.rest(settings)
+        assert await results.waiting(RESULTS_PARKED) == 0
+
+
+async def test_a_relay_killed_ten_times_delivers_all_and_repeats_what_was_in_flight(
+    vhost: VHost, tmp_path: Path
+) -> None:
+    chance = random.Random(4)
+    settings = settings_for(vhost.amqp_url, callback_concurrency_per_origin=8)
+    async with results_at(settings) as results, running_lms() as lms:
+        # Slow enough that there is always something in flight, and some fail, so that there is something on the rungs.
+        lms.answer = lambda _: Answer(503 if chance.random() < 0.1 else 200, delay=0.02)
+        await results.put_many([lms.header(str(number)) for number in range(MANY)])
+        for _ in range(10):
+            before = len(lms.received)
+            async with relay_process(settings, tmp_path / "relay.log") as relay:
+                await lms.wait_received(before + chance.randrange(1, 80))
+                await asyncio.sleep(chance.random() / 10)
+                await relay.kill()
+        async with relay_process(settings, tmp_path / "relay.log") as relay:
+            async with asyncio.timeout(60):
+                while len({callback.lms_key for callback in lms.accepted}) < MANY:
+                    await asyncio.sleep(0.05)
+            await results.rest(settings)
+            assert await relay.terminate() == 0
+    assert len(lms.accepted) - MANY <= 10 * settings.callback_concurrency_per_origin
+
+
+@asynccontextmanager
+async def several_lms(count: int) -> AsyncIterator[list[FakeLMS]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running_lms()) for _ in range(count)]
+
+
+async def load(
+    results: Results, origins: Sequence[FakeLMS], rate: float, seconds: float, mark: str
+) -> dict[str, float]:
+    """Put results at a steady rate, to each LMS in turn; return when each was put (monotonic), by its key."""
+    put: dict[str, float] = {}
+    start = monotonic()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, start + number / rate - monotonic()))
+            key = f"{mark} {number}"
+            put[key] = monotonic()
+            tasks.create_task(results.put(origins[number % len(origins)].header(key)))
+    return put
+
+
+async def latencies(lms: FakeLMS, put: dict[str, float]) -> list[float]:
+    """Wait until all that were put are in; return how long each took until the LMS had answered (seconds)."""
+    async with asyncio.timeout(20):
+        while not put.keys() <= {callback.lms_key for callback in lms.accepted}:
+            await asyncio.sleep(0.05)
+    return [callback.at + QUICK_SECONDS - put[callback.lms_key] for callback in lms.accepted if callback.lms_key in put]
+
+
+def p99(values: Sequence[float]) -> float:
+    return quantiles(values, n=100)[98]
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(180)
+async def test_an_lms_that_takes_five_seconds_does_not_slow_another(vhost: VHost, tmp_path: Path) -> None:
+    settings = settings_for(vhost.amqp_url, requests_timeout=10, retry_delays=(0.5, 1, 2, 4, 8))
+    async with results_at(settings) as results, several_lms(2) as (quick, slow):
+        quick.always(Answer(delay=QUICK_SECONDS))
+        slow.always(Answer(delay=5))
+        async with relay_process(settings, tmp_path / "relay.log"):
+            await latencies(quick, await load(results, [quick], 50, 1, "warm up"))
+            best: dict[str, float] = {}
+            for turn in range(2):
+                alone = await latencies(quick, await load(results, [quick], 50, 5, f"alone {turn}"))
+                # The slow one gets more than it answers: it takes some 6 a second, 32 at a time.
+                hogging = asyncio.create_task(load(results, [slow], 50, 7, f"slow {turn}"))
+                await slow.wait_received(32)
+                beside = await latencies(quick, await load(results, [quick], 50, 5, f"beside {turn}"))
+                await hogging
+                for name, values in {"alone": alone, "beside": beside}.items():
+                    best[name] = min(best.get(name, 10), p99(values))
+            assert slow.most_under_way == settings.callback_concurrency_per_origin
+    print({name: f"{value * 1000:.1f} ms" for name, value in best.items()})
+    assert best["beside"] / best["alone"] <= 1.2, best
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(240)
+async def test_with_a_third_of_the_lms_down_two_hundred_callbacks_a_second_go_on(vhost: VHost, tmp_path: Path) -> None:
+    settings = settings_for(vhost.amqp_url, requests_timeout=5, retry_delays=(1, 5, 30, 120))
+    async with results_at(settings) as results, several_lms(6) as origins:
+        refusing, hanging, *well = origins
+        hanging.always(Answer(delay=60))
+        for lms in well:
+            lms.always(Answer(delay=QUICK_SECONDS))
+        await refusing.stop()
+        async with relay_process(settings, tmp_path / "relay.log") as relay:
+            await latencies(well[0], await load(results, well[:1], 50, 1, "warm up"))
+            waiting: list[int] = []
+            loading = asyncio.create_task(load(results, origins, 200, SECONDS, "load"))
+            while not loading.done():
+                await asyncio.sleep(0.5)
+                waiting.append(await results.waiting())
+            put = await loading
+            for number, lms in enumerate(origins):
+                if lms in well:
+                    mine = {key: at for key, at in put.items() if int(key.split()[1]) % len(origins) == number}
+                    assert p99(await latencies(lms, mine)) < 1
+            assert "Traceback" not in relay.log
+    # What waits is a moment's worth at its end as at its beginning.
+    print("waiting in the results queue:", waiting)
+    assert max(waiting[len(waiting) // 2 :]) < 50
