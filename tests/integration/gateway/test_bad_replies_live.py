@@ -34,7 +34,7 @@ def settings() -> dict[str, str]:
 def taken(lms: Client, grader: Client, number: int = 0) -> str:
     """Submit and take one; return its xqueue_header."""
     assert lms.submit(lms_header(f"{SCORE}?{number}"), "work")[0] == 0
-    submission = grader.get()
+    submission = grader.get(wait=5)
     assert submission
     return str(submission["xqueue_header"])
 
@@ -49,6 +49,7 @@ def test_a_bad_reply_is_refused_and_a_better_one_taken_after_an_extension(
     assert code == 0
     assert grader.get() is None, "the lease goes on"
     assert grader.put(header, GOOD) == DONE
+    assert grader.put(header, BAD) == INCORRECT, "nor is it an amendment"
     [result] = beside.take_all()
     assert result.body == GOOD.encode()
     assert f"submission {result.correlation_id}: its grader's reply is refused: it is not JSON" in gateway.log
@@ -82,6 +83,19 @@ def test_other_urls_get_the_reply_untouched(lms: Client, grader: Client, beside:
     submission = grader.get()
     assert submission
     assert grader.put(submission["xqueue_header"], BAD) == DONE
+    assert [result.body for result in beside.take_all()] == [BAD.encode()]
+
+
+def test_switched_off_everything_is_taken(gateway: Gateway, lms: Client, beside: BrokerSide) -> None:
+    settings = {"XQUEUE_VALIDATE_RESULTS": "false"}
+    trusting = Gateway(gateway.amqp_url, gateway.folder, settings=settings)
+    trusting.start()
+    try:
+        with Client(trusting.url, "grader") as grader:
+            header = taken(lms, grader)
+            assert grader.put(header, BAD) == DONE
+    finally:
+        trusting.stop()
     assert [result.body for result in beside.take_all()] == [BAD.encode()]
 
 
