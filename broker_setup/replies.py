@@ -79,7 +79,7 @@ def _wrong_with_score(reply: bytes) -> str | None:
 
 
 def _wrong_with_ungraded(reply: bytes) -> str | None:
-    """The LMS stores any msg, but can show text only, and then the whole problem not."""
+    """The LMS stores any msg; one that is no text then breaks the page of the whole problem."""
     content = _read(reply)
     if isinstance(content, str):
         return content
