@@ -136,7 +136,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         content = json.loads(message.body)
         body, files = content["xqueue_body"], content.get("xqueue_files", {})
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadMessageError(f"the body is not the JSON of a submission: {error!r}", message.body) from error
+        raise BadMessageError(f"the body is not the JSON of a submission: {error}", message.body) from error
     if not isinstance(body, str) or not _is_string_map(files):
         raise BadMessageError("xqueue_body must be a string, xqueue_files map names to URLs", message.body)
     return Submission(
@@ -148,6 +148,11 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         submitted_at=message.timestamp or datetime.now(UTC),
         attempt=_count(message, ATTEMPT_HEADER, default=1),
     )
+
+
+def decode_return(message: AbstractIncomingMessage) -> tuple[str, str]:
+    """Read the uuid and the sealed return address of a delivery, whatever else it is; raise BadMessageError."""
+    return _correlation_id(message), _text_header(message, RETURN_HEADER)
 
 
 def encode_result(result: Result) -> Message:

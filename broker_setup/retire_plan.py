@@ -1,7 +1,5 @@
-"""What retiring decides: which submissions go, what the student reads, what is counted; no I/O."""
+"""What retiring decides: which submissions go and what is counted; no I/O."""
 
-import html
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -82,10 +80,3 @@ def judge(submission: Submission, standing: Standing, before: datetime) -> Verdi
             return Verdict.LEASED
         case Standing.FREE:
             return Verdict.RETIRE if submission.submitted_at < before else Verdict.NEWER
-
-
-def notice(message: str) -> bytes:
-    """Make the result that tells a student; in the original's form, which the LMS shows as an alert."""
-    # No verdict and no points; the LMS parses msg as XML.
-    text = f'<div class="capa_alert">{html.escape(message)}</div>'
-    return json.dumps({"correct": None, "score": 0, "msg": text}).encode()

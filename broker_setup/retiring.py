@@ -20,10 +20,11 @@ from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState, Standing
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.messages import Result, Submission, decode_submission, encode_result
+from broker_setup.messages import Submission, decode_submission, encode_result
+from broker_setup.notices import notice_of
 from broker_setup.publisher import Publisher
 from broker_setup.retire_intake import Intake
-from broker_setup.retire_plan import STAYS, Plan, Tally, Verdict, judge, notice
+from broker_setup.retire_plan import STAYS, Plan, Tally, Verdict, judge
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
@@ -160,8 +161,7 @@ class Retirement:
         """Tell the students, write it down, then ack: killed in between, it is done again and nothing is lost."""
         old = [each.submission for each in met if each.verdict is Verdict.RETIRE and each.submission]
         if self._plan.message is not None:
-            body = notice(self._plan.message)
-            await asyncio.gather(*(self._publish(submission, body) for submission in old))
+            await asyncio.gather(*(self._tell(submission, self._plan.message) for submission in old))
         events: list[AnyEvent] = [self._retired(submission) for submission in old]
         events += [
             Superseded(time(), uuid, self._plan.queue, self._state.superseded_by(uuid))
@@ -177,8 +177,8 @@ class Retirement:
                 await intake.ack(each.message)
         tally.retired += len(old)
 
-    async def _publish(self, submission: Submission, body: bytes) -> None:
-        result = encode_result(Result(submission.uuid, body, submission.sealed_return))
+    async def _tell(self, submission: Submission, message: str) -> None:
+        result = encode_result(notice_of(submission.uuid, submission.sealed_return, message))
         await self._publisher.publish(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
     def _retired(self, submission: Submission) -> Retired:

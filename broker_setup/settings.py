@@ -117,6 +117,11 @@ class Settings(BaseSettings):
     ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
     ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    validate_results: bool = True
+    failure_message: Annotated[str, Field(min_length=1)] = (
+        "Something went wrong while your submission was being graded. Please submit it again. "
+        "If the problem persists, please notify the course staff."
+    )
 
     # the gateway
     host: str = "127.0.0.1"

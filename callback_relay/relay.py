@@ -18,18 +18,20 @@ from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
-from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
 from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.messages import MAX_MESSAGE_BYTES, Result, decode_result, encode_result, is_uuid
+from broker_setup.notices import notice_of
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
+from broker_setup.replies import wrong_with_reply
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_PARKED, retry_queue
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.job import Identity, Job
@@ -59,6 +61,10 @@ PAUSE_SECONDS = 1.0
 STOP_GRACE_SECONDS = 4.0
 
 
+class BadReplyError(XQueueError):
+    """The LMS would drop this reply, and what the student is waiting for."""
+
+
 @dataclass(eq=False, slots=True)
 class Delivery(Job):
     """A job with what it takes to do it."""
@@ -85,6 +91,8 @@ class Relay:
         )
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
+        self._validates = settings.validate_results
+        self._failure_message = settings.failure_message
         self._ladder = Ladder(settings.retry_delays)
         self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
         # Chance for spreading load needs no cryptographic randomness.
@@ -144,6 +152,8 @@ class Relay:
             delivery = self._read(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
             self._start(self._settle(message, Park(str(error))))
+        except BadReplyError as error:
+            self._start(self._settle(message, Park(str(error), tell=True)))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}")))
@@ -156,6 +166,9 @@ class Relay:
         result = decode_result(message)
         address = self._sealer.open(result.sealed_return, result.submission)
         callback = callback_for(result, address.lms_header)
+        # From an AMQP grader; a gateway lets none through.
+        if self._validates and (why := wrong_with_reply(str(callback.url), result.body)):
+            raise BadReplyError(f"the grader's reply: {why}")
         return Delivery(
             identity=Identity.of(result),
             url=str(callback.url),
@@ -232,7 +245,9 @@ class Relay:
                 case Retry(delay, tries):
                     again = replace(decode_result(message), tries=tries)
                     await self._put(encode_result(again), retry_queue(delay))
-                case Park(reason):
+                case Park(reason, tell):
+                    if tell:
+                        await self._tell_student(decode_result(message))
                     await self._put(parked_copy(message, reason), RESULTS_PARKED)
                     self._note_parked(message, reason)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
@@ -246,6 +261,12 @@ class Relay:
                 await message.ack()
         except CONNECTION_ERRORS as error:
             log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+
+    async def _tell_student(self, result: Result) -> None:
+        # One that was redriven and is still no good: the student was told the first time.
+        if not result.redriven:
+            notice = notice_of(result.submission, result.sealed_return, self._failure_message)
+            await self._publisher.publish(encode_result(notice), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
     def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
         # Whatever is not a result of ours may name anything.

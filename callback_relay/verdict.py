@@ -33,27 +33,13 @@ class NoAnswer:
 
 
 @dataclass(frozen=True)
-class NoCallback:
-    """The message has no callback that could be tried, today or later."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class NotAllowed:
     """The callback goes where callbacks must not go."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class BadReply:
-    """The LMS would drop what the student waits for."""
-
-    reason: str
-
-
-Outcome = Answered | NoAnswer | NoCallback | NotAllowed | BadReply
+Outcome = Answered | NoAnswer | NotAllowed
 
 
 @dataclass(frozen=True)
@@ -121,7 +107,7 @@ def kind_of(outcome: Outcome) -> Kind:
             return Kind.REFUSED
         case NoAnswer():
             return Kind.FAILED
-        case NoCallback() | NotAllowed() | BadReply():
+        case NotAllowed():
             return Kind.HOPELESS
 
 
@@ -135,7 +121,7 @@ def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *,
         return Delivered()
     reason = reason_of(outcome)
     if kind is Kind.HOPELESS:
-        return Park(reason, tell=isinstance(outcome, BadReply))
+        return Park(reason)
     tries = Tries(
         made=min(tries.made + 1, MAX_COUNT),
         refused=min(tries.refused + 1, MAX_COUNT) if kind is Kind.REFUSED else 0,
@@ -163,5 +149,5 @@ def reason_of(outcome: Outcome) -> str:
             return f"answered {status}, and redirects are not followed"
         case Answered(status):
             return f"answered {status}"
-        case NoAnswer(reason) | NoCallback(reason) | NotAllowed(reason) | BadReply(reason):
+        case NoAnswer(reason) | NotAllowed(reason):
             return reason

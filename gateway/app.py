@@ -26,6 +26,7 @@ from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
+from gateway.leasing.failure_notices import FailureNotices
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Results
@@ -51,19 +52,21 @@ def build(settings: Settings) -> Starlette:
         window=settings.ledger_window,
         name=name,
     )
+    notices = FailureNotices(publisher, sealer, settings.failure_message)
     queues = {
         queue: CourseQueue(
             queue,
             link=consuming,
             ledger=ledger,
             sealer=sealer,
+            notices=notices,
             processing_delay=settings.processing_delay_of(queue),
         )
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
     counts = WaitingCount(consuming, queues, ledger.state)
-    results = Results(ledger, publisher)
+    results = Results(ledger, publisher, sealer if settings.validate_results else None)
     accounts = Accounts(settings.users, settings.secrets)
     files = FileStore(settings.upload_path, settings.secrets, link_seconds=settings.upload_url_expire)
     limits = FormLimits(

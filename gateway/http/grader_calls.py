@@ -14,14 +14,13 @@ from broker_setup.errors import MessageTooLargeError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.lms_calls import json_object
-from gateway.http.refusals import RefusedError
+from gateway.http.refusals import INCORRECT_FORMAT, RefusedError
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
 
-INCORRECT_FORMAT = "Incorrect reply format"
 REPLY_TOO_LARGE = "Reply is too large"
 # What older watchers, who say block=true, are ready to wait; also the most that `wait` may ask for.
 MAX_WAIT_SECONDS = 60.0

@@ -2,9 +2,10 @@
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
 from gateway.files import StorageError
-from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
+from gateway.leasing.results import BadReplyError, UnknownSubmissionError, WrongKeyError
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
+INCORRECT_FORMAT = "Incorrect reply format"
 
 
 class RefusedError(XQueueError):
@@ -18,6 +19,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
     StorageError: (UNAVAILABLE, 503),
     UnknownSubmissionError: ("Submission does not exist", 200),
     WrongKeyError: ("Incorrect key for submission", 200),
+    BadReplyError: (INCORRECT_FORMAT, 200),
     RefusedError: (None, 200),
 }
 REFUSED = tuple(_REFUSALS)

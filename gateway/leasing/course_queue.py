@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from time import monotonic, time
+from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
 from broker_setup.connection import CONNECTION_ERRORS, Link
-from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import Expired, Leased, Parked, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Lease, Standing
 from broker_setup.messages import Submission, decode_submission
@@ -20,6 +21,7 @@ from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import submissions_queue
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
+from gateway.leasing.failure_notices import Addressee, FailureNotices
 from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,10 @@ FIRST_DELIVERY_SECONDS = 0.25
 BROKER_SECONDS = 2.5
 # A long poll notices within this time that the broker has gone.
 LOOK_AGAIN_SECONDS = 0.5
+# Before a delivery goes back whose student could not be told: it comes again at once.
+PAUSE_SECONDS = 1.0
+# Of a reason, in the ledger.
+MAX_REASON = 500
 
 
 class Release(Enum):
@@ -77,6 +83,7 @@ class CourseQueue:
         link: Link,
         ledger: Ledger,
         sealer: Sealer,
+        notices: FailureNotices,
         processing_delay: float,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -84,6 +91,7 @@ class CourseQueue:
         self._ledger = ledger
         self._state = ledger.state
         self._sealer = sealer
+        self._notices = notices
         self._processing_delay = processing_delay
         self._clock = clock
         self._buffer: Buffer[Waiting] = Buffer()
@@ -163,8 +171,7 @@ class CourseQueue:
         try:
             submission = decode_submission(message, self.name)
         except BadMessageError as error:
-            log.warning("queue %s: parking a message that is no submission: %s", self.name, error)
-            self._release(hold, Release.PARKED)
+            self._park_unreadable(hold, message, str(error))
             return
         uuid = submission.uuid_bytes
         if uuid in self._holds:
@@ -285,6 +292,28 @@ class CourseQueue:
         else:
             self._release_of(submission, Release.SETTLED)
 
+    def _park_unreadable(self, hold: Hold, message: AbstractIncomingMessage, why: str) -> None:
+        log.warning("queue %s: parking a message that is no submission: %s", self.name, why)
+        waits = self._notices.addressee_of(message)
+        # Unless somebody grades another copy of it, or it has ended: then there is nothing to tell.
+        if waits and self._state.standing(bytes.fromhex(waits.submission), self._clock()) is Standing.FREE:
+            self._keep_track(self._tell_and_park(hold, waits, why))
+        else:
+            self._release(hold, Release.PARKED)
+
+    async def _tell_and_park(self, hold: Hold, waits: Addressee, why: str) -> None:
+        try:
+            # Confirmed before the submission is let go: in between, a crash may tell the student twice, never not.
+            await self._notices.tell(waits)
+        except XQueueError as error:
+            log.warning("submission %s: back to its queue: its student can't be told: %s", waits.submission, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+            self._release(hold, Release.RETURNED)
+            return
+        self._release(hold, Release.PARKED)
+        uuid = bytes.fromhex(waits.submission)
+        self._ledger.note(Parked(self._clock(), uuid, self.name, hash_url(waits.url), why[:MAX_REASON]))
+
     def _release_of(self, submission: bytes, how: Release) -> None:
         for hold in self._holds.pop(submission, ()):
             self._release(hold, how)
@@ -292,7 +321,10 @@ class CourseQueue:
     def _release(self, hold: Hold, how: Release) -> None:
         # A task, so that deciding stays synchronous; frames leave in the order in which they were decided.
         self._consumer.released(hold.consumer_tag)
-        task = asyncio.create_task(self._send(hold, how))
+        self._keep_track(self._send(hold, how))
+
+    def _keep_track(self, release: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(release)
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 

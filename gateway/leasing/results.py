@@ -2,16 +2,21 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from time import time
 
-from broker_setup.errors import BrokerUnavailableError, XQueueError
+from broker_setup.errors import BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
 from broker_setup.ledger.state import Lease, Refusal, Take
 from broker_setup.messages import Result, encode_result
 from broker_setup.publisher import Publisher
+from broker_setup.replies import suits_every_url, wrong_with_reply
+from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from gateway.leasing.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 
 class UnknownSubmissionError(XQueueError):
@@ -22,11 +27,19 @@ class WrongKeyError(XQueueError):
     """The key is not that of the submission's present lease."""
 
 
+class BadReplyError(XQueueError):
+    """The LMS would drop this reply, and what the student is waiting for."""
+
+
 class Results:
     """Takes the result of a lease, once, whatever its sender and the broker do meanwhile."""
 
-    def __init__(self, ledger: Ledger, publisher: Publisher, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, ledger: Ledger, publisher: Publisher, sealer: Sealer | None, clock: Callable[[], float] = time
+    ) -> None:
+        """`sealer` opens return addresses to see what the LMS takes; without one replies are not looked at."""
         self._ledger = ledger
+        self._sealer = sealer
         self._publisher = publisher
         self._clock = clock
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
@@ -40,7 +53,7 @@ class Results:
     async def take(self, submission_id: int, key: str, body: bytes) -> None:
         """Publish the result; return when the broker has it on disk and the ledger says so.
 
-        Raise UnknownSubmissionError, WrongKeyError, MessageTooLargeError (the lease goes on) or
+        Raise UnknownSubmissionError, WrongKeyError, BadReplyError or MessageTooLargeError (the lease goes on), or
         BrokerUnavailableError: then the grader should try again, and a result that had arrived all the same is not
         delivered twice.
         """
@@ -60,6 +73,7 @@ class Results:
                     await self._ledger.barrier()
                     up_to_date = True
                 case Take(lease, amendment):
+                    self._refuse_bad(lease, body)
                     under_way = self._under_way.get(lease.submission)
                     if under_way is None:
                         # From judging to this line nothing was awaited, so two results can't both be the first.
@@ -67,6 +81,19 @@ class Results:
                         return
                     # The same grader's first try, or another result under the same key: see how that ends.
                     await asyncio.wait({under_way})
+
+    def _refuse_bad(self, lease: Lease, body: bytes) -> None:
+        # Opening a seal takes longer than all the rest, and most replies are fine wherever they go.
+        if self._sealer is None or suits_every_url(body):
+            return
+        submission = lease.submission.hex()
+        try:
+            address = self._sealer.open(lease.sealed, submission)
+        except BadReturnAddressError:
+            return  # the relay can't open it either, and parks the result
+        if why := wrong_with_reply(callback_url_of(address.lms_header), body):
+            log.warning("submission %s: its grader's reply is refused: %s", submission, why)
+            raise BadReplyError(why)
 
     def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes) -> asyncio.Task[None]:
         # A task of its own: a grader that hangs up now doesn't undo what it handed in.

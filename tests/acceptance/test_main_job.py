@@ -28,7 +28,8 @@ BINARY_LOOKING = "".join(random.Random(7).choices([chr(code) for code in range(1
     ids=["emoji", "line-ends", "binary-looking", "form-like", "empty", "one-mebibyte"],
 )
 async def test_a_body_comes_back_byte_for_byte_at_both_ends(stack: Stack, body: str) -> None:
-    header = stack.lms.header("key with ünïcode")
+    # A URL to which any reply goes as it is.
+    header = stack.lms.header("key with ünïcode", path="/hook")
     reply = json.dumps({"correct": True, "score": 0.5, "msg": "<p>ok</p>"}) + body
     async with stack.relay():
         with Client(stack.gateway.url) as client:

@@ -5,18 +5,23 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from aio_pika import Message
+
 from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
-from broker_setup.messages import Submission, encode_submission
+from broker_setup.messages import AMENDMENT_HEADER, RETURN_HEADER, Submission, encode_submission
 from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.failure_notices import FailureNotices
 from gateway.leasing.ledger import Gone, Ledger
 from tests.support.ledger_events import URL, uuid_of
 
 DELAY = 60.0
 QUEUE = "openedx"
+FAILURE = "We are <sorry>."
 
 
 class FakeLedger:
@@ -94,6 +99,31 @@ class FakeLedger:
             raise BrokerUnavailableError("the ledger is away")
 
 
+class FakePublisher:
+    """Takes results; holds them back or refuses them where a test says so."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str | None, bytes, int, object]] = []
+        self.error: Exception | None = None
+        self.in_time = asyncio.Event()
+        self.in_time.set()
+
+    async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
+        assert (exchange, routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
+        await self.in_time.wait()
+        if self.error:
+            raise self.error
+        headers = message.headers
+        amendment = headers[AMENDMENT_HEADER]
+        assert isinstance(amendment, int)
+        self.published.append((message.correlation_id, message.body, amendment, headers[RETURN_HEADER]))
+
+    @property
+    def bodies(self) -> list[tuple[bytes, int]]:
+        """What was published, and as which amendment."""
+        return [(body, amendment) for _, body, amendment, _ in self.published]
+
+
 @dataclass
 class FakeChannel:
     """Notes what would be sent to the broker."""
@@ -130,11 +160,14 @@ class Scene:
         self.now = 1_000.0
         self.ledger = FakeLedger()
         self.sealer = Sealer(["0123456789abcdef" * 2])
+        self.publisher = FakePublisher()
+        publisher: Any = self.publisher
         self.queue = CourseQueue(
             QUEUE,
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
+            notices=FailureNotices(publisher, self.sealer, FAILURE),
             processing_delay=DELAY,
             clock=lambda: self.now,
         )

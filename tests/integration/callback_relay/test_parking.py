@@ -8,6 +8,7 @@ import pytest
 from aio_pika import Message
 
 from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
+from broker_setup.notices import failure_notice
 from broker_setup.parked import PARKED_REASON_HEADER
 from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.settings import Settings
@@ -56,6 +57,31 @@ async def _is_parked(settings: Settings, results: Results, lms: FakeLMS, result:
     assert parked.headers[RETURN_HEADER] == result.sealed_return
     assert lms.received == []
     assert await results.waiting() == 0
+
+
+async def test_a_bad_reply_of_an_amqp_grader_is_parked_and_the_student_is_told_once(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    async with running_relay(settings):
+        uuid = await results.put(lms.header(), b"the grader's log instead of a reply")
+        parked = await results.parked()
+        [callback] = await lms.wait_accepted(1)
+        redriven = Result(uuid, parked.body, str(parked.headers[RETURN_HEADER]), redriven=1)
+        await results.put_message(encode_result(redriven))
+        assert (await results.parked()).body == parked.body
+    assert parked.headers[PARKED_REASON_HEADER] == "the grader's reply: it is not JSON"
+    assert callback.xqueue_body == failure_notice(settings.failure_message)
+    assert len(lms.received) == 1
+    assert await results.waiting() == 0
+
+
+async def test_replies_are_not_looked_at_where_the_settings_say_so(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    async with running_relay(settings.model_copy(update={"validate_results": False})):
+        await results.put(lms.header(), b"anything")
+        [callback] = await lms.wait_accepted(1)
+    assert callback.xqueue_body == b"anything"
 
 
 GARBAGE = [

@@ -34,6 +34,10 @@ def submit(lms: Client, url: str, body: str, queue: str = "openedx") -> None:
     assert lms.submit(lms_header(url, key=body, queue=queue), body)[0] == 0
 
 
+def reply_to(body: str) -> str:
+    return json.dumps({"correct": True, "score": 1, "msg": body})
+
+
 def grow_old() -> None:
     """Let what was submitted become old enough to be superseded."""
     time.sleep(MIN_AGE_SECONDS + 0.1)
@@ -102,8 +106,8 @@ def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: Bro
     [newer] = take_all(grader)
     assert newer["xqueue_body"] == "newer"
     for taken in (older, newer):
-        assert grader.put(taken["xqueue_header"], taken["xqueue_body"]) == (0, "")
-    assert [came.body for came in beside.take_all()] == [b"older", b"newer"]
+        assert grader.put(taken["xqueue_header"], reply_to(taken["xqueue_body"])) == (0, "")
+    assert [came.body.decode() for came in beside.take_all()] == [reply_to("older"), reply_to("newer")]
 
 
 def test_what_was_graded_is_not_in_the_way_of_a_new_try(lms: Client, grader: Client, url: str) -> None:
@@ -112,5 +116,5 @@ def test_what_was_graded_is_not_in_the_way_of_a_new_try(lms: Client, grader: Cli
         taken = grader.get(wait=5)
         assert taken
         assert taken["xqueue_body"] == body
-        assert grader.put(taken["xqueue_header"], "reply") == (0, "")
+        assert grader.put(taken["xqueue_header"], reply_to(body)) == (0, "")
         grow_old()

@@ -7,11 +7,9 @@ from callback_relay.ladder import Ladder
 from callback_relay.verdict import (
     MAX_COUNT,
     Answered,
-    BadReply,
     Delivered,
     Kind,
     NoAnswer,
-    NoCallback,
     NotAllowed,
     Outcome,
     Park,
@@ -79,9 +77,8 @@ TABLE = [
     (Answered(500), failed(9, since=LONG_AGO), Park("answered 500; failing for 1.0 h")),
     (NoAnswer("away"), failed(9, since=1), Park("away; failing for 472222.2 h")),
     # hopeless: at once
-    (NoCallback("forged"), NO_TRIES, Park("forged")),
+    (NotAllowed("not allowed"), NO_TRIES, Park("not allowed")),
     (NotAllowed("not allowed"), failed(3), Park("not allowed")),
-    (BadReply("no JSON"), NO_TRIES, Park("no JSON", tell=True)),
 ]
 
 

@@ -27,7 +27,7 @@ def shown(field: FieldInfo) -> str:
         case Sequence() as values:
             return f"`{', '.join(f'{value:g}' for value in values)}`"
         case value:
-            return f"`{value}`"
+            return f"`{value}`".lower()  # true, not True
 
 
 def test_every_setting_has_a_row_and_every_row_is_a_setting() -> None:

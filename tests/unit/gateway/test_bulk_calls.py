@@ -9,7 +9,7 @@ from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from gateway.http.bulk_calls import MAX_BULK, BulkCalls, parse_limit, parse_replies
 from gateway.http.grader_calls import Reply
 from gateway.http.refusals import RefusedError
-from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.results import BadReplyError, Results, UnknownSubmissionError, WrongKeyError
 from tests.support.asgi import posted
 
 HEADER = json.dumps({"submission_id": 7, "submission_key": "key"})
@@ -103,6 +103,7 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
         "wrong": WrongKeyError("not for the caller"),
         "away": BrokerUnavailableError("not for the caller"),
         "large": MessageTooLargeError("more than 15 MiB"),
+        "bad": BadReplyError("not for the caller"),
         "bug": ZeroDivisionError("not for the caller"),
     }
     calls = BulkCalls(queues={}, results=cast("Results", FakeResults(errors)), max_body=10_000)
@@ -117,6 +118,7 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
             {"return_code": 1, "content": "Incorrect key for submission"},
             {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"},
             {"return_code": 1, "content": "Reply is too large: more than 15 MiB"},
+            {"return_code": 1, "content": "Incorrect reply format"},
             {"return_code": 1, "content": "Internal error"},
             {"return_code": 0, "content": ""},
         ],

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
-from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key
+from broker_setup.errors import BrokerUnavailableError, UnroutableError
+from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
+from broker_setup.ledger.state import Standing
+from broker_setup.notices import failure_notice
+from gateway.leasing import course_queue
 from gateway.leasing.course_queue import CourseQueue, Handout
-from tests.support.leasing import DELAY, FakeChannel, Scene
-from tests.support.ledger_events import graded, leased, parked, retired, submitted, uuid_of
+from tests.support.leasing import DELAY, FAILURE, FakeChannel, Scene, turns
+from tests.support.ledger_events import URL, graded, leased, parked, retired, submitted, uuid_of
 
 
 def settle(scene: Scene, number: int, handout: Handout) -> None:
@@ -239,6 +243,88 @@ async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_ne
     assert isinstance(event, Parked)
     assert (event.submission, event.queue) == (uuid_of(1), "openedx")
     assert "return address" in event.reason
+
+
+# Who waits for what is no submission.
+
+
+async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_go() -> None:
+    scene = Scene()
+    scene.publisher.in_time.clear()
+    tag = scene.deliver(1, body=b"\xff my secret work")
+    assert await scene.sent() == []
+    assert scene.ledger.noted == []
+    scene.publisher.in_time.set()
+    await turns()
+    assert scene.channel.sent == [("park", tag)]
+    [(uuid, body, amendment, sealed)] = scene.publisher.published
+    assert (uuid, body, amendment) == (uuid_of(1).hex(), failure_notice(FAILURE), 0)
+    assert isinstance(sealed, str)
+    assert "lms_key" in scene.sealer.open(sealed, uuid_of(1).hex()).lms_header
+    [event] = scene.ledger.noted
+    assert isinstance(event, Parked)
+    assert (event.submission, event.queue, event.url) == (uuid_of(1), "openedx", hash_url(URL))
+    assert "not the JSON of a submission" in event.reason
+    assert "secret" not in event.reason
+    assert scene.ledger.state.standing(uuid_of(1), scene.now) is Standing.CLOSED
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), UnroutableError("no queue")])
+async def test_a_submission_whose_student_can_not_be_told_goes_back_after_a_pause(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    scene.publisher.error = error
+    tag = scene.deliver(1, body=b"no JSON")
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.ledger.noted == []
+    scene.publisher.error = None
+    again = scene.deliver(1, body=b"no JSON")
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag), ("park", again)]
+    assert len(scene.publisher.published) == 1
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        leased(1, 999, "key", until=2_000),
+        graded(1, 999, "key"),
+        retired(1, 999),
+        parked(1, 999),
+    ],
+)
+async def test_nobody_is_told_of_an_unreadable_copy_of_what_is_graded_or_has_ended(happened: Any) -> None:
+    scene = Scene()
+    scene.ledger.happens(happened)
+    tag = scene.deliver(1, body=b"no JSON")
+    await turns()
+    assert scene.channel.sent == [("park", tag)]
+    assert scene.publisher.published == []
+    assert scene.ledger.noted == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"correlation_id": None},
+        {"correlation_id": uuid_of(2).hex()},
+        {"headers": {}},
+        {"headers": {"xqueue-return": "forged"}},
+        {"headers": {"xqueue-return": "fôrged"}},
+        {"headers": {"xqueue-return": 7}},
+    ],
+    ids=str,
+)
+async def test_where_the_return_address_does_not_open_nobody_can_be_told(spoilt: dict[str, Any]) -> None:
+    scene = Scene()
+    tag = scene.deliver(1, **({"body": b"no JSON"} | spoilt))
+    await turns()
+    assert scene.channel.sent == [("park", tag)]
+    assert scene.publisher.published == []
+    assert scene.ledger.noted == []
 
 
 async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:

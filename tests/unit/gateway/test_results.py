@@ -5,43 +5,16 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
 from broker_setup.ledger.state import AMENDMENT_SECONDS, Standing
-from broker_setup.messages import AMENDMENT_HEADER, RETURN_HEADER, submission_id_of
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.messages import submission_id_of
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
-from tests.support.leasing import DELAY, FakeLedger, turns
+from tests.support.leasing import DELAY, FakeLedger, FakePublisher, turns
 from tests.support.ledger_events import URL, extended, graded, id_of, leased, submitted, uuid_of
 
 START = 1_000.0
-
-
-class FakePublisher:
-    """Takes results; holds them back or refuses them where a test says so."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str | None, bytes, int, object]] = []
-        self.error: Exception | None = None
-        self.in_time = asyncio.Event()
-        self.in_time.set()
-
-    async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
-        assert (exchange, routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
-        await self.in_time.wait()
-        if self.error:
-            raise self.error
-        headers = message.headers
-        amendment = headers[AMENDMENT_HEADER]
-        assert isinstance(amendment, int)
-        self.published.append((message.correlation_id, message.body, amendment, headers[RETURN_HEADER]))
-
-    @property
-    def bodies(self) -> list[tuple[bytes, int]]:
-        """What was published, and as which amendment."""
-        return [(body, amendment) for _, body, amendment, _ in self.published]
 
 
 class Desk:
@@ -52,7 +25,7 @@ class Desk:
         self.ledger = FakeLedger()
         self.publisher = FakePublisher()
         publisher: Any = self.publisher
-        self.results = Results(self.ledger.as_ledger, publisher, clock=lambda: self.now)
+        self.results = Results(self.ledger.as_ledger, publisher, sealer=None, clock=lambda: self.now)
         self.ledger.happens(submitted(1, START), leased(1, START, "key", until=START + DELAY))
 
     def put(self, body: bytes = b"reply", key: str = "key", number: int = 1) -> Awaitable[None]:
