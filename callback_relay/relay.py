@@ -27,7 +27,7 @@ from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import PARKED_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, RETRY_EXCHANGE, retry_queue
 from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
 from callback_relay.repeats import Repeats, Standing
 from callback_relay.verdict import (
@@ -221,7 +221,8 @@ class Relay:
             self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
 
     async def _put(self, message: Message, queue: str) -> None:
-        await self._publisher.publish(message, exchange="", routing_key=queue)
+        exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
+        await self._publisher.publish(message, exchange=exchange, routing_key=queue)
 
     async def _finish(self) -> None:
         """Give what is under way a moment; what is not settled then goes back to the queue with its channel."""
