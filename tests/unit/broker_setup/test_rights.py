@@ -74,6 +74,20 @@ def test_only_the_relay_could_bind_and_only_to_the_exchange_of_its_results(each:
     assert readable == ({"xqueue.results"} if each.name == "xqueue-relay" else set())
 
 
+@pytest.mark.parametrize(
+    ("name", "looked_at"),
+    [
+        ("xqueue-gateway", {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}),
+        ("xqueue-relay", {each for each in QUEUES if each.startswith("xqueue.results")}),
+        ("xqueue-broker", QUEUES),
+    ],
+)
+def test_what_a_process_looks_at_it_has_some_right_to(name: str, looked_at: set[str]) -> None:
+    # RabbitMQ 3.10 asks for none, so the tests with a broker can't tell.
+    asked = as_asked(user(name).rights).values()
+    assert {queue for queue in QUEUES if any(matches(kind, queue) for kind in asked)} >= looked_at
+
+
 @given(printable, printable)
 def test_a_graders_queue_opens_that_one_queue_whatever_characters_are_in_its_name(queue: str, other: str) -> None:
     expression = regex([submissions_queue(queue)])
