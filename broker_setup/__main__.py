@@ -8,6 +8,7 @@ import typer
 from broker_setup.commands import setup
 from broker_setup.commands.count import count
 from broker_setup.commands.retire import retire
+from broker_setup.commands.setup_users import setup as setup_users
 from broker_setup.commands.trace import trace
 from broker_setup.errors import BrokerUnreachableError, XQueueError
 from broker_setup.settings import load_settings
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("setup")(setup_users)
 app.command()(setup.declare)
 app.command()(setup.check)
 app.command()(count)

@@ -15,6 +15,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
+from broker_setup.broker_url import user_of
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
 
@@ -55,6 +56,7 @@ class Link:
     def __init__(self, url: str, name: str) -> None:
         self._url = url
         self.name = name
+        self.user = user_of(url)
         self._connection: AbstractConnection | None = None
         self._up = asyncio.Event()
         self._drop = asyncio.Event()

@@ -41,5 +41,9 @@ class TopologyError(XQueueError):
     """The broker's exchanges and queues are not what this version needs; the text names both sides."""
 
 
+class ManagementError(XQueueError):
+    """RabbitMQ's management API refused a call, or what answered is none; the text says which call and why."""
+
+
 class ArgumentError(XQueueError):
     """A command was given something that it can't use; the text says what and what was expected."""

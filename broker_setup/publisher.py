@@ -7,7 +7,7 @@ from time import monotonic
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
-from aio_pika.exceptions import DeliveryError, PublishError
+from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
 from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
@@ -25,14 +25,16 @@ MAX_OVERDUE = 20
 
 
 class Publisher:
-    """Publishes on one channel of one link.
+    """Publishes on one link, to each exchange on a channel of its own.
 
-    Use a link of its own: under a memory or disk alarm the broker stops reading from connections that publish.
+    A publish to an exchange that is missing, or not ours to write to, closes its channel under all that is unconfirmed
+    on it: that must not be what goes elsewhere. Use a link of its own: under a memory or disk alarm the broker stops
+    reading from connections that publish.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channel: AbstractChannel | None = None
+        self._channels: dict[str, AbstractChannel] = {}
         self._exchanges: dict[str, AbstractExchange] = {}
         self._opening = asyncio.Lock()
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
@@ -77,6 +79,8 @@ class Publisher:
         task.result()
 
     async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
+        # The broker checks it, so that whoever reads the message knows who published it.
+        message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
             try:
                 target = self._exchanges.get(exchange) or await self._open(exchange)
@@ -85,29 +89,34 @@ class Publisher:
                 raise UnroutableError(
                     f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
                 ) from error
+            except ChannelClosed as error:
+                raise BrokerUnavailableError(
+                    f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({error}): "
+                    "run `xqueue-broker declare`, or `setup` where rights are missing",
+                ) from error
             except DeliveryError as error:
                 raise BrokerUnavailableError("the broker refused to store the message") from error
 
     async def _open(self, exchange: str) -> AbstractExchange:
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
-                self._exchanges.clear()
-                self._channel = await self._link.channel()
-                self._channel.close_callbacks.add(self._on_channel_closed)
+            channel = self._channels.get(exchange)
+            if channel is None or channel.is_closed:
+                self._exchanges.pop(exchange, None)
+                channel = self._channels[exchange] = await self._link.channel()
+                channel.close_callbacks.add(self._on_channel_closed)
             if exchange not in self._exchanges:
                 self._exchanges[exchange] = (
-                    await self._channel.get_exchange(exchange, ensure=False)
-                    if exchange
-                    else self._channel.default_exchange
+                    await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
                 )
             return self._exchanges[exchange]
 
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
         if error is not None and self._link.is_up:
             log.error("the broker closed the publishing channel: %s", error)
-        if channel is self._channel:
-            self._channel = None
-            self._exchanges.clear()
+        for exchange, its_channel in list(self._channels.items()):
+            if channel is its_channel:
+                del self._channels[exchange]
+                self._exchanges.pop(exchange, None)
 
     def _confirmed(self, task: asyncio.Task[None]) -> None:
         self._unconfirmed.pop(task, None)

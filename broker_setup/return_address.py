@@ -47,9 +47,18 @@ class Sealer:
 
 def callback_url_of(lms_header: str) -> str:
     """Return the lms_callback_url of an LMS header, "" where it has none that is text."""
+    return _text_of(lms_header, "lms_callback_url")
+
+
+def queue_name_of(lms_header: str) -> str:
+    """Return the queue that an LMS header names, "" where it has none that is text."""
+    return _text_of(lms_header, "queue_name")
+
+
+def _text_of(lms_header: str, key: str) -> str:
     try:
         header = json.loads(lms_header)
     except (ValueError, RecursionError):
         return ""
-    url = header.get("lms_callback_url") if isinstance(header, dict) else None
-    return url if isinstance(url, str) else ""
+    value = header.get(key) if isinstance(header, dict) else None
+    return value if isinstance(value, str) else ""

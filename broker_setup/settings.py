@@ -23,8 +23,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingsError
 
+from broker_setup.broker_url import user_of
 from broker_setup.errors import SettingsError
+from broker_setup.rights import Role, service_names
 from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
+from broker_setup.user_settings import UserName, wrong_with_users
 from broker_setup.wrong_settings import explain, explain_unreadable
 
 ENV_PREFIX = "XQUEUE_"
@@ -114,6 +117,8 @@ class Settings(BaseSettings):
     secret_key: SecretKey | None = None
     secret_key_fallbacks: tuple[SecretKey, ...] = ()
     xqueues: dict[QueueName, Annotated[str, AfterValidator(_http_url)] | None] = Field(default_factory=dict)
+    amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
+    service_users: dict[Role, UserName] = Field(default_factory=dict)
     ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
     ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
@@ -151,6 +156,7 @@ class Settings(BaseSettings):
     callback_concurrency_per_origin: Annotated[int, Field(gt=0, le=1000)] = 32  # callbacks under way to one LMS
 
     # xqueue-broker
+    broker_passwords: dict[UserName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)
     retired_message: Annotated[str, Field(min_length=1)] = (
         "Your submission could not be graded. Please submit it again. "
         "If the problem persists, please notify the course staff."
@@ -161,6 +167,26 @@ class Settings(BaseSettings):
         if not self.retry_delays:
             raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
         return self
+
+    @model_validator(mode="after")
+    def _users_make_sense(self) -> Self:
+        if wrong := wrong_with_users(
+            self.xqueues, self.amqp_graders, self.broker_users.values(), self.broker_passwords
+        ):
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def broker_users(self) -> dict[Role, str]:
+        """The broker's users that are not graders, by what they are for."""
+        return service_names(self.service_users)
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The broker users that may publish any result: those made for that, and the one that we are ourselves."""
+        users = {name for role, name in self.broker_users.items() if role is not Role.OPERATOR}
+        us = user_of(self.amqp_url.get_secret_value())
+        return frozenset(users | ({us} - self.amqp_graders.keys() if us else set()))
 
     @property
     def topology(self) -> Topology:

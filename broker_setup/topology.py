@@ -9,7 +9,14 @@ SUBMISSIONS_PARKED = "xqueue.submissions.parked"
 RESULTS_EXCHANGE = "xqueue.results"
 RESULTS_QUEUE = "xqueue.results"
 RESULTS_PARKED = "xqueue.results.parked"
+RUNGS = "xqueue.results.retry"
 LEDGER = "xqueue.ledger"
+
+# With these nobody publishes through the default exchange, where a right to write is one to every queue. No queue has
+# the name of any: RabbitMQ's rights are to names, and who may read one and write the other could unbind the two.
+LEDGER_EXCHANGE = "xqueue.frames"
+RETRY_EXCHANGE = "xqueue.retry"
+PARKED_EXCHANGE = "xqueue.parked"
 
 # A course queue of this name would be the parked queue.
 RESERVED_QUEUE_NAMES = frozenset({"parked"})
@@ -70,11 +77,11 @@ def submissions_queue(queue: str) -> str:
 def retry_queue(delay: float) -> str:
     """Name the rung that holds a result for `delay` seconds: `xqueue.results.retry.30s`."""
     if delay < 1:
-        return f"{RESULTS_QUEUE}.retry.{round(delay * 1000)}ms"
+        return f"{RUNGS}.{round(delay * 1000)}ms"
     for unit, seconds in (("h", 3600), ("m", 60)):
         if delay % seconds == 0:
-            return f"{RESULTS_QUEUE}.retry.{round(delay / seconds)}{unit}"
-    return f"{RESULTS_QUEUE}.retry.{delay:g}s"
+            return f"{RUNGS}.{round(delay / seconds)}{unit}"
+    return f"{RUNGS}.{delay:g}s"
 
 
 def topology(
@@ -89,8 +96,12 @@ def topology(
     The ledger forgets what is older than `ledger_max_age` seconds or beyond `ledger_max_size` bytes.
     """
     queues = sorted(queues)
+    rungs = [_rung(delay) for delay in sorted(set(retry_delays))]
     return Topology(
-        exchanges=(Exchange(SUBMISSIONS_EXCHANGE), Exchange(RESULTS_EXCHANGE)),
+        exchanges=tuple(
+            Exchange(name)
+            for name in (SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, RETRY_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE)
+        ),
         queues=(
             *(_submissions(queue) for queue in queues),
             _parked(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
@@ -107,13 +118,16 @@ def topology(
                     },
                 ),
             ),
-            *(_rung(delay) for delay in sorted(set(retry_delays))),
+            *rungs,
             _parked(RESULTS_PARKED, "results that could not be delivered"),
             _ledger(ledger_max_age, ledger_max_size),
         ),
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
             Binding(RESULTS_EXCHANGE, RESULTS_QUEUE, RESULTS_QUEUE),
+            *(Binding(RETRY_EXCHANGE, rung.name, rung.name) for rung in rungs),
+            *(Binding(PARKED_EXCHANGE, parked, parked) for parked in (SUBMISSIONS_PARKED, RESULTS_PARKED)),
+            Binding(LEDGER_EXCHANGE, LEDGER, LEDGER),
         ),
     )
 

@@ -12,6 +12,9 @@ _EXAMPLES = {
     "management_url": "http://user:password@broker.example:15672",
     "public_url": "https://xqueue.example",
     "xqueues": '{"openedx": null}',
+    "amqp_graders": '{"matlab-grader": ["matlab"]}',
+    "service_users": '{"gateway": "xqueue-gateway"}',
+    "broker_passwords": '{"xqueue-gateway": "password"}',
     "users": '{"lms": "password"}',
     "queue_options": '{"openedx": {"supersede": false}}',
     "retry_delays": "[1, 5, 30]",
@@ -41,7 +44,9 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "url_parsing": lambda _: "must be a valid URL",
     "url_scheme": lambda limit: f"must be a URL of scheme {limit['expected_schemes']}",
     "extra_forbidden": lambda _: "is no option",
+    "too_short": lambda _: "must not be empty",
     "missing": lambda _: "is missing",
+    "enum": lambda choice: f"must be one of {choice['expected'].replace(chr(39), '').replace(' or ', ', ')}",
     "too_long": lambda limit: f"must have {limit['max_length']} entries",
 }
 

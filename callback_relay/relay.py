@@ -31,7 +31,14 @@ from broker_setup.publisher import Publisher
 from broker_setup.replies import wrong_with_reply
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import (
+    PARKED_EXCHANGE,
+    RESULTS_EXCHANGE,
+    RESULTS_PARKED,
+    RESULTS_QUEUE,
+    RETRY_EXCHANGE,
+    retry_queue,
+)
 from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.job import Identity, Job
@@ -274,7 +281,8 @@ class Relay:
             self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
 
     async def _put(self, message: Message, queue: str) -> None:
-        await self._publisher.publish(message, exchange="", routing_key=queue)
+        exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
+        await self._publisher.publish(message, exchange=exchange, routing_key=queue)
 
     async def _finish(self) -> None:
         """Give what is under way a moment; what is not settled then goes back to the queue with its channel."""

@@ -10,10 +10,11 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from broker_setup.blocking import connect
 from broker_setup.commands.console import progress
+from broker_setup.declare import NOT_FOUND
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.replay import replay
-from broker_setup.topology import LEDGER
+from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
 
 WRITER = "xqueue-broker"
 
@@ -48,9 +49,10 @@ def _mark_the_end(url: str) -> bytes:
         with connect(url) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish("", LEDGER, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
-    except UnroutableError as error:
-        raise BrokerUnavailableError(f"{LEDGER} is missing: run `xqueue-broker declare`") from error
-    except (NackError, AMQPError) as error:
+            properties = pika.BasicProperties(delivery_mode=2)
+            channel.basic_publish(LEDGER_EXCHANGE, LEDGER, body, properties, mandatory=True)
+    except (UnroutableError, NackError, AMQPError) as error:
+        if isinstance(error, UnroutableError) or getattr(error, "reply_code", None) == NOT_FOUND:
+            raise BrokerUnavailableError(f"{LEDGER} is missing: run `xqueue-broker declare`") from error
         raise BrokerUnavailableError(f"the ledger could not be marked: {error!r}") from error
     return marker.id

@@ -10,7 +10,7 @@ from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import AnyEvent, Leased
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.publisher import Publisher
-from broker_setup.topology import LEDGER
+from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class LedgerWriter:
             self._sent_at = monotonic()
             try:
                 message = encode_frame(Frame(batch.id, self._name, batch.events))
-                await self._publisher.publish(message, exchange="", routing_key=LEDGER)
+                await self._publisher.publish(message, exchange=LEDGER_EXCHANGE, routing_key=LEDGER)
             except XQueueError as error:
                 _fail(batch.confirmed, str(error))
             except Exception as error:

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
+import pika
 import pytest
 
+from broker_setup.broker_url import user_of
 from broker_setup.connection import Link, supervised
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.publisher import Publisher
@@ -71,9 +73,30 @@ async def test_the_default_exchange_leads_to_the_queue_that_the_key_names(
 
 
 async def test_an_exchange_that_is_gone_is_an_error_and_the_next_publish_works(publisher: Publisher) -> None:
-    with pytest.raises(BrokerUnavailableError):
+    with pytest.raises(BrokerUnavailableError, match=r"xqueue\.nowhere.*NOT_FOUND.*xqueue-broker declare"):
         await publisher.publish(result(), exchange="xqueue.nowhere", routing_key="x")
     await publish(publisher)
+
+
+async def test_an_exchange_that_is_gone_takes_nothing_down_that_goes_to_another(
+    publisher: Publisher, count: Callable[[str], int]
+) -> None:
+    outcomes = await asyncio.gather(
+        *(publish(publisher) for _ in range(100)),
+        publisher.publish(result(), exchange="xqueue.nowhere", routing_key="x"),
+        *(publish(publisher) for _ in range(100)),
+        return_exceptions=True,
+    )
+    assert [index for index, outcome in enumerate(outcomes) if outcome is not None] == [100]
+    assert count(RESULTS_QUEUE) == 200
+
+
+async def test_a_message_says_who_published_it(publisher: Publisher, declared: VHost) -> None:
+    await publish(publisher)
+    with pika.BlockingConnection(pika.URLParameters(declared.amqp_url)) as connection:
+        _, properties, _ = connection.channel().basic_get(RESULTS_QUEUE, auto_ack=True)
+    assert properties is not None
+    assert properties.user_id == user_of(declared.amqp_url)
 
 
 async def test_a_publisher_who_hangs_up_does_not_cancel_the_publish(

@@ -1,5 +1,6 @@
 """The compose file, read rather than run: no Docker engine runs where these tests do."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,19 @@ COMPOSE: dict[str, Any] = yaml.safe_load(text("deploy/compose/compose.yaml"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("xqueue-rabbitmq:")}
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", text("deploy/compose/xqueue.env.example"), re.MULTILINE))
-FILLED = EXAMPLE | {"BROKER_PASSWORD": "p", "XQUEUE_SECRET_KEY": 32 * "s", "XQUEUE_USERS": '{"lms": "p"}'}
+PASSWORDS = {
+    "xqueue": "BROKER_PASSWORD",
+    "xqueue-gateway": "GATEWAY_PASSWORD",
+    "xqueue-relay": "RELAY_PASSWORD",
+    "xqueue-broker": "COMMANDS_PASSWORD",
+    "xqueue-operator": "OPERATOR_PASSWORD",
+}
+LOGINS = {"setup": "xqueue", "gateway": "xqueue-gateway", "relay": "xqueue-relay", "commands": "xqueue-broker"}
+FILLED = (
+    EXAMPLE
+    | {"XQUEUE_SECRET_KEY": 32 * "s", "XQUEUE_USERS": '{"lms": "p"}'}
+    | {variable: f"of-{user}" for user, variable in PASSWORDS.items()}
+)
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
@@ -33,7 +46,9 @@ def variables(service: dict[str, Any]) -> dict[str, str]:
 def test_the_services_run_the_projects_commands() -> None:
     scripts = set(pyproject()["project"]["scripts"])
     assert {service["command"][0] for service in OURS.values()} == scripts
-    assert OURS["declare"]["command"] == ["xqueue-broker", "declare"]
+    assert OURS["setup"]["command"] == ["xqueue-broker", "setup"]
+    assert OURS["commands"]["profiles"]  # so that it does not run with the others
+    assert [name for name, service in OURS.items() if "profiles" in service] == ["commands"]
 
 
 def test_the_image_is_built_from_our_dockerfile_and_tagged_with_our_version() -> None:
@@ -57,9 +72,24 @@ def test_a_service_starts_with_the_settings_that_it_gets(name: str, monkeypatch:
     mounted = next(volume for volume in OURS[name]["volumes"] if ":/etc/xqueue/" in volume).split(":")
     assert mounted[1:] == [variables(OURS[name])["XQUEUE_CFG"], "ro"]
     monkeypatch.setenv("XQUEUE_CFG", str(FOLDER / mounted[0]))
-    settings, unknown = load_settings(require=["SECRET_KEY", "XQUEUES"])
+    needed = ["MANAGEMENT_URL"] if name == "setup" else ["SECRET_KEY"]
+    settings, unknown = load_settings(require=[*needed, "XQUEUES"])
     assert unknown == []
-    assert settings.amqp_url.get_secret_value() == "amqp://xqueue:p@broker:5672/"
+    user = LOGINS[name]
+    assert settings.amqp_url.get_secret_value() == f"amqp://{user}:of-{user}@broker:5672/"
+
+
+def test_every_user_of_ours_gets_its_own_password_and_only_setup_knows_the_administrators() -> None:
+    given = json.loads(variables(OURS["setup"])["XQUEUE_BROKER_PASSWORDS"])
+    assert given == {user: f"of-{user}" for user in PASSWORDS if user != "xqueue"}
+    assert set(given) == set(Settings().broker_users.values())
+    for name, service in OURS.items():
+        assert ("BROKER_PASSWORD" in str(service["environment"])) == (name == "setup")
+        assert ("XQUEUE_SECRET_KEY" in service["environment"]) == (name != "setup")
+
+
+def test_setup_reaches_the_management_api_as_the_administrator() -> None:
+    assert variables(OURS["setup"])["XQUEUE_MANAGEMENT_URL"] == "http://xqueue:of-xqueue@broker:15672"
 
 
 def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_round() -> None:
@@ -68,7 +98,7 @@ def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_
 
 
 def test_the_example_holds_no_secret_and_what_is_missing_stops_the_start() -> None:
-    secrets = {"BROKER_PASSWORD", "XQUEUE_SECRET_KEY", "XQUEUE_USERS"}
+    secrets = {*PASSWORDS.values(), "XQUEUE_SECRET_KEY", "XQUEUE_USERS"}
     assert {name for name, value in EXAMPLE.items() if not value} == secrets
     for match in re.finditer(r"\$\{(\w+)(.{2})", text("deploy/compose/compose.yaml")):
         assert (match[2] == ":?") == (match[1] in secrets), match[1]
@@ -118,22 +148,24 @@ def test_mounted_files_exist() -> None:
 def test_services_wait_for_the_broker_and_for_its_queues() -> None:
     healthy = {"condition": "service_healthy"}
     assert SERVICES["broker"]["healthcheck"]["test"][:2] == ["CMD", "rabbitmq-diagnostics"]
-    assert OURS["declare"]["depends_on"] == {"broker": healthy}
-    for name in ("gateway", "relay"):
-        declared = {"condition": "service_completed_successfully"}
-        assert OURS[name]["depends_on"] == {"broker": healthy, "declare": declared}
+    assert OURS["setup"]["depends_on"] == {"broker": healthy}
+    for name in ("gateway", "relay", "commands"):
+        done = {"condition": "service_completed_successfully"}
+        assert OURS[name]["depends_on"] == {"broker": healthy, "setup": done}
 
 
 def test_only_the_gateway_is_asked_for_its_health() -> None:
     assert OURS["gateway"]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
-    assert OURS["declare"]["healthcheck"] == OURS["relay"]["healthcheck"] == {"disable": True}
+    for name in ("setup", "relay", "commands"):
+        assert OURS[name]["healthcheck"] == {"disable": True}
 
 
 def test_what_serves_comes_back_and_what_runs_once_does_not() -> None:
     restarts = {name: service["restart"] for name, service in SERVICES.items()}
     assert restarts == {
         "broker": "unless-stopped",
-        "declare": "no",
+        "setup": "no",
+        "commands": "no",
         "gateway": "unless-stopped",
         "relay": "unless-stopped",
     }

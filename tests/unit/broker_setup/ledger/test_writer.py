@@ -12,7 +12,7 @@ from broker_setup.ledger import writer as writer_module
 from broker_setup.ledger.events import Parked
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.ledger.writer import MAX_EVENTS, MAX_WAITING, LedgerWriter
-from broker_setup.topology import LEDGER
+from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
 from tests.support.ledger_events import expired, leased
 
 EVENTS = [expired(number, 0, "k") for number in range(3 * MAX_EVENTS)]
@@ -28,7 +28,7 @@ class FakePublisher:
         self._ends: asyncio.Queue[BaseException | None] = asyncio.Queue()
 
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
-        assert (exchange, routing_key) == ("", LEDGER)
+        assert (exchange, routing_key) == (LEDGER_EXCHANGE, LEDGER)
         self.frames.append(decode_frame(message.body))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)

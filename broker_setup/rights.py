@@ -1,0 +1,139 @@
+"""What each of XQueue's broker users may do, as plain data: what it writes and reads; nobody configures anything.
+
+RabbitMQ asks for *write* on the exchange of a publish, for *read* on the queue of a consume, get or purge, for both to
+bind, for *configure* to declare and delete. A right is to a name, be it a queue's or an exchange's.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broker_setup.topology import (
+    LEDGER,
+    LEDGER_EXCHANGE,
+    PARKED_EXCHANGE,
+    RESERVED_QUEUE_NAMES,
+    RESULTS_EXCHANGE,
+    RESULTS_PARKED,
+    RESULTS_QUEUE,
+    RETRY_EXCHANGE,
+    RUNGS,
+    SUBMISSIONS_EXCHANGE,
+    SUBMISSIONS_PARKED,
+    submissions_queue,
+)
+
+# On users that are made for graders, so that a grader that is in the settings no longer can be told from a stranger.
+GRADER_TAG = "xqueue-grader"
+
+
+class Role(StrEnum):
+    """The users that are not graders: each is named after the command that logs in as it, or who does."""
+
+    GATEWAY = "gateway"
+    RELAY = "relay"
+    BROKER = "broker"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Below:
+    """Every name that begins with `prefix` and a dot, but what of it is among the `taken`."""
+
+    prefix: str
+    taken: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """For people: `xqueue.results.retry.*`."""
+        return f"{self.prefix}.*"
+
+
+Names = Sequence[str | Below]
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What somebody may write and read; the names and patterns are those of queues and exchanges alike."""
+
+    write: Names = ()
+    read: Names = ()
+
+
+@dataclass(frozen=True)
+class BrokerUser:
+    """A user as it should be at the broker; `tags` are RabbitMQ's."""
+
+    name: str
+    purpose: str
+    rights: Rights
+    tags: frozenset[str] = frozenset()
+
+
+# A pattern rather than a list: a new queue or rung then needs `declare` and no new rights.
+COURSE_QUEUES = Below(SUBMISSIONS_EXCHANGE, taken=RESERVED_QUEUE_NAMES)
+ALL_RUNGS = Below(RUNGS)
+
+# What is only looked at (a passive declare) stands under `write`: RabbitMQ asks for no right there up to 4.2.5, for any
+# right since; and a right to write to a queue, unlike one to read it, gives nobody its messages.
+_SERVICES: Mapping[Role, tuple[str, Rights]] = {
+    Role.GATEWAY: (
+        "takes submissions in, holds them for graders, publishes their results",
+        Rights(
+            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE),
+            read=(COURSE_QUEUES, LEDGER),
+        ),
+    ),
+    Role.RELAY: (
+        "takes results out and delivers them to the LMS",
+        Rights(
+            write=(RESULTS_EXCHANGE, RETRY_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS, RESULTS_PARKED),
+            read=(RESULTS_QUEUE,),
+        ),
+    ),
+    Role.BROKER: (
+        "the commands of xqueue-broker that look at work and move it",
+        Rights(
+            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS),
+            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, LEDGER),
+        ),
+    ),
+    Role.OPERATOR: ("people at the management UI: see everything, touch nothing", Rights()),
+}
+
+
+def service_names(renamed: Mapping[Role, str]) -> dict[Role, str]:
+    """Name the users that are not graders: `xqueue-gateway` and so on, but for those that are `renamed`."""
+    return {role: renamed.get(role, f"xqueue-{role}") for role in Role}
+
+
+def broker_users(services: Mapping[Role, str], graders: Mapping[str, Iterable[str]]) -> list[BrokerUser]:
+    """List the users that XQueue needs: its services', named in `services`, and graders with their course queues."""
+    return [
+        *(
+            BrokerUser(name, *_SERVICES[role], tags=frozenset({"monitoring"} if role is Role.OPERATOR else ()))
+            for role, name in services.items()
+        ),
+        *(_grader(name, sorted(set(queues))) for name, queues in sorted(graders.items())),
+    ]
+
+
+def _grader(name: str, queues: Sequence[str]) -> BrokerUser:
+    return BrokerUser(
+        name,
+        f"an AMQP grader of {', '.join(queues)}",
+        Rights(write=(RESULTS_EXCHANGE,), read=tuple(map(submissions_queue, queues))),
+        frozenset({GRADER_TAG}),
+    )
+
+
+def regex(names: Names) -> str:
+    """Make RabbitMQ's regular expression for exactly these names: it searches, so both ends are anchored."""
+    return f"^(?:{'|'.join(map(_pattern, names))})$" if names else "^$"
+
+
+def _pattern(name: str | Below) -> str:
+    if isinstance(name, str):
+        return re.escape(name)
+    but = "".join(f"(?!{re.escape(taken)}$)" for taken in sorted(name.taken))
+    return f"{re.escape(name.prefix)}\\.{but}.+"
