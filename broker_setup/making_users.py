@@ -102,6 +102,8 @@ def make(change: Change, broker: Management) -> None:
     user = change.wanted
     if user is None:
         broker.take_rights(change.name)
+        # Of a consumer that has begun, RabbitMQ asks nothing more.
+        broker.close_connections(change.name)
         return
     if {"made", "new password", "password set", "tags set"} & set(change.did):
         secret = change.password or change.found

@@ -85,6 +85,12 @@ class Management:
         """Take all rights in the virtual host from a user."""
         self._call("DELETE", f"permissions/{self._vhost}/{_part(name)}")
 
+    def close_connections(self, name: str) -> None:
+        """Close a user's connections to the virtual host."""
+        for entry in self._call("GET", f"vhosts/{self._vhost}/connections") or ():
+            if entry.get("user") == name:
+                self._call("DELETE", f"connections/{_part(entry['name'])}", gone_is_fine=True)
+
     def bindings(self) -> set[tuple[str, str, str]]:
         """List the bindings of the virtual host's queues: exchange, queue, routing key."""
         return {
@@ -93,13 +99,17 @@ class Management:
             if entry["destination_type"] == "queue"
         }
 
-    def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+    def _call(
+        self, method: str, path: str, body: Mapping[str, str] | None = None, *, gone_is_fine: bool = False
+    ) -> Any:
         try:
             answer = self._session.request(
                 method, f"{self._base}/{path}", json=body, timeout=SECONDS, allow_redirects=False
             )
             if answer.status_code // 100 == 2:  # noqa: PLR2004 - success
                 return answer.json() if answer.content else None
+            if answer.status_code == NOT_FOUND and gone_is_fine:
+                return None
         except requests.JSONDecodeError as error:
             raise ManagementError(f"{self._base} is no management API of RabbitMQ: it answered no JSON") from error
         except requests.RequestException as error:

@@ -1,14 +1,18 @@
 """`xqueue-broker setup` on a real broker: the first time, again, after changes, and where it must not."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 import pika
 import pytest
 
+from broker_setup.commands.setup_users import setup
+from broker_setup.errors import ManagementError
+from broker_setup.management import Management
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users, call, may_log_in, refusal
+from tests.support.gateway import wait_until
 from tests.support.operator import Operator
 
 ROLES = ["gateway", "relay", "broker", "operator"]
@@ -107,8 +111,18 @@ def test_rights_and_tags_that_somebody_changed_are_set_right_and_the_password_st
 
 def test_a_grader_that_is_taken_out_of_the_settings_can_do_nothing_any_more(users: BrokerUsers) -> None:
     url = users.set_up()["grader"]
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    connection.channel().basic_consume("xqueue.submissions.openedx", lambda *_: None)
+    connections = "vhosts/{vhost}/connections"
+    wait_until(
+        lambda: users.name("grader") in [each.get("user") for each in users.vhost.api("GET", connections).json()],
+        15,
+        "the management API shows no connection of the grader",
+    )
     told = users.setup(AMQP_GRADERS="{}")
     assert did(told, users)["grader"] == ["rights taken"]
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
+        connection.process_data_events(time_limit=10)
     assert not may_log_in(url)
     assert "grader" not in did(users.setup(AMQP_GRADERS="{}"), users)
     assert did(users.setup(), users)["grader"] == ["rights set"]
@@ -131,6 +145,31 @@ def test_a_grader_reads_its_queue_whatever_its_name_and_no_other(vhost: VHost) -
                     if refusal(connection, call("basic_get", f"xqueue.submissions.{queue}")) is None
                 }
             assert readable == {own}
+
+
+def test_broken_off_half_way_it_still_shows_the_passwords_that_it_set_and_the_next_run_does_the_rest(
+    users: BrokerUsers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give = Management.put_rights
+
+    def refuse_the_relay(api: Management, name: str, rights: Mapping[str, str]) -> None:
+        if name == users.name("relay"):
+            raise ManagementError("the network is down")
+        give(api, name, rights)
+
+    for key, value in {"AMQP_URL": users.vhost.amqp_url, **users.settings}.items():
+        monkeypatch.setenv(f"XQUEUE_{key}", value)
+    monkeypatch.setattr(Management, "put_rights", refuse_the_relay)
+    with pytest.raises(ManagementError, match="the network is down"):
+        setup(as_json=True)
+    told = {user["name"]: user for user in json.loads(capsys.readouterr().out)["users"]}
+    assert list(told) == [users.name("gateway"), users.name("relay")]
+
+    rest = did(users.setup(), users)
+    assert rest["gateway"] == []
+    assert rest["relay"] == ["rights set"]
+    for name in told:
+        assert may_log_in(told[name]["amqp_url"])
 
 
 def test_an_administrator_is_named_and_nothing_is_done(users: BrokerUsers) -> None:
