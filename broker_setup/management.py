@@ -122,7 +122,7 @@ class Management:
 
 def as_asked(rights: Rights) -> dict[str, str]:
     """Put rights as RabbitMQ takes them: three regular expressions."""
-    return {"configure": regex(()), "write": regex(rights.write), "read": regex(rights.read)}
+    return {"configure": regex(rights.configure), "write": regex(rights.write), "read": regex(rights.read)}
 
 
 def _found(entry: Mapping[str, Any]) -> FoundUser:

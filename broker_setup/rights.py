@@ -1,4 +1,4 @@
-"""What each of XQueue's broker users may do, as plain data: what it writes and reads; nobody configures anything.
+"""What each of XQueue's broker users may do, as plain data: what it writes, reads and, in one case, configures.
 
 RabbitMQ asks for *write* on the exchange of a publish, for *read* on the queue of a consume, get or purge, for both to
 bind, for *configure* to declare and delete. A right is to a name, be it a queue's or an exchange's.
@@ -13,6 +13,7 @@ from broker_setup.topology import (
     LEDGER,
     LEDGER_EXCHANGE,
     PARKED_EXCHANGE,
+    RELAY_LOCK,
     RESERVED_QUEUE_NAMES,
     RESULTS_EXCHANGE,
     RESULTS_PARKED,
@@ -54,10 +55,11 @@ Names = Sequence[str | Below]
 
 @dataclass(frozen=True)
 class Rights:
-    """What somebody may write and read; the names and patterns are those of queues and exchanges alike."""
+    """What somebody may write, read and configure; the names and patterns are those of queues and exchanges alike."""
 
     write: Names = ()
     read: Names = ()
+    configure: Names = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
         Rights(
             write=(RESULTS_EXCHANGE, RETRY_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS, RESULTS_PARKED),
             read=(RESULTS_QUEUE,),
+            configure=(RELAY_LOCK,),
         ),
     ),
     Role.BROKER: (

@@ -18,6 +18,9 @@ LEDGER_EXCHANGE = "xqueue.frames"
 RETRY_EXCHANGE = "xqueue.retry"
 PARKED_EXCHANGE = "xqueue.parked"
 
+# Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
+RELAY_LOCK = "xqueue.relay"
+
 # A course queue of this name would be the parked queue.
 RESERVED_QUEUE_NAMES = frozenset({"parked"})
 
@@ -31,7 +34,7 @@ CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 # Retention goes by whole segments and always keeps the last one, so they are small.
 LEDGER_SEGMENT_BYTES = 10_000_000
 
-Arguments = Mapping[str, str | int | bool]
+Arguments = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,8 @@ def topology(
             Queue(
                 RESULTS_QUEUE,
                 "graded results on their way to the LMS",
-                # One relay works and the others stand by: only then do the results of one callback URL keep their
-                # order, and an LMS has one relay's callbacks to bear.
                 _arguments(
-                    {
-                        "x-delivery-limit": DELIVERY_LIMIT,
-                        "x-single-active-consumer": True,
-                        **_dead_letters_to("", RESULTS_PARKED),
-                    },
+                    {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)},
                 ),
             ),
             *rungs,

@@ -1,6 +1,8 @@
 """Keeps a consumer on the results queue, whatever becomes of the broker, its channels and the queue.
 
-The queue lets one consumer at a time have deliveries; the consumers of other relays stand by.
+One relay consumes at a time, the one that has the lock: an exclusive queue, which goes with the connection that the
+deliveries come on. (RabbitMQ's single active consumer would do the same, but then nobody can look into the queue, and
+quorum queues know no exclusive consumers.)
 """
 
 import asyncio
@@ -10,14 +12,15 @@ from contextlib import suppress
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelLockedResource
 
 from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import BrokerUnavailableError, XQueueError
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
 
 log = logging.getLogger(__name__)
 
-# Between two tries to consume.
+# Between two tries to consume, or to take over.
 PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
 
@@ -40,6 +43,7 @@ class Consumer:
         self._others = others
         self._received = received
         self._lost = lost
+        self._stands_by = False
 
     async def run(self) -> None:
         """Consume until cancelled; deliveries at hand can still be settled after that."""
@@ -47,6 +51,8 @@ class Consumer:
             await self._link.wait_up()
             try:
                 await self._consume()
+            except ChannelLockedResource:
+                self._stand_by()
             except (XQueueError, *CONNECTION_ERRORS) as error:
                 log.error("can't consume %s: %s", RESULTS_QUEUE, error)  # noqa: TRY400 - the text says it all
             except asyncio.CancelledError:
@@ -63,12 +69,15 @@ class Consumer:
         over = asyncio.Event()
         channel.close_callbacks.add(lambda *_: over.set())
         await self._check_queues(channel)
+        # Classic, whatever the virtual host's default: no other type can be exclusive.
+        await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
+        self._stands_by = False
         # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
         queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
         tag = await queue.consume(self._on_message)
-        log.info("consuming %s, or standing by if another relay does", RESULTS_QUEUE)
+        log.info("consuming %s", RESULTS_QUEUE)
         try:
             await over.wait()
         except asyncio.CancelledError:
@@ -76,6 +85,11 @@ class Consumer:
             await _quietly(queue.cancel(tag))
             raise
         await _quietly(channel.close())
+
+    def _stand_by(self) -> None:
+        if not self._stands_by:
+            log.info("standing by: another relay consumes %s", RESULTS_QUEUE)
+        self._stands_by = True
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received(message)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic, time
 from typing import Any
 
@@ -17,6 +18,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
+from broker_setup.answering import may_answer
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
 from broker_setup.ill_made import tolerate_ill_made_properties
@@ -29,7 +31,7 @@ from broker_setup.notices import notice_of
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.replies import wrong_with_reply
-from broker_setup.return_address import Sealer
+from broker_setup.return_address import Sealer, queue_name_of
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     PARKED_EXCHANGE,
@@ -98,6 +100,7 @@ class Relay:
         )
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
+        self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._validates = settings.validate_results
         self._failure_message = settings.failure_message
         self._ladder = Ladder(settings.retry_delays)
@@ -172,6 +175,8 @@ class Relay:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message)
         address = self._sealer.open(result.sealed_return, result.submission)
+        if why := self._may_answer(message.user_id, queue_name_of(address.lms_header)):
+            raise BadMessageError(why, b"")
         callback = callback_for(result, address.lms_header)
         # From an AMQP grader; a gateway lets none through.
         if self._validates and (why := wrong_with_reply(str(callback.url), result.body)):

@@ -176,3 +176,20 @@ async def test_a_killed_broker_loses_nothing(private_node: PrivateNode, lms: Fak
             await results.rest(settings)
     # This relay remembers what it delivered, so even those in flight were not posted again.
     assert max(times_accepted(lms).values()) == 1
+
+
+async def test_of_two_relays_one_works_and_the_other_takes_over(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, tmp_path: Path
+) -> None:
+    async with (
+        relay_process(settings, tmp_path / "first.log") as first,
+        relay_process(settings, tmp_path / "second.log") as second,
+    ):
+        await eventually(lambda: "standing by" in first.log + second.log)
+        works, stands_by = (second, first) if "standing by" in first.log else (first, second)
+        await results.put(lms.header("one"))
+        await lms.wait_accepted(1)
+        await works.kill()
+        await results.put(lms.header("two"))
+        await lms.wait_accepted(2)
+        await eventually(lambda: "consuming xqueue.results" in stands_by.log)

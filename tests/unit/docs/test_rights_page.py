@@ -29,7 +29,8 @@ def test_every_user_has_a_row_and_every_row_is_a_user_in_the_codes_order() -> No
 
 @pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
 def test_a_row_has_the_users_tags_and_rights(user: BrokerUser) -> None:
-    _, tags, writes, reads = ROWS[user.name]
+    _, tags, writes, reads, configures = ROWS[user.name]
     assert set(quoted(tags)) == user.tags
     assert writes == shown(user.rights.write)
     assert reads == shown(user.rights.read)
+    assert configures == shown(user.rights.configure)

@@ -89,6 +89,7 @@ ACTIONS: dict[str, Act] = {
     "declare a queue that is there": declare(OWN),
     "declare a queue of its own": lambda channel: channel.queue_declare("mine", durable=True),
     "declare a queue without a name": lambda channel: channel.queue_declare("", exclusive=True),
+    "take the relay's lock": lambda channel: channel.queue_declare("xqueue.relay", exclusive=True),
     "declare an exchange": call("exchange_declare", "mine", "fanout"),
     "bind its queue to RabbitMQ's log": call("queue_bind", OWN, "amq.rabbitmq.log", "#"),
     "bind results to the ledger's exchange": call("exchange_bind", RESULTS_EXCHANGE, LEDGER_EXCHANGE),
@@ -109,6 +110,7 @@ MAY: dict[str, set[str]] = {
         "write to the ledger",
     },
     "relay": {
+        "take the relay's lock",
         "read results",
         "consume results",
         "purge results",
