@@ -28,7 +28,7 @@ def secrets_of_files(model: type[BaseModel], env_prefix: str) -> dict[str, Any]:
         path = os.environ.get(f"{variable}{FILE_SUFFIX}")
         if not path or not is_secret(model, name):
             continue
-        if os.environ.get(variable):
+        if variable in os.environ:
             raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are both set: one of them must go")
         try:
             text = read_secret(path)

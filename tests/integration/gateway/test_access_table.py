@@ -141,7 +141,7 @@ def callers(session: str) -> Iterator[tuple[str, str, Shown]]:
 
 def expected() -> dict[tuple[str, str, str], str]:
     """The table, one entry for each cell: caller, call, queue."""
-    cells = {}
+    cells: dict[tuple[str, str, str], str] = {}
     for caller, queues, *words in ROWS:
         for queue in QUEUES if queues == "any" else (queues,):
             cells |= {(caller, call, queue): words[column] for call, column in COLUMNS.items()}

@@ -89,10 +89,11 @@ def test_the_password_of_an_account_stands_in_a_file(how: str, file: Path, monke
     assert words == {"lms": PASSWORD, "grader": "plain"}
 
 
-def test_a_variable_and_its_file_together_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", [SECRET, ""])
+def test_a_variable_and_its_file_together_are_refused(value: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(SECRET)
     said = "XQUEUE_SECRET_KEY and XQUEUE_SECRET_KEY_FILE are both set: one of them must go"
-    assert refusal(monkeypatch, SECRET_KEY=SECRET, SECRET_KEY_FILE=file) == said
+    assert refusal(monkeypatch, SECRET_KEY=value, SECRET_KEY_FILE=file) == said
 
 
 @pytest.mark.parametrize(

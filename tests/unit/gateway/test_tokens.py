@@ -145,7 +145,8 @@ def test_changed_claims_are_refused() -> None:
 )
 def test_times_count_within_the_leeway(changes: dict[str, int], refused: Reason | None) -> None:
     now = int(time.time())
-    token = asymmetric(SUBMIT, **{claim: now + offset for claim, offset in changes.items()})
+    times: dict[str, Any] = {claim: now + offset for claim, offset in changes.items()}
+    token = asymmetric(SUBMIT, **times)
     if refused:
         assert reason(token) is refused
     else:
@@ -179,7 +180,8 @@ def test_an_audience_counts_where_one_is_set(aud: Any, refused: Reason | None) -
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "iss", "version", "preferred_username", "scopes"])
 def test_a_missing_claim_is_refused(claim: str) -> None:
-    assert reason(asymmetric(SUBMIT, **{claim: None})) is Reason.CLAIM
+    without: dict[str, Any] = {claim: None}
+    assert reason(asymmetric(SUBMIT, **without)) is Reason.CLAIM
 
 
 @pytest.mark.parametrize(
