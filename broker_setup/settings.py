@@ -23,9 +23,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingsError
 
+from broker_setup.access_settings import Jwks, Name, Network, QueueAccess, Users
 from broker_setup.broker_url import user_of
 from broker_setup.errors import SettingsError
 from broker_setup.rights import Role, service_names
+from broker_setup.secret_files import FILE_SUFFIX, is_secret, secrets_of_files
 from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
 from broker_setup.user_settings import UserName, wrong_with_users
 from broker_setup.wrong_settings import explain, explain_unreadable
@@ -132,7 +134,14 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 18040
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    users: dict[str, SecretStr] = Field(default_factory=dict)
+    trusted_proxies: tuple[Network, ...] = ()
+    users: Users = Field(default_factory=dict)
+    queue_access: dict[QueueName, QueueAccess] = Field(default_factory=dict)
+    jwt_public_jwks: Jwks | None = None
+    jwt_public_jwks_file: Path | None = None
+    jwt_secret_key: SecretKey | None = None
+    jwt_issuers: tuple[Name, ...] = ()
+    jwt_audience: Name | None = None
     submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
     max_processing_delay: ProcessingDelay = 60.0  # minutes
     supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
@@ -188,6 +197,25 @@ class Settings(BaseSettings):
         us = user_of(self.amqp_url.get_secret_value())
         return frozenset(users | ({us} - self.amqp_graders.keys() if us else set()))
 
+    @model_validator(mode="after")
+    def _tokens_need_an_issuer(self) -> Self:
+        if (self.jwt_public_jwks or self.jwt_public_jwks_file or self.jwt_secret_key) and not self.jwt_issuers:
+            raise ValueError("JWT_ISSUERS must name who issues the tokens that JWT_* keys are for")
+        if self.jwt_secret_key and self.jwt_secret_key in (self.secret_key, *self.secret_key_fallbacks):
+            raise ValueError("JWT_SECRET_KEY must not be SECRET_KEY: whoever issues tokens would know it")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_for_queues(self) -> Self:
+        # A slip of the fingers would leave a queue open to everybody.
+        wrong = [queue for queue in self.queue_access if self.xqueues and queue not in self.xqueues]
+        if wrong:
+            raise ValueError(
+                f"QUEUE_ACCESS names queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}; "
+                f"it has {', '.join(map(repr, self.xqueues))}"
+            )
+        return self
+
     @property
     def topology(self) -> Topology:
         """The exchanges and queues that these settings ask for."""
@@ -237,8 +265,9 @@ def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
     Raise SettingsError, one line for each wrong key, also where a key of `require` is not set.
     """
     from_file = _read_file(os.environ.get(f"{ENV_PREFIX}CFG"))
+    given = {key.lower(): value for key, value in from_file.items() if key in _known_keys()}
     try:
-        settings = Settings(**{key.lower(): value for key, value in from_file.items() if key in _known_keys()})
+        settings = Settings(**given | secrets_of_files(Settings, ENV_PREFIX))
     except ValidationError as error:
         raise SettingsError(explain(error, Settings, ENV_PREFIX)) from None
     except UnreadableSettingsError as error:
@@ -290,9 +319,13 @@ def _known_keys() -> frozenset[str]:
     return frozenset(name.upper() for name in Settings.model_fields)
 
 
+def _secret_file_keys() -> frozenset[str]:
+    return frozenset(f"{name.upper()}{FILE_SUFFIX}" for name in Settings.model_fields if is_secret(Settings, name))
+
+
 def _unknown_keys(from_file: Mapping[str, Any]) -> list[str]:
     known = _known_keys()
     from_environment = {name for name in os.environ if name.startswith(ENV_PREFIX) and name.isupper()} - {
-        f"{ENV_PREFIX}{name}" for name in known | _ENV_OF_OTHERS
+        f"{ENV_PREFIX}{name}" for name in known | _ENV_OF_OTHERS | _secret_file_keys()
     }
     return sorted({key for key in from_file if key not in known} | from_environment)

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as UnreadableSettingsError
 
+from broker_setup.secret_files import FILE_SUFFIX, is_secret
+
 _EXAMPLES = {
     "amqp_url": "amqp://user:password@broker.example:5672/",
     "management_url": "http://user:password@broker.example:15672",
@@ -16,6 +18,10 @@ _EXAMPLES = {
     "service_users": '{"gateway": "xqueue-gateway"}',
     "broker_passwords": '{"xqueue-gateway": "password"}',
     "users": '{"lms": "password"}',
+    "trusted_proxies": '["10.0.0.0/8"]',
+    "queue_access": '{"openedx": {"producers": ["lms"], "consumers": ["grader"]}}',
+    "jwt_public_jwks": '{"keys": [{"kty": "RSA", "n": "...", "e": "AQAB"}]}',
+    "jwt_issuers": '["https://lms.example/oauth2"]',
     "queue_options": '{"openedx": {"supersede": false}}',
     "retry_delays": "[1, 5, 30]",
     "secret_key_fallbacks": '["an earlier SECRET_KEY"]',
@@ -69,10 +75,12 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], env_prefix:
     inside = [part for part in inside if part != "[key]"]
     from_environment = os.environ.get(f"{env_prefix}{field.upper()}")
     key = field.upper() if from_environment is None else f"{env_prefix}{field.upper()}"
+    if os.environ.get(f"{env_prefix}{field.upper()}{FILE_SUFFIX}"):
+        key = f"{env_prefix}{field.upper()}{FILE_SUFFIX}"
     where = key + "".join(f"[{part if part.isprintable() else repr(part)}]" for part in inside)
     if field in _EXAMPLES and not inside:
         expected += f", such as {_EXAMPLES[field]}"
-    if _is_secret(model, field):
+    if is_secret(model, field):
         return f"{where}: {expected} (the value is a secret and not shown)"
     # As it was typed, or only the part that is wrong.
     given = problem["input"] if inside or from_environment is None else from_environment
@@ -92,12 +100,7 @@ def explain_unreadable(error: UnreadableSettingsError, model: type[BaseModel], e
         if f'"{name}"' in str(error):
             key = f"{env_prefix}{name.upper()}"
             example = f", such as {_EXAMPLES[name]}" if name in _EXAMPLES else ""
-            secret = _is_secret(model, name)
+            secret = is_secret(model, name)
             shown = " (the value is a secret and not shown)" if secret else f", not {os.environ.get(key)!r}"
             return f"{key}: must be JSON{example}{shown}"
     return str(error)
-
-
-def _is_secret(model: type[BaseModel], field: str) -> bool:
-    info = model.model_fields.get(field)
-    return info is not None and "SecretStr" in str(info.annotation)

@@ -9,6 +9,7 @@ import uvicorn
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings, unknown_keys_warning
+from gateway.access import names_without_account
 from gateway.app import build
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
@@ -23,6 +24,7 @@ def main() -> None:
     """Run the gateway; wrong settings are lines on stderr and exit code 2."""
     try:
         settings, unknown = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
+        app = build(settings)
     except SettingsError as error:
         sys.exit(f"xqueue-gateway: {error}")
     log_to_stderr(settings.log_level)
@@ -32,7 +34,12 @@ def main() -> None:
     passive = [name for name, url in settings.xqueues.items() if url]
     if passive:
         log.warning("XQUEUES names a grader to call for %s; passive graders are not called yet", ", ".join(passive))
-    app = build(settings)
+    for queue, names in names_without_account(settings.queue_access, settings.users).items():
+        log.warning(
+            "QUEUE_ACCESS[%s] names %s, of no account in USERS: right for tokens and AMQP graders alone",
+            queue,
+            ", ".join(map(repr, names)),
+        )
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -45,6 +52,8 @@ def main() -> None:
         ws="none",
         lifespan="on",
         access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         server_header=False,
         log_config=None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

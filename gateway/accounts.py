@@ -1,56 +1,111 @@
 """The service accounts of the settings: whose password is right, and which sessions are still good."""
 
 import asyncio
+import hashlib
 import hmac
+import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
 
 from broker_setup.secret_keys import derived_key
+from gateway.passwords import Passwords
+from gateway.throttle import MAX_KEYS, Guesses, TooManyGuessesError
+
+log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 14 * 24 * 3600
-# One check takes some 50 ms and 64 MiB; two at once are what a small machine has to spare.
-CHECKS_AT_ONCE = 2
-
-_HASHED = "$argon2"
+# Different wrong passwords in five minutes: for one account from one address, and for all accounts from one address.
+GUESSES_OF_ACCOUNT = 10
+GUESSES_OF_ADDRESS = 100
 
 
 class Accounts:
     """The accounts by name; passwords are plain or argon2 hashes."""
 
-    def __init__(self, users: Mapping[str, SecretStr], secret_keys: Sequence[str]) -> None:
-        self._passwords = {name: password.get_secret_value() for name, password in users.items()}
-        self._hasher = PasswordHasher()
-        self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
-        # What was verified lately, under a key that never leaves this process: Basic auth comes with every call.
+    def __init__(
+        self,
+        users: Mapping[str, SecretStr],
+        secret_keys: Sequence[str],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        stored = {name: password.get_secret_value() for name, password in users.items()}
+        self._stored = {name: password.encode(errors="surrogatepass") for name, password in stored.items()}
+        self._passwords = Passwords(stored)
+        self._of_account = Guesses(GUESSES_OF_ACCOUNT, clock=clock)
+        self._of_address = Guesses(GUESSES_OF_ADDRESS, clock=clock)
+        # Who has logged in from where: account and address.
+        self._at_home: OrderedDict[bytes, None] = OrderedDict()
         self._memory_key = secrets.token_bytes(32)
-        self._verified: dict[str, bytes] = {}
+        self._under_way: dict[bytes, asyncio.Task[bool]] = {}
         # The last key signs, every key verifies: sessions outlive a rotation of the secret.
         keys = [derived_key(key, "session") for key in reversed(secret_keys)]
         self._sessions = URLSafeTimedSerializer(keys, salt="session")
         self._fingerprint_keys = [derived_key(key, "password fingerprint") for key in secret_keys]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._passwords
+    async def password_is_right(self, name: str, password: str, address: str = "") -> bool:
+        """Check a password that came from `address`; raise TooManyGuessesError without looking at it.
 
-    async def password_is_right(self, name: str, password: str) -> bool:
-        """Check a password; an unknown name costs what a known one does."""
-        known = self._passwords.get(name, "")
-        digest = hmac.digest(self._memory_key, password.encode(errors="surrogatepass"), "sha256")
-        if not known.startswith(_HASHED):
-            expected = hmac.digest(self._memory_key, known.encode(errors="surrogatepass"), "sha256")
-            return hmac.compare_digest(digest, expected) and name in self._passwords
-        if hmac.compare_digest(self._verified.get(name, b""), digest):
+        Guesses are counted by account and address together, so nobody is locked out by guesses from elsewhere. Those
+        that an address made at any accounts don't count for the accounts that have logged in from there.
+        """
+        account, guess, place = self._digests(name, password, address)
+        attempt = account + guess
+        if attempt in self._under_way:
+            return await asyncio.shield(self._under_way[attempt])
+        if self._of_account.has(account, guess):
+            return False
+        if wait := self._of_account.wait(account):
+            raise TooManyGuessesError(wait, of_address=False)
+        if account not in self._at_home and (wait := self._of_address.wait(place)):
+            raise TooManyGuessesError(wait, of_address=True)
+        if self._passwords.is_known_right(name, password):
+            self._remember_home(account)
             return True
-        async with self._checks:
-            right = await asyncio.to_thread(self._verify, known, password)
-        if right:
-            self._verified[name] = digest
-        return right
+        # Counted before it is looked at, or a thousand at once would all be the first. A task of its own: a client that
+        # hangs up now has guessed all the same.
+        self._of_account.add(account, guess)
+        self._of_address.add(place, guess)
+        check = asyncio.create_task(self._check(name, password, address))
+        self._under_way[attempt] = check
+        return await asyncio.shield(check)
+
+    async def _check(self, name: str, password: str, address: str) -> bool:
+        account, guess, place = self._digests(name, password, address)
+        wrong = False
+        try:
+            wrong = not await self._passwords.is_right(name, password)
+        finally:
+            del self._under_way[account + guess]
+            if not wrong:
+                # Right, or it could not be looked at.
+                self._of_account.drop(account, guess)
+                self._of_address.drop(place, guess)
+        if not wrong:
+            self._remember_home(account)
+        elif self._of_account.wait(account):
+            # Once until some of them are forgotten: from now on they are not even counted.
+            log.warning("too many wrong passwords for %.64r; no more are looked at from %s", name, address)
+        return not wrong
+
+    def _remember_home(self, account: bytes) -> None:
+        self._at_home[account] = None
+        self._at_home.move_to_end(account)
+        if len(self._at_home) > MAX_KEYS:
+            self._at_home.popitem(last=False)
+
+    def _digests(self, name: str, password: str, address: str) -> tuple[bytes, bytes, bytes]:
+        return self._digest(name, address), self._digest(name, password), self._digest(address)
+
+    def _digest(self, *parts: str) -> bytes:
+        # They come from strangers and may be long; each has its length before it.
+        texts = [part.encode(errors="surrogatepass") for part in parts]
+        whole = b"".join(len(text).to_bytes(4, "big") + text for text in texts)
+        return hashlib.blake2b(whole, digest_size=16, key=self._memory_key).digest()
 
     def new_session(self, name: str) -> str:
         """Make the cookie value of a new session of `name`; any gateway with the same secret takes it."""
@@ -62,7 +117,7 @@ class Accounts:
             name, fingerprint = self._sessions.loads(cookie, max_age=SESSION_SECONDS)
         except (BadData, ValueError, TypeError):
             return None
-        if name not in self._passwords:
+        if name not in self._stored:
             return None
         good = any(
             hmac.compare_digest(str(fingerprint), self._fingerprint(name, key)) for key in self._fingerprint_keys
@@ -70,10 +125,4 @@ class Accounts:
         return name if good else None
 
     def _fingerprint(self, name: str, key: bytes) -> str:
-        return hmac.digest(key, self._passwords[name].encode(errors="surrogatepass"), "sha256").hex()[:16]
-
-    def _verify(self, known: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(known, password.encode(errors="surrogatepass"))
-        except (VerificationError, InvalidHashError):
-            return False
+        return hmac.digest(key, self._stored[name], "sha256").hex()[:16]

@@ -13,6 +13,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
+from gateway.access import Access
 from gateway.accounts import Accounts
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
@@ -20,6 +21,7 @@ from gateway.http.file_calls import FileCalls
 from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
+from gateway.http.identity import Door
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.routes import application
@@ -32,12 +34,17 @@ from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
+from gateway.token_keys import keys_of
+from gateway.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> Starlette:
-    """Build the gateway; its connections and tasks live as long as the application runs."""
+    """Build the gateway; its connections and tasks live as long as the application runs.
+
+    Raise SettingsError for keys of tokens that can't be used.
+    """
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery.
     url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
@@ -68,6 +75,8 @@ def build(settings: Settings) -> Starlette:
     counts = WaitingCount(consuming, queues, ledger.state)
     results = Results(ledger, publisher, sealer if settings.validate_results else None)
     accounts = Accounts(settings.users, settings.secrets)
+    keys = keys_of(settings)
+    tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
     files = FileStore(settings.upload_path, settings.secrets, link_seconds=settings.upload_url_expire)
     limits = FormLimits(
         fields=settings.max_form_size,
@@ -90,8 +99,8 @@ def build(settings: Settings) -> Starlette:
             await ledger.flush()
 
     return application(
-        accounts=accounts,
-        session=SessionCalls(accounts),
+        door=Door(accounts, tokens, Access(settings.queue_access)),
+        session=SessionCalls(accounts, settings.public_url),
         lms=LmsCalls(
             publisher=publisher,
             sealer=sealer,

@@ -192,6 +192,15 @@ class LedgerState:
         lease = self._leases.get(submission)
         return lease if lease and lease.expires_at > now else Refusal.WRONG_KEY
 
+    def queue_of(self, submission_id: int, key: str) -> str | None:
+        """Return the queue of what judge and find would speak of, whether the key is right or not; None if unknown."""
+        submission = self._find(submission_id, key)
+        if isinstance(submission, Refusal):
+            submission = self._by_id.get(submission_id, b"")
+        settled = self._settled.get(submission)
+        lease = settled.lease if settled else self._leases.get(submission)
+        return lease.queue if lease else None
+
     def run_out(self, now: float) -> list[Lease]:
         """Return each lease whose time is up, once."""
         ended = {}  # a lease that was extended or released to the same moment stands there twice

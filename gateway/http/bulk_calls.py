@@ -12,9 +12,10 @@ from starlette.responses import Response
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import TooLargeError, read_body
 from gateway.http.grader_calls import REPLY_TOO_LARGE, Reply, hand_in, parse_reply, polled, strings_of, take
+from gateway.http.identity import permission_of
 from gateway.http.refusals import REFUSED, RefusedError, explain
 from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.results import Results
+from gateway.leasing.results import Permission, Results
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,12 @@ class BulkCalls:
         except TooLargeError as error:
             raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
         # At the same time: so they share the broker's confirms.
-        return success(await asyncio.gather(*map(self._take, replies)))
+        permission = permission_of(request)
+        return success(await asyncio.gather(*(self._take(reply, permission) for reply in replies)))
 
-    async def _take(self, reply: Reply | None) -> dict[str, object]:
+    async def _take(self, reply: Reply | None, permission: Permission) -> dict[str, object]:
         try:
-            await hand_in(self._results, reply)
+            await hand_in(self._results, reply, permission)
         except REFUSED as error:
             text, _ = explain(error)
             return envelope(1, text)

@@ -1,6 +1,7 @@
 """The legacy envelope: every answer to the LMS and to pull graders has this form."""
 
 import json
+from collections.abc import Mapping
 
 from starlette.responses import Response
 
@@ -15,14 +16,14 @@ def envelope(return_code: int, content: object) -> dict[str, object]:
 
 def success(content: object) -> Response:
     """Answer that the call did what was asked; `content` is what the contract says for it."""
-    return _answer(0, content)
+    return _answer(0, content, 200, {})
 
 
-def refusal(content: str, status: int = 200) -> Response:
+def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer that the call did nothing, and why; HTTP 200 is right also for a caller's mistake."""
-    return _answer(1, content, status)
+    return _answer(1, content, status, headers or {})
 
 
-def _answer(return_code: int, content: object, status: int = 200) -> Response:
+def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> Response:
     body = json.dumps(envelope(return_code, content))
-    return Response(body, status_code=status, headers={"content-type": CONTENT_TYPE})
+    return Response(body, status_code=status, headers={"content-type": CONTENT_TYPE, **headers})

@@ -13,10 +13,11 @@ from starlette.responses import Response
 from broker_setup.errors import MessageTooLargeError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
+from gateway.http.identity import permission_of
 from gateway.http.lms_calls import json_object
 from gateway.http.refusals import INCORRECT_FORMAT, RefusedError
 from gateway.leasing.course_queue import CourseQueue, Handout
-from gateway.leasing.results import Results
+from gateway.leasing.results import Permission, Results
 from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,9 @@ class GraderCalls:
         queue = request.query_params.get("queue_name")
         if queue is None:
             return refusal("'get_queuelen' must provide parameter 'queue_name'")
-        if queue not in self._queues:
-            return refusal(f"Valid queue names are: {', '.join(self._queues)}")
+        may = permission_of(request)
+        if queue not in self._queues or not may(queue):
+            return refusal(f"Valid queue names are: {', '.join(filter(may, self._queues))}")
         return success(await self._counts.of(queue))
 
     async def get_submission(self, request: Request) -> Response:
@@ -81,16 +83,16 @@ class GraderCalls:
             return refusal(INCORRECT_FORMAT)
         except TooLargeError as error:
             return refusal(f"{REPLY_TOO_LARGE}: {error}")
-        await hand_in(self._results, reply)
+        await hand_in(self._results, reply, permission_of(request))
         return success("")
 
 
-async def hand_in(results: Results, reply: Reply | None) -> None:
+async def hand_in(results: Results, reply: Reply | None, permission: Permission) -> None:
     """Take a result; raise RefusedError if it is ill-formed or too large, or what Results.take raises."""
     if reply is None:
         raise RefusedError(INCORRECT_FORMAT)
     try:
-        await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"))
+        await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"), permission)
     except MessageTooLargeError as error:
         raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
 
@@ -100,7 +102,7 @@ def polled(request: Request, queues: Mapping[str, CourseQueue], call: str) -> tu
     name = request.query_params.get("queue_name")
     if name is None:
         raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
-    if name not in queues:
+    if name not in queues or not permission_of(request)(name):
         raise RefusedError(f"Queue '{name}' not found")
     wait = parse_wait(request.query_params)
     if wait is None:

@@ -1,45 +1,106 @@
-"""Who is calling: Basic auth that names an account of ours, or a session cookie."""
+"""Who is calling: a token, Basic auth that names an account of ours, or a session cookie; and what they may reach."""
 
 import base64
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gateway.access import CALLS, Access, Caller
 from gateway.accounts import Accounts
 from gateway.http.forms import drain
+from gateway.http.origin import address_of
+from gateway.http.refusals import REFUSED
+from gateway.leasing.results import Permission
+from gateway.throttle import TooManyGuessesError
+from gateway.tokens import BadTokenError, Reason, Tokens
+
+log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "sessionid"
 LOGIN_PATH = "/xqueue/login/"
+# Open edX's clients say JWT, everybody else's Bearer.
+TOKEN_SCHEMES = ("jwt", "bearer")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-async def account_of(request: Request, accounts: Accounts) -> str | None:
-    """Return the caller's account, or None.
+class Door:
+    """Lets calls through to their endpoints, with what their callers may do; sends the others away."""
 
-    Basic auth that names nobody of ours is ignored: many sites put such a gate in front of the whole host.
-    """
-    basic = _basic_credentials(request.headers.get("authorization", ""))
-    if basic and basic[0] in accounts and await accounts.password_is_right(*basic):
-        return basic[0]
-    cookie = request.cookies.get(SESSION_COOKIE)
-    return accounts.account_of_session(cookie) if cookie else None
+    def __init__(self, accounts: Accounts, tokens: Tokens | None, access: Access) -> None:
+        """Without `tokens` none are taken, and a header with one is nothing to us."""
+        self._accounts = accounts
+        self._tokens = tokens
+        self._access = access
+
+    def guarded(self, call: str, endpoint: Endpoint) -> Endpoint:
+        """Let only callers that may make `call` through to `endpoint`."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                caller = await self._caller_of(request)
+                if caller and not caller.roles & CALLS[call]:
+                    raise BadTokenError(Reason.SCOPE)
+            except REFUSED as error:
+                log.info("%s from %s: %s", request.url.path, address_of(request), error)
+                # The body first: answered early, nginx makes a 502 of it.
+                await drain(request.stream())
+                raise
+            if caller:
+                request.state.permission = partial(self._access.may, caller, call)
+                return await endpoint(request)
+            await drain(request.stream())
+            back = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+            return RedirectResponse(f"{LOGIN_PATH}?next={back}", status_code=302)
+
+        return guarded
+
+    async def _caller_of(self, request: Request) -> Caller | None:
+        """Return who calls; None if nobody of ours. Raise BadTokenError or TooManyGuessesError.
+
+        A token is judged by itself: where it is bad, no session makes up for it.
+        """
+        headers = request.headers.getlist("authorization")
+        if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
+            if len(tokens) > 1:
+                raise BadTokenError(Reason.MALFORMED)
+            return self._tokens.caller_of(tokens[0])
+        cookie = request.cookies.get(SESSION_COOKIE)
+        session = self._accounts.account_of_session(cookie) if cookie else None
+        try:
+            name = await self._account_of_basic_auth(headers, address_of(request))
+        except TooManyGuessesError:
+            if not session:
+                raise
+            name = None
+        name = name or session
+        return Caller(name) if name else None
+
+    async def _account_of_basic_auth(self, headers: Sequence[str], address: str) -> str | None:
+        """Return the account; None if it is none of ours: many sites put such a gate in front of the whole host."""
+        basic = _basic_credentials(headers[0]) if headers else None
+        try:
+            return basic[0] if basic and await self._accounts.password_is_right(*basic, address) else None
+        except TooManyGuessesError as error:
+            if error.of_address:
+                # Others behind that address may be those of such a gate; the login tells those who are not.
+                return None
+            raise
 
 
-def with_account(accounts: Accounts, endpoint: Endpoint) -> Endpoint:
-    """Let only calls with an account through to `endpoint`; the others are sent to the login."""
+def permission_of(request: Request) -> Permission:
+    """Return what the caller of a guarded call may reach."""
+    permission: Permission = request.state.permission
+    return permission
 
-    async def guarded(request: Request) -> Response:
-        if await account_of(request, accounts):
-            return await endpoint(request)
-        # The body first: answered early, nginx turns the redirect into a 502.
-        await drain(request.stream())
-        back = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
-        return RedirectResponse(f"{LOGIN_PATH}?next={back}", status_code=302)
 
-    return guarded
+def _tokens(header: str) -> list[str]:
+    scheme, _, token = header.strip().partition(" ")
+    return [token.strip()] if scheme.lower() in TOKEN_SCHEMES else []
 
 
 def _basic_credentials(header: str) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.grader_calls import parse_header, parse_seconds
+from gateway.http.identity import permission_of
 from gateway.http.refusals import RefusedError
 from gateway.leasing.lease_changes import LeaseChanges
 
@@ -27,7 +28,8 @@ class LeaseCalls:
         """Let a lease run longer, and say until when."""
         fields = await _fields(request, "extend_lease")
         submission_id, key = header_of(fields)
-        expires_at = await self._changes.extend(submission_id, key, seconds_of(fields, "seconds"))
+        seconds = seconds_of(fields, "seconds")
+        expires_at = await self._changes.extend(submission_id, key, seconds, permission_of(request))
         return success({"expires_at": expires_at})
 
     async def release_submission(self, request: Request) -> Response:
@@ -35,7 +37,7 @@ class LeaseCalls:
         fields = await _fields(request, "release_submission")
         submission_id, key = header_of(fields)
         delay, failed = seconds_of(fields, "delay", "0"), truth_of(fields, "failed", "false")
-        await self._changes.release(submission_id, key, delay=delay, failed=failed)
+        await self._changes.release(submission_id, key, permission_of(request), delay=delay, failed=failed)
         return success("")
 
 

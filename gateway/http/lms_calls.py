@@ -19,6 +19,7 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from gateway.files import FileStore
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
+from gateway.http.identity import permission_of
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.waiting_count import WaitingCount
@@ -74,7 +75,7 @@ class LmsCalls:
                 order = parse_order(form.fields)
                 if order is None:
                     return refusal(INVALID_FORMAT)
-                if order.queue not in self._queues:
+                if order.queue not in self._queues or not permission_of(request)(order.queue):
                     return refusal(f"Queue '{order.queue}' not found")
                 start = monotonic()
                 await self._accept(order, form, self._public_url or str(request.base_url).rstrip("/"))

@@ -3,6 +3,8 @@
 from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
 from gateway.files import StorageError
 from gateway.leasing.results import BadReplyError, UnknownSubmissionError, WrongKeyError
+from gateway.throttle import TooManyGuessesError
+from gateway.tokens import BadTokenError, Reason
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
 INCORRECT_FORMAT = "Incorrect reply format"
@@ -21,6 +23,8 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
     WrongKeyError: ("Incorrect key for submission", 200),
     BadReplyError: (INCORRECT_FORMAT, 200),
     RefusedError: (None, 200),
+    BadTokenError: (None, 401),
+    TooManyGuessesError: (None, 429),
 }
 REFUSED = tuple(_REFUSALS)
 
@@ -29,3 +33,15 @@ def explain(error: Exception) -> tuple[str, int]:
     """Return text and HTTP status for one of REFUSED."""
     text, status = next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)
     return text or str(error), status
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """Return the headers that go with one of REFUSED."""
+    match error:
+        case BadTokenError(reason=reason):
+            # RFC 6750, section 3.1.
+            kind = "insufficient_scope" if reason is Reason.SCOPE else "invalid_token"
+            return {"www-authenticate": f'Bearer error="{kind}", error_description="{reason.value}"'}
+        case TooManyGuessesError(seconds=seconds):
+            return {"retry-after": str(seconds)}
+    return {}

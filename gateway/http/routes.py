@@ -8,18 +8,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from gateway.accounts import Accounts
 from gateway.files import LINK_PATH
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
-from gateway.http.identity import Endpoint, with_account
+from gateway.http.identity import Door, Endpoint
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
-from gateway.http.refusals import REFUSED, explain
+from gateway.http.refusals import REFUSED, explain, headers_of
 from gateway.http.session_calls import SessionCalls
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 def application(
     *,
-    accounts: Accounts,
+    door: Door,
     session: SessionCalls,
     lms: LmsCalls,
     grader: GraderCalls,
@@ -41,18 +40,21 @@ def application(
     lifespan: Lifespan[Starlette],
 ) -> Starlette:
     """Lay out the paths and map errors to answers, each once."""
+    guarded: dict[str, Endpoint] = {
+        "submit": lms.submit,
+        "get_queuelen": grader.get_queuelen,
+        "get_submission": grader.get_submission,
+        "put_result": grader.put_result,
+        "get_submissions": bulk.get_submissions,
+        "put_results": bulk.put_results,
+        "extend_lease": lease.extend_lease,
+        "release_submission": lease.release_submission,
+    }
     table: dict[str, Endpoint] = {
         "/xqueue/login": session.login,
         "/xqueue/logout": session.logout,
         "/xqueue/status": session.status,
-        "/xqueue/submit": with_account(accounts, lms.submit),
-        "/xqueue/get_queuelen": with_account(accounts, grader.get_queuelen),
-        "/xqueue/get_submission": with_account(accounts, grader.get_submission),
-        "/xqueue/put_result": with_account(accounts, grader.put_result),
-        "/xqueue/get_submissions": with_account(accounts, bulk.get_submissions),
-        "/xqueue/put_results": with_account(accounts, bulk.put_results),
-        "/xqueue/extend_lease": with_account(accounts, lease.extend_lease),
-        "/xqueue/release_submission": with_account(accounts, lease.release_submission),
+        **{f"/xqueue/{call}": door.guarded(call, endpoint) for call, endpoint in guarded.items()},
     }
     routes = [
         *(Route(f"{path}/", endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
@@ -92,7 +94,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     text, status = explain(error)
     if status >= SERVER_ERROR:
         log.warning("%s refused: %s", request.url.path, error)
-    return refusal(text, status)
+    return refusal(text, status, headers_of(error))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from gateway.accounts import SESSION_SECONDS, Accounts
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import SESSION_COOKIE
+from gateway.http.origin import address_of, came_over_tls
 
 # Names and passwords; nobody needs more.
 LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
@@ -15,8 +16,9 @@ LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
 class SessionCalls:
     """Opens and ends sessions."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, public_url: str | None) -> None:
         self._accounts = accounts
+        self._public_url = public_url
 
     async def login(self, request: Request) -> Response:
         """Open a session."""
@@ -30,7 +32,7 @@ class SessionCalls:
             name = password = None
         if name is None or password is None:
             return refusal("Insufficient login info")
-        if not await self._accounts.password_is_right(name, password):
+        if not await self._accounts.password_is_right(name, password, address_of(request)):
             return refusal("Incorrect login credentials")
         answer = success("Logged in")
         answer.set_cookie(
@@ -39,14 +41,15 @@ class SessionCalls:
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=came_over_tls(request, self._public_url),
         )
         return answer
 
     async def logout(self, request: Request) -> Response:
         """End the session in the caller's hands; sessions are signed facts, so no gateway has to be told."""
         answer = success("Goodbye")
-        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+        secure = came_over_tls(request, self._public_url)
+        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)
         return answer
 
     async def status(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from time import time
 from broker_setup.ledger.events import Extended, Released
 from broker_setup.ledger.state import Lease, Refusal
 from gateway.leasing.ledger import Ledger
-from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
+from gateway.leasing.results import Permission, UnknownSubmissionError, WrongKeyError, check_permission
 
 
 class LeaseChanges:
@@ -23,30 +23,34 @@ class LeaseChanges:
         self._max_seconds = max_seconds
         self._clock = clock
 
-    async def extend(self, submission_id: int, key: str, seconds: float) -> float:
+    async def extend(self, submission_id: int, key: str, seconds: float, permission: Permission) -> float:
         """Let a lease run for `seconds` from now, up to the queue's cap; return when it ends (epoch seconds).
 
-        Raise UnknownSubmissionError, WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
+        Raise UnknownSubmissionError (also without `permission` for the queue), WrongKeyError (also for a lease that
+        has run out) or BrokerUnavailableError.
         """
-        lease = await self._find(submission_id, key)
+        lease = await self._find(submission_id, key, permission)
         cap = lease.granted_at + self._max_seconds(lease.queue)
         # Never shortened: whoever wants it to end sooner releases it.
         expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
         await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
         return expires_at
 
-    async def release(self, submission_id: int, key: str, *, delay: float, failed: bool) -> None:
+    async def release(
+        self, submission_id: int, key: str, permission: Permission, *, delay: float, failed: bool
+    ) -> None:
         """End a lease now; its submission may be leased again after `delay` seconds, at most the queue's cap.
 
         Raise what extend raises.
         """
-        lease = await self._find(submission_id, key)
+        lease = await self._find(submission_id, key, permission)
         now = self._clock()
         available_at = now + min(delay, self._max_seconds(lease.queue))
         await self._record(Released(now, lease.submission, lease.key, available_at=available_at, failed=failed))
 
-    async def _find(self, submission_id: int, key: str) -> Lease:
+    async def _find(self, submission_id: int, key: str, permission: Permission) -> Lease:
         await self._ledger.wait_up_to_date()
+        check_permission(self._ledger.state, submission_id, key, permission)
         match self._ledger.state.find(submission_id, key, self._clock()):
             case Refusal.UNKNOWN_SUBMISSION:
                 raise UnknownSubmissionError(f"submission {submission_id} is not leased")

@@ -8,7 +8,7 @@ from time import time
 
 from broker_setup.errors import BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
-from broker_setup.ledger.state import Lease, Refusal, Take
+from broker_setup.ledger.state import Lease, LedgerState, Refusal, Take
 from broker_setup.messages import Result, encode_result
 from broker_setup.publisher import Publisher
 from broker_setup.replies import suits_every_url, wrong_with_reply
@@ -17,6 +17,9 @@ from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
+
+# Whether a caller may reach the queue of this name.
+Permission = Callable[[str], bool]
 
 
 class UnknownSubmissionError(XQueueError):
@@ -29,6 +32,13 @@ class WrongKeyError(XQueueError):
 
 class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for."""
+
+
+def check_permission(state: LedgerState, submission_id: int, key: str, permission: Permission) -> None:
+    """Raise UnknownSubmissionError, whatever the key, for a submission of a queue that must seem not to be there."""
+    queue = state.queue_of(submission_id, key)
+    if queue is not None and not permission(queue):
+        raise UnknownSubmissionError(f"submission {submission_id} is of a queue that its sender may not reach")
 
 
 class Results:
@@ -50,14 +60,15 @@ class Results:
         """Whether a result of this submission is on its way to the broker right now."""
         return submission in self._under_way
 
-    async def take(self, submission_id: int, key: str, body: bytes) -> None:
+    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
         """Publish the result; return when the broker has it on disk and the ledger says so.
 
-        Raise UnknownSubmissionError, WrongKeyError, BadReplyError or MessageTooLargeError (the lease goes on), or
-        BrokerUnavailableError: then the grader should try again, and a result that had arrived all the same is not
-        delivered twice.
+        Raise UnknownSubmissionError (also without `permission` for the queue), WrongKeyError, BadReplyError or
+        MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
+        result that had arrived all the same is not delivered twice.
         """
         await self._ledger.wait_up_to_date()
+        check_permission(self._ledger.state, submission_id, key, permission)
         digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()
         up_to_date = False
         while True:

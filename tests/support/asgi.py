@@ -25,7 +25,9 @@ def staying() -> Request:
 
 
 def _request(method: str, receive: Callable[[], Awaitable[Message]]) -> Request:
-    return Request({"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}, receive)
+    scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}
+    # As behind the door, to a caller who may do everything.
+    return Request(scope | {"state": {"permission": lambda queue: True}}, receive)
 
 
 def _receiving(*messages: Message) -> Callable[[], Awaitable[Message]]:

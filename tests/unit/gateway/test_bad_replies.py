@@ -10,7 +10,7 @@ from broker_setup.ledger.events import Graded, Leased, hash_key, hash_url
 from broker_setup.ledger.state import Standing
 from broker_setup.return_address import ReturnAddress, Sealer
 from gateway.leasing.results import BadReplyError, Results, WrongKeyError
-from tests.support.leasing import DELAY, FakeLedger, FakePublisher
+from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere
 from tests.support.ledger_events import URL, id_of, leased, released, uuid_of
 
 START = 1_000.0
@@ -47,7 +47,7 @@ class Desk:
         self.events_before = list(self.ledger.events)
 
     def put(self, body: bytes, key: str = "key") -> Awaitable[None]:
-        return self.results.take(id_of(1), key, body)
+        return self.results.take(id_of(1), key, body, anywhere)
 
     @property
     def standing(self) -> Standing:
@@ -116,5 +116,5 @@ async def test_whose_result_it_is_comes_first(key: str) -> None:
 async def test_a_result_whose_return_address_does_not_open_is_left_to_the_relay() -> None:
     desk = Desk()
     desk.ledger.happens(leased(2, START, "second", until=START + DELAY))
-    await desk.results.take(id_of(2), "second", BAD)
+    await desk.results.take(id_of(2), "second", BAD, anywhere)
     assert desk.publisher.bodies == [(BAD, 0)]

@@ -9,7 +9,7 @@ from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from gateway.http.bulk_calls import MAX_BULK, BulkCalls, parse_limit, parse_replies
 from gateway.http.grader_calls import Reply
 from gateway.http.refusals import RefusedError
-from gateway.leasing.results import BadReplyError, Results, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.results import BadReplyError, Permission, Results, UnknownSubmissionError, WrongKeyError
 from tests.support.asgi import posted
 
 HEADER = json.dumps({"submission_id": 7, "submission_key": "key"})
@@ -92,7 +92,7 @@ class FakeResults:
     def __init__(self, errors: dict[str, Exception]) -> None:
         self._errors = errors
 
-    async def take(self, submission_id: int, key: str, body: bytes) -> None:
+    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
         if key in self._errors:
             raise self._errors[key]
 

@@ -9,7 +9,7 @@ from broker_setup.ledger.events import Extended, Released, hash_key
 from broker_setup.ledger.state import Standing
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
-from tests.support.leasing import DELAY, FakeLedger, turns
+from tests.support.leasing import DELAY, FakeLedger, anywhere, turns
 from tests.support.ledger_events import graded, id_of, leased, released, retired, uuid_of
 
 START = 1_000.0
@@ -26,10 +26,10 @@ class Desk:
         self.changes = LeaseChanges(self.ledger.as_ledger, {"openedx": CAP}.__getitem__, clock=lambda: self.now)
 
     async def extend(self, seconds: float, key: str = "key", number: int = 1) -> float:
-        return await self.changes.extend(id_of(number), key, seconds)
+        return await self.changes.extend(id_of(number), key, seconds, anywhere)
 
     async def release(self, key: str = "key", number: int = 1, *, delay: float = 0.0, failed: bool = False) -> None:
-        await self.changes.release(id_of(number), key, delay=delay, failed=failed)
+        await self.changes.release(id_of(number), key, anywhere, delay=delay, failed=failed)
 
     def standing(self, now: float) -> Standing:
         return self.ledger.state.standing(uuid_of(1), now)

@@ -11,7 +11,7 @@ from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
 from broker_setup.ledger.state import AMENDMENT_SECONDS, Standing
 from broker_setup.messages import submission_id_of
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
-from tests.support.leasing import DELAY, FakeLedger, FakePublisher, turns
+from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns
 from tests.support.ledger_events import URL, extended, graded, id_of, leased, submitted, uuid_of
 
 START = 1_000.0
@@ -29,10 +29,10 @@ class Desk:
         self.ledger.happens(submitted(1, START), leased(1, START, "key", until=START + DELAY))
 
     def put(self, body: bytes = b"reply", key: str = "key", number: int = 1) -> Awaitable[None]:
-        return self.results.take(id_of(number), key, body)
+        return self.results.take(id_of(number), key, body, anywhere)
 
     def begin(self, body: bytes = b"reply", key: str = "key") -> asyncio.Task[None]:
-        return asyncio.create_task(self.results.take(id_of(1), key, body))
+        return asyncio.create_task(self.results.take(id_of(1), key, body, anywhere))
 
     def standing(self) -> Standing:
         return self.ledger.state.standing(uuid_of(1), self.now)
@@ -260,7 +260,7 @@ async def test_a_wrong_key_of_a_known_submission_is_refused(key: str) -> None:
 async def test_an_id_that_was_never_leased_is_unknown_even_with_a_good_key(submission_id: int) -> None:
     desk = Desk()
     with pytest.raises(UnknownSubmissionError):
-        await desk.results.take(submission_id, "key", b"reply")
+        await desk.results.take(submission_id, "key", b"reply", anywhere)
 
 
 async def test_of_two_submissions_with_one_id_the_key_decides() -> None:

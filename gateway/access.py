@@ -1,0 +1,70 @@
+"""Who may make which call for which queue: one pure decision, whichever way callers have proved who they are."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from broker_setup.access_settings import QueueAccess
+
+
+class Role(Enum):
+    """What a call does with a queue."""
+
+    PRODUCER = "producer"  # hands work in
+    CONSUMER = "consumer"  # takes work and hands in results
+
+
+ALL_ROLES = frozenset(Role)
+
+# By which role each call can be made; for get_queuelen either will do.
+CALLS: Mapping[str, frozenset[Role]] = {
+    "submit": frozenset({Role.PRODUCER}),
+    "get_queuelen": ALL_ROLES,
+    **dict.fromkeys(
+        (
+            "get_submission",
+            "put_result",
+            "get_submissions",
+            "put_results",
+            "extend_lease",
+            "release_submission",
+        ),
+        frozenset({Role.CONSUMER}),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who has proved who they are; an account has both roles, a token those of its scopes."""
+
+    name: str
+    roles: frozenset[Role] = ALL_ROLES
+
+
+class Access:
+    """The lists of QUEUE_ACCESS, asked."""
+
+    def __init__(self, lists: Mapping[str, QueueAccess]) -> None:
+        self._names = {
+            (queue, role): None if names is None else frozenset(names)
+            for queue, of_queue in lists.items()
+            for role, names in ((Role.PRODUCER, of_queue.producers), (Role.CONSUMER, of_queue.consumers))
+        }
+
+    def may(self, caller: Caller, call: str, queue: str) -> bool:
+        """Whether `caller` may make `call` for `queue`; if not, the queue must seem not to be there."""
+        return any(self._is_listed(caller.name, role, queue) for role in CALLS[call] & caller.roles)
+
+    def _is_listed(self, name: str, role: Role, queue: str) -> bool:
+        names = self._names.get((queue, role))
+        return names is None or name in names
+
+
+def names_without_account(lists: Mapping[str, QueueAccess], accounts: Collection[str]) -> dict[str, list[str]]:
+    """Return, by queue, the listed names that are no account's: those of tokens and of AMQP graders, and mistakes."""
+    strangers = {
+        queue: [name for name in [*(of_queue.producers or ()), *(of_queue.consumers or ())] if name not in accounts]
+        for queue, of_queue in lists.items()
+    }
+    return {queue: list(dict.fromkeys(names)) for queue, names in strangers.items() if names}

@@ -1,0 +1,33 @@
+"""Where a request comes from, as the server and the trusted proxies before it say."""
+
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+# What one customer of a provider has; its other bits cost nothing to change.
+_IPV6_PREFIX = 64
+
+
+def address_of(request: Request) -> str:
+    """Return the caller's address as guesses are counted for it; of IPv6 only the network. Empty if there is none."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host[:64]
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(IPv6Address(int(address) >> _IPV6_PREFIX << _IPV6_PREFIX))
+    return host
+
+
+def came_over_tls(request: Request, public_url: str | None) -> bool:
+    """Whether the caller's own connection is encrypted, also where TLS ends at a proxy before us.
+
+    A request by another name than PUBLIC_URL's, as from inside a cluster, is what it seems to be.
+    """
+    public = urlsplit(public_url or "")
+    by_public_name = bool(public.netloc) and request.headers.get("host", "").lower() == public.netloc.lower()
+    return request.url.scheme == "https" or (public.scheme == "https" and by_public_name)
