@@ -70,9 +70,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A submission whose result is safe: `digest` is of the newest one, `results` how many came."""
+    """A submission whose result is safe: `first` and `digest` are of the first and the newest of `results`."""
 
     lease: Lease
+    first: bytes
     digest: bytes
     results: int
     at: float
@@ -306,9 +307,11 @@ class LedgerState:
     def _graded(self, event: Graded) -> Outcome:
         if event.submission in self._closed:
             settled = self._settled.get(event.submission)
-            # The very same once more: its sender tried again, at another gateway or before it was read back.
-            again = settled is not None and (settled.lease.key, settled.digest) == (event.key, event.digest)
-            return _VALID if again else _VOID
+            # One that is here already: its sender tried again, at another gateway or before it was read back, and may
+            # have been taken for an amendment there.
+            if settled is None or settled.lease.key != event.key:
+                return _VOID
+            return _VALID if event.digest in (settled.first, settled.digest) else _VOID
         lease = self._leases.get(event.submission)
         outcome = self._close(event.submission, event.queue, event.url, event.at)
         if lease:
@@ -316,7 +319,7 @@ class LedgerState:
             lease = lease if lease.key == event.key else replace(lease, key=event.key)
             self._by_key[lease.key] = event.submission
             self._by_id[submission_id_of(event.submission)] = event.submission
-            self._settled[event.submission] = Settled(lease, event.digest, 1, event.at)
+            self._settled[event.submission] = Settled(lease, event.digest, event.digest, 1, event.at)
             self._settled_order.append((event.at, event.submission))
             self._forget_settled(event.at)
         return outcome
@@ -328,7 +331,9 @@ class LedgerState:
         if event.amendment < settled.results:
             # It stands here already, or another gateway's came first under this number.
             return _VALID if event.digest == settled.digest else _VOID
-        self._settled[event.submission] = Settled(settled.lease, event.digest, event.amendment + 1, settled.at)
+        self._settled[event.submission] = Settled(
+            settled.lease, settled.first, event.digest, event.amendment + 1, settled.at
+        )
         return _VALID
 
     def _close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from broker_setup.ledger.events import (
+    Amended,
     AnyEvent,
     Extended,
     Graded,
@@ -42,6 +43,8 @@ from tests.support.ledger_events import (
 
 DELAY = 60.0
 MIN_AGE = 2.0
+# No grader gives back in the very moment in which it was given.
+A_MOMENT = 0.001
 GATEWAYS = (0, 1, 2)
 MAX_SUBMISSIONS = 4
 URLS = ("https://lms/1", "https://lms/2")
@@ -106,7 +109,8 @@ class Gateways(RuleBasedStateMachine):
         # What the oracle knows, written down independently of LedgerState.
         self.lease_of: dict[bytes, tuple[bytes, float]] = {}
         self.ended: Counter[bytes] = Counter()
-        self.settled_by: dict[bytes, tuple[bytes, bytes]] = {}
+        self.settled_by: dict[bytes, bytes] = {}
+        self.results_of: dict[bytes, list[bytes]] = {}
 
     # The LMS and the broker.
 
@@ -210,6 +214,7 @@ class Gateways(RuleBasedStateMachine):
     def release(self, g: int, data: st.DataObject, delay: float) -> None:
         grader = data.draw(st.sampled_from(self.graders))
         grader.gave_up = True
+        self.now += A_MOMENT
         event = released(grader.number, self.now, grader.key, available_at=self.now + delay)
         self.gateways[g].outbox.append(event)
 
@@ -336,15 +341,24 @@ class Gateways(RuleBasedStateMachine):
                         else (b"", event.available_at)
                     )
                     self.lease_of[event.submission] = changed
-            case Graded():
-                # The very result that settled it may come once more: success for its sender, and nothing else.
-                again = self.settled_by.get(event.submission) == (event.key, event.digest)
-                assert valid == (not closed or again)
-                if not closed:
-                    self.settled_by[event.submission] = (event.key, event.digest)
-                self.ended[event.submission] += not closed
+            case Graded() | Amended():
+                self._check_result(event, valid=valid, closed=closed)
             case Superseded() | Retired() | Parked():
                 self.ended[event.submission] += not closed
+
+    def _check_result(self, event: Graded | Amended, *, valid: bool, closed: bool) -> None:
+        results = self.results_of.setdefault(event.submission, [])
+        if isinstance(event, Amended):
+            if valid and event.amendment >= len(results):
+                results.append(event.digest)
+            return
+        # The first result or the newest may come once more: success for its sender, and nothing else.
+        again = self.settled_by.get(event.submission) == event.key and event.digest in results[:1] + results[-1:]
+        assert valid == (not closed or again)
+        if not closed:
+            self.settled_by[event.submission] = event.key
+            results.append(event.digest)
+        self.ended[event.submission] += not closed
 
     def _check_that_nobody_loses_a_lease(self, event: Submitted, gone: set[bytes]) -> None:
         for submission, (key, until) in self.lease_of.items():

@@ -132,3 +132,12 @@ def test_what_settled_a_submission_is_known_for_ten_minutes() -> None:
 def test_a_submission_that_left_ungraded_takes_no_result(closing: AnyEvent) -> None:
     state = state_after(leased(1, 0, "k", until=60), closing)
     assert state.judge(id_of(1), "k", b"d", 71) is Refusal.UNKNOWN_SUBMISSION
+
+
+def test_a_result_that_was_taken_elsewhere_is_success_for_its_sender_whichever_of_two_it_is() -> None:
+    """Two gateways take two results of one key, one as an amendment there; each then hears of its own."""
+    state = state_after(leased(1, 0, "key"), graded(1, 1, "key", b"first"), amended(1, 2, "key", b"second", 1))
+    assert state.apply(graded(1, 3, "key", b"first")).valid
+    assert state.apply(graded(1, 3, "key", b"second")).valid
+    assert not state.apply(graded(1, 3, "key", b"third")).valid
+    assert not state.apply(graded(1, 3, "another key", b"first")).valid
