@@ -18,6 +18,7 @@ RETURN_HEADER = "xqueue-return"
 SUBMISSION_ID_HEADER = "xqueue-submission-id"
 ATTEMPT_HEADER = "xqueue-attempt"
 AMENDMENT_HEADER = "xqueue-amendment"
+REDRIVEN_HEADER = "xqueue-redriven"
 
 # RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
 MAX_MESSAGE_BYTES = 15 * 1024 * 1024
@@ -37,7 +38,8 @@ class Submission:
     """What a grader is to grade.
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
-    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1.
+    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says how
+    often an operator has sent it on its way again.
     """
 
     uuid: str
@@ -47,6 +49,7 @@ class Submission:
     files: Mapping[str, str] = field(default_factory=dict)
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     attempt: int = 1
+    redriven: int = 0
 
     @property
     def uuid_bytes(self) -> bytes:
@@ -100,6 +103,7 @@ def encode_submission(submission: Submission) -> Message:
             RETURN_HEADER: submission.sealed_return,
             SUBMISSION_ID_HEADER: submission.submission_id,
             ATTEMPT_HEADER: submission.attempt,
+            **({REDRIVEN_HEADER: submission.redriven} if submission.redriven else {}),
         },
         reply_to=RESULTS_QUEUE,
         timestamp=submission.submitted_at,
@@ -123,6 +127,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         sealed_return=_text_header(message, RETURN_HEADER),
         submitted_at=message.timestamp or datetime.now(UTC),
         attempt=_int_header(message, ATTEMPT_HEADER, default=1),
+        redriven=_int_header(message, REDRIVEN_HEADER, default=0),
     )
 
 

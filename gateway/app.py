@@ -56,6 +56,7 @@ def build(settings: Settings) -> Starlette:
             queue,
             link=consuming,
             ledger=ledger,
+            publisher=publisher,
             sealer=sealer,
             processing_delay=settings.processing_delay_of(queue),
         )

@@ -10,11 +10,13 @@ import msgspec
 from broker_setup.ledger.events import (
     AnyEvent,
     Delivered,
+    Discarded,
     Expired,
     Extended,
     Graded,
     Leased,
     Parked,
+    Redriven,
     Released,
     Retired,
     Submitted,
@@ -113,6 +115,12 @@ class Timeline:
                     delivery = "delivered"
                 case Undeliverable():
                     delivery = "undeliverable"
+                case Discarded():
+                    delivery = "discarded"
+                case Redriven():
+                    standing = "waiting"
+                case Retired() if standing == "parked":
+                    standing = "retired"
                 case event if standing not in _ENDED:
                     # A submit can be noted after its first lease.
                     late = standing and isinstance(event, Submitted)

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from time import monotonic, time
 
+from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
@@ -15,9 +17,11 @@ from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
 from broker_setup.ledger.events import Expired, Leased, Parked, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Lease, Standing
-from broker_setup.messages import Submission, decode_submission
+from broker_setup.messages import Submission, decode_submission, encode_submission
+from broker_setup.parked import parked_copy
+from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer, callback_url_of
-from broker_setup.topology import submissions_queue
+from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
 from gateway.leasing.ledger import Ledger
@@ -31,22 +35,26 @@ BROKER_SECONDS = 2.5
 # A long poll notices within this time that the broker has gone.
 LOOK_AGAIN_SECONDS = 0.5
 
+# Makes what is parked: one for each hold, as each publish needs a message of its own.
+Copy = Callable[[], Message]
+
 
 class Release(Enum):
     """How a hold ends."""
 
     SETTLED = auto()  # acked: the submission leaves its queue
     RETURNED = auto()  # requeued, to the head of its queue
-    PARKED = auto()  # dead-lettered to the parked submissions: no grader could do anything with it
+    PARKED = auto()  # a copy goes to the parked submissions: no grader could do anything with it
 
 
 @dataclass(frozen=True)
 class Hold:
-    """An unacked delivery: its tag and channel, not its body."""
+    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
 
     channel: AbstractChannel
     consumer_tag: str
     delivery_tag: int
+    redriven: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class CourseQueue:
         *,
         link: Link,
         ledger: Ledger,
+        publisher: Publisher,
         sealer: Sealer,
         processing_delay: float,
         clock: Callable[[], float] = time,
@@ -83,6 +92,7 @@ class CourseQueue:
         self.name = name
         self._ledger = ledger
         self._state = ledger.state
+        self._publisher = publisher
         self._sealer = sealer
         self._processing_delay = processing_delay
         self._clock = clock
@@ -142,7 +152,8 @@ class CourseQueue:
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
-        if submission in self._holds:
+        # A redriven copy may be here before the event by which its forerunner was parked.
+        if submission in self._holds and self._standing(submission) in {Standing.CLOSED, Standing.SUPERSEDED}:
             self._buffer.remove(submission)
             self._let_go(submission)
 
@@ -164,8 +175,9 @@ class CourseQueue:
             submission = decode_submission(message, self.name)
         except BadMessageError as error:
             log.warning("queue %s: parking a message that is no submission: %s", self.name, error)
-            self._release(hold, Release.PARKED)
+            self._release(hold, Release.PARKED, partial(parked_copy, message, str(error), queue=self.name))
             return
+        hold = replace(hold, redriven=submission.redriven)
         uuid = submission.uuid_bytes
         if uuid in self._holds:
             # Delivered again though we hold it: the queue's leader had lost this node for a moment and took it back. Or
@@ -173,7 +185,7 @@ class CourseQueue:
             self._holds[uuid].append(hold)
             return
         self._holds[uuid] = [hold]
-        match self._state.standing(uuid, self._clock()):
+        match self._standing(uuid):
             case Standing.FREE:
                 self._buffer.push(uuid, Waiting(uuid, submission, monotonic()))
             case Standing.CLOSED | Standing.SUPERSEDED:
@@ -229,7 +241,7 @@ class CourseQueue:
 
     async def _lease_one(self, waiting: Waiting) -> Handout | None:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
-        if self._state.standing(waiting.id, now) is Standing.FREE:
+        if self._standing(waiting.id) is Standing.FREE:
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)
                 event = Leased(
@@ -246,8 +258,9 @@ class CourseQueue:
                     return Handout(submission, key, event.expires_at)
             except BadReturnAddressError as error:
                 log.warning("submission %s: parked: %s", submission.uuid, error)
-                self._release_of(waiting.id, Release.PARKED)
-                self._ledger.note(Parked(now, waiting.id, self.name, b"", str(error)))
+                copy = partial(parked_copy, encode_submission(submission), str(error), queue=self.name)
+                self._release_of(waiting.id, Release.PARKED, copy)
+                self._ledger.note(Parked(now, waiting.id, self.name, b"", str(error), submission.redriven))
                 return None
             except BrokerUnavailableError:
                 # The lease may turn up in the ledger all the same, and nobody has its key.
@@ -262,9 +275,14 @@ class CourseQueue:
         before = self._state.lease_of(waiting.id)
         return before.attempt + 1 if before else waiting.submission.attempt
 
+    def _standing(self, submission: bytes) -> Standing:
+        redriven = max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
+        return self._state.standing(submission, self._clock(), redriven)
+
     def _look_again(self, waiting: Waiting) -> None:
         if waiting.id not in self._holds:
             return
+        # Not as a redriven copy any more: where our lease was void, its turn came after the redrive's.
         match self._state.standing(waiting.id, self._clock()):
             case Standing.FREE:
                 self._buffer.push(waiting.id, waiting)
@@ -285,27 +303,37 @@ class CourseQueue:
         else:
             self._release_of(submission, Release.SETTLED)
 
-    def _release_of(self, submission: bytes, how: Release) -> None:
+    def _release_of(self, submission: bytes, how: Release, copy: Copy | None = None) -> None:
         for hold in self._holds.pop(submission, ()):
-            self._release(hold, how)
+            self._release(hold, how, copy)
 
-    def _release(self, hold: Hold, how: Release) -> None:
+    def _release(self, hold: Hold, how: Release, copy: Copy | None = None) -> None:
         # A task, so that deciding stays synchronous; frames leave in the order in which they were decided.
         self._consumer.released(hold.consumer_tag)
-        task = asyncio.create_task(self._send(hold, how))
+        task = asyncio.create_task(self._send(hold, how, copy))
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
-    async def _send(self, hold: Hold, how: Release) -> None:
+    async def _send(self, hold: Hold, how: Release, copy: Copy | None) -> None:
         """Ack or nack: nowhere else in the gateway does either."""
         try:
             match how:
+                case Release.PARKED if copy and await self._is_stored(copy):
+                    await hold.channel.basic_ack(hold.delivery_tag, wait=False)
                 case Release.SETTLED:
                     await hold.channel.basic_ack(hold.delivery_tag, wait=False)
                 case Release.RETURNED:
                     await hold.channel.basic_nack(hold.delivery_tag, requeue=True, wait=False)
-                case Release.PARKED:
+                case Release.PARKED:  # without its reason, the broker takes it to the same queue
                     await hold.channel.basic_reject(hold.delivery_tag, requeue=False, wait=False)
         except CONNECTION_ERRORS as error:
             # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
             log.debug("queue %s: a hold was gone before it could be released: %r", self.name, error)
+
+    async def _is_stored(self, copy: Copy) -> bool:
+        try:
+            await self._publisher.publish(copy(), exchange="", routing_key=SUBMISSIONS_PARKED)
+        except Exception as error:  # noqa: BLE001 - whatever it was: the broker can park the message itself
+            log.warning("queue %s: a message is parked without its reason: %r", self.name, error)
+            return False
+        return True

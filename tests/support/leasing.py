@@ -5,11 +5,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from aio_pika import Message
+
 from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
 from broker_setup.messages import Submission, encode_submission
+from broker_setup.publisher import Publisher
 from broker_setup.return_address import ReturnAddress, Sealer
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.ledger import Gone, Ledger
@@ -95,6 +98,19 @@ class FakeLedger:
 
 
 @dataclass
+class FakePublisher:
+    """Keeps what is published, in which queue; while it is away, it refuses."""
+
+    published: list[tuple[str, Message]] = field(default_factory=list)
+    away: bool = False
+
+    async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
+        if self.away:
+            raise BrokerUnavailableError("the broker confirms nothing at the moment")
+        self.published.append((routing_key, message))
+
+
+@dataclass
 class FakeChannel:
     """Notes what would be sent to the broker."""
 
@@ -121,6 +137,9 @@ class HeldDelivery:
     delivery_tag: int
     timestamp: None = None
     consumer_tag: str = "consumer"
+    content_type: str | None = None
+    content_encoding: str | None = None
+    type: str | None = None
 
 
 class Scene:
@@ -129,11 +148,13 @@ class Scene:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.ledger = FakeLedger()
+        self.publisher = FakePublisher()
         self.sealer = Sealer(["0123456789abcdef" * 2])
         self.queue = CourseQueue(
             QUEUE,
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
+            publisher=cast("Publisher", self.publisher),
             sealer=self.sealer,
             processing_delay=DELAY,
             clock=lambda: self.now,
@@ -143,12 +164,15 @@ class Scene:
         self.channel = FakeChannel()
         self.tag = 0
 
-    def deliver(self, number: int, channel: FakeChannel | None = None, *, url: str = URL, **spoilt: Any) -> int:
+    def deliver(
+        self, number: int, channel: FakeChannel | None = None, *, url: str = URL, redriven: int = 0, **spoilt: Any
+    ) -> int:
         """Let a submission arrive from the broker; return its delivery tag."""
         uuid = uuid_of(number).hex()
         header = json.dumps({"lms_callback_url": url, "lms_key": "key", "queue_name": QUEUE})
         sealed = self.sealer.seal(ReturnAddress(uuid, header))
-        message = encode_submission(Submission(uuid=uuid, queue=QUEUE, body=f"work {number}", sealed_return=sealed))
+        submission = Submission(uuid, QUEUE, f"work {number}", sealed, redriven=redriven)
+        message = encode_submission(submission)
         self.tag += 1
         values: dict[str, Any] = {
             "body": message.body,

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key
+from broker_setup.messages import Submission, encode_submission
+from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.topology import SUBMISSIONS_PARKED
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.leasing import DELAY, FakeChannel, Scene
-from tests.support.ledger_events import graded, leased, parked, retired, submitted, uuid_of
+from tests.support.ledger_events import graded, leased, parked, redriven, retired, submitted, uuid_of
 
 
 def settle(scene: Scene, number: int, handout: Handout) -> None:
@@ -220,8 +223,19 @@ async def test_what_is_leased_is_not_let_go_for_a_newer_one() -> None:
 async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
     scene = Scene()
     tag = scene.deliver(1, **spoilt)
-    assert await scene.sent() == [("park", tag)]
+    assert await scene.sent() == [("ack", tag)]
     assert scene.queue.waiting_here == 0
+    [(queue, copy)] = scene.publisher.published
+    assert queue == SUBMISSIONS_PARKED
+    assert copy.headers[PARKED_REASON_HEADER]
+    assert copy.headers[PARKED_QUEUE_HEADER] == "openedx"
+
+
+async def test_what_can_not_be_parked_with_its_reason_is_parked_by_the_broker() -> None:
+    scene = Scene()
+    scene.publisher.away = True
+    tag = scene.deliver(1, body=b"no JSON")
+    assert await scene.sent() == [("park", tag)]
 
 
 @pytest.mark.parametrize("sealed", ["forged", "", "of another submission"])
@@ -232,9 +246,13 @@ async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_ne
     if sealed.startswith("of"):
         sealed = (await other.poll()).submission.sealed_return
     tag = scene.deliver(1, headers={"xqueue-return": sealed})
+    delivered_body = encode_submission(Submission(uuid_of(1).hex(), "openedx", "work 1", "sealed")).body
     scene.deliver(2)
     assert (await scene.poll()).submission.body == "work 2"
-    assert await scene.sent() == [("park", tag)]
+    assert await scene.sent() == [("ack", tag)]
+    [(_, copy)] = scene.publisher.published
+    assert "return address" in str(copy.headers[PARKED_REASON_HEADER])
+    assert copy.body == delivered_body
     [event] = scene.ledger.noted
     assert isinstance(event, Parked)
     assert (event.submission, event.queue) == (uuid_of(1), "openedx")
@@ -260,3 +278,56 @@ async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callabl
     lose(scene.queue)
     assert scene.queue.buffered() == (0, 0.0, 0)
     assert await scene.queue.take() == []
+
+
+# Redriven.
+
+
+async def test_a_redriven_copy_that_comes_before_its_event_was_read_is_handed_out() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now))
+    scene.ledger.unread = [redriven(1, scene.now + 1)]
+    tag = scene.deliver(1, redriven=1)
+    assert scene.queue.waiting_here == 1
+    scene.now += 2
+    handout = await scene.poll()
+    assert await scene.sent() == []
+    settle(scene, 1, handout)
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_redriven_copy_outlives_the_event_by_which_its_forerunner_was_parked() -> None:
+    scene = Scene()
+    tag = scene.deliver(1, redriven=1)
+    scene.ledger.happens(parked(1, scene.now))
+    assert await scene.sent() == []
+    scene.ledger.happens(redriven(1, scene.now))
+    scene.now += 1
+    settle(scene, 1, await scene.poll())
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_redriven_copy_of_what_was_graded_since_is_debris() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now), redriven(1, scene.now), graded(1, scene.now, "k"))
+    tag = scene.deliver(1, redriven=1)
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_copy_that_only_pretends_to_be_redriven_is_debris_once_its_lease_is_void() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now))
+    tag = scene.deliver(1, redriven=7)
+    assert await scene.queue.take() == []
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> None:
+    scene = Scene()
+    scene.deliver(1, redriven=2, headers={"xqueue-return": "forged", "xqueue-redriven": 2})
+    assert await scene.queue.take() == []
+    [event] = scene.ledger.noted
+    assert isinstance(event, Parked)
+    assert event.redriven == 2
+    [(_, copy)] = scene.publisher.published
+    assert copy.headers["xqueue-redriven"] == 2
