@@ -38,8 +38,8 @@ class Submission:
     """What a grader is to grade.
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
-    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says how
-    often an operator has sent it on its way again.
+    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says
+    how often an operator has sent it on its way again.
     """
 
     uuid: str

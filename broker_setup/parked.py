@@ -24,6 +24,7 @@ PARKED_ORIGIN_HEADER = f"{PARKED_PREFIX}origin"
 _MAX_HEADERS = 100 * 1024
 _MAX_REASON = 500
 _MAX_INT = 2**63 - 1  # what a header can carry
+_MAX_COUNT = 1_000_000  # a stranger may have written any number
 
 
 class Kind(StrEnum):
@@ -55,7 +56,7 @@ def parked_copy(
     return fresh_copy(message, headers)
 
 
-def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any]) -> Message:
+def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any], reply_to: str | None = None) -> Message:
     """Copy `message` to be published once more: persistent, under an id of its own, with `headers` for its own."""
     return Message(
         message.body,
@@ -65,6 +66,7 @@ def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any]) -> Message:
         correlation_id=message.correlation_id,
         headers=dict(headers),
         message_id=uuid4().hex,
+        reply_to=reply_to,
         timestamp=message.timestamp,
         type=message.type,
     )
@@ -120,7 +122,7 @@ class ParkedMessage:
 
 
 def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
-    """Read a delivery of a parked queue, whatever it is; the broker's own word stands in where there is none of ours."""
+    """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says."""
     headers = message.headers
     death = _last_death(headers.get("x-death"))
     dead_in = _text(death.get("queue"))
@@ -153,7 +155,7 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return min(value, _MAX_COUNT) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _time(value: object) -> datetime | None:

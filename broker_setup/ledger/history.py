@@ -111,12 +111,8 @@ class Timeline:
             if step.void:
                 continue
             match step.event:
-                case Delivered():
-                    delivery = "delivered"
-                case Undeliverable():
-                    delivery = "undeliverable"
-                case Discarded():
-                    delivery = "discarded"
+                case Delivered() | Undeliverable() | Discarded() as event:
+                    delivery = type(event).__name__.lower()
                 case Redriven():
                     standing = "waiting"
                 case Retired() if standing == "parked":

@@ -104,6 +104,10 @@ class FakePublisher:
     published: list[tuple[str, Message]] = field(default_factory=list)
     away: bool = False
 
+    @property
+    def as_publisher(self) -> Publisher:
+        return cast("Publisher", self)
+
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
         if self.away:
             raise BrokerUnavailableError("the broker confirms nothing at the moment")
@@ -154,7 +158,7 @@ class Scene:
             QUEUE,
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
-            publisher=cast("Publisher", self.publisher),
+            publisher=self.publisher.as_publisher,
             sealer=self.sealer,
             processing_delay=DELAY,
             clock=lambda: self.now,

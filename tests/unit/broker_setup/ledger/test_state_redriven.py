@@ -22,7 +22,7 @@ from tests.support.ledger_events import (
     uuid_of,
 )
 
-LIFE = [submitted(1, 0), leased(1, 1, "k"), parked(1, 70)]
+LIFE: list[AnyEvent] = [submitted(1, 0), leased(1, 1, "k"), parked(1, 70)]
 
 
 def standing(state: LedgerState, at: float = 1_000, *, copy: int = 0) -> Standing:
@@ -155,13 +155,13 @@ class Redriving(RuleBasedStateMachine):
         self.ready += self.gateways[g].held
         self.gateways[g].held.clear()
 
-    @rule(g=st.integers(0, 1), crash=st.booleans())
-    def park(self, g: int, crash: bool) -> None:
+    @rule(g=st.integers(0, 1), crash=st.sampled_from(["never", "after the copy"]))
+    def park(self, g: int, crash: str) -> None:
         gateway = self.gateways[g]
         if gateway.held and gateway.standing(self.now) is Standing.FREE:
             copy = max(gateway.held)
             self.parked_queue.append(copy)
-            if crash:  # between the copy's confirm and everything else
+            if crash != "never":
                 self.ready += gateway.held
             else:
                 gateway.outbox.append(parked(1, self.now, redriven=copy))
