@@ -41,9 +41,7 @@ class Met:
 class Retirement:
     """One run of the command: `count` what would go, or `retire` it."""
 
-    def __init__(
-        self, settings: Settings, plan: Plan, progress: Callable[[Tally], None], prefetch: int = 1_000
-    ) -> None:
+    def __init__(self, settings: Settings, plan: Plan, progress: Callable[[Tally], None], prefetch: int = 500) -> None:
         """Build it from settings that have a SECRET_KEY; `progress` is called after each batch."""
         self._plan = plan
         self._progress = progress

@@ -39,9 +39,9 @@ async def put(amqp_url: str, queue: str, messages: Sequence[Message]) -> None:
     async with supervised(link):
         await link.wait_up()
         publisher = Publisher(link)
-        for start in range(0, len(messages), 1_000):
+        for start in range(0, len(messages), 200):
             await asyncio.gather(
-                *(publisher.publish(each, exchange="", routing_key=queue) for each in messages[start : start + 1_000])
+                *(publisher.publish(each, exchange="", routing_key=queue) for each in messages[start : start + 200])
             )
 
 
