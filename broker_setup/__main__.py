@@ -7,6 +7,7 @@ import typer
 
 from broker_setup.commands import setup
 from broker_setup.commands.count import count
+from broker_setup.commands.parked import parked
 from broker_setup.commands.retire import retire
 from broker_setup.commands.setup_users import setup as setup_users
 from broker_setup.commands.trace import trace
@@ -26,6 +27,7 @@ app.command()(count)
 app.command()(trace)
 app.command()(retire)
 app.command("hash-password")(setup.hash_password)
+app.add_typer(parked, name="parked")
 
 
 def main() -> None:

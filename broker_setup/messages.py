@@ -42,7 +42,8 @@ class Submission:
     """What a grader is to grade.
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
-    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1.
+    where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says
+    how often an operator has sent it on its way again.
     """
 
     uuid: str
@@ -52,6 +53,7 @@ class Submission:
     files: Mapping[str, str] = field(default_factory=dict)
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     attempt: int = 1
+    redriven: int = 0
 
     @property
     def uuid_bytes(self) -> bytes:
@@ -124,6 +126,7 @@ def encode_submission(submission: Submission) -> Message:
             RETURN_HEADER: submission.sealed_return,
             SUBMISSION_ID_HEADER: submission.submission_id,
             ATTEMPT_HEADER: submission.attempt,
+            **({REDRIVEN_HEADER: submission.redriven} if submission.redriven else {}),
         },
         reply_to=RESULTS_QUEUE,
         timestamp=submission.submitted_at,
@@ -147,6 +150,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         sealed_return=_text_header(message, RETURN_HEADER),
         submitted_at=message.timestamp or datetime.now(UTC),
         attempt=_count(message, ATTEMPT_HEADER, default=1),
+        redriven=_count(message, REDRIVEN_HEADER),
     )
 
 

@@ -6,34 +6,27 @@ under way at once, where a blocking client would take a quarter of an hour for a
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.connection import CONNECTION_ERRORS
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
-from broker_setup.ill_made import tolerate_ill_made_properties
+from broker_setup.intake import Intake
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
-from broker_setup.ledger.frames import Frame
-from broker_setup.ledger.reader import LedgerReader
-from broker_setup.ledger.state import LedgerState, Standing
-from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.ledger.state import Standing
 from broker_setup.messages import Submission, decode_submission, encode_result
 from broker_setup.notices import notice_of
-from broker_setup.publisher import Publisher
-from broker_setup.retire_intake import Intake
+from broker_setup.operator_session import Session
 from broker_setup.retire_plan import STAYS, Plan, Tally, Verdict, judge
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
 
-WRITER = "xqueue-broker retire"
 # A gateway gives back within a second what nobody polls for.
 BUFFER_SECONDS = 1.2
-CONNECT_SECONDS = 10.0
-REPLAY_SECONDS = 300.0
 MAX_REASON = 500
 
 
@@ -49,32 +42,23 @@ class Met:
 class Retirement:
     """One run of the command: `count` what would go, or `retire` it."""
 
-    def __init__(
-        self, settings: Settings, plan: Plan, progress: Callable[[Tally], None], prefetch: int = 1_000
-    ) -> None:
+    def __init__(self, settings: Settings, plan: Plan, progress: Callable[[Tally], None], prefetch: int = 500) -> None:
         """Build it from settings that have a SECRET_KEY; `progress` is called after each batch."""
-        url = settings.amqp_url.get_secret_value()
         self._plan = plan
         self._progress = progress
         self._prefetch = prefetch
-        self._source = Link(url, f"{WRITER} consume")
-        self._sink = Link(url, f"{WRITER} publish")
-        self._publisher = Publisher(self._sink)
-        self._writer = LedgerWriter(self._publisher, WRITER)
-        self._state = LedgerState(settings.supersede_after)
-        self._reader = LedgerReader(
-            url=url, link=self._source, writer=self._writer, apply=self._apply, window=settings.ledger_window
-        )
+        self._session = Session(settings, "xqueue-broker retire")
+        self._state = self._session.state
         self._sealer = Sealer(settings.secrets)
 
     async def count(self) -> Tally:
         """Look at what is ready in the queue and put it back as it was."""
-        async with self._ready():
+        async with self._session.open():
             return await self._sweep(Tally(), act=False)
 
     async def retire(self, tally: Tally) -> Tally:
         """Retire until no old one is left; what is done so far stands in `tally`, should this be interrupted."""
-        async with self._ready():
+        async with self._session.open():
             # Twice nothing to do, and in between a gateway has given back what it held for a poll.
             while await self._retires_any(tally) or await self._retires_any(tally, after=BUFFER_SECONDS):
                 pass
@@ -86,50 +70,22 @@ class Retirement:
         await self._sweep(tally, act=True)
         return tally.retired > before
 
-    @contextlib.asynccontextmanager
-    async def _ready(self) -> AsyncIterator[None]:
-        tolerate_ill_made_properties()
-        async with supervised(self._source, self._sink):
-            reading = asyncio.create_task(self._reader.run())
-            try:
-                await self._connected()
-                await self._reader.wait_up_to_date(REPLAY_SECONDS)
-                yield
-            finally:
-                reading.cancel()
-                await asyncio.wait({reading})
-
-    async def _connected(self) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await asyncio.gather(self._source.wait_up(), self._sink.wait_up())
-        except TimeoutError:
-            raise BrokerUnavailableError("can't connect to the broker") from None
-
-    def _apply(self, frame: Frame) -> None:
-        for event in frame.events:
-            self._state.apply(event)
-
     async def _sweep(self, tally: Tally, *, act: bool) -> Tally:
         """Go through the queue once; what stays, or all of it, is held until the end and then put back in order."""
         name = submissions_queue(self._plan.queue)
-        channel = await self._source.channel(prefetch=self._prefetch)
+        channel = await self._session.source.channel()
         intake = Intake(channel)
         try:
             tally.ready = tally.seen + await intake.open(name)
-            while batch := await intake.batch():
+            while batch := await intake.take(self._prefetch):
                 # Whatever was written of these before they came to us is known after this.
-                await self._reader.barrier()
+                await self._session.barrier()
                 met = self._look_at(batch, tally)
                 if act:
                     await self._act(met, tally, intake)
                 self._progress(tally)
-                intake.turn_newer += sum(each.verdict is Verdict.NEWER for each in met)
-                if intake.turn_held < self._prefetch:
-                    continue
-                if intake.turn_newer == intake.turn_held:
+                if len(met) >= self._prefetch and all(each.verdict is Verdict.NEWER for each in met):
                     break  # queues are in order of time: behind these stand only newer ones
-                await intake.turn()
         except CONNECTION_ERRORS as error:
             raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
         finally:
@@ -171,15 +127,13 @@ class Retirement:
             if self._state.standing(uuid, time()) is Standing.SUPERSEDED
         ]
         if events:
-            await self._writer.append(*events).confirmed
-        for each in met:
-            if each.verdict not in STAYS:
-                await intake.ack(each.message)
+            await self._session.writer.append(*events).confirmed
+        await intake.ack(each.message for each in met if each.verdict not in STAYS)
         tally.retired += len(old)
 
     async def _tell(self, submission: Submission, message: str) -> None:
         result = encode_result(notice_of(submission.uuid, submission.sealed_return, message))
-        await self._publisher.publish(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+        await self._session.publisher.publish(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
     def _retired(self, submission: Submission) -> Retired:
         try:

@@ -20,13 +20,13 @@ from aio_pika.exceptions import ChannelInvalidStateError
 
 from broker_setup.answering import may_answer
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
-from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
+from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.messages import MAX_MESSAGE_BYTES, Result, decode_result, encode_result, is_uuid
+from broker_setup.messages import MAX_MESSAGE_BYTES, Result, Tries, decode_result, encode_result, is_uuid
 from broker_setup.notices import notice_of
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
@@ -70,8 +70,12 @@ PAUSE_SECONDS = 1.0
 STOP_GRACE_SECONDS = 4.0
 
 
-class BadReplyError(XQueueError):
-    """The LMS would drop this reply, and what the student is waiting for."""
+@dataclass(frozen=True)
+class About:
+    """What is known of a delivery, for the log and for operators: the LMS as scheme://host:port, the course queue."""
+
+    origin: str = ""
+    queue: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,8 +83,13 @@ class Delivery(Job):
     """A job with what it takes to do it."""
 
     message: AbstractIncomingMessage
-    result: Result
     callback: Callback
+    queue: str
+
+    @property
+    def about(self) -> About:
+        """What an operator is told of it."""
+        return About(self.origin, self.queue)
 
 
 class Relay:
@@ -161,26 +170,22 @@ class Relay:
         try:
             delivery = self._read(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            self._start(self._settle(message, Park(str(error))))
-        except BadReplyError as error:
-            self._start(self._settle(message, Park(str(error), tell=True)))
+            self._start(self._settle(message, Park(str(error)), About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
-            self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}")))
+            self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}"), About()))
         else:
-            self._obey(self._schedule.arrive(delivery, monotonic()))
+            if park := self._wrong_with(delivery):
+                self._start(self._settle(message, park, delivery.about))
+            else:
+                self._obey(self._schedule.arrive(delivery, monotonic()))
 
     def _read(self, message: AbstractIncomingMessage) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message)
         address = self._sealer.open(result.sealed_return, result.submission)
-        if why := self._may_answer(message.user_id, queue_name_of(address.lms_header)):
-            raise BadMessageError(why, b"")
         callback = callback_for(result, address.lms_header)
-        # From an AMQP grader; a gateway lets none through.
-        if self._validates and (why := wrong_with_reply(str(callback.url), result.body)):
-            raise BadReplyError(f"the grader's reply: {why}")
         return Delivery(
             identity=Identity.of(result),
             url=str(callback.url),
@@ -188,9 +193,17 @@ class Relay:
             tries=result.tries,
             graded_at=result.graded_at.timestamp(),
             message=message,
-            result=result,
             callback=callback,
+            queue=queue_name_of(address.lms_header),
         )
+
+    def _wrong_with(self, delivery: Delivery) -> Park | None:
+        """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
+        if why := self._may_answer(delivery.message.user_id, delivery.queue):
+            return Park(why)
+        if self._validates and (why := wrong_with_reply(delivery.url, delivery.callback.body)):
+            return Park(f"the grader's reply: {why}", tell=True)
+        return None
 
     def _obey(self, orders: Iterable[Order[Delivery]]) -> None:
         for order in orders:
@@ -200,7 +213,7 @@ class Relay:
                     if not self._stopping.is_set():
                         self._start(self._deliver(delivery))
                 case Settle(delivery, verdict):
-                    self._start(self._settle(delivery.message, verdict, delivery.origin, level=logging.DEBUG))
+                    self._start(self._settle(delivery.message, verdict, delivery.about, level=logging.DEBUG))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
@@ -225,10 +238,10 @@ class Relay:
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._end(delivery, kind, verdict, answered_at)
-            await self._settle(delivery.message, verdict, delivery.origin)
+            await self._settle(delivery.message, verdict, delivery.about)
         else:
             # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
-            await self._settle(delivery.message, verdict, delivery.origin)
+            await self._settle(delivery.message, verdict, delivery.about)
             self._end(delivery, kind, verdict, answered_at)
 
     def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict, now: float) -> None:
@@ -243,7 +256,7 @@ class Relay:
             log.warning("%s is back", delivery.origin)
 
     async def _settle(
-        self, message: AbstractIncomingMessage, verdict: Verdict, origin: str = "-", *, level: int = logging.INFO
+        self, message: AbstractIncomingMessage, verdict: Verdict, about: About, *, level: int = logging.INFO
     ) -> None:
         """End the delivery as `verdict` says: the one place that acks and nacks.
 
@@ -255,16 +268,17 @@ class Relay:
         try:
             match verdict:
                 case Retry(delay, tries):
-                    again = replace(decode_result(message), tries=tries)
-                    await self._put(encode_result(again), retry_queue(delay))
-                case Park(reason, tell):
+                    await self._put(_again(message, tries), retry_queue(delay))
+                case Park(reason, tries, tell):
                     if tell:
                         await self._tell_student(decode_result(message))
-                    await self._put(parked_copy(message, reason), RESULTS_PARKED)
+                    last = _again(message, tries) if tries else message
+                    copy = parked_copy(last, reason, queue=about.queue, origin=about.origin)
+                    await self._put(copy, RESULTS_PARKED)
                     self._note_parked(message, reason)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
-        _tell(message, verdict, origin, level)
+        _tell(message, verdict, about.origin or "-", level)
         try:
             if isinstance(verdict, GiveBack):
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -305,6 +319,11 @@ def _is_void(message: AbstractIncomingMessage) -> bool:
         return message.channel.is_closed
     except ChannelInvalidStateError:
         return True
+
+
+def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:
+    """Make the message of a result that has been tried as `tries` says."""
+    return encode_result(replace(decode_result(message), tries=tries))
 
 
 def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:

@@ -63,9 +63,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Park:
-    """Wait for an operator; `tell` the student that there will be no result."""
+    """Wait for an operator, with `tries` in the headers if it was tried; `tell` the student not to expect a result."""
 
     reason: str
+    tries: Tries | None = None
     tell: bool = False
 
 
@@ -129,9 +130,9 @@ def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *,
         since=tries.since or int(now),
     )
     if tries.refused >= patience.refusals:
-        return Park(reason)
+        return Park(reason, tries)
     if now - tries.since > patience.seconds:
-        return Park(f"{reason}; failing for {(now - tries.since) / 3600:.1f} h")
+        return Park(f"{reason}; failing for {(now - tries.since) / 3600:.1f} h", tries)
     asked = outcome.retry_after if isinstance(outcome, Answered) else None
     return untried(reason, tries, ladder, chance, at_least=asked or 0)
 

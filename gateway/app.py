@@ -28,9 +28,9 @@ from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
-from gateway.leasing.failure_notices import FailureNotices
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.ledger import Ledger
+from gateway.leasing.parking import Parking
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
@@ -59,14 +59,14 @@ def build(settings: Settings) -> Starlette:
         window=settings.ledger_window,
         name=name,
     )
-    notices = FailureNotices(publisher, sealer, settings.failure_message)
+    parking = Parking(publisher, sealer, settings.failure_message)
     queues = {
         queue: CourseQueue(
             queue,
             link=consuming,
             ledger=ledger,
             sealer=sealer,
-            notices=notices,
+            parking=parking,
             processing_delay=settings.processing_delay_of(queue),
         )
         for queue in settings.xqueues

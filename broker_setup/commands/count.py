@@ -59,14 +59,14 @@ def count(as_json: AsJson = False) -> None:
 
 def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
     now = datetime.now(UTC).timestamp()
-    leased, oldest = backlog.leased(now), backlog.oldest(now)
+    leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
     counts = []
     for queue in sorted(settings.xqueues):
         # One that is superseded may be held by a gateway, and so not be among the ready ones.
         waiting = max(0, ready[submissions_queue(queue)] - backlog.superseded(queue))
         since = oldest.get(queue) if waiting else None
         age = None if since is None else round(max(0.0, now - since), 3)
-        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), backlog.parked[queue], age))
+        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age))
     return counts
 
 

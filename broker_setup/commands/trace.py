@@ -16,9 +16,11 @@ from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
     Delivered,
+    Discarded,
     Extended,
     Leased,
     Parked,
+    Redriven,
     Released,
     Retired,
     Superseded,
@@ -175,8 +177,10 @@ def describe(event: AnyEvent) -> list[str]:
             said = [f"amendment {event.amendment}"]
         case Superseded():
             said = [f"by {submission_id_of(event.by)}  {event.by.hex()}"]
-        case Retired() | Parked() | Undeliverable():
+        case Retired() | Parked() | Undeliverable() | Discarded():
             said = [event.reason]
+        case Redriven():
+            said = [f"redrive {event.number}"]
         case Delivered():
             said = [f"after {event.attempts} tr{'y' if event.attempts == 1 else 'ies'}"]
     # Enough of the key's hash to tell the leases of one submission apart.

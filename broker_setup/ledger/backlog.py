@@ -9,6 +9,7 @@ from broker_setup.ledger.events import (
     Delivered,
     Graded,
     Parked,
+    Redriven,
     Retired,
     Submitted,
     Superseded,
@@ -24,7 +25,7 @@ class Backlog:
     def __init__(self, supersede_after: Callable[[str], float | None]) -> None:
         self._state = LedgerState(supersede_after)
         self._waiting: dict[bytes, tuple[str, float]] = {}
-        self.parked: Counter[str] = Counter()
+        self._parked: dict[bytes, str] = {}
 
     def take(self, frame: Frame) -> None:
         """Take a frame in."""
@@ -37,11 +38,23 @@ class Backlog:
             case Submitted():
                 if self._state.standing(event.submission, event.at) is not Standing.CLOSED:
                     self._waiting.setdefault(event.submission, (intern(event.queue), event.at))
+            case Parked():
+                if self._state.is_parked(event.submission):
+                    self._waiting.pop(event.submission, None)
+                    self._parked.setdefault(event.submission, intern(event.queue))
+            case Redriven():
+                if valid and self._state.standing(event.submission, event.at) is not Standing.CLOSED:
+                    self._parked.pop(event.submission, None)
+                    self._waiting.setdefault(event.submission, (intern(event.queue), event.at))
             # A result can be delivered without a lease in the ledger: an AMQP grader's.
-            case Graded() | Superseded() | Retired() | Parked() | Delivered() | Undeliverable():
+            case Graded() | Superseded() | Retired() | Delivered() | Undeliverable():
                 self._waiting.pop(event.submission, None)
-        if valid and isinstance(event, Parked):
-            self.parked[event.queue] += 1
+                if isinstance(event, Retired):
+                    self._parked.pop(event.submission, None)
+
+    def parked(self) -> Mapping[str, int]:
+        """Count those that were parked and neither redriven nor retired since, by queue."""
+        return Counter(self._parked.values())
 
     def leased(self, now: float) -> Mapping[str, int]:
         """Count the leases that run at `now`, by queue."""

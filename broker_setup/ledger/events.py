@@ -94,11 +94,12 @@ class Retired(Event, frozen=True, array_like=True, tag=9):
 
 
 class Parked(Event, frozen=True, array_like=True, tag=10):
-    """It left its queue for the parked submissions."""
+    """It left its queue for the parked submissions; it had been redriven so often before."""
 
     queue: str
     url: bytes
     reason: str
+    redriven: int = 0
 
 
 class Delivered(Event, frozen=True, array_like=True, tag=11):
@@ -109,6 +110,20 @@ class Delivered(Event, frozen=True, array_like=True, tag=11):
 
 class Undeliverable(Event, frozen=True, array_like=True, tag=12):
     """The result was parked."""
+
+    reason: str
+
+
+class Redriven(Event, frozen=True, array_like=True, tag=13):
+    """An operator puts the parked submission back into its queue, for the `number`th time: it waits again."""
+
+    queue: str
+    url: bytes
+    number: int
+
+
+class Discarded(Event, frozen=True, array_like=True, tag=14):
+    """An operator discarded the parked result."""
 
     reason: str
 
@@ -126,6 +141,8 @@ AnyEvent = (
     | Parked
     | Delivered
     | Undeliverable
+    | Redriven
+    | Discarded
 )
 
 

@@ -10,11 +10,13 @@ import msgspec
 from broker_setup.ledger.events import (
     AnyEvent,
     Delivered,
+    Discarded,
     Expired,
     Extended,
     Graded,
     Leased,
     Parked,
+    Redriven,
     Released,
     Retired,
     Submitted,
@@ -109,10 +111,12 @@ class Timeline:
             if step.void:
                 continue
             match step.event:
-                case Delivered():
-                    delivery = "delivered"
-                case Undeliverable():
-                    delivery = "undeliverable"
+                case Delivered() | Undeliverable() | Discarded() as event:
+                    delivery = type(event).__name__.lower()
+                case Redriven():
+                    standing = "waiting"
+                case Retired() if standing == "parked":
+                    standing = "retired"
                 case event if standing not in _ENDED:
                     # A submit can be noted after its first lease.
                     late = standing and isinstance(event, Submitted)

@@ -20,6 +20,7 @@ from broker_setup.ledger.events import (
     Graded,
     Leased,
     Parked,
+    Redriven,
     Released,
     Retired,
     Submitted,
@@ -118,6 +119,8 @@ class LedgerState:
         self._settled: dict[bytes, Settled] = {}
         self._settled_order: deque[tuple[float, bytes]] = deque()
         self._closed: dict[bytes, int] = {}
+        self._parked: set[bytes] = set()  # which of the closed ones an operator may redrive
+        self._redrives: dict[bytes, int] = {}
         self._by_key: dict[bytes, bytes] = {}
         self._by_id: dict[int, bytes] = {}
         self._expiries: list[tuple[float, bytes]] = []
@@ -135,19 +138,30 @@ class LedgerState:
             Amended: self._amended,
             Superseded: self._left,
             Retired: self._left,
-            Parked: self._left,
+            Parked: self._set_aside,
+            Redriven: self._redriven,
         }
 
     # Questions.
 
-    def standing(self, submission: bytes, now: float) -> Standing:
-        """Say what may be done with a delivery of `submission` at `now`."""
+    def standing(self, submission: bytes, now: float, redriven: int = 0) -> Standing:
+        """Say what may be done with a delivery of `submission` at `now`, a copy that was redriven so often."""
         if submission in self._closed:
-            return Standing.CLOSED
+            # A copy that is ahead of us proves that its redrive stands in the ledger, before anything that we write.
+            ahead = submission in self._parked and redriven > self.redrives(submission)
+            return Standing.FREE if ahead else Standing.CLOSED
         if submission in self._superseded:
             return Standing.SUPERSEDED
         lease = self._leases.get(submission)
         return Standing.LEASED if lease and lease.expires_at > now else Standing.FREE
+
+    def is_parked(self, submission: bytes) -> bool:
+        """Say whether a submission was parked, and neither redriven nor retired since."""
+        return submission in self._parked
+
+    def redrives(self, submission: bytes) -> int:
+        """Count how often a submission was redriven."""
+        return self._redrives.get(submission, 0)
 
     def lease_of(self, submission: bytes) -> Lease | None:
         """Return the newest lease of an unsettled submission, running or run out."""
@@ -289,9 +303,42 @@ class LedgerState:
     def _released(self, event: Released) -> Outcome:
         return self._changed(event, lambda lease: replace(lease, expires_at=event.available_at, key=b""))
 
-    def _left(self, event: Superseded | Retired | Parked) -> Outcome:
+    def _left(self, event: Superseded | Retired) -> Outcome:
+        self._parked.discard(event.submission)
         url = b"" if isinstance(event, Superseded) else event.url
         return self._close(event.submission, event.queue, url, event.at)
+
+    def _set_aside(self, event: Parked) -> Outcome:
+        if event.submission in self._closed:
+            return _VALID
+        if event.redriven < self.redrives(event.submission):
+            return _VOID  # once more, after a write whose confirm got lost: it has been redriven since
+        outcome = self._close(event.submission, event.queue, event.url, event.at)
+        self._parked.add(event.submission)
+        if event.redriven:
+            self._redrives[event.submission] = event.redriven
+        return outcome
+
+    def _redriven(self, event: Redriven) -> Outcome:
+        submission = event.submission
+        if event.number <= self.redrives(submission):
+            return _VALID
+        if submission in self._closed:
+            if submission not in self._parked:
+                return _VOID
+            self._parked.discard(submission)
+            del self._closed[submission]
+        self._redrives[submission] = event.number
+        if submission not in self._leases:
+            # As if it had been released now: what was leased before, and is written once more, stays void.
+            self._leases[submission] = Lease(submission, event.queue, event.url, b"", event.at, event.at, "", 0)
+            heappush(self._expiries, (event.at, submission))
+        if event.url and submission not in self._superseded:
+            entries = list(_WAITING.iter_unpack(self._waiting.get(event.url, b"")))
+            if all(waiting != submission for waiting, *_ in entries):
+                number = self._queues.setdefault(event.queue, len(self._queues))
+                self._keep_waiting(event.url, [*entries, (submission, event.at, number)])
+        return _VALID
 
     def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:
         lease = self._leases.get(event.submission)
@@ -379,3 +426,5 @@ class LedgerState:
         old = list(takewhile(lambda submission: now - self._closed[submission] > CLOSED_SECONDS, self._closed))
         for submission in old:
             del self._closed[submission]
+            self._parked.discard(submission)
+            self._redrives.pop(submission, None)

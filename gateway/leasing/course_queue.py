@@ -4,8 +4,9 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from time import monotonic, time
 from typing import Any
 
@@ -16,13 +17,14 @@ from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import Expired, Leased, Parked, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Lease, Standing
-from broker_setup.messages import Submission, decode_submission
+from broker_setup.messages import Submission, decode_submission, encode_submission
+from broker_setup.parked import parked_copy
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import submissions_queue
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
-from gateway.leasing.failure_notices import Addressee, FailureNotices
 from gateway.leasing.ledger import Ledger
+from gateway.leasing.parking import Aside, Parking
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +45,17 @@ class Release(Enum):
 
     SETTLED = auto()  # acked: the submission leaves its queue
     RETURNED = auto()  # requeued, to the head of its queue
-    PARKED = auto()  # dead-lettered to the parked submissions: no grader could do anything with it
+    PARKED = auto()  # a copy goes to the parked submissions: no grader could do anything with it
 
 
 @dataclass(frozen=True)
 class Hold:
-    """An unacked delivery: its tag and channel, not its body."""
+    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
 
     channel: AbstractChannel
     consumer_tag: str
     delivery_tag: int
+    redriven: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class CourseQueue:
         link: Link,
         ledger: Ledger,
         sealer: Sealer,
-        notices: FailureNotices,
+        parking: Parking,
         processing_delay: float,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -91,7 +94,7 @@ class CourseQueue:
         self._ledger = ledger
         self._state = ledger.state
         self._sealer = sealer
-        self._notices = notices
+        self._parking = parking
         self._processing_delay = processing_delay
         self._clock = clock
         self._buffer: Buffer[Waiting] = Buffer()
@@ -150,7 +153,8 @@ class CourseQueue:
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
-        if submission in self._holds:
+        # A redriven copy may be here before the event by which its forerunner was parked.
+        if submission in self._holds and self._standing(submission) in {Standing.CLOSED, Standing.SUPERSEDED}:
             self._buffer.remove(submission)
             self._let_go(submission)
 
@@ -173,6 +177,7 @@ class CourseQueue:
         except BadMessageError as error:
             self._park_unreadable(hold, message, str(error))
             return
+        hold = replace(hold, redriven=submission.redriven)
         uuid = submission.uuid_bytes
         if uuid in self._holds:
             # Delivered again though we hold it: the queue's leader had lost this node for a moment and took it back. Or
@@ -180,7 +185,7 @@ class CourseQueue:
             self._holds[uuid].append(hold)
             return
         self._holds[uuid] = [hold]
-        match self._state.standing(uuid, self._clock()):
+        match self._standing(uuid):
             case Standing.FREE:
                 self._buffer.push(uuid, Waiting(uuid, submission, monotonic()))
             case Standing.CLOSED | Standing.SUPERSEDED:
@@ -236,7 +241,7 @@ class CourseQueue:
 
     async def _lease_one(self, waiting: Waiting) -> Handout | None:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
-        if self._state.standing(waiting.id, now) is Standing.FREE:
+        if self._standing(waiting.id) is Standing.FREE:
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)
                 event = Leased(
@@ -252,9 +257,7 @@ class CourseQueue:
                 if await self._ledger.record(event):
                     return Handout(submission, key, event.expires_at)
             except BadReturnAddressError as error:
-                log.warning("submission %s: parked: %s", submission.uuid, error)
-                self._release_of(waiting.id, Release.PARKED)
-                self._ledger.note(Parked(now, waiting.id, self.name, b"", str(error)))
+                self._park(waiting.id, submission, str(error))
                 return None
             except BrokerUnavailableError:
                 # The lease may turn up in the ledger all the same, and nobody has its key.
@@ -269,9 +272,14 @@ class CourseQueue:
         before = self._state.lease_of(waiting.id)
         return before.attempt + 1 if before else waiting.submission.attempt
 
+    def _standing(self, submission: bytes) -> Standing:
+        redriven = max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
+        return self._state.standing(submission, self._clock(), redriven)
+
     def _look_again(self, waiting: Waiting) -> None:
         if waiting.id not in self._holds:
             return
+        # Not as a redriven copy any more: where our lease was void, its turn came after the redrive's.
         match self._state.standing(waiting.id, self._clock()):
             case Standing.FREE:
                 self._buffer.push(waiting.id, waiting)
@@ -294,25 +302,41 @@ class CourseQueue:
 
     def _park_unreadable(self, hold: Hold, message: AbstractIncomingMessage, why: str) -> None:
         log.warning("queue %s: parking a message that is no submission: %s", self.name, why)
-        waits = self._notices.addressee_of(message)
-        # Unless somebody grades another copy of it, or it has ended: then there is nothing to tell.
-        if waits and self._state.standing(bytes.fromhex(waits.submission), self._clock()) is Standing.FREE:
-            self._keep_track(self._tell_and_park(hold, waits, why))
-        else:
-            self._release(hold, Release.PARKED)
+        waits, event = self._parking.addressee_of(message), None
+        if waits:
+            uuid = bytes.fromhex(waits.submission)
+            if self._state.standing(uuid, self._clock()) is Standing.FREE:
+                event = Parked(self._clock(), uuid, self.name, hash_url(waits.url), why[:MAX_REASON])
+            else:
+                # Somebody grades another copy of it, or it has ended: then there is nothing to tell.
+                waits = None
+        copy = partial(parked_copy, message, why, queue=self.name)
+        self._keep_track(self._put_aside(hold, Aside(copy, waits), event))
 
-    async def _tell_and_park(self, hold: Hold, waits: Addressee, why: str) -> None:
+    def _park(self, uuid: bytes, submission: Submission, why: str) -> None:
+        log.warning("submission %s: parked: %s", submission.uuid, why)
+        waits = self._parking.addressee(submission.uuid, submission.sealed_return)
+        url = hash_url(waits.url) if waits else b""
+        event = Parked(self._clock(), uuid, self.name, url, why[:MAX_REASON], submission.redriven)
+        copy = partial(parked_copy, encode_submission(submission), why, queue=self.name)
+        # It may be here twice; one of it is enough for the parked queue.
+        first, *others = self._holds.pop(uuid)
+        # A student who was told when it was parked before has given it up.
+        self._keep_track(self._put_aside(first, Aside(copy, None if submission.redriven else waits), event))
+        for hold in others:
+            self._release(hold, Release.SETTLED)
+
+    async def _put_aside(self, hold: Hold, aside: Aside, event: Parked | None) -> None:
         try:
-            # Confirmed before the submission is let go: in between, a crash may tell the student twice, never not.
-            await self._notices.tell(waits)
+            stored = await self._parking.park(aside)
         except XQueueError as error:
-            log.warning("submission %s: back to its queue: its student can't be told: %s", waits.submission, error)
+            log.warning("queue %s: not parked, as its student can't be told: %s", self.name, error)
             await asyncio.sleep(PAUSE_SECONDS)
             self._release(hold, Release.RETURNED)
             return
-        self._release(hold, Release.PARKED)
-        uuid = bytes.fromhex(waits.submission)
-        self._ledger.note(Parked(self._clock(), uuid, self.name, hash_url(waits.url), why[:MAX_REASON]))
+        self._release(hold, Release.SETTLED if stored else Release.PARKED)
+        if event:
+            self._ledger.note(event)
 
     def _release_of(self, submission: bytes, how: Release) -> None:
         for hold in self._holds.pop(submission, ()):

@@ -12,11 +12,12 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
 from broker_setup.messages import AMENDMENT_HEADER, RETURN_HEADER, Submission, encode_submission
+from broker_setup.publisher import Publisher
 from broker_setup.return_address import ReturnAddress, Sealer
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
 from gateway.leasing.course_queue import CourseQueue, Handout
-from gateway.leasing.failure_notices import FailureNotices
 from gateway.leasing.ledger import Gone, Ledger
+from gateway.leasing.parking import Parking
 from tests.support.ledger_events import URL, uuid_of
 
 DELAY = 60.0
@@ -105,28 +106,52 @@ class FakeLedger:
 
 
 class FakePublisher:
-    """Takes results; holds them back or refuses them where a test says so."""
+    """Keeps what is published; holds it back or refuses it where a test says so."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[str | None, bytes, int, object]] = []
+        self.messages: list[tuple[str, str, Message]] = []
         self.error: Exception | None = None
+        self.refused: str = ""  # the exchange that takes nothing; all of them where it is empty and there is an error
         self.in_time = asyncio.Event()
         self.in_time.set()
 
+    @property
+    def as_publisher(self) -> Publisher:
+        return cast("Publisher", self)
+
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
-        assert (exchange, routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
         await self.in_time.wait()
-        if self.error:
+        if self.error and self.refused in {"", exchange}:
             raise self.error
-        headers = message.headers
-        amendment = headers.get(AMENDMENT_HEADER, 0)
-        assert isinstance(amendment, int)
-        self.published.append((message.correlation_id, message.body, amendment, headers[RETURN_HEADER]))
+        self.messages.append((exchange, routing_key, message))
+
+    def to(self, exchange: str, routing_key: str) -> list[Message]:
+        """What was published there."""
+        return [message for *where, message in self.messages if where == [exchange, routing_key]]
+
+    @property
+    def results(self) -> list[tuple[str | None, bytes, int, object]]:
+        """The results: submission, reply, amendment, sealed return address."""
+        return [
+            (message.correlation_id, message.body, _amendment(message), message.headers[RETURN_HEADER])
+            for message in self.to(RESULTS_EXCHANGE, RESULTS_QUEUE)
+        ]
 
     @property
     def bodies(self) -> list[tuple[bytes, int]]:
-        """What was published, and as which amendment."""
-        return [(body, amendment) for _, body, amendment, _ in self.published]
+        """The replies, each with its amendment."""
+        return [(body, amendment) for _, body, amendment, _ in self.results]
+
+    @property
+    def parked(self) -> list[Message]:
+        """The submissions that were parked."""
+        return self.to(PARKED_EXCHANGE, SUBMISSIONS_PARKED)
+
+
+def _amendment(message: Message) -> int:
+    amendment = message.headers.get(AMENDMENT_HEADER, 0)
+    assert isinstance(amendment, int)
+    return amendment
 
 
 @dataclass
@@ -156,6 +181,9 @@ class HeldDelivery:
     delivery_tag: int
     timestamp: None = None
     consumer_tag: str = "consumer"
+    content_type: str | None = None
+    content_encoding: str | None = None
+    type: str | None = None
 
 
 class Scene:
@@ -164,15 +192,14 @@ class Scene:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.ledger = FakeLedger()
-        self.sealer = Sealer(["0123456789abcdef" * 2])
         self.publisher = FakePublisher()
-        publisher: Any = self.publisher
+        self.sealer = Sealer(["0123456789abcdef" * 2])
         self.queue = CourseQueue(
             QUEUE,
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
-            notices=FailureNotices(publisher, self.sealer, FAILURE),
+            parking=Parking(self.publisher.as_publisher, self.sealer, FAILURE),
             processing_delay=DELAY,
             clock=lambda: self.now,
         )
@@ -181,12 +208,15 @@ class Scene:
         self.channel = FakeChannel()
         self.tag = 0
 
-    def deliver(self, number: int, channel: FakeChannel | None = None, *, url: str = URL, **spoilt: Any) -> int:
+    def deliver(
+        self, number: int, channel: FakeChannel | None = None, *, url: str = URL, redriven: int = 0, **spoilt: Any
+    ) -> int:
         """Let a submission arrive from the broker; return its delivery tag."""
         uuid = uuid_of(number).hex()
         header = json.dumps({"lms_callback_url": url, "lms_key": "key", "queue_name": QUEUE})
         sealed = self.sealer.seal(ReturnAddress(uuid, header))
-        message = encode_submission(Submission(uuid=uuid, queue=QUEUE, body=f"work {number}", sealed_return=sealed))
+        submission = Submission(uuid, QUEUE, f"work {number}", sealed, redriven=redriven)
+        message = encode_submission(submission)
         self.tag += 1
         values: dict[str, Any] = {
             "body": message.body,

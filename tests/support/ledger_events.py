@@ -8,6 +8,7 @@ from broker_setup.ledger.events import (
     Graded,
     Leased,
     Parked,
+    Redriven,
     Released,
     Retired,
     Submitted,
@@ -69,8 +70,12 @@ def retired(number: int, at: float, *, url: str = URL, queue: str = "openedx", r
     return Retired(at, uuid_of(number), queue, hash_url(url), reason)
 
 
-def parked(number: int, at: float, *, url: str = URL, queue: str = "openedx") -> Parked:
-    return Parked(at, uuid_of(number), queue, hash_url(url), "too many failures")
+def parked(number: int, at: float, *, url: str = URL, queue: str = "openedx", redriven: int = 0) -> Parked:
+    return Parked(at, uuid_of(number), queue, hash_url(url), "too many failures", redriven)
+
+
+def redriven(number: int, at: float, times: int = 1, *, url: str = URL, queue: str = "openedx") -> Redriven:
+    return Redriven(at, uuid_of(number), queue, hash_url(url), times)
 
 
 MIN_AGE = 2.0

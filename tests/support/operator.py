@@ -99,11 +99,11 @@ async def submit(amqp_url: str, submissions: Sequence[Submission]) -> None:
     async with supervised(link):
         await link.wait_up()
         publisher = Publisher(link)
-        for start in range(0, len(submissions), 1_000):
+        for start in range(0, len(submissions), 200):
             await asyncio.gather(
                 *(
                     publisher.publish(encode_submission(each), exchange=SUBMISSIONS_EXCHANGE, routing_key=each.queue)
-                    for each in submissions[start : start + 1_000]
+                    for each in submissions[start : start + 200]
                 )
             )
 

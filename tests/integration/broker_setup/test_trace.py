@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broker_setup.declare import declare
-from broker_setup.ledger.events import AnyEvent, Delivered, Submitted, Undeliverable, hash_url
+from broker_setup.ledger.events import AnyEvent, Delivered, Discarded, Submitted, Undeliverable, hash_url
 from broker_setup.messages import submission_id_of
 from broker_setup.topology import topology
 from tests.support.broker import VHost
@@ -21,6 +21,7 @@ from tests.support.ledger_events import (
     graded,
     leased,
     parked,
+    redriven,
     released,
     retired,
     submitted,
@@ -139,17 +140,25 @@ def test_every_event_can_be_told(operator: Operator) -> None:
         graded(1, NOON + 10, "l"),
         amended(1, NOON + 11, "l", b"e", 1),
         Undeliverable(NOON + 12, uuid_of(1), "404 [not found]"),
+        Discarded(NOON + 13, uuid_of(1), "the [course] is over"),
         submitted(2, NOON, url=OTHER),
         parked(2, NOON + 1, url=OTHER),
+        redriven(2, NOON + 2, url=OTHER),
+        parked(2, NOON + 3, url=OTHER, redriven=1),
+        retired(2, NOON + 4, url=OTHER, reason="discarded by an operator"),
         submitted(3, NOON, url="3"),
         retired(3, NOON + 1, url="3", reason="end of [bold]term[/bold]"),
     )
     first = operator.run("trace", "1").stdout
-    assert "settled, undeliverable" in first
+    assert "settled, discarded" in first
+    assert "the [course] is over" in first
     assert "404 [not found]" in first
     assert "not before 2025-01-31 12:00:08.000Z" in first
     assert "amendment 1" in first
-    assert "parked" in operator.run("trace", "2").stdout
+    second = operator.run("trace", "2").stdout
+    assert re.search(r"of openedx: retired\s", second)
+    assert re.search(r"redriven .* redrive 1 .*\n.* parked .*\n.* discarded by an operator", second)
+    assert "void" not in second
     assert "end of [bold]term[/bold]" in operator.run("trace", "3").stdout
 
 

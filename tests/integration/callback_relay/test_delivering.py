@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from broker_setup.messages import ATTEMPT_HEADER
-from broker_setup.parked import PARKED_REASON_HEADER
+from broker_setup.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
 from tests.support.broker import VHost
@@ -97,7 +97,9 @@ async def test_a_refused_callback_is_parked_after_a_few_tries(
         await results.put(lms.header())
         parked = await results.parked()
     assert f"answered {status}" in str(parked.headers[PARKED_REASON_HEADER])
-    assert parked.headers[ATTEMPT_HEADER] == 2
+    assert parked.headers[ATTEMPT_HEADER] == 3
+    assert parked.headers[PARKED_ORIGIN_HEADER] == lms.origin
+    assert parked.headers[PARKED_QUEUE_HEADER] == "openedx"
     assert len(lms.received) == 3
 
 

@@ -45,15 +45,15 @@ TABLE = [
     # refused: few tries, then parked
     (Answered(404), NO_TRIES, Retry(1, first(1), "answered 404")),
     (Answered(404), failed(1, 1), Retry(5, failed(2, 2), "answered 404")),
-    (Answered(404), failed(2, 2), Park("answered 404")),
-    (Answered(410), failed(2, 2), Park("answered 410")),
+    (Answered(404), failed(2, 2), Park("answered 404", failed(3, 3, waits=2))),
+    (Answered(410), failed(2, 2), Park("answered 410", failed(3, 3, waits=2))),
     (Answered(400), NO_TRIES, Retry(1, first(1), "answered 400")),
-    (Answered(401), failed(2, 2), Park("answered 401")),
-    (Answered(403), failed(2, 2), Park("answered 403")),
+    (Answered(401), failed(2, 2), Park("answered 401", failed(3, 3, waits=2))),
+    (Answered(403), failed(2, 2), Park("answered 403", failed(3, 3, waits=2))),
     (Answered(201), NO_TRIES, Retry(1, first(1), "answered 201")),
-    (Answered(204), failed(2, 2), Park("answered 204")),
+    (Answered(204), failed(2, 2), Park("answered 204", failed(3, 3, waits=2))),
     (Answered(302), NO_TRIES, Retry(1, first(1), REFUSED_302)),
-    (Answered(302), failed(2, 2), Park(REFUSED_302)),
+    (Answered(302), failed(2, 2), Park(REFUSED_302, failed(3, 3, waits=2))),
     # only refusals in a row count: an LMS that comes back from an outage may refuse once
     (Answered(404), failed(7), Retry(30, failed(8, 1), "answered 404")),
     (Answered(500), failed(2, 2), Retry(30, failed(3), "answered 500")),
@@ -74,8 +74,12 @@ TABLE = [
     # untried waits count for the rung, not as tries
     (NoAnswer("away"), failed(1, waits=2), Retry(30, failed(2, waits=3), "away")),
     # until patience ends
-    (Answered(500), failed(9, since=LONG_AGO), Park("answered 500; failing for 1.0 h")),
-    (NoAnswer("away"), failed(9, since=1), Park("away; failing for 472222.2 h")),
+    (
+        Answered(500),
+        failed(9, since=LONG_AGO),
+        Park("answered 500; failing for 1.0 h", failed(10, since=LONG_AGO, waits=9)),
+    ),
+    (NoAnswer("away"), failed(9, since=1), Park("away; failing for 472222.2 h", failed(10, since=1, waits=9))),
     # hopeless: at once
     (NotAllowed("not allowed"), NO_TRIES, Park("not allowed")),
     (NotAllowed("not allowed"), failed(3), Park("not allowed")),

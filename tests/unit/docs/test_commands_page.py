@@ -1,5 +1,7 @@
 """docs/reference/commands.md has every command of `xqueue-broker`, with its arguments and options."""
 
+from typing import Any
+
 import pytest
 import typer
 
@@ -8,7 +10,17 @@ from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/commands.md")
 SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def commands_of(group: Any, before: str = "") -> dict[str, Any]:
+    """The commands by their whole names, those of groups among them."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        found |= commands_of(command, f"{name} ") if hasattr(command, "commands") else {before + name: command}
+    return found
+
+
+COMMANDS = commands_of(typer.main.get_command(app))
 
 
 def parameters(name: str) -> list[str]:
@@ -39,6 +51,6 @@ def test_a_section_shows_how_it_looks(name: str) -> None:
     assert f"\n    $ xqueue-broker {name}" in SECTIONS[name]
 
 
-@pytest.mark.parametrize("name", ["trace", "retire"])
+@pytest.mark.parametrize("name", ["trace", "retire", *(name for name in COMMANDS if name.startswith("parked "))])
 def test_a_table_of_options_has_them_in_the_codes_order(name: str) -> None:
     assert [quoted(row[0])[0] for row in table_rows(SECTIONS[name])] == parameters(name)

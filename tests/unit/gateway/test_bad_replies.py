@@ -58,7 +58,7 @@ async def test_a_bad_reply_is_refused_and_the_lease_goes_on(caplog: pytest.LogCa
     desk = Desk()
     with pytest.raises(BadReplyError, match="it is not JSON"):
         await desk.put(BAD)
-    assert desk.publisher.published == []
+    assert desk.publisher.results == []
     assert desk.ledger.events == desk.events_before
     assert desk.ledger.noted == []
     assert desk.standing is Standing.LEASED

@@ -8,11 +8,14 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Standing
+from broker_setup.messages import Submission, encode_submission
 from broker_setup.notices import failure_notice
+from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.topology import PARKED_EXCHANGE
 from gateway.leasing import course_queue
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.leasing import DELAY, FAILURE, FakeChannel, Scene, turns
-from tests.support.ledger_events import URL, graded, leased, parked, retired, submitted, uuid_of
+from tests.support.ledger_events import URL, graded, leased, parked, redriven, retired, submitted, uuid_of
 
 
 def settle(scene: Scene, number: int, handout: Handout) -> None:
@@ -224,8 +227,18 @@ async def test_what_is_leased_is_not_let_go_for_a_newer_one() -> None:
 async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
     scene = Scene()
     tag = scene.deliver(1, **spoilt)
-    assert await scene.sent() == [("park", tag)]
+    assert await scene.sent() == [("ack", tag)]
     assert scene.queue.waiting_here == 0
+    [copy] = scene.publisher.parked
+    assert copy.headers[PARKED_REASON_HEADER]
+    assert copy.headers[PARKED_QUEUE_HEADER] == "openedx"
+
+
+async def test_what_can_not_be_parked_with_its_reason_is_parked_by_the_broker() -> None:
+    scene = Scene()
+    scene.publisher.error, scene.publisher.refused = BrokerUnavailableError("away"), PARKED_EXCHANGE
+    tag = scene.deliver(1, body=b"no JSON")
+    assert await scene.sent() == [("park", tag)]
 
 
 @pytest.mark.parametrize("sealed", ["forged", "", "of another submission"])
@@ -236,9 +249,13 @@ async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_ne
     if sealed.startswith("of"):
         sealed = (await other.poll()).submission.sealed_return
     tag = scene.deliver(1, headers={"xqueue-return": sealed})
+    delivered_body = encode_submission(Submission(uuid_of(1).hex(), "openedx", "work 1", "sealed")).body
     scene.deliver(2)
     assert (await scene.poll()).submission.body == "work 2"
-    assert await scene.sent() == [("park", tag)]
+    assert await scene.sent() == [("ack", tag)]
+    [copy] = scene.publisher.parked
+    assert "return address" in str(copy.headers[PARKED_REASON_HEADER])
+    assert copy.body == delivered_body
     [event] = scene.ledger.noted
     assert isinstance(event, Parked)
     assert (event.submission, event.queue) == (uuid_of(1), "openedx")
@@ -256,8 +273,9 @@ async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_
     assert scene.ledger.noted == []
     scene.publisher.in_time.set()
     await turns()
-    assert scene.channel.sent == [("park", tag)]
-    [(uuid, body, amendment, sealed)] = scene.publisher.published
+    assert scene.channel.sent == [("ack", tag)]
+    assert [copy.body for copy in scene.publisher.parked] == [b"\xff my secret work"]
+    [(uuid, body, amendment, sealed)] = scene.publisher.results
     assert (uuid, body, amendment) == (uuid_of(1).hex(), failure_notice(FAILURE), 0)
     assert isinstance(sealed, str)
     assert "lms_key" in scene.sealer.open(sealed, uuid_of(1).hex()).lms_header
@@ -283,8 +301,8 @@ async def test_a_submission_whose_student_can_not_be_told_goes_back_after_a_paus
     scene.publisher.error = None
     again = scene.deliver(1, body=b"no JSON")
     await turns(10)
-    assert scene.channel.sent == [("requeue", tag), ("park", again)]
-    assert len(scene.publisher.published) == 1
+    assert scene.channel.sent == [("requeue", tag), ("ack", again)]
+    assert len(scene.publisher.results) == len(scene.publisher.parked) == 1
 
 
 @pytest.mark.parametrize(
@@ -301,8 +319,9 @@ async def test_nobody_is_told_of_an_unreadable_copy_of_what_is_graded_or_has_end
     scene.ledger.happens(happened)
     tag = scene.deliver(1, body=b"no JSON")
     await turns()
-    assert scene.channel.sent == [("park", tag)]
-    assert scene.publisher.published == []
+    assert scene.channel.sent == [("ack", tag)]
+    assert scene.publisher.results == []
+    assert len(scene.publisher.parked) == 1
     assert scene.ledger.noted == []
 
 
@@ -322,8 +341,9 @@ async def test_where_the_return_address_does_not_open_nobody_can_be_told(spoilt:
     scene = Scene()
     tag = scene.deliver(1, **({"body": b"no JSON"} | spoilt))
     await turns()
-    assert scene.channel.sent == [("park", tag)]
-    assert scene.publisher.published == []
+    assert scene.channel.sent == [("ack", tag)]
+    assert scene.publisher.results == []
+    assert len(scene.publisher.parked) == 1
     assert scene.ledger.noted == []
 
 
@@ -346,3 +366,56 @@ async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callabl
     lose(scene.queue)
     assert scene.queue.buffered() == (0, 0.0, 0)
     assert await scene.queue.take() == []
+
+
+# Redriven.
+
+
+async def test_a_redriven_copy_that_comes_before_its_event_was_read_is_handed_out() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now))
+    scene.ledger.unread = [redriven(1, scene.now + 1)]
+    tag = scene.deliver(1, redriven=1)
+    assert scene.queue.waiting_here == 1
+    scene.now += 2
+    handout = await scene.poll()
+    assert await scene.sent() == []
+    settle(scene, 1, handout)
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_redriven_copy_outlives_the_event_by_which_its_forerunner_was_parked() -> None:
+    scene = Scene()
+    tag = scene.deliver(1, redriven=1)
+    scene.ledger.happens(parked(1, scene.now))
+    assert await scene.sent() == []
+    scene.ledger.happens(redriven(1, scene.now))
+    scene.now += 1
+    settle(scene, 1, await scene.poll())
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_redriven_copy_of_what_was_graded_since_is_debris() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now), redriven(1, scene.now), graded(1, scene.now, "k"))
+    tag = scene.deliver(1, redriven=1)
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_copy_that_only_pretends_to_be_redriven_is_debris_once_its_lease_is_void() -> None:
+    scene = Scene()
+    scene.ledger.happens(parked(1, scene.now))
+    tag = scene.deliver(1, redriven=7)
+    assert await scene.queue.take() == []
+    assert await scene.sent() == [("ack", tag)]
+
+
+async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> None:
+    scene = Scene()
+    scene.deliver(1, redriven=2, headers={"xqueue-return": "forged", "xqueue-redriven": 2})
+    assert await scene.queue.take() == []
+    [event] = scene.ledger.noted
+    assert isinstance(event, Parked)
+    assert event.redriven == 2
+    [copy] = scene.publisher.parked
+    assert copy.headers["xqueue-redriven"] == 2

@@ -41,7 +41,7 @@ class Desk:
 async def test_a_result_is_published_with_what_the_relay_needs_and_then_recorded() -> None:
     desk = Desk()
     await desk.put()
-    assert desk.publisher.published == [(uuid_of(1).hex(), b"reply", 0, "sealed 1")]
+    assert desk.publisher.results == [(uuid_of(1).hex(), b"reply", 0, "sealed 1")]
     event = desk.ledger.events[-1]
     assert isinstance(event, Graded)
     assert (event.at, event.submission, event.queue) == (desk.now, uuid_of(1), "openedx")
@@ -270,4 +270,4 @@ async def test_of_two_submissions_with_one_id_the_key_decides() -> None:
     desk.ledger.happens(leased(twin, START, "the twin's"))
     await desk.put(b"twin", key="the twin's")
     await desk.put(b"first")
-    assert [submission for submission, *_ in desk.publisher.published] == [uuid_of(twin).hex(), uuid_of(1).hex()]
+    assert [submission for submission, *_ in desk.publisher.results] == [uuid_of(twin).hex(), uuid_of(1).hex()]

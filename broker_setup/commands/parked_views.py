@@ -1,0 +1,180 @@
+"""How parked messages are shown: to a person as tables, to a program as JSON; secrets to nobody."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.table import Table
+from rich.text import Text
+
+from broker_setup.commands.console import iso, show_table, shown, span
+from broker_setup.errors import BadReturnAddressError
+from broker_setup.messages import RETURN_HEADER
+from broker_setup.parked import ParkedMessage
+from broker_setup.parked_selection import Tally
+from broker_setup.parked_walk import Met
+from broker_setup.return_address import Sealer, callback_url_of
+
+# What is shown of a body, and of a header, unless all of it is asked for.
+BODY_CHARACTERS = 2_000
+HEADER_CHARACTERS = 200
+# Enough of a sealed return address to compare two by.
+SEALED_CHARACTERS = 12
+
+
+def print_groups(tally: Tally, now: datetime) -> None:
+    """Print how many there are of each kind, queue, LMS and reason."""
+    print(f"{tally.selected} parked")
+    if not tally.selected:
+        return
+    table = Table("number", "what", "queue", "LMS", "oldest", "newest", "reason")
+    for group, count in tally.groups().items():
+        table.add_row(
+            str(count.number),
+            group.kind,
+            _text(group.queue),
+            _text(group.origin),
+            _age(count.oldest, now),
+            _age(count.newest, now),
+            _text(group.reason),
+        )
+    show_table(table)
+
+
+def groups_as_dicts(tally: Tally) -> list[dict[str, Any]]:
+    """Make the JSON of the same."""
+    return [
+        {
+            "number": count.number,
+            "what": group.kind,
+            "queue": group.queue,
+            "origin": group.origin,
+            "reason": group.reason,
+            "oldest": _iso(count.oldest),
+            "newest": _iso(count.newest),
+        }
+        for group, count in tally.groups().items()
+    ]
+
+
+def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
+    """Print one row for each message."""
+    if not messages:
+        return
+    table = Table("parked", "what", "queue", "LMS", "tries", "age", "bytes", "submission id", "uuid", "reason")
+    for each in messages:
+        table.add_row(
+            shown(each.parked_at.timestamp()) if each.parked_at else "",
+            each.kind,
+            _text(each.queue),
+            _text(each.origin),
+            str(each.attempts),
+            _age(each.sent_at, now),
+            str(each.size),
+            "" if each.submission_id is None else str(each.submission_id),
+            _text(each.correlation_id or "-"),
+            _text(each.reason),
+        )
+    show_table(table)
+
+
+def parked_as_dict(parked: ParkedMessage, now: datetime) -> dict[str, Any]:
+    """Make a message's JSON: times in ISO 8601, the age of the work in seconds."""
+    return {
+        "what": parked.kind,
+        "uuid": parked.uuid.hex() if parked.uuid else None,
+        "submission_id": parked.submission_id,
+        "correlation_id": parked.correlation_id,
+        "queue": parked.queue,
+        "origin": parked.origin,
+        "reason": parked.reason,
+        "parked_at": _iso(parked.parked_at),
+        "age": None if parked.sent_at is None else round((now - parked.sent_at).total_seconds(), 3),
+        "attempts": parked.attempts,
+        "redriven": parked.redriven,
+        "size": parked.size,
+    }
+
+
+def print_met(met: Met, secrets: Sequence[str], *, full: bool) -> None:
+    """Print all that is known of one message."""
+    about = met_as_dict(met, secrets, full=full)
+    headers, body = about.pop("headers"), about.pop("body")
+    table = Table("field", "value", title=Text(f"parked {met.parked.kind} {met.parked.correlation_id}"))
+    table.title_justify = "left"
+    for name, value in [*about.items(), *((f"header {name}", value) for name, value in headers.items())]:
+        table.add_row(_text(name), _text("" if value is None else str(value)))
+    show_table(table)
+    print(_clean(body))
+    if not full and len(met.message.body) > BODY_CHARACTERS:
+        print(f"... {len(met.message.body)} bytes in all: --full shows them, --body-to FILE keeps them")
+
+
+def met_as_dict(met: Met, secrets: Sequence[str], *, full: bool) -> dict[str, Any]:
+    """Make the JSON of the same."""
+    message, parked = met.message, met.parked
+    body = message.body.decode(errors="replace")
+    return {
+        "what": parked.kind,
+        "uuid": parked.uuid.hex() if parked.uuid else None,
+        "submission_id": parked.submission_id,
+        "correlation_id": parked.correlation_id,
+        "queue": parked.queue,
+        "origin": parked.origin,
+        "callback": _callback(met, secrets),
+        "reason": parked.reason,
+        "parked_at": _iso(parked.parked_at),
+        "sent_at": _iso(parked.sent_at),
+        "attempts": parked.attempts,
+        "redriven": parked.redriven,
+        "size": parked.size,
+        "message_id": message.message_id,
+        "type": message.type,
+        "content_type": message.content_type,
+        "content_encoding": message.content_encoding,
+        "headers": {name: _header(name, value, full=full) for name, value in message.headers.items()},
+        "body": body if full else body[:BODY_CHARACTERS],
+    }
+
+
+def _header(name: str, value: object, *, full: bool) -> str:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    if name == RETURN_HEADER:
+        return f"{text[:SEALED_CHARACTERS]}... ({len(text)} characters, sealed)"
+    return text if full or len(text) <= HEADER_CHARACTERS else f"{text[:HEADER_CHARACTERS]}... ({len(text)} characters)"
+
+
+def _callback(met: Met, secrets: Sequence[str]) -> str:
+    """Say where the result goes: no password, no query, and nothing else of the LMS's header, which has its key."""
+    sealed = met.message.headers.get(RETURN_HEADER)
+    if not secrets:
+        return "sealed (SECRET_KEY is not set)"
+    try:
+        address = Sealer(secrets).open(sealed if isinstance(sealed, str) else "", met.parked.correlation_id)
+        url = urlsplit(callback_url_of(address.lms_header))
+    except (BadReturnAddressError, ValueError) as error:
+        return f"unreadable: {error}"
+    return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _age(at: datetime | None, now: datetime) -> str:
+    return "" if at is None else span(max(0.0, (now - at).total_seconds()))
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else iso(at.timestamp())
+
+
+def _text(text: str) -> Text:
+    # Text: a reason may have brackets, which rich would take for markup.
+    return Text(_clean(text))
+
+
+def _clean(text: str) -> str:
+    # Whoever wrote it must not be able to move the cursor of an operator's terminal.
+    return "".join(_visible(text))
+
+
+def _visible(text: str) -> Iterable[str]:
+    return (each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text)

@@ -1,0 +1,98 @@
+"""Takes in the deliveries of one queue, a turn at a time, holds them in order, and acks or puts them back."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+
+# A queue from which nothing comes for so long has nothing ready for us.
+IDLE_SECONDS = 0.3
+# RabbitMQ 3.10 keeps the order of what is returned only up to 32 messages of one consumer in one command, and only
+# while no more than 32 commands are under way; beyond that it comes back in any order, and acks that wait behind them
+# are lost when the channel closes. So now and then we ask something that is answered after them.
+AT_ONCE = 30
+UNDER_WAY = 4
+ACKS_UNDER_WAY = 10
+
+
+class Intake:
+    """The deliveries of one queue on one channel: held in order, acked or put back.
+
+    Each turn has a consumer of its own, which ends before anything of it is acked: an ack would make room for a
+    delivery that comes when the consumer is gone, and that we would put back behind those that follow it.
+    """
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._name = ""
+        self._turn = 0
+        self._held: dict[int, int] = {}  # delivery tags, each with its turn
+        self._queue: AbstractQueue | None = None
+        self._consumer = ""
+
+    async def open(self, name: str) -> int:
+        """Find the queue; return how many messages are ready."""
+        self._name = name
+        self._queue = await self._channel.get_queue(name)
+        return self._queue.declaration_result.message_count or 0
+
+    async def take(self, most: int) -> list[AbstractIncomingMessage]:
+        """Take the next messages, up to `most`, waiting a moment for each; empty if nothing comes."""
+        assert self._queue is not None
+        await self._channel.set_qos(prefetch_count=most)
+        self._turn += 1
+        self._consumer = await self._queue.consume(self._receive)
+        taken: list[AbstractIncomingMessage] = []
+        with contextlib.suppress(TimeoutError):
+            while len(taken) < most:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    taken.append(await self._inbox.get())
+        await self._cancel()
+        while not self._inbox.empty():
+            taken.append(self._inbox.get_nowait())
+        return taken
+
+    async def ack(self, messages: Iterable[AbstractIncomingMessage]) -> None:
+        """Let some go for good."""
+        number = 0
+        for number, message in enumerate(messages, start=1):
+            tag = message.delivery_tag or 0
+            self._held.pop(tag, None)
+            await message.channel.basic_ack(tag, wait=False)
+            if number % ACKS_UNDER_WAY == 0:
+                await self._sync()
+        if number % ACKS_UNDER_WAY:
+            await self._sync()
+
+    async def put_back(self) -> None:
+        """Return everything that is held."""
+        await self._cancel()
+        underlay = await self._channel.get_underlay_channel()
+        for number, tags in enumerate(_together(self._held)):
+            await underlay.basic_nack(tags[-1], multiple=True, requeue=True, wait=False)
+            if number % UNDER_WAY == 0:
+                await self._sync()
+        self._held.clear()
+
+    async def _sync(self) -> None:
+        await self._channel.declare_queue(self._name, passive=True)
+
+    async def _cancel(self) -> None:
+        if self._queue is not None and self._consumer:
+            consumer, self._consumer = self._consumer, ""
+            await self._queue.cancel(consumer)
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        self._held[message.delivery_tag or 0] = self._turn
+        self._inbox.put_nowait(message)
+
+
+def _together(held: dict[int, int]) -> Iterator[list[int]]:
+    """Divide delivery tags into what may be returned in one command."""
+    for _, tags in groupby(held, key=held.__getitem__):
+        turn = list(tags)
+        for start in range(0, len(turn), AT_ONCE):
+            yield turn[start : start + AT_ONCE]

@@ -1,0 +1,62 @@
+"""Parked messages for tests: put where the relay and the gateways put them."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pika
+from aio_pika import Message
+
+from broker_setup.connection import Link, supervised
+from broker_setup.messages import Result, Submission, Tries, encode_result, encode_submission
+from broker_setup.parked import parked_copy
+from broker_setup.publisher import Publisher
+from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
+from tests.support.ledger import pika_channel
+from tests.support.operator import SECRET, header
+
+AT = 1_738_324_800.0  # 2025-01-31T12:00:00Z
+LMS = "https://lms.example"
+
+
+def result_for(url: str, body: bytes = b"graded") -> Result:
+    uuid = uuid4().hex
+    return Result(uuid, body, Sealer([SECRET]).seal(ReturnAddress(uuid, header(url))), Tries(made=7, waits=7))
+
+
+def parked_result(result: Result, reason: str = "refused: 404", *, at: float = AT, origin: str = LMS) -> Message:
+    return parked_copy(encode_result(result), reason, queue="openedx", origin=origin, at=at)
+
+
+def parked_submission(each: Submission, reason: str = "too many failures", *, at: float = AT) -> Message:
+    return parked_copy(encode_submission(each), reason, queue=each.queue, at=at)
+
+
+async def put(amqp_url: str, queue: str, messages: Sequence[Message]) -> None:
+    """Put messages into a RabbitMQ queue, in this order."""
+    link = Link(amqp_url, "test parks")
+    async with supervised(link):
+        await link.wait_up()
+        publisher = Publisher(link)
+        for start in range(0, len(messages), 200):
+            await asyncio.gather(
+                *(publisher.publish(each, exchange="", routing_key=queue) for each in messages[start : start + 200])
+            )
+
+
+def park_results(amqp_url: str, *messages: Message) -> None:
+    asyncio.run(put(amqp_url, RESULTS_PARKED, messages))
+
+
+def park_submissions(amqp_url: str, *messages: Message) -> None:
+    asyncio.run(put(amqp_url, SUBMISSIONS_PARKED, messages))
+
+
+def reject(amqp_url: str, course_queue: str, body: bytes, **properties: object) -> None:
+    """Have RabbitMQ park a message of a course queue by itself, with x-death for all that it says."""
+    with pika_channel(amqp_url) as channel:
+        queue = submissions_queue(course_queue)
+        channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, **properties))
+        [(method, *_)] = [next(iter(channel.consume(queue)))]
+        channel.basic_reject(method.delivery_tag, requeue=False)
