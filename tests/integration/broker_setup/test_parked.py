@@ -237,7 +237,7 @@ def test_a_redriven_result_is_as_it_was_before_its_first_try(operator: Operator)
     assert operator.json("parked", "redrive", "--uuid", result.submission, "--yes")["redriven"] == 1
     [(uuid, body, headers)] = take_all(operator.amqp_url, RESULTS_QUEUE)
     assert (uuid, body) == (result.submission, result.body)
-    assert headers == {RETURN_HEADER: result.sealed_return, "xqueue-amendment": 0, "mine": "kept", REDRIVEN_HEADER: 2}
+    assert headers == {RETURN_HEADER: result.sealed_return, "mine": "kept", REDRIVEN_HEADER: 2}
     assert in_queue(operator, RESULTS_PARKED) == []
 
 
