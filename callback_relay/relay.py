@@ -28,7 +28,8 @@ from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
-from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
+from callback_relay.callback import BadCallbackError, Callback, callback_for
+from callback_relay.poster import poster_for
 from callback_relay.repeats import Repeats, Standing
 from callback_relay.verdict import (
     AlreadyDelivered,
@@ -56,17 +57,16 @@ class Relay:
     """The service: `run` it, `stop` it."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build it from settings that have a SECRET_KEY; nothing is opened yet."""
+        """Build it from settings that have a SECRET_KEY; nothing is opened yet.
+
+        Raise SettingsError if the CA bundle can't be read.
+        """
         url = settings.amqp_url.get_secret_value()
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
         self._source = Link(url, "xqueue-relay consume")
         self._sink = Link(url, "xqueue-relay publish")
         self._publisher = Publisher(self._sink)
-        self._poster = Poster(
-            timeout=settings.requests_timeout,
-            concurrency=settings.callback_concurrency,
-            basic_auth=settings.requests_basic_auth,
-        )
+        self._poster = poster_for(settings)
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
         self._repeats = Repeats()

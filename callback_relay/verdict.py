@@ -15,9 +15,10 @@ _REFUSED = ", and redirects are not followed"
 
 @dataclass(frozen=True)
 class Answered:
-    """The LMS answered the callback with this HTTP status."""
+    """The LMS answered the callback with this HTTP status, and maybe asked for so many seconds of rest."""
 
     status: int
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class NoCallback:
 
 
 @dataclass(frozen=True)
+class NotAllowed:
+    """The callback goes to an origin or an address that callbacks may not go to."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class AlreadyDelivered:
     """A result of the same submission was delivered before."""
 
@@ -44,7 +52,7 @@ class UnderWay:
     """A result of the same submission is being posted at this moment."""
 
 
-Outcome = Answered | NoAnswer | NoCallback | AlreadyDelivered | UnderWay
+Outcome = Answered | NoAnswer | NoCallback | NotAllowed | AlreadyDelivered | UnderWay
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ def judge(outcome: Outcome, attempt: int, ladder: Sequence[float]) -> Verdict:
             return Delivered()
         case AlreadyDelivered():
             return Repeat()
-        case NoCallback(reason):
+        case NoCallback(reason) | NotAllowed(reason):
             return Park(reason)
         case UnderWay():
             # It was not tried, so no try is counted.

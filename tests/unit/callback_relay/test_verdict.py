@@ -7,6 +7,7 @@ from callback_relay.verdict import (
     Delivered,
     NoAnswer,
     NoCallback,
+    NotAllowed,
     Outcome,
     Park,
     Repeat,
@@ -36,6 +37,8 @@ TABLE = [
     (NoAnswer("no answer"), 5, Retry(30, 6, "no answer")),
     (NoCallback("forged"), 0, Park("forged")),
     (NoCallback("forged"), 7, Park("forged")),
+    (NotAllowed("elsewhere"), 0, Park("elsewhere")),
+    (NotAllowed("elsewhere"), 7, Park("elsewhere")),
     (AlreadyDelivered(), 0, Repeat()),
     (UnderWay(), 2, Retry(1, 2, "another result of this submission is under way")),
 ]
