@@ -13,9 +13,7 @@ from tests.support.lms import LOOPBACK
 
 def make_certificate(folder: Path) -> Path:
     """Make cert.pem for 127.0.0.1, and its key.pem."""
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=lms -addext subjectAltName=IP:127.0.0.1"
-    )
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=lms -addext subjectAltName=IP:127.0.0.1"
     subprocess.run(
         [*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
     )

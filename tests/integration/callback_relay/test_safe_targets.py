@@ -17,6 +17,7 @@ from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS, running_lms
 from tests.support.names import FakeNames
 from tests.support.relay import Results, running_relay, settings_for
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -117,13 +118,21 @@ async def test_of_a_names_addresses_only_the_good_ones_are_used(
     assert set(names.connected) == {"127.0.0.1"}
 
 
+@pytest.mark.parametrize("addresses", [["169.254.169.254", "127.0.0.1"], ["127.0.0.1", "169.254.169.254"]])
 async def test_a_good_address_that_is_away_is_tried_again_beside_a_forbidden_one(
-    settings: Settings, results: Results, lms: FakeLMS, names: FakeNames
+    settings: Settings,
+    results: Results,
+    lms: FakeLMS,
+    names: FakeNames,
+    caplog: pytest.LogCaptureFixture,
+    addresses: list[str],
 ) -> None:
-    names.say("both.example", ["169.254.169.254", "127.0.0.1"])
+    caplog.set_level(logging.INFO)
+    names.say("both.example", addresses)
     await lms.stop()
     async with running_relay(settings):
         await results.put(header(f"http://both.example:{port_of(lms)}/x"))
+        await eventually(lambda: "no connection: " in caplog.text)
         await lms.start()
         await lms.wait_accepted(1)
 
