@@ -125,6 +125,7 @@ async def test_a_good_address_that_is_away_is_tried_again_beside_a_forbidden_one
     lms: FakeLMS,
     names: FakeNames,
     caplog: pytest.LogCaptureFixture,
+    *,
     addresses: list[str],
 ) -> None:
     caplog.set_level(logging.INFO)
