@@ -37,6 +37,10 @@ class BadReturnAddressError(XQueueError):
     """A sealed return address is forged, truncated, of unknown key or of another submission."""
 
 
+class BadCallbackUrlError(XQueueError):
+    """No result could be posted to a callback URL; the text says why and quotes nothing of it."""
+
+
 class TopologyError(XQueueError):
     """The broker's exchanges and queues are not what this version needs; the text names both sides."""
 

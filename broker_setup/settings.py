@@ -25,9 +25,11 @@ from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from broker_setup.access_settings import Jwks, Name, Network, QueueAccess, Users
 from broker_setup.broker_url import user_of
+from broker_setup.callback_origins import origin
 from broker_setup.errors import SettingsError
 from broker_setup.rights import Role, service_names
 from broker_setup.secret_files import FILE_SUFFIX, is_secret, secrets_of_files
+from broker_setup.secret_keys import signing_key
 from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
 from broker_setup.user_settings import UserName, wrong_with_users
 from broker_setup.wrong_settings import explain, explain_unreadable
@@ -77,6 +79,22 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _signing_key(secret: SecretStr) -> SecretStr:
+    signing_key(secret.get_secret_value())
+    return secret
+
+
+def _not_empty(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Empty it would mean "none", or "all": whoever wrote it meant one of them.
+    if not entries:
+        raise ValueError("must have an entry")
+    return entries
+
+
+def _words(value: object) -> object:
+    return value.split() if isinstance(value, str) else value
+
+
 def _pair(value: object) -> object:
     return value.split(":", 1) if isinstance(value, str) and not value.startswith("[") else value
 
@@ -84,7 +102,9 @@ def _pair(value: object) -> object:
 QueueName = Annotated[str, AfterValidator(_queue_name)]
 ProcessingDelay = Annotated[float, Field(gt=0, le=720)]
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 BasicAuth = tuple[str, SecretStr]
+Origin = Annotated[str, AfterValidator(origin)]
 
 
 class QueueOptions(BaseModel):
@@ -123,6 +143,8 @@ class Settings(BaseSettings):
     service_users: dict[Role, UserName] = Field(default_factory=dict)
     ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
     ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
+    # None: all but the forbidden addresses
+    callback_allowed_origins: Annotated[tuple[Origin, ...], AfterValidator(_not_empty)] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     validate_results: bool = True
     failure_message: Annotated[str, Field(min_length=1)] = (
@@ -157,6 +179,11 @@ class Settings(BaseSettings):
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
     requests_basic_auth: Annotated[BasicAuth, BeforeValidator(_pair)] | None = None
+    callback_credentials: dict[Origin, Annotated[BasicAuth, BeforeValidator(_pair)]] = Field(default_factory=dict)
+    callback_ca_bundle: Path | None = None
+    callback_signing_key: (
+        Annotated[tuple[SigningKey, ...], AfterValidator(_not_empty), BeforeValidator(_words)] | None
+    ) = None
     # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
     retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
     max_number_of_failures: Annotated[int, Field(gt=0)] = 5  # refusals until a result is parked

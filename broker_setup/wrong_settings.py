@@ -25,7 +25,10 @@ _EXAMPLES = {
     "queue_options": '{"openedx": {"supersede": false}}',
     "retry_delays": "[1, 5, 30]",
     "secret_key_fallbacks": '["an earlier SECRET_KEY"]',
+    "callback_allowed_origins": '["https://lms.example"]',
     "requests_basic_auth": '["user", "password"]',
+    "callback_credentials": '{"https://lms.example": ["user", "password"]}',
+    "callback_signing_key": "whsec_ and base64",
 }
 
 # By pydantic's type of the error; what is not here keeps pydantic's words.
@@ -72,6 +75,8 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], env_prefix:
     expected = _expected(problem)
     if not field:
         return expected
+    if "[key]" in inside and is_secret(model, field):
+        inside = []  # a URL may be there that carries a password
     inside = [part for part in inside if part != "[key]"]
     from_environment = os.environ.get(f"{env_prefix}{field.upper()}")
     key = field.upper() if from_environment is None else f"{env_prefix}{field.upper()}"

@@ -9,7 +9,7 @@ import uvloop
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import Settings, load_settings, unknown_keys_warning
+from broker_setup.settings import load_settings, unknown_keys_warning
 from callback_relay.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -19,17 +19,17 @@ def main() -> None:
     """Run the relay until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
     try:
         settings, unknown = load_settings(require=("SECRET_KEY",))
+        relay = Relay(settings)
     except SettingsError as error:
         print(f"xqueue-relay: {error}", file=sys.stderr)
         sys.exit(1)
     log_to_stderr(settings.log_level)
     if unknown:
         log.warning("%s", unknown_keys_warning(unknown))
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(relay))
 
 
-async def _serve(settings: Settings) -> None:
-    relay = Relay(settings)
+async def _serve(relay: Relay) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, relay.stop)
     await relay.run()

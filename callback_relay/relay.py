@@ -41,10 +41,11 @@ from broker_setup.topology import (
     RETRY_EXCHANGE,
     retry_queue,
 )
-from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
+from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
+from callback_relay.poster import poster_for
 from callback_relay.schedule import Order, Post, Schedule, Settle
 from callback_relay.verdict import (
     Delivered,
@@ -96,17 +97,16 @@ class Relay:
     """The service: `run` it, `stop` it."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build it from settings that have a SECRET_KEY; nothing is opened yet."""
+        """Build it from settings that have a SECRET_KEY; nothing is opened yet.
+
+        Raise SettingsError if the CA bundle can't be read.
+        """
         url = settings.amqp_url.get_secret_value()
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
         self._source = Link(url, "xqueue-relay consume")
         self._sink = Link(url, "xqueue-relay publish")
         self._publisher = Publisher(self._sink)
-        self._poster = Poster(
-            timeout=settings.requests_timeout,
-            concurrency=settings.callback_concurrency,
-            basic_auth=settings.requests_basic_auth,
-        )
+        self._poster = poster_for(settings)
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)

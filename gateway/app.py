@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
+from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.connection import Link, supervised
 from broker_setup.essential import essential
 from broker_setup.ill_made import tolerate_ill_made_properties
@@ -110,6 +111,7 @@ def build(settings: Settings) -> Starlette:
             queues=queues,
             limits=limits,
             public_url=settings.public_url,
+            origins=CallbackOrigins(settings.callback_allowed_origins),
         ),
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
         bulk=BulkCalls(queues=queues, results=results, max_body=settings.max_form_size),

@@ -10,7 +10,8 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
+from broker_setup.callback_origins import CallbackOrigins, callback_url
+from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_url
 from broker_setup.messages import Submission, encode_submission
 from broker_setup.publisher import Publisher
@@ -22,6 +23,7 @@ from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, re
 from gateway.http.identity import permission_of
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
+from gateway.leasing.results import Permission
 from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class LmsCalls:
         queues: Mapping[str, CourseQueue],
         limits: FormLimits,
         public_url: str | None,
+        origins: CallbackOrigins,
     ) -> None:
         self._publisher = publisher
         self._sealer = sealer
@@ -65,6 +68,7 @@ class LmsCalls:
         self._queues = queues
         self._limits = limits
         self._public_url = public_url
+        self._origins = origins
 
     async def submit(self, request: Request) -> Response:
         """Accept a submission: when this answers 0, the broker has it on disk."""
@@ -75,8 +79,8 @@ class LmsCalls:
                 order = parse_order(form.fields)
                 if order is None:
                     return refusal(INVALID_FORMAT)
-                if order.queue not in self._queues or not permission_of(request)(order.queue):
-                    return refusal(f"Queue '{order.queue}' not found")
+                if why := self._why_refused(order, permission_of(request)):
+                    return refusal(why)
                 start = monotonic()
                 await self._accept(order, form, self._public_url or str(request.base_url).rstrip("/"))
         except BadFormError as error:
@@ -86,6 +90,14 @@ class LmsCalls:
             return refusal(f"Queue request is too large: {error}")
         left = ANSWER_SECONDS - (monotonic() - start)
         return success(str(await self._waiting(order.queue, within=max(left, MIN_COUNT_SECONDS))))
+
+    def _why_refused(self, order: Order, permission: Permission) -> str | None:
+        if order.queue not in self._queues or not permission(order.queue):
+            return f"Queue '{order.queue}' not found"
+        if why := why_no_callback(order.callback_url, self._origins):
+            log.info("a submit was refused: %s", why)
+            return f"Queue request is refused: {why}"
+        return None
 
     async def _accept(self, order: Order, form: Form, base_url: str) -> None:
         uuid = uuid4().hex
@@ -133,6 +145,19 @@ def parse_order(fields: Mapping[str, str]) -> Order | None:
     if not (isinstance(url, str) and isinstance(key, str) and isinstance(queue, str)):
         return None
     return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body)
+
+
+def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:
+    """Say why no result may go to the callback URL `given`; None if one may, or if the URL only can't be used.
+
+    That is for an operator to see when the result comes; the LMS's contract has no refusal for it. Where a list says
+    what is allowed, nothing else is.
+    """
+    try:
+        url = callback_url(given)
+    except BadCallbackUrlError as error:
+        return str(error) if origins.listed else None
+    return origins.refusal(url)
 
 
 def json_object(text: str) -> dict[str, object] | None:

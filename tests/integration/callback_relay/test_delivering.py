@@ -4,14 +4,11 @@ import asyncio
 import base64
 import json
 import logging
-import ssl
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 
 from broker_setup.messages import ATTEMPT_HEADER
@@ -19,6 +16,7 @@ from broker_setup.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKE
 from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
 from tests.support.broker import VHost
+from tests.support.certificates import https_lms, make_certificate
 from tests.support.lms import Answer, FakeLMS
 from tests.support.relay import REPLY, RUNGS, Results, running_relay, settings_for
 from tests.support.waiting import eventually
@@ -164,31 +162,14 @@ async def test_a_huge_answer_is_not_read_to_its_end(settings: Settings, results:
     assert await results.waiting() == 0
 
 
-def make_certificate(folder: Path) -> None:
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(
-        [*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
-    )
-
-
 async def test_an_untrusted_certificate_is_refused(
     settings: Settings, results: Results, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    make_certificate(tmp_path)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    runner = web.AppRunner(web.Application(), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    url = f"https://127.0.0.1:{runner.addresses[0][1]}/score_update"
-    async with running_relay(settings):
+    async with https_lms(make_certificate(tmp_path)) as port, running_relay(settings):
+        url = f"https://127.0.0.1:{port}/score_update"
         await results.put(json.dumps({"lms_callback_url": url, "lms_key": "k", "queue_name": "q"}))
         await eventually(lambda: "the certificate is not trusted" in caplog.text)
-    await runner.cleanup()
 
 
 async def test_the_log_tells_where_and_why_but_not_what(

@@ -163,3 +163,15 @@ def test_other_fields_and_headers_do_no_harm(lms: Client, grader: Client) -> Non
     form = {"xqueue_header": lms_header(), "xqueue_body": "work", "extra": "x", "csrfmiddlewaretoken": "y"}
     assert lms.call("POST", "submit/", data=form) == (0, "1")
     assert grader.get()
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[::ffff:169.254.169.254]", "user:password@169.254.169.254"])
+def test_a_callback_to_a_metadata_address_is_refused_without_any_setting(
+    lms: Client, grader: Client, host: str
+) -> None:
+    code, content = lms.submit(lms_header(f"http://{host}/latest/meta-data/"), "work")
+    assert code == 1
+    assert content.startswith("Queue request is refused: callbacks to http://")
+    assert content.endswith(" are not allowed: it is a link-local address")
+    assert "password" not in content
+    assert grader.get() is None

@@ -72,6 +72,29 @@ def test_basic_auth_is_a_pair_or_a_user_and_password_with_a_colon(value: str, mo
     assert (auth[0], auth[1].get_secret_value()) == ("edx", "a:b")
 
 
+def test_origins_are_read_in_their_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_CALLBACK_ALLOWED_ORIGINS", '["https://LMS.example:443/", "http://lms:8000"]')
+    monkeypatch.setenv("XQUEUE_CALLBACK_CREDENTIALS", '{"https://LMS.example/": ["user", "a:b"], "http://lms": "u:p"}')
+    settings, _ = load_settings()
+    assert settings.callback_allowed_origins == ("https://lms.example", "http://lms:8000")
+    assert {
+        origin: (user, password.get_secret_value())
+        for origin, (user, password) in settings.callback_credentials.items()
+    } == {
+        "https://lms.example": ("user", "a:b"),
+        "http://lms": ("u", "p"),
+    }
+
+
+@pytest.mark.parametrize("value", ["whsec_{0} whsec_{1}", '["whsec_{0}", "whsec_{1}"]', " whsec_{0}\nwhsec_{1} "])
+def test_signing_keys_stand_in_one_text_or_in_a_list(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = 32 * "A", 32 * "B"
+    monkeypatch.setenv("XQUEUE_CALLBACK_SIGNING_KEY", value.format(one, other))
+    keys = load_settings()[0].callback_signing_key
+    assert keys
+    assert [key.get_secret_value() for key in keys] == [f"whsec_{one}", f"whsec_{other}"]
+
+
 def test_an_empty_file_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, "# nothing yet\n"))
     assert load_settings() == (Settings(), [])

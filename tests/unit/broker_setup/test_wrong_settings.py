@@ -31,6 +31,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
         ("CALLBACK_CONCURRENCY", "0", "greater than 0"),
         ("LOG_LEVEL", "loud", "INFO"),
         ("MAX_FILE_SIZE", "1.5", "must be a whole number"),
+        ("CALLBACK_ALLOWED_ORIGINS", "https://lms.example", 'must be a list, such as ["https://lms.example"]'),
+        ("CALLBACK_ALLOWED_ORIGINS", "[]", "must have an entry"),
         ("RETRY_DELAYS", "5", "must be a list, such as [1, 5, 30]"),
         ("XQUEUES", "[]", 'must be a map, such as {"openedx": null}'),
         ("XQUEUES", "openedx", 'must be JSON, such as {"openedx": null}'),
@@ -52,6 +54,22 @@ def test_a_wrong_value_is_named_with_key_and_expectation(
     [
         ("RETRY_DELAYS", "[5, 0]", "XQUEUE_RETRY_DELAYS[1]: must be 0.01 or more, not 0"),
         ("RETRY_DELAYS", "[604801]", "XQUEUE_RETRY_DELAYS[0]: must be 604800 or less, not 604801"),
+        (
+            "CALLBACK_ALLOWED_ORIGINS",
+            '["https://lms.example", "lms.example"]',
+            (
+                "XQUEUE_CALLBACK_ALLOWED_ORIGINS[1]: must be an origin (scheme, host, port) such as "
+                "https://lms.example or http://lms:8000, not 'lms.example'"
+            ),
+        ),
+        (
+            "CALLBACK_ALLOWED_ORIGINS",
+            '["http://169.254.169.254"]',
+            (
+                "XQUEUE_CALLBACK_ALLOWED_ORIGINS[0]: names a link-local address, which no callback goes to, "
+                "not 'http://169.254.169.254'"
+            ),
+        ),
         ("XQUEUES", '{"a": null, "openedx": "grader"}', "XQUEUE_XQUEUES[openedx]: must be a valid URL, not 'grader'"),
         ("XQUEUES", '{"parked": null}', "XQUEUE_XQUEUES[parked]: the queue name 'parked' is taken by XQueue itself"),
         ("XQUEUES", '{"": null}', "XQUEUE_XQUEUES[]: the queue name '' is empty or has unprintable characters"),
@@ -110,6 +128,10 @@ def test_no_rung_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("USERS", f'{{"lms": {PASSWORD}}}'),
         ("REQUESTS_BASIC_AUTH", PASSWORD),
         ("REQUESTS_BASIC_AUTH", f'["user", "{PASSWORD}", "more"]'),
+        ("CALLBACK_CREDENTIALS", f'{{"https://lms.example": "{PASSWORD}"}}'),
+        ("CALLBACK_CREDENTIALS", f'{{"https://user:{PASSWORD}@lms.example": ["user", "password"]}}'),
+        ("CALLBACK_SIGNING_KEY", PASSWORD),
+        ("CALLBACK_SIGNING_KEY", f'["whsec_{PASSWORD}"]'),
     ],
 )
 def test_a_wrong_secret_is_named_and_not_shown(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +146,12 @@ def test_secrets_are_not_shown_when_settings_are_printed() -> None:
         secret_key=5 * PASSWORD,
         users={"lms": PASSWORD},
         requests_basic_auth=("user", PASSWORD),
+        callback_credentials={"https://lms.example": ("user", PASSWORD)},
+        callback_signing_key="whsec_" + 8 * "unte",
     )
-    assert PASSWORD not in f"{settings} {settings!r} {settings.model_dump()}"
+    shown = f"{settings} {settings!r} {settings.model_dump()}"
+    assert PASSWORD not in shown
+    assert "whsec" not in shown
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "5", "{1: 2}"])

@@ -1,4 +1,6 @@
 import json
+import traceback
+from dataclasses import replace
 from urllib.parse import parse_qsl, quote_plus
 
 import aiohttp
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from broker_setup.messages import Result
-from callback_relay.callback import BadCallbackError, Callback, Poster, callback_for
+from broker_setup.settings import Settings
+from callback_relay.callback import BadCallbackError, Callback, callback_for
+from callback_relay.poster import poster_for
 from callback_relay.quoting import quoted
 from callback_relay.verdict import NoAnswer
 
@@ -83,9 +87,28 @@ def test_a_header_without_a_usable_url_is_refused(lms_header: str, why: str) -> 
         callback_for(RESULT, lms_header)
 
 
+def test_a_callback_keeps_its_id_over_tries_and_an_amendment_has_another() -> None:
+    first, again = (callback_for(replace(RESULT, tries=Tries(made=made)), header()) for made in (0, 3))
+    amendment = callback_for(replace(RESULT, amendment=1), header())
+    assert first.id == again.id == f"{RESULT.submission}-0"
+    assert amendment.id == f"{RESULT.submission}-1"
+
+
+def test_a_callback_shows_nothing_but_its_id_and_origin() -> None:
+    shown = repr(callback_for(RESULT, header("http://user:hunter2@lms/path")))
+    assert shown == f"Callback({RESULT.submission}-0 to http://lms)"
+
+
+@pytest.mark.parametrize("lms_header", ['{"hunter2"', header("http://hunter2:99999/"), header("ftp://hunter2")])
+def test_an_error_quotes_nothing_of_the_header_not_even_in_its_cause(lms_header: str) -> None:
+    with pytest.raises(BadCallbackError) as caught:
+        callback_for(RESULT, lms_header)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize("url", ["http://lms.invalid:1/x", "http://" + "a" * 300 + "/", "http://a..b/"])
 async def test_a_url_that_leads_nowhere_gives_a_reason_and_no_error(url: str) -> None:
-    async with Poster(timeout=5, concurrency=1, basic_auth=None) as poster:
+    async with poster_for(Settings()) as poster:
         outcome = await poster.post(Callback(URL(url), b"{}", b""))
     assert isinstance(outcome, NoAnswer)
     assert url not in outcome.reason

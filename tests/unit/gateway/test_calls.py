@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.messages import Submission
 from gateway.http.grader_calls import MAX_WAIT_SECONDS, parse_reply, parse_wait, render
-from gateway.http.lms_calls import parse_order
+from gateway.http.lms_calls import parse_order, why_no_callback
 from gateway.leasing.course_queue import Handout
 
 GOOD_ORDER = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
@@ -141,3 +142,19 @@ def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict
     assert outer["xqueue_body"] == body
     assert json.loads(outer["xqueue_files"]) == files
     assert "sealed" not in written
+
+
+@pytest.mark.parametrize("url", ["http://lms/callback", "http://lms:80/", "/relative", "", "ftp://lms/", "http://a,b/"])
+def test_without_a_list_a_submit_may_name_any_callback_url_even_one_that_can_not_be_used(url: str) -> None:
+    assert why_no_callback(url, CallbackOrigins(None)) is None
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/", "http://[::ffff:a9fe:a9fe]/", "http://2852039166/"])
+def test_without_a_list_a_submit_may_not_name_a_forbidden_address(url: str) -> None:
+    assert why_no_callback(url, CallbackOrigins(None))
+
+
+@pytest.mark.parametrize("url", ["http://evil/", "https://lms/", "/relative", "", "ftp://lms/", "http://a,b/"])
+def test_with_a_list_a_submit_may_name_nothing_else(url: str) -> None:
+    assert why_no_callback(url, CallbackOrigins(["http://lms"]))
+    assert why_no_callback("http://lms/path", CallbackOrigins(["http://lms"])) is None

@@ -1,0 +1,145 @@
+"""Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from io import BytesIO
+from ssl import SSLContext
+from time import time
+from typing import Self
+
+import aiohttp
+
+from broker_setup.callback_origins import CallbackOrigins
+from broker_setup.secret_keys import signing_key
+from broker_setup.settings import BasicAuth, Settings
+from callback_relay.callback import Callback
+from callback_relay.guarded_connections import AddressRefusedError, guarded_connector, tls_context
+from callback_relay.retry_after import seconds_until
+from callback_relay.signing import Signer
+from callback_relay.verdict import Answered, NoAnswer, NotAllowed
+
+# The LMS's reply means nothing beyond its status; this much of it is read so that the connection can be used again.
+REPLY_CAP = 64 * 1024
+
+# A longer form is sent piece by piece, so that other callbacks get their turn meanwhile.
+ONE_PIECE = 256 * 1024
+
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "xqueue"}
+_OK = 200
+
+
+def poster_for(settings: Settings) -> "Poster":
+    """Make the Poster that `settings` ask for; raise SettingsError if their CA bundle can't be used."""
+    return Poster(
+        timeout=settings.requests_timeout,
+        concurrency=settings.callback_concurrency,
+        origins=CallbackOrigins(settings.callback_allowed_origins),
+        tls=tls_context(settings.callback_ca_bundle),
+        credentials=settings.callback_credentials,
+        other_credentials=settings.requests_basic_auth,
+        signer=Signer([signing_key(key.get_secret_value()) for key in settings.callback_signing_key])
+        if settings.callback_signing_key
+        else None,
+    )
+
+
+class Poster:
+    """Posts callbacks over one pool of connections; open it with `async with`."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        concurrency: int,
+        origins: CallbackOrigins,
+        tls: SSLContext,
+        credentials: Mapping[str, BasicAuth],
+        other_credentials: BasicAuth | None,
+        signer: Signer | None,
+    ) -> None:
+        """Give each callback `timeout` seconds in all, with at most `concurrency` connections.
+
+        `credentials` are those of an origin; `other_credentials` go to all others.
+        """
+        self._timeout = timeout
+        self._concurrency = concurrency
+        self._origins = origins
+        self._tls = tls
+        self._authorization = {origin: _basic(pair) for origin, pair in credentials.items()}
+        self._other_authorization = _basic(other_credentials) if other_credentials else {}
+        self._signer = signer
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        self._session = aiohttp.ClientSession(
+            connector=guarded_connector(self._concurrency, self._tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            headers=_HEADERS,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the pool."""
+        await self._session.close()
+
+    async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
+        """Post `callback` once; never raise for what the LMS or the network does."""
+        if refusal := self._origins.refusal(callback.url):
+            return NotAllowed(refusal)
+        form = callback.form()
+        try:
+            async with self._session.post(
+                callback.url,
+                data=form if len(form) <= ONE_PIECE else BytesIO(form),
+                headers=self._headers_for(callback, form),
+                allow_redirects=False,
+            ) as response:
+                # The status is the answer, whatever becomes of the rest.
+                with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                    await _skim(response.content)
+                if response.status == _OK:
+                    return Answered(_OK)
+                return Answered(response.status, seconds_until(response.headers.get("Retry-After"), time()))
+        except TimeoutError:
+            return NoAnswer(f"no answer within {self._timeout:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
+                return NotAllowed(str(error.os_error))
+            return NoAnswer(_reason(error))
+
+    def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
+        # A URL that carries user and password means those.
+        headers = (
+            self._authorization.get(callback.origin, self._other_authorization) if callback.url.raw_user is None else {}
+        )
+        return headers | self._signer.headers(callback.id, form, int(time())) if self._signer else headers
+
+
+def _basic(pair: BasicAuth) -> dict[str, str]:
+    user, password = pair
+    return {"Authorization": aiohttp.encode_basic_auth(user, password.get_secret_value())}
+
+
+async def _skim(content: aiohttp.StreamReader) -> None:
+    left = REPLY_CAP
+    while left > 0 and (chunk := await content.read(left)):
+        left -= len(chunk)
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong without the library's text, which may quote the URL with its secrets, or the reply."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "the certificate is not trusted"
+        case aiohttp.ClientConnectorDNSError():
+            return "the host name is unknown"
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before an answer"
+        case aiohttp.InvalidURL():
+            return "the URL can't be used"
+        case _:
+            return f"the callback failed: {type(error).__name__}"
