@@ -14,6 +14,8 @@ _EXAMPLES = {
     "xqueues": '{"openedx": null}',
     "users": '{"lms": "password"}',
     "queue_options": '{"openedx": {"supersede": false}}',
+    "upload_store": "s3://bucket/folder",
+    "upload_store_options": '{"endpoint": "https://s3.example", "access_key_id": "...", "secret_access_key": "..."}',
     "retry_delays": "[1, 5, 30]",
     "secret_key_fallbacks": '["an earlier SECRET_KEY"]',
     "requests_basic_auth": '["user", "password"]',

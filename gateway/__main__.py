@@ -32,7 +32,10 @@ def main() -> None:
     passive = [name for name, url in settings.xqueues.items() if url]
     if passive:
         log.warning("XQUEUES names a grader to call for %s; passive graders are not called yet", ", ".join(passive))
-    app = build(settings)
+    try:
+        app = build(settings)
+    except SettingsError as error:
+        sys.exit(f"xqueue-gateway: {error}")
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -13,6 +13,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
+from broker_setup.upload_store import open_upload_store
 from gateway.accounts import Accounts
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> Starlette:
-    """Build the gateway; its connections and tasks live as long as the application runs."""
+    """Build the gateway; its connections and tasks live as long as the application runs. Raise SettingsError."""
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery.
     url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
@@ -65,7 +66,12 @@ def build(settings: Settings) -> Starlette:
     counts = WaitingCount(consuming, queues, ledger.state)
     results = Results(ledger, publisher)
     accounts = Accounts(settings.users, settings.secrets)
-    files = FileStore(settings.upload_path, settings.secrets, link_seconds=settings.upload_url_expire)
+    files = FileStore(
+        open_upload_store(settings),
+        settings.secrets,
+        link_seconds=settings.upload_url_expire,
+        at_once=settings.upload_concurrency,
+    )
     limits = FormLimits(
         fields=settings.max_form_size,
         file=settings.max_file_size,
@@ -102,7 +108,7 @@ def build(settings: Settings) -> Starlette:
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
         bulk=BulkCalls(queues=queues, results=results, max_body=settings.max_form_size),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
-        files=FileCalls(files),
+        files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(
             Readiness(publishing=publishing, consuming=consuming, publisher=publisher, ledger=ledger, queues=queues),
         ),

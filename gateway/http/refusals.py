@@ -1,7 +1,6 @@
 """What callers read when something went wrong: one text and one status for each error, in one table."""
 
-from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
-from gateway.files import StorageError
+from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
