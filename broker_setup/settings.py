@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
     upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
     upload_max_age: Annotated[int, Field(ge=0)] = 3 * 24 * 3600  # seconds
+    max_connections: Annotated[int, Field(gt=0)] = 1000
+    max_head_size: Annotated[int, Field(ge=1024)] = 64 * 1024  # bytes
+    head_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds
+    body_timeout: Annotated[float, Field(gt=0)] = 900.0  # seconds: 256 MiB at 300 kB/s
+    stall_timeout: Annotated[float, Field(gt=0)] = 30.0  # seconds
+    max_forms_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes on the wire, all fields under way
     max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
     max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes

@@ -18,7 +18,7 @@ from gateway.accounts import Accounts
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.file_calls import FileCalls
-from gateway.http.forms import FormLimits
+from gateway.http.forms import FormLimits, FormMemory
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
 from gateway.http.lease_calls import LeaseCalls
@@ -77,6 +77,7 @@ def build(settings: Settings) -> Starlette:
         file=settings.max_file_size,
         files_total=settings.max_upload_size,
         files=settings.max_files,
+        memory=FormMemory(settings.max_forms_size),
     )
 
     @asynccontextmanager
@@ -106,7 +107,7 @@ def build(settings: Settings) -> Starlette:
             public_url=settings.public_url,
         ),
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
-        bulk=BulkCalls(queues=queues, results=results, max_body=settings.max_form_size),
+        bulk=BulkCalls(queues=queues, results=results, limits=limits),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
         files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(

@@ -1,6 +1,7 @@
 """What callers read when something went wrong: one text and one status for each error, in one table."""
 
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
+from gateway.http.forms import BusyError
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
@@ -15,6 +16,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
     BrokerUnavailableError: (UNAVAILABLE, 503),
     UnroutableError: (UNAVAILABLE, 503),
     StorageError: (UNAVAILABLE, 503),
+    BusyError: (UNAVAILABLE, 503),
     UnknownSubmissionError: ("Submission does not exist", 200),
     WrongKeyError: ("Incorrect key for submission", 200),
     RefusedError: (None, 200),
