@@ -25,6 +25,10 @@ class MessageTooLargeError(XQueueError):
     """A message is larger than every supported broker takes (16 MiB from RabbitMQ 4.0)."""
 
 
+class StorageError(XQueueError):
+    """The store of uploaded files is away, full or not ours to use."""
+
+
 class BadMessageError(XQueueError):
     """A message is not what its queue should hold; the text says why, `received` is what came."""
 

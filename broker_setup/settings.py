@@ -45,6 +45,8 @@ _SECRET_KEY_LENGTH = 32
 # RabbitMQ takes 255 bytes, of which our prefix needs 19.
 _QUEUE_NAME_BYTES = 200
 
+_STORES = ("file:///", "s3://", "gs://", "az://")
+
 _AMQP_URL = TypeAdapter(AmqpDsn)
 _HTTP_URL = TypeAdapter(HttpUrl)
 
@@ -61,6 +63,12 @@ def _http_url(value: str) -> str:
 
 def _secret_http_url(value: SecretStr) -> SecretStr:
     return SecretStr(_http_url(value.get_secret_value()))
+
+
+def _store_url(value: str) -> str:
+    if not value.startswith(_STORES) or value in _STORES:
+        raise ValueError(f"must begin with one of {', '.join(_STORES)} and go on with a folder or bucket")
+    return value
 
 
 def _queue_name(name: str) -> str:
@@ -170,7 +178,18 @@ class Settings(BaseSettings):
     queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
     ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds
     upload_path: Path = Path("uploads")
+    upload_store: Annotated[str, AfterValidator(_store_url)] | None = None
+    upload_store_options: dict[str, SecretStr] = Field(default_factory=dict)
+    upload_redirect: bool = False
+    upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
     upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
+    upload_max_age: Annotated[int, Field(ge=0)] = 3 * 24 * 3600  # seconds
+    max_connections: Annotated[int, Field(gt=0)] = 1000
+    max_head_size: Annotated[int, Field(ge=1024)] = 64 * 1024  # bytes
+    head_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds
+    body_timeout: Annotated[float, Field(gt=0)] = 900.0  # seconds: 256 MiB at 300 kB/s
+    stall_timeout: Annotated[float, Field(gt=0)] = 30.0  # seconds
+    max_forms_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes on the wire, all fields under way
     max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
     max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes

@@ -23,6 +23,8 @@ _EXAMPLES = {
     "jwt_public_jwks": '{"keys": [{"kty": "RSA", "n": "...", "e": "AQAB"}]}',
     "jwt_issuers": '["https://lms.example/oauth2"]',
     "queue_options": '{"openedx": {"supersede": false}}',
+    "upload_store": "s3://bucket/folder",
+    "upload_store_options": '{"endpoint": "https://s3.example", "access_key_id": "...", "secret_access_key": "..."}',
     "retry_delays": "[1, 5, 30]",
     "secret_key_fallbacks": '["an earlier SECRET_KEY"]',
     "callback_allowed_origins": '["https://lms.example"]',

@@ -11,13 +11,15 @@ from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings, unknown_keys_warning
 from gateway.access import names_without_account
 from gateway.app import build
+from gateway.http.connection import Bounds, bounded
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
 # Long polls and uploads under way get this long when we are told to stop.
 GRACE_SECONDS = 5
-# CPython's own are 700, 10, 10: meant for scripts.
-GC_THRESHOLDS = (20_000, 20, 20)
+# CPython's own are 700, 10, 10: meant for scripts. The later ones are low, so that what refused requests leave behind
+# is found again; a full look is taken only when a quarter has been added, so a large state does not pay for it.
+GC_THRESHOLDS = (20_000, 5, 2)
 
 
 def main() -> None:
@@ -48,7 +50,15 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=bounded(  # type: ignore[arg-type]
+            Bounds(
+                connections=settings.max_connections,
+                head_size=settings.max_head_size,
+                head_seconds=settings.head_timeout,
+                body_seconds=settings.body_timeout,
+                stall_seconds=settings.stall_timeout,
+            ),
+        ),
         ws="none",
         lifespan="on",
         access_log=False,

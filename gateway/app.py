@@ -14,12 +14,13 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer
 from broker_setup.settings import Settings
+from broker_setup.upload_store import open_upload_store
 from gateway.access import Access
 from gateway.accounts import Accounts
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.file_calls import FileCalls
-from gateway.http.forms import FormLimits
+from gateway.http.forms import FormLimits, FormMemory
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
 from gateway.http.identity import Door
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 def build(settings: Settings) -> Starlette:
     """Build the gateway; its connections and tasks live as long as the application runs.
 
-    Raise SettingsError for keys of tokens that can't be used.
+    Raise SettingsError for keys of tokens, or a store of files, that can't be used.
     """
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery.
@@ -78,12 +79,18 @@ def build(settings: Settings) -> Starlette:
     accounts = Accounts(settings.users, settings.secrets)
     keys = keys_of(settings)
     tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
-    files = FileStore(settings.upload_path, settings.secrets, link_seconds=settings.upload_url_expire)
+    files = FileStore(
+        open_upload_store(settings),
+        settings.secrets,
+        link_seconds=settings.upload_url_expire,
+        at_once=settings.upload_concurrency,
+    )
     limits = FormLimits(
         fields=settings.max_form_size,
         file=settings.max_file_size,
         files_total=settings.max_upload_size,
         files=settings.max_files,
+        memory=FormMemory(settings.max_forms_size),
     )
 
     @asynccontextmanager
@@ -114,9 +121,9 @@ def build(settings: Settings) -> Starlette:
             origins=CallbackOrigins(settings.callback_allowed_origins),
         ),
         grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
-        bulk=BulkCalls(queues=queues, results=results, max_body=settings.max_form_size),
+        bulk=BulkCalls(queues=queues, results=results, limits=limits),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
-        files=FileCalls(files),
+        files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(
             Readiness(publishing=publishing, consuming=consuming, publisher=publisher, ledger=ledger, queues=queues),
         ),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http.envelope import envelope, success
-from gateway.http.forms import TooLargeError, read_body
+from gateway.http.forms import FormLimits, TooLargeError, read_body
 from gateway.http.grader_calls import REPLY_TOO_LARGE, Reply, hand_in, parse_reply, polled, strings_of, take
 from gateway.http.identity import permission_of
 from gateway.http.refusals import REFUSED, RefusedError, explain
@@ -28,11 +28,11 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 class BulkCalls:
     """Hands out submissions and takes results, up to 100 in one call."""
 
-    def __init__(self, *, queues: Mapping[str, CourseQueue], results: Results, max_body: int) -> None:
-        """`max_body` is the largest body of put_results in bytes."""
+    def __init__(self, *, queues: Mapping[str, CourseQueue], results: Results, limits: FormLimits) -> None:
+        """Of `limits` those of the fields are for the body of put_results."""
         self._queues = queues
         self._results = results
-        self._max_body = max_body
+        self._limits = limits
 
     async def get_submissions(self, request: Request) -> Response:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
@@ -45,12 +45,12 @@ class BulkCalls:
         if request.method != "POST":
             raise RefusedError("'put_results' must use HTTP POST")
         try:
-            replies = parse_replies(await read_body(request, self._max_body))
+            async with read_body(request, self._limits) as body:
+                permission = permission_of(request)
+                # At the same time: so they share the broker's confirms.
+                return success(await asyncio.gather(*(self._take(reply, permission) for reply in parse_replies(body))))
         except TooLargeError as error:
             raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
-        # At the same time: so they share the broker's confirms.
-        permission = permission_of(request)
-        return success(await asyncio.gather(*(self._take(reply, permission) for reply in replies)))
 
     async def _take(self, reply: Reply | None, permission: Permission) -> dict[str, object]:
         try:

@@ -1,29 +1,39 @@
 """files/: where graders fetch the files of a submission, without a login; the signed link is the permission."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from gateway.files import BadLinkError, ExpiredLinkError, FileStore
 from gateway.http.envelope import refusal
 
 
 class FileCalls:
-    """Serves files."""
+    """Serves files, or says where the store does; `redirect` is for stores that graders can reach."""
 
-    def __init__(self, files: FileStore) -> None:
+    def __init__(self, files: FileStore, *, redirect: bool) -> None:
         self._files = files
+        self._redirect = redirect
 
     async def download(self, request: Request) -> Response:
         """Stream a file out, always as an attachment of no particular kind: it is a stranger's."""
         try:
-            file = self._files.find(request.path_params["token"])
+            file = await self._files.find(request.path_params["token"])
         except ExpiredLinkError as error:
             return refusal(str(error), status=410)
         except BadLinkError as error:
             return refusal(str(error), status=404)
-        return FileResponse(
-            file.path,
-            filename=file.name,
+        # A presigned URL is good for one method.
+        if self._redirect and request.method == "GET" and (url := await self._files.elsewhere(file)):
+            return RedirectResponse(url, status_code=307, headers={"cache-control": "no-store"})
+        return StreamingResponse(
+            self._files.content(file) if request.method == "GET" else iter(()),
             media_type="application/octet-stream",
-            headers={"x-content-type-options": "nosniff", "cache-control": "private"},
+            headers={
+                "content-length": str(file.size),
+                "content-disposition": f"attachment; filename*=utf-8''{quote(file.name, safe='')}",
+                "x-content-type-options": "nosniff",
+                "cache-control": "private",
+            },
         )

@@ -118,7 +118,7 @@ class LmsCalls:
             # It may have been stored all the same; then a grader will want the files.
             raise
         except Exception:
-            await self._files.remove(uuid)
+            await self._files.remove(uuid, len(form.files))
             raise
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
         self._ledger.note(Submitted(time(), submission.uuid_bytes, order.queue, hash_url(order.callback_url)))

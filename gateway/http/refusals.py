@@ -1,7 +1,7 @@
 """What callers read when something went wrong: one text and one status for each error, in one table."""
 
-from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
-from gateway.files import StorageError
+from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
+from gateway.http.forms import BusyError
 from gateway.leasing.results import BadReplyError, UnknownSubmissionError, WrongKeyError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, Reason
@@ -19,6 +19,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
     BrokerUnavailableError: (UNAVAILABLE, 503),
     UnroutableError: (UNAVAILABLE, 503),
     StorageError: (UNAVAILABLE, 503),
+    BusyError: (UNAVAILABLE, 503),
     UnknownSubmissionError: ("Submission does not exist", 200),
     WrongKeyError: ("Incorrect key for submission", 200),
     BadReplyError: (INCORRECT_FORMAT, 200),

@@ -31,10 +31,14 @@ class Answer:
 class Connection:
     """One TCP connection to a gateway."""
 
-    def __init__(self, url: str, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, timeout: float = 30.0, receive_buffer: int = 0) -> None:
         address = urlsplit(url)
         self._host = address.netloc
-        self._socket = socket.create_connection((address.hostname, address.port), timeout)
+        self._socket = socket.socket()
+        self._socket.settimeout(timeout)
+        if receive_buffer:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self._socket.connect((address.hostname, address.port))
         self._received = b""
 
     def send(self, data: bytes) -> None:
@@ -83,6 +87,20 @@ class Connection:
         finally:
             self._socket.settimeout(30)
         return False
+
+    def is_closed(self) -> bool:
+        """Tell whether the gateway has closed its side; waits for that."""
+        try:
+            return not self._socket.recv(65536)
+        except ConnectionError:
+            return True
+
+    def first_line_if_any(self) -> str:
+        """Return the status line of an answer; empty where the gateway closed without a word."""
+        with contextlib.suppress(ConnectionError):
+            while b"\r\n" not in self._received:
+                self._receive()
+        return self._received.split(b"\r\n")[0].decode("latin-1")
 
     def close(self) -> None:
         self._socket.close()

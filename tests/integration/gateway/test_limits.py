@@ -1,14 +1,12 @@
 """Limits on what a caller may send, and that large files pass through without being held in memory."""
 
-import threading
 from collections.abc import Iterator
-from typing import Self
 
-import psutil
 import pytest
 import requests
 
 from tests.support.gateway import Client, Gateway, lms_header
+from tests.support.memory import Memory
 from tests.support.raw_http import connection
 
 pytestmark = pytest.mark.usefixtures("empty")
@@ -39,7 +37,7 @@ def test_a_field_of_a_multipart_form_that_is_too_large_is_refused_with_the_limit
     lms: Client, grader: Client, size: int
 ) -> None:
     parts = {"xqueue_header": (None, lms_header()), "xqueue_body": (None, "x" * size)}
-    refused = (1, f"Queue request is too large: a field has more than {MB} bytes")
+    refused = (1, f"Queue request is too large: more than {MB} bytes")
     assert lms.call("POST", "submit/", files=parts) == refused
     assert grader.get() is None
 
@@ -128,33 +126,3 @@ def _parts(block: bytes, size: int) -> Iterator[bytes]:
         yield from [block] * (size // len(block))
         yield b"\r\n"
     yield b"--limit--\r\n"
-
-
-class Memory:
-    """Watches how much memory a gateway has while the block runs."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        assert gateway.process
-        self._pid = gateway.process.pid
-        self._over = threading.Event()
-        self._watching = threading.Thread(target=self._watch)
-        self._seen = [self._now()]
-
-    @property
-    def grown(self) -> int:
-        return max(self._seen) - self._seen[0]
-
-    def __enter__(self) -> Self:
-        self._watching.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watching.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.05):
-            self._seen.append(self._now())
-
-    def _now(self) -> int:
-        return psutil.Process(self._pid).memory_info().rss

@@ -7,6 +7,7 @@ import pytest
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from gateway.http.bulk_calls import MAX_BULK, BulkCalls, parse_limit, parse_replies
+from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import Reply
 from gateway.http.refusals import RefusedError
 from gateway.leasing.results import BadReplyError, Permission, Results, UnknownSubmissionError, WrongKeyError
@@ -106,7 +107,7 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
         "bad": BadReplyError("not for the caller"),
         "bug": ZeroDivisionError("not for the caller"),
     }
-    calls = BulkCalls(queues={}, results=cast("Results", FakeResults(errors)), max_body=10_000)
+    calls = BulkCalls(queues={}, results=cast("Results", FakeResults(errors)), limits=FormLimits(10_000, 0, 0, 0))
     keys = ["good", *errors, "good too"]
     headers = [json.dumps({"submission_id": 7, "submission_key": key}) for key in keys]
     answer = await calls.put_results(posted(bulk(*({"xqueue_header": each, "xqueue_body": ""} for each in headers))))
@@ -126,6 +127,6 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
 
 
 async def test_a_body_over_the_limit_is_refused() -> None:
-    calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), max_body=10)
+    calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), limits=FormLimits(10, 0, 0, 0))
     with pytest.raises(RefusedError, match="Reply is too large: more than 10 bytes"):
         await calls.put_results(posted(bulk()))

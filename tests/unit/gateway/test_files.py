@@ -10,38 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker_setup.errors import StorageError
+from broker_setup.upload_store import UploadStore
 from gateway import files as module
-from gateway.files import LINK_PATH, BadLinkError, ExpiredLinkError, FileStore, StorageError
+from gateway.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, FileStore
+from tests.support.file_names import HOSTILE_NAMES
 
 SECRET = "0123456789abcdef0123456789abcdef"
 BASE = "http://xqueue.example"
-HOSTILE_NAMES = [
-    "with some spaces.py",
-    "ünïcödé 🐍.py",
-    "../../../../etc/passwd",
-    "..",
-    ".",
-    "",
-    "/etc/passwd",
-    "C:\\windows\\system32",
-    "nul\x00byte",
-    "new\r\nline",
-    'quote".txt',
-    "per%2fcent",
-    "que?ry#hash",
-    "x" * 500,
-    "é" * 500,
-    "trailing.",
-]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return tmp_path / "inner" / "uploads"
+    return tmp_path / "inner" / "up loads"
 
 
 def store(root: Path, *secrets: str, link_seconds: int = 100) -> FileStore:
-    return FileStore(root, secrets or (SECRET,), link_seconds=link_seconds)
+    return FileStore(UploadStore(root.as_uri(), {}), secrets or (SECRET,), link_seconds=link_seconds, at_once=2)
 
 
 def readable(**files: bytes) -> dict[str, BinaryIO]:
@@ -56,16 +41,17 @@ def all_files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
+async def fetched(files: FileStore, link: str) -> bytes:
+    return b"".join([block async for block in files.content(await files.find(token(link)))])
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=lambda name: repr(name)[:30])
 async def test_any_name_comes_back_with_its_bytes_and_stays_below_the_root(root: Path, name: str) -> None:
-    content = bytes(range(256))
-    links = await store(root).save(uuid4().hex, {name: io.BytesIO(content)}, BASE)
+    content, uuid = bytes(range(256)), uuid4().hex
+    links = await store(root).save(uuid, {name: io.BytesIO(content)}, BASE)
     assert list(links) == [name]
-    found = store(root).find(token(links[name]))
-    assert found.path.read_bytes() == content
-    assert all_files(root.parents[1]) == {found.path}
-    assert root in found.path.parents
-    assert found.path.name == "0"
+    assert await fetched(store(root), links[name]) == content
+    assert all_files(root.parents[1]) == {root / uuid[:2] / uuid / "0"}
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=lambda name: repr(name)[:30])
@@ -80,7 +66,7 @@ async def test_a_link_is_absolute_and_its_last_part_is_one_harmless_segment(root
     assert len(shown) <= 100
     assert shown not in {".", ".."}
     assert not set(shown) & set("/\\\x00\r\n")
-    assert store(root).find(token(links[name])).name == shown
+    assert (await store(root).find(token(links[name]))).name == shown
 
 
 @settings(max_examples=50, deadline=None)
@@ -96,7 +82,17 @@ async def test_files_of_one_submission_have_a_link_each(root: Path) -> None:
     given = {f"{number}.py": f"content {number}".encode() for number in range(12)}
     links = await store(root).save(uuid4().hex, readable(**given), BASE)
     assert len(set(links.values())) == 12
-    assert {name: store(root).find(token(link)).path.read_bytes() for name, link in links.items()} == given
+    assert {name: await fetched(store(root), link) for name, link in links.items()} == given
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 25 * BLOCK_BYTES + 7])
+async def test_a_file_of_any_size_comes_back_in_blocks(root: Path, size: int) -> None:
+    content = (bytes(range(251)) * (size // 251 + 1))[:size]
+    links = await store(root).save(uuid4().hex, {"a": io.BytesIO(content)}, BASE)
+    files = store(root)
+    blocks = [block async for block in files.content(await files.find(token(links["a"])))]
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks), default=0) <= BLOCK_BYTES
 
 
 async def test_no_files_make_no_folder(root: Path) -> None:
@@ -105,41 +101,54 @@ async def test_no_files_make_no_folder(root: Path) -> None:
 
 
 @pytest.mark.parametrize("forged", ["", "x", "a.b.c", "..", "../../etc/passwd", "\x00", "é", "W10.x.y", "x" * 10_000])
-def test_a_forged_link_leads_nowhere(root: Path, forged: str) -> None:
+async def test_a_forged_link_leads_nowhere(root: Path, forged: str) -> None:
     with pytest.raises(BadLinkError):
-        store(root).find(forged)
+        await store(root).find(forged)
 
 
 async def test_a_link_of_another_secret_leads_nowhere_and_one_of_an_earlier_secret_still_does(root: Path) -> None:
     old = "old" * 11
     links = await store(root, old).save(uuid4().hex, readable(a=b"content"), BASE)
     with pytest.raises(BadLinkError):
-        store(root, SECRET).find(token(links["a"]))
-    assert store(root, SECRET, old).find(token(links["a"])).path.read_bytes() == b"content"
+        await store(root, SECRET).find(token(links["a"]))
+    assert await fetched(store(root, SECRET, old), links["a"]) == b"content"
 
 
 async def test_a_link_expires(root: Path) -> None:
     links = await store(root).save(uuid4().hex, readable(a=b"content"), BASE)
     with pytest.raises(ExpiredLinkError):
-        store(root, link_seconds=-1).find(token(links["a"]))
+        await store(root, link_seconds=-1).find(token(links["a"]))
 
 
 async def test_a_link_whose_file_was_removed_leads_nowhere(root: Path) -> None:
     files, uuid, other = store(root), uuid4().hex, uuid4().hex
     links = await files.save(uuid, readable(a=b"content"), BASE)
     kept = await files.save(other, readable(a=b"kept"), BASE)
-    await files.remove(uuid)
+    await files.remove(uuid, 1)
     with pytest.raises(BadLinkError):
-        files.find(token(links["a"]))
-    assert files.find(token(kept["a"])).path.read_bytes() == b"kept"
-    await files.remove(uuid)
+        await files.find(token(links["a"]))
+    assert await fetched(files, kept["a"]) == b"kept"
+    await files.remove(uuid, 1)
+
+
+class Broken(io.BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(28, "No space left on device")
 
 
 async def test_files_that_cannot_be_stored_are_an_error_and_leave_nothing(root: Path) -> None:
-    class Broken(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError(28, "No space left on device")
-
     with pytest.raises(StorageError, match="No space left on device"):
         await store(root).save(uuid4().hex, {"good": io.BytesIO(b"x"), "bad": Broken()}, BASE)
     assert all_files(root) == set()
+
+
+async def test_a_folder_that_cannot_be_made_is_an_error(root: Path) -> None:
+    root.parent.write_text("a file stands in the way")
+    with pytest.raises(StorageError, match="can't store a file"):
+        await store(root).save(uuid4().hex, readable(a=b"x"), BASE)
+
+
+async def test_a_folder_has_no_place_elsewhere(root: Path) -> None:
+    files = store(root)
+    links = await files.save(uuid4().hex, readable(a=b"x"), BASE)
+    assert await files.elsewhere(await files.find(token(links["a"]))) is None

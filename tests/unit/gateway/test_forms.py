@@ -8,10 +8,20 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from gateway.http.forms import MAX_FIELDS, BadFormError, FormLimits, TooLargeError, drain, read_form
+from gateway.http.forms import (
+    MAX_FIELDS,
+    BadFormError,
+    BusyError,
+    FormLimits,
+    FormMemory,
+    TooLargeError,
+    drain,
+    read_form,
+)
 
 LIMITS = FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3)
 URLENCODED = "application/x-www-form-urlencoded"
@@ -188,6 +198,56 @@ async def test_a_field_over_the_limit_is_refused_though_files_could_be_that_larg
 async def test_a_file_over_its_limit_is_refused_by_name() -> None:
     with pytest.raises(TooLargeError, match=r"file 'big\.bin' has more than 5000 bytes"):
         await read(MULTIPART, part("big.bin", b"x" * 5_001, filename="big.bin"), END)
+
+
+async def test_files_over_their_sum_are_refused_though_each_is_small_enough() -> None:
+    limits = FormLimits(fields=10_000, file=5_000, files_total=9_000, files=3)
+    files = [part(f"{number}", b"x" * 4_000, filename="f") for number in range(3)]
+    with pytest.raises(TooLargeError, match="the files have more than 9000 bytes"):
+        await read(MULTIPART, *files, END, limits=limits)
+
+
+async def test_fields_over_their_sum_are_refused_though_each_is_small_enough() -> None:
+    with pytest.raises(TooLargeError, match="more than 10000 bytes"):
+        await read(MULTIPART, *[part(f"{number}", b"x" * 4_000) for number in range(3)], END)
+
+
+async def test_what_is_over_a_limit_is_read_but_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+    write = UploadFile.write
+
+    async def counted(file: UploadFile, data: bytes) -> None:
+        nonlocal written
+        written += len(data)
+        await write(file, data)
+
+    monkeypatch.setattr(UploadFile, "write", counted)
+    with pytest.raises(TooLargeError):
+        await read(MULTIPART, part("f", b"", filename="f")[:-2], *[b"x" * 1_000] * 15)
+    assert written <= 5_000
+
+
+def bounded(memory: FormMemory) -> FormLimits:
+    return FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [(URLENCODED, b"a=" + b"x" * 6_000), (MULTIPART, part("a", b"x" * 6_000) + END)]
+)
+async def test_forms_share_one_memory_and_give_it_back(content_type: str, body: bytes) -> None:
+    limits = bounded(FormMemory(10_000))
+    for _ in range(3):
+        async with read_form(Sender(content_type, [body]).request, limits):
+            with pytest.raises(BusyError):
+                await read(content_type, body, limits=limits)
+    with pytest.raises(BadFormError):
+        await read(MULTIPART, part("a", b"x" * 6_000), limits=limits)
+    await read(content_type, body, limits=limits)
+
+
+async def test_files_take_none_of_the_memory_for_forms() -> None:
+    _, files = await read(MULTIPART, part("f", b"x" * 5_000, filename="f"), END, limits=bounded(FormMemory(100)))
+    assert files == {"f": b"x" * 5_000}
 
 
 async def test_more_files_than_allowed_are_refused() -> None:

@@ -1,0 +1,140 @@
+"""What one HTTP connection may take: the size of a request's head, the time for head, body and answer, their number."""
+
+import json
+from asyncio import TimerHandle, Transport
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
+from gateway.http.refusals import UNAVAILABLE
+
+HEAD_TOO_LARGE = "The head of the request is too large"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Sizes in bytes, times in seconds; `stall` is for a client that neither sends nor reads what is due."""
+
+    connections: int
+    head_size: int
+    head_seconds: float
+    body_seconds: float
+    stall_seconds: float
+
+
+def bounded(bounds: Bounds) -> Callable[..., HttpToolsProtocol]:
+    """Make what uvicorn calls for each connection."""
+    return partial(BoundedConnection, bounds)
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """uvicorn's, which by itself waits for ever, and takes a head of any size."""
+
+    def __init__(self, bounds: Bounds, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._bounds = bounds
+        self._serve = self.app
+        # A head is expected at once; later ones when their first byte has come.
+        self._is_receiving, self._is_in_body = True, False
+        self._began = self._heard = self.loop.time()
+        # Bytes since the last that was of a body, so of a head, of what stands between chunks, or of trailers.
+        self._outside = 0
+        self._receiving: TimerHandle | None = None
+        self._unread: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the timers."""
+        self._cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes in; afterwards a clock runs as long as the request is not whole."""
+        self._heard = self.loop.time()
+        self._outside += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._outside > self._bounds.head_size:
+            self._refuse(431, HEAD_TOO_LARGE)
+        elif self._is_receiving and self._receiving is None:
+            self._watch()
+
+    def on_message_begin(self) -> None:
+        """Note when a request began."""
+        super().on_message_begin()
+        self._is_receiving, self._is_in_body, self._began = True, False, self._heard
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, or its refusal if there are too many or its head is too large."""
+        self.app = self._serve
+        if len(self.connections) > self._bounds.connections:
+            self.app = _refusing(503, UNAVAILABLE)
+        elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._bounds.head_size:
+            self.app = _refusing(431, HEAD_TOO_LARGE)
+        super().on_headers_complete()
+        self._is_in_body, self._began, self._outside = True, self._heard, 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body in."""
+        super().on_body(body)
+        self._outside = 0
+
+    def on_message_complete(self) -> None:
+        """Stop the clock."""
+        super().on_message_complete()
+        self._is_receiving, self._outside = False, 0
+
+    def pause_writing(self) -> None:
+        """Give the client some time to read what is there for it."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._bounds.stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        if self._unread:
+            self._unread.cancel()
+        super().resume_writing()
+
+    def _watch(self) -> None:
+        self._receiving = None
+        if not self._is_receiving or self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self._is_in_body and self.flow.read_paused:
+            # The sender waits for us.
+            self._heard = now
+        due = self._began + (self._bounds.body_seconds if self._is_in_body else self._bounds.head_seconds)
+        if self._is_in_body:
+            due = min(due, self._heard + self._bounds.stall_seconds)
+        if now >= due:
+            self._refuse(408, "The request did not come in time")
+        else:
+            self._receiving = self.loop.call_at(due, self._watch)
+
+    def _refuse(self, status: int, why: str) -> None:
+        body = json.dumps(envelope(1, why)).encode()
+        head = f"HTTP/1.1 {status} Refused\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {len(body)}\r\n"
+        answered = self.cycle is not None and self.cycle.response_started
+        if not answered or (self.cycle.response_complete and not self._is_in_body):
+            self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
+
+    def _cancel(self) -> None:
+        for timer in (self._receiving, self._unread):
+            if timer:
+                timer.cancel()
+
+
+def _refusing(status: int, why: str) -> Any:
+    answer = refusal(why, status)
+    answer.headers["connection"] = "close"
+    return answer

@@ -1,0 +1,101 @@
+"""Large files of many clients at once, in a folder and in S3: the gateway stays small, and every byte comes back."""
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.broker import VHost
+from tests.support.fleet import fleet
+from tests.support.gateway import USERS, Gateway, lms_header, running_gateway
+from tests.support.memory import MIB, Memory
+from tests.support.object_store import running_object_store
+
+CLIENTS = 10
+FILES = 5
+# Of all clients together; XQUEUE_TEST_UPLOAD_MIB=2000 gives each of them 200 MB.
+TOTAL = int(os.environ.get("XQUEUE_TEST_UPLOAD_MIB", "200")) * MIB
+SIZE = TOTAL // CLIENTS // FILES
+MOST_MEMORY = 200 * MIB
+BLOCK = bytes(range(256)) * 4096
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(params=["folder", "S3"])
+def gateway(request: pytest.FixtureRequest, vhost: VHost, tmp_path: Path) -> Iterator[Gateway]:
+    if request.param == "folder":
+        with running_gateway(vhost.amqp_url, tmp_path) as running:
+            yield running
+    else:
+        with (
+            running_object_store(tmp_path) as store,
+            running_gateway(vhost.amqp_url, tmp_path, settings=store.settings()) as running,
+        ):
+            yield running
+
+
+def blocks(client: int, file: int) -> Iterator[bytes]:
+    """The content of a file, no two alike."""
+    start = b"%d %d" % (client, file)
+    yield start
+    left = SIZE - len(start)
+    while left > 0:
+        yield BLOCK[:left]
+        left -= len(BLOCK)
+
+
+async def slowly(client: int, file: int) -> AsyncIterator[bytes]:
+    for block in blocks(client, file):
+        yield block
+
+
+def digest(content: Iterator[bytes]) -> str:
+    found = hashlib.blake2b()
+    for block in content:
+        found.update(block)
+    return found.hexdigest()
+
+
+async def fetched(session: aiohttp.ClientSession, url: str) -> str:
+    found = hashlib.blake2b()
+    async with session.get(url) as answer:
+        assert answer.status == 200
+        async for block in answer.content.iter_chunked(MIB):
+            found.update(block)
+    return found.hexdigest()
+
+
+async def test_files_of_ten_clients_at_once_pass_through_a_small_gateway(gateway: Gateway) -> None:
+    timeout = aiohttp.ClientTimeout(total=500)
+    with Memory(gateway) as memory:
+        async with fleet(gateway.url) as graders, aiohttp.ClientSession(timeout=timeout) as session:
+            await asyncio.gather(*(submit(session, gateway, client) for client in range(CLIENTS)))
+            uploaded = memory.most
+            taken = [await graders.take(wait=5) for _ in range(CLIENTS)]
+            await asyncio.gather(*(check(session, submission) for submission in taken))
+    print(f"{CLIENTS} x {FILES} x {SIZE / MIB:.0f} MiB: {uploaded / MIB:.0f} MiB up, {memory.most / MIB:.0f} in all")
+    assert memory.most < MOST_MEMORY
+
+
+async def submit(session: aiohttp.ClientSession, gateway: Gateway, client: int) -> None:
+    form = aiohttp.FormData({"xqueue_header": lms_header(), "xqueue_body": str(client)})
+    for file in range(FILES):
+        form.add_field(f"file-{file}", slowly(client, file), filename="x")
+    auth = {"Authorization": aiohttp.encode_basic_auth("lms", USERS["lms"])}
+    async with session.post(f"{gateway.url}/xqueue/submit/", data=form, headers=auth) as answer:
+        assert '"return_code": 0' in await answer.text()
+
+
+async def check(session: aiohttp.ClientSession, submission: Any) -> None:
+    links = json.loads(submission["xqueue_files"])
+    client = int(submission["xqueue_body"])
+    assert list(links) == [f"file-{file}" for file in range(FILES)]
+    for file, link in enumerate(links.values()):
+        assert await fetched(session, link) == digest(blocks(client, file))
