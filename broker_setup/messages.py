@@ -19,6 +19,7 @@ SUBMISSION_ID_HEADER = "xqueue-submission-id"
 ATTEMPT_HEADER = "xqueue-attempt"
 AMENDMENT_HEADER = "xqueue-amendment"
 REDRIVEN_HEADER = "xqueue-redriven"
+RECORDED_HEADER = "xqueue-recorded"
 # Of a result that could not be delivered yet; with ATTEMPT_HEADER, what Tries holds.
 REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
@@ -89,6 +90,7 @@ class Result:
 
     `amendment` is 0 for a submission's first result and counts those that correct it, `redriven` counts how often an
     operator sent it on its way again: two results of one submission with the same numbers are the same to the LMS.
+    `recorded` says that whoever published it writes to the ledger that the submission has ended.
     """
 
     submission: str
@@ -97,6 +99,7 @@ class Result:
     tries: Tries = NO_TRIES
     amendment: int = 0
     redriven: int = 0
+    recorded: bool = False
     graded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -182,6 +185,7 @@ def decode_result(message: AbstractIncomingMessage) -> Result:
         tries=_tries(message),
         amendment=_count(message, AMENDMENT_HEADER),
         redriven=_count(message, REDRIVEN_HEADER),
+        recorded=_count(message, RECORDED_HEADER) > 0,
         graded_at=message.timestamp or datetime.now(UTC),
     )
 
@@ -190,6 +194,7 @@ def _counts(result: Result) -> dict[str, int]:
     return {
         AMENDMENT_HEADER: result.amendment,
         REDRIVEN_HEADER: result.redriven,
+        RECORDED_HEADER: int(result.recorded),
         ATTEMPT_HEADER: result.tries.made,
         REFUSALS_HEADER: result.tries.refused,
         WAITS_HEADER: result.tries.waits,

@@ -21,6 +21,7 @@ from broker_setup.topology import (
     RETRY_EXCHANGE,
     RUNGS,
     SUBMISSIONS_EXCHANGE,
+    SUBMISSIONS_FAILED,
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
@@ -83,7 +84,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
         "takes submissions in, holds them for graders, publishes their results",
         Rights(
             write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE),
-            read=(COURSE_QUEUES, LEDGER),
+            read=(COURSE_QUEUES, SUBMISSIONS_FAILED, LEDGER),
         ),
     ),
     Role.RELAY: (

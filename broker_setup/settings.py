@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     jwt_audience: Name | None = None
     submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
     max_processing_delay: ProcessingDelay = 60.0  # minutes
+    max_attempts: Annotated[int, Field(gt=0, le=1000)] = 20  # until a submission is parked
     supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
     queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
     ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds

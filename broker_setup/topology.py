@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 SUBMISSIONS_EXCHANGE = "xqueue.submissions"
+SUBMISSIONS_FAILED = "xqueue.submissions.failed"
 SUBMISSIONS_PARKED = "xqueue.submissions.parked"
 RESULTS_EXCHANGE = "xqueue.results"
 RESULTS_QUEUE = "xqueue.results"
@@ -21,8 +22,8 @@ PARKED_EXCHANGE = "xqueue.parked"
 # Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
 RELAY_LOCK = "xqueue.relay"
 
-# A course queue of this name would be the parked queue.
-RESERVED_QUEUE_NAMES = frozenset({"parked"})
+# A course queue of such a name would be one of ours.
+RESERVED_QUEUE_NAMES = frozenset({"failed", "parked"})
 
 # RabbitMQ counts returns, and up to 4.2 every requeue is one; attempts are counted by us. Unset means "none" up
 # to 3.13 and 20 from 4.0, -1 loses messages before 4.0; set, requeued messages go to the head on every version.
@@ -107,7 +108,8 @@ def topology(
         ),
         queues=(
             *(_submissions(queue) for queue in queues),
-            _parked(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
+            _plain(SUBMISSIONS_FAILED, "submissions that a grader rejected, on their way back or to the parked ones"),
+            _plain(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
             Queue(
                 RESULTS_QUEUE,
                 "graded results on their way to the LMS",
@@ -116,7 +118,7 @@ def topology(
                 ),
             ),
             *rungs,
-            _parked(RESULTS_PARKED, "results that could not be delivered"),
+            _plain(RESULTS_PARKED, "results that could not be delivered"),
             _ledger(ledger_max_age, ledger_max_size),
         ),
         bindings=(
@@ -137,7 +139,7 @@ def _submissions(queue: str) -> Queue:
             {
                 "x-delivery-limit": DELIVERY_LIMIT,
                 "x-consumer-timeout": CONSUMER_TIMEOUT_MS,
-                **_dead_letters_to("", SUBMISSIONS_PARKED),
+                **_dead_letters_to("", SUBMISSIONS_FAILED),
             },
         ),
     )
@@ -173,7 +175,7 @@ def _ledger(max_age: int, max_size: int) -> Queue:
     )
 
 
-def _parked(name: str, purpose: str) -> Queue:
+def _plain(name: str, purpose: str) -> Queue:
     return Queue(name, purpose, _arguments({"x-delivery-limit": DELIVERY_LIMIT}))
 
 

@@ -1,32 +1,26 @@
-"""Keeps a consumer on the results queue, whatever becomes of the broker, its channels and the queue.
+"""Consumes the results queue, one relay at a time: the one that has the lock, while the others stand by.
 
-One relay consumes at a time, the one that has the lock: an exclusive queue, which goes with the connection that the
-deliveries come on. (RabbitMQ's single active consumer would do the same, but then nobody can look into the queue, and
-quorum queues know no exclusive consumers.)
+The lock is an exclusive queue, which goes with the connection that the deliveries come on. (RabbitMQ's single active
+consumer would do the same, but then nobody can look into the queue, and quorum queues know no exclusive consumers.)
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelLockedResource
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
-from broker_setup.errors import BrokerUnavailableError, XQueueError
+from broker_setup.connection import Link
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
 
 log = logging.getLogger(__name__)
 
-# Between two tries to consume, or to take over.
-PAUSE_SECONDS = 1.0
-LAST_CALL_SECONDS = 2.0
 
-
-class Consumer:
-    """Hands over deliveries, up to `prefetch` unsettled at a time; says when those at hand have become void."""
+class Consumer(SteadyConsumer):
+    """A steady consumer of results that waits for its turn."""
 
     def __init__(
         self,
@@ -38,72 +32,25 @@ class Consumer:
         lost: Callable[[], None],
     ) -> None:
         """Consume once the queues `others` are there, too, to which results go from here."""
-        self._link = link
-        self._prefetch = prefetch
+        super().__init__(link, RESULTS_QUEUE, prefetch=prefetch, received=received, lost=lost)
         self._others = others
-        self._received = received
-        self._lost = lost
         self._stands_by = False
 
-    async def run(self) -> None:
-        """Consume until cancelled; deliveries at hand can still be settled after that."""
-        while True:
-            await self._link.wait_up()
-            try:
-                await self._consume()
-            except ChannelLockedResource:
-                self._stand_by()
-            except (XQueueError, *CONNECTION_ERRORS) as error:
-                log.error("can't consume %s: %s", RESULTS_QUEUE, error)  # noqa: TRY400 - the text says it all
-            except asyncio.CancelledError:
-                # aiormq cancels what waits on a connection that goes away; only a real cancel is counted.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-            self._lost()
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _consume(self) -> None:
-        """Consume on a channel of its own until that is over; what was delivered on it is then void."""
-        channel = await self._link.channel(prefetch=self._prefetch)
-        over = asyncio.Event()
-        channel.close_callbacks.add(lambda *_: over.set())
-        await self._check_queues(channel)
-        # Classic, whatever the virtual host's default: no other type can be exclusive.
-        await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
-        self._stands_by = False
-        # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
-        queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-        tag = await queue.consume(self._on_message)
-        log.info("consuming %s", RESULTS_QUEUE)
-        try:
-            await over.wait()
-        except asyncio.CancelledError:
-            # Stopping: nothing new, while what is under way can still be acked on this channel.
-            await _quietly(queue.cancel(tag))
-            raise
-        await _quietly(channel.close())
-
-    def _stand_by(self) -> None:
-        if not self._stands_by:
-            log.info("standing by: another relay consumes %s", RESULTS_QUEUE)
-        self._stands_by = True
-
-    async def _on_message(self, message: AbstractIncomingMessage) -> None:
-        self._received(message)
-
-    async def _check_queues(self, channel: AbstractChannel) -> None:
+    async def prepare(self, channel: AbstractChannel) -> None:
+        """Look whether the queues are there, and take the lock."""
         for name in (RESULTS_QUEUE, *self._others):
             try:
                 await channel.declare_queue(name, passive=True)
             except ChannelNotFoundEntity as error:
                 raise BrokerUnavailableError(f"queue {name!r} is missing: run `xqueue-broker declare`") from error
+        # Classic, whatever the virtual host's default: no other type can be exclusive.
+        await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
+        self._stands_by = False
 
-
-async def _quietly(call: Awaitable[object]) -> None:
-    """Make a last call on a channel that may be gone already."""
-    with suppress(*CONNECTION_ERRORS):
-        async with asyncio.timeout(LAST_CALL_SECONDS):
-            await call
+    def failed(self, error: Exception) -> None:
+        """Say once that it stands by, where another relay has the lock; else what is wrong."""
+        if not isinstance(error, ChannelLockedResource):
+            super().failed(error)
+        elif not self._stands_by:
+            log.info("standing by: another relay consumes %s", RESULTS_QUEUE)
+            self._stands_by = True

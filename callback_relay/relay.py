@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import blake2b
 from time import monotonic, time
 from typing import Any
 
@@ -22,16 +23,16 @@ from broker_setup.answering import may_answer
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ill_made import tolerate_ill_made_properties
+from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, Undeliverable, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
-from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.messages import MAX_MESSAGE_BYTES, Result, Tries, decode_result, encode_result, is_uuid
+from broker_setup.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, Tries, decode_result, encode_result, is_uuid
 from broker_setup.notices import notice_of
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.replies import wrong_with_reply
-from broker_setup.return_address import Sealer, queue_name_of
+from broker_setup.return_address import Sealer, callback_url_of, queue_name_of
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     PARKED_EXCHANGE,
@@ -84,8 +85,10 @@ class Delivery(Job):
     """A job with what it takes to do it."""
 
     message: AbstractIncomingMessage
+    result: Result
     callback: Callback
     queue: str
+    callback_url: str  # as the LMS wrote it
 
     @property
     def about(self) -> About:
@@ -175,7 +178,10 @@ class Relay:
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}"), About()))
         else:
-            if park := self._wrong_with(delivery):
+            park = self._wrong_with(delivery)
+            if park is None or park.tell:
+                self._note_graded(delivery)
+            if park:
                 self._start(self._settle(message, park, delivery.about))
             else:
                 self._obey(self._schedule.arrive(delivery, monotonic()))
@@ -193,8 +199,10 @@ class Relay:
             tries=result.tries,
             graded_at=result.graded_at.timestamp(),
             message=message,
+            result=result,
             callback=callback,
             queue=queue_name_of(address.lms_header),
+            callback_url=callback_url_of(address.lms_header),
         )
 
     def _wrong_with(self, delivery: Delivery) -> Park | None:
@@ -204,6 +212,15 @@ class Relay:
         if self._validates and (why := wrong_with_reply(delivery.url, delivery.callback.body)):
             return Park(f"the grader's reply: {why}", tell=True)
         return None
+
+    def _note_graded(self, delivery: Delivery) -> None:
+        """Write to the ledger that an AMQP grader's result has come: nobody else can tell that its submission ended."""
+        result = delivery.result
+        if result.recorded or result.redriven or result.tries != NO_TRIES:
+            return
+        submission, url = bytes.fromhex(result.submission), hash_url(delivery.callback_url)
+        digest = blake2b(result.body, digest_size=KEY_HASH_BYTES).digest()
+        self._notes.note(Graded(time(), submission, delivery.queue, url, b"", digest))
 
     def _obey(self, orders: Iterable[Order[Delivery]]) -> None:
         for order in orders:

@@ -30,6 +30,7 @@ from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
+from gateway.leasing.failures import Failures
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
@@ -61,7 +62,7 @@ def build(settings: Settings) -> Starlette:
         window=settings.ledger_window,
         name=name,
     )
-    parking = Parking(publisher, sealer, settings.failure_message)
+    parking = Parking(publisher, sealer, ledger, settings.failure_message)
     queues = {
         queue: CourseQueue(
             queue,
@@ -70,10 +71,14 @@ def build(settings: Settings) -> Starlette:
             sealer=sealer,
             parking=parking,
             processing_delay=settings.processing_delay_of(queue),
+            max_attempts=settings.max_attempts,
         )
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
+    failures = Failures(
+        consuming, publisher=publisher, ledger=ledger, parking=parking, max_attempts=settings.max_attempts
+    )
     counts = WaitingCount(consuming, queues, ledger.state)
     results = Results(ledger, publisher, sealer if settings.validate_results else None)
     accounts = Accounts(settings.users, settings.secrets)
@@ -99,6 +104,7 @@ def build(settings: Settings) -> Starlette:
         tasks = {f"queue {queue.name}": queue.run() for queue in queues.values()} | {
             "ledger reader": ledger.read(),
             "ledger notes": ledger.write_notes(),
+            "failed submissions": failures.run(),
             "expiry": return_expired(ledger.state, queues, results),
         }
         async with supervised(publishing, consuming, reading):

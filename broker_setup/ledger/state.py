@@ -301,7 +301,13 @@ class LedgerState:
         return self._changed(event, lambda lease: replace(lease, expires_at=max(lease.expires_at, event.expires_at)))
 
     def _released(self, event: Released) -> Outcome:
-        return self._changed(event, lambda lease: replace(lease, expires_at=event.available_at, key=b""))
+        return self._changed(
+            event,
+            # Given back without a failure, it was no attempt.
+            lambda lease: replace(
+                lease, expires_at=event.available_at, key=b"", attempt=lease.attempt - (not event.failed)
+            ),
+        )
 
     def _left(self, event: Superseded | Retired) -> Outcome:
         self._parked.discard(event.submission)

@@ -1,30 +1,27 @@
-"""One course queue as this gateway serves it: deliveries in, leases out, and the one place of ack and nack."""
+"""One course queue as this gateway serves it: deliveries in, leases out."""
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
-from functools import partial
 from time import monotonic, time
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq.abc import AbstractChannel
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
+from broker_setup.connection import Link
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
-from broker_setup.ledger.events import Expired, Leased, Parked, Released, Superseded, hash_key, hash_url
+from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Lease, Standing
-from broker_setup.messages import Submission, decode_submission, encode_submission
-from broker_setup.parked import parked_copy
+from broker_setup.messages import Submission, decode_submission
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import submissions_queue
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
+from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
-from gateway.leasing.parking import Aside, Parking
+from gateway.leasing.parking import Parking
 
 log = logging.getLogger(__name__)
 
@@ -34,28 +31,8 @@ FIRST_DELIVERY_SECONDS = 0.25
 BROKER_SECONDS = 2.5
 # A long poll notices within this time that the broker has gone.
 LOOK_AGAIN_SECONDS = 0.5
-# Before a delivery goes back whose student could not be told: it comes again at once.
+# Before a delivery goes back that could not be parked: it comes again at once.
 PAUSE_SECONDS = 1.0
-# Of a reason, in the ledger.
-MAX_REASON = 500
-
-
-class Release(Enum):
-    """How a hold ends."""
-
-    SETTLED = auto()  # acked: the submission leaves its queue
-    RETURNED = auto()  # requeued, to the head of its queue
-    PARKED = auto()  # a copy goes to the parked submissions: no grader could do anything with it
-
-
-@dataclass(frozen=True)
-class Hold:
-    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
-
-    channel: AbstractChannel
-    consumer_tag: str
-    delivery_tag: int
-    redriven: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +65,7 @@ class CourseQueue:
         sealer: Sealer,
         parking: Parking,
         processing_delay: float,
+        max_attempts: int,
         clock: Callable[[], float] = time,
     ) -> None:
         self.name = name
@@ -96,6 +74,7 @@ class CourseQueue:
         self._sealer = sealer
         self._parking = parking
         self._processing_delay = processing_delay
+        self._max_attempts = max_attempts
         self._clock = clock
         self._buffer: Buffer[Waiting] = Buffer()
         self._holds: dict[bytes, list[Hold]] = {}
@@ -171,11 +150,11 @@ class CourseQueue:
 
     def received(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery: closed ones are debris, leased ones are adopted, the others wait for a poll."""
-        hold = Hold(message.channel, message.consumer_tag or "", message.delivery_tag or 0)
+        hold = Hold.of(message)
         try:
             submission = decode_submission(message, self.name)
         except BadMessageError as error:
-            self._park_unreadable(hold, message, str(error))
+            self._put_aside([hold], self._parking.unreadable(message, self.name, str(error)))
             return
         hold = replace(hold, redriven=submission.redriven)
         uuid = submission.uuid_bytes
@@ -242,6 +221,13 @@ class CourseQueue:
     async def _lease_one(self, waiting: Waiting) -> Handout | None:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
         if self._standing(waiting.id) is Standing.FREE:
+            attempt = self._attempt(waiting)
+            if attempt > self._max_attempts:
+                failed = replace(submission, attempt=attempt - 1)
+                self._put_aside(
+                    self._holds.pop(waiting.id), self._parking.submission(failed, f"failed {attempt - 1} times")
+                )
+                return None
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)
                 event = Leased(
@@ -252,12 +238,12 @@ class CourseQueue:
                     key=hash_key(key),
                     expires_at=now + self._processing_delay,
                     sealed=submission.sealed_return,
-                    attempt=self._attempt(waiting),
+                    attempt=attempt,
                 )
                 if await self._ledger.record(event):
                     return Handout(submission, key, event.expires_at)
             except BadReturnAddressError as error:
-                self._park(waiting.id, submission, str(error))
+                self._park(submission, str(error))
                 return None
             except BrokerUnavailableError:
                 # The lease may turn up in the ledger all the same, and nobody has its key.
@@ -268,9 +254,9 @@ class CourseQueue:
         return None
 
     def _attempt(self, waiting: Waiting) -> int:
-        # Every handing out is one; a delivery that comes again is none.
+        # Every handing out is one; a delivery that comes again is none. AMQP graders' are counted in the message.
         before = self._state.lease_of(waiting.id)
-        return before.attempt + 1 if before else waiting.submission.attempt
+        return max(before.attempt + 1 if before else 1, waiting.submission.attempt)
 
     def _standing(self, submission: bytes) -> Standing:
         redriven = max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
@@ -300,43 +286,23 @@ class CourseQueue:
         else:
             self._release_of(submission, Release.SETTLED)
 
-    def _park_unreadable(self, hold: Hold, message: AbstractIncomingMessage, why: str) -> None:
-        log.warning("queue %s: parking a message that is no submission: %s", self.name, why)
-        waits, event = self._parking.addressee_of(message), None
-        if waits:
-            uuid = bytes.fromhex(waits.submission)
-            if self._state.standing(uuid, self._clock()) is Standing.FREE:
-                event = Parked(self._clock(), uuid, self.name, hash_url(waits.url), why[:MAX_REASON])
-            else:
-                # Somebody grades another copy of it, or it has ended: then there is nothing to tell.
-                waits = None
-        copy = partial(parked_copy, message, why, queue=self.name)
-        self._keep_track(self._put_aside(hold, Aside(copy, waits), event))
+    def _park(self, submission: Submission, why: str) -> None:
+        # It may be here twice, which is one to the parked queue.
+        self._put_aside(self._holds.pop(submission.uuid_bytes, ()), self._parking.submission(submission, why))
 
-    def _park(self, uuid: bytes, submission: Submission, why: str) -> None:
-        log.warning("submission %s: parked: %s", submission.uuid, why)
-        waits = self._parking.addressee(submission.uuid, submission.sealed_return)
-        url = hash_url(waits.url) if waits else b""
-        event = Parked(self._clock(), uuid, self.name, url, why[:MAX_REASON], submission.redriven)
-        copy = partial(parked_copy, encode_submission(submission), why, queue=self.name)
-        # It may be here twice; one of it is enough for the parked queue.
-        first, *others = self._holds.pop(uuid)
-        # A student who was told when it was parked before has given it up.
-        self._keep_track(self._put_aside(first, Aside(copy, None if submission.redriven else waits), event))
-        for hold in others:
-            self._release(hold, Release.SETTLED)
+    def _put_aside(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
+        self._keep_track(self._release_parked(holds, parking))
 
-    async def _put_aside(self, hold: Hold, aside: Aside, event: Parked | None) -> None:
+    async def _release_parked(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
+        how = Release.SETTLED
         try:
-            stored = await self._parking.park(aside)
+            await parking
         except XQueueError as error:
-            log.warning("queue %s: not parked, as its student can't be told: %s", self.name, error)
+            log.warning("queue %s: a message could not be parked, and comes again: %s", self.name, error)
             await asyncio.sleep(PAUSE_SECONDS)
-            self._release(hold, Release.RETURNED)
-            return
-        self._release(hold, Release.SETTLED if stored else Release.PARKED)
-        if event:
-            self._ledger.note(event)
+            how = Release.RETURNED
+        for hold in holds:
+            self._release(hold, how)
 
     def _release_of(self, submission: bytes, how: Release) -> None:
         for hold in self._holds.pop(submission, ()):
@@ -345,23 +311,9 @@ class CourseQueue:
     def _release(self, hold: Hold, how: Release) -> None:
         # A task, so that deciding stays synchronous; frames leave in the order in which they were decided.
         self._consumer.released(hold.consumer_tag)
-        self._keep_track(self._send(hold, how))
+        self._keep_track(end(hold, how))
 
     def _keep_track(self, release: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(release)
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
-
-    async def _send(self, hold: Hold, how: Release) -> None:
-        """Ack or nack: nowhere else in the gateway does either."""
-        try:
-            match how:
-                case Release.SETTLED:
-                    await hold.channel.basic_ack(hold.delivery_tag, wait=False)
-                case Release.RETURNED:
-                    await hold.channel.basic_nack(hold.delivery_tag, requeue=True, wait=False)
-                case Release.PARKED:
-                    await hold.channel.basic_reject(hold.delivery_tag, requeue=False, wait=False)
-        except CONNECTION_ERRORS as error:
-            # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
-            log.debug("queue %s: a hold was gone before it could be released: %r", self.name, error)

@@ -1,20 +1,28 @@
-"""Puts submissions aside that no grader will ever see (again): the student is told, and an operator finds them."""
+"""Puts submissions aside that no grader will see again: the student is told, and an operator finds them."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time
 
 from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError
-from broker_setup.messages import decode_return, encode_result
+from broker_setup.ledger.events import Parked, hash_url
+from broker_setup.ledger.state import Standing
+from broker_setup.messages import Submission, decode_return, encode_result, encode_submission
 from broker_setup.notices import notice_of
+from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
+from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
+
+# Of a reason, in the ledger.
+MAX_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -26,51 +34,66 @@ class Addressee:
     url: str
 
 
-@dataclass(frozen=True)
-class Aside:
-    """What is put aside: `copy` makes the message for the parked queue, `addressee` is told unless there is none."""
-
-    copy: Callable[[], Message]
-    addressee: Addressee | None = None
-
-
 class Parking:
-    """Parks submissions; `park` before their deliveries are let go."""
+    """Parks submissions. Each call returns when the submission's delivery may be acked.
 
-    def __init__(self, publisher: Publisher, sealer: Sealer, message: str) -> None:
+    The student is told first, then the copy is stored, then the ledger hears of it. A crash in between may tell the
+    student twice, never not. All raise BrokerUnavailableError or UnroutableError, and should then be made again.
+    """
+
+    def __init__(
+        self, publisher: Publisher, sealer: Sealer, ledger: Ledger, message: str, clock: Callable[[], float] = time
+    ) -> None:
         """`message` is what a student reads."""
         self._publisher = publisher
         self._sealer = sealer
+        self._ledger = ledger
         self._message = message
+        self._clock = clock
 
-    def addressee_of(self, delivery: AbstractIncomingMessage) -> Addressee | None:
-        """Say who waits for what this delivery is or should have been; None if its return address doesn't open."""
+    async def submission(self, submission: Submission, why: str) -> None:
+        """Park a submission; its student is told once, also if it is redriven and parked again."""
+        log.warning("submission %s: parked: %s", submission.uuid, why)
+        waits = self._addressee(submission.uuid, submission.sealed_return)
+        if waits and not submission.redriven:
+            await self._tell(waits)
+        await self._store(parked_copy(encode_submission(submission), why, queue=submission.queue))
+        url = hash_url(waits.url) if waits else b""
+        self._note(submission.uuid_bytes, submission.queue, url, why, submission.redriven)
+
+    async def unreadable(self, message: AbstractIncomingMessage, queue: str, why: str) -> None:
+        """Park a message of the course queue `queue` that is no submission, and tell whoever waits for it, if any."""
+        log.warning("queue %s: parking a message that is no submission: %s", queue, why)
+        waits = self._addressee_of(message)
+        uuid = bytes.fromhex(waits.submission) if waits else b""
+        # If somebody grades another copy of it, or it has ended, there is nothing to tell.
+        if waits and self._ledger.state.standing(uuid, self._clock()) is not Standing.FREE:
+            waits = None
+        if waits:
+            await self._tell(waits)
+        await self._store(parked_copy(message, why, queue=queue))
+        if waits:
+            self._note(uuid, queue, hash_url(waits.url), why)
+
+    def _addressee_of(self, message: AbstractIncomingMessage) -> Addressee | None:
         try:
-            return self.addressee(*decode_return(delivery))
+            return self._addressee(*decode_return(message))
         except BadMessageError:
             return None
 
-    def addressee(self, submission: str, sealed_return: str) -> Addressee | None:
-        """Say who waits for a submission (its uuid, its sealed return address); None if the address doesn't open."""
+    def _addressee(self, submission: str, sealed_return: str) -> Addressee | None:
         try:
             address = self._sealer.open(sealed_return, submission)
         except BadReturnAddressError:
             return None
         return Addressee(submission, sealed_return, callback_url_of(address.lms_header))
 
-    async def park(self, aside: Aside) -> bool:
-        """Tell the student, then store the copy; return whether it is stored, else the broker can park it itself.
+    async def _tell(self, waits: Addressee) -> None:
+        notice = encode_result(notice_of(waits.submission, waits.sealed_return, self._message))
+        await self._publisher.publish(notice, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
-        Raise BrokerUnavailableError or UnroutableError where the student can't be told: then try again. A crash in
-        between may tell the student twice, never not.
-        """
-        if aside.addressee:
-            waits = aside.addressee
-            notice = encode_result(notice_of(waits.submission, waits.sealed_return, self._message))
-            await self._publisher.publish(notice, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
-        try:
-            await self._publisher.publish(aside.copy(), exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
-        except Exception as error:  # noqa: BLE001 - whatever it was: the broker can park the message, without a reason
-            log.warning("a message is parked without its reason: %r", error)
-            return False
-        return True
+    async def _store(self, copy: Message) -> None:
+        await self._publisher.publish(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
+
+    def _note(self, submission: bytes, queue: str, url: bytes, why: str, redriven: int = 0) -> None:
+        self._ledger.note(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))

@@ -127,7 +127,7 @@ class Results:
         )
         # Published before it is written down: the other way round, a crash in between would lose it.
         if self._unrecorded.get(submission) != digest:
-            message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment))
+            message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment, recorded=True))
             await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
             self._unrecorded[submission] = digest
         try:

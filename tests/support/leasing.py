@@ -21,6 +21,7 @@ from gateway.leasing.parking import Parking
 from tests.support.ledger_events import URL, uuid_of
 
 DELAY = 60.0
+MAX_ATTEMPTS = 3
 QUEUE = "openedx"
 FAILURE = "We are <sorry>."
 
@@ -199,8 +200,11 @@ class Scene:
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
-            parking=Parking(self.publisher.as_publisher, self.sealer, FAILURE),
+            parking=Parking(
+                self.publisher.as_publisher, self.sealer, self.ledger.as_ledger, FAILURE, clock=lambda: self.now
+            ),
             processing_delay=DELAY,
+            max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now,
         )
         self.queue._consumer._tag = "consumer"  # or polls would wait for one to begin
@@ -209,13 +213,20 @@ class Scene:
         self.tag = 0
 
     def deliver(
-        self, number: int, channel: FakeChannel | None = None, *, url: str = URL, redriven: int = 0, **spoilt: Any
+        self,
+        number: int,
+        channel: FakeChannel | None = None,
+        *,
+        url: str = URL,
+        redriven: int = 0,
+        attempt: int = 1,
+        **spoilt: Any,
     ) -> int:
         """Let a submission arrive from the broker; return its delivery tag."""
         uuid = uuid_of(number).hex()
         header = json.dumps({"lms_callback_url": url, "lms_key": "key", "queue_name": QUEUE})
         sealed = self.sealer.seal(ReturnAddress(uuid, header))
-        submission = Submission(uuid, QUEUE, f"work {number}", sealed, redriven=redriven)
+        submission = Submission(uuid, QUEUE, f"work {number}", sealed, attempt=attempt, redriven=redriven)
         message = encode_submission(submission)
         self.tag += 1
         values: dict[str, Any] = {

@@ -36,18 +36,25 @@ def submitted(number: int, at: float, *, url: str = URL, queue: str = "openedx")
 
 
 def leased(
-    number: int, at: float, key: str, *, until: float | None = None, url: str = URL, queue: str = "openedx"
+    number: int,
+    at: float,
+    key: str,
+    *,
+    until: float | None = None,
+    url: str = URL,
+    queue: str = "openedx",
+    attempt: int = 1,
 ) -> Leased:
     expires_at = at + 60 if until is None else until
-    return Leased(at, uuid_of(number), queue, hash_url(url), hash_key(key), expires_at, f"sealed {number}", 1)
+    return Leased(at, uuid_of(number), queue, hash_url(url), hash_key(key), expires_at, f"sealed {number}", attempt)
 
 
 def extended(number: int, at: float, key: str, until: float) -> Extended:
     return Extended(at, uuid_of(number), hash_key(key), until)
 
 
-def released(number: int, at: float, key: str, *, available_at: float | None = None) -> Released:
-    return Released(at, uuid_of(number), hash_key(key), at if available_at is None else available_at, failed=False)
+def released(number: int, at: float, key: str, *, available_at: float | None = None, failed: bool = False) -> Released:
+    return Released(at, uuid_of(number), hash_key(key), at if available_at is None else available_at, failed=failed)
 
 
 def expired(number: int, at: float, key: str) -> Expired:

@@ -4,19 +4,25 @@ import asyncio
 import base64
 import json
 import logging
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
-from broker_setup.messages import ATTEMPT_HEADER
+from broker_setup.ledger.events import Delivered as LedgerDelivered
+from broker_setup.ledger.events import Graded, hash_url
+from broker_setup.messages import ATTEMPT_HEADER, Result, encode_result
 from broker_setup.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.return_address import ReturnAddress
 from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
 from tests.support.broker import VHost
 from tests.support.certificates import https_lms, make_certificate
+from tests.support.ledger import follower
 from tests.support.lms import Answer, FakeLMS
 from tests.support.relay import REPLY, RUNGS, Results, running_relay, settings_for
 from tests.support.waiting import eventually
@@ -228,3 +234,23 @@ async def _comes_to_a_rung(results: Results) -> None:
     async with asyncio.timeout(10):
         while not [rung for rung in RUNGS if await results.waiting(retry_queue(rung))]:
             await asyncio.sleep(0.01)
+
+
+async def test_the_ledger_hears_that_an_amqp_graders_result_has_come(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    lms.next_answers(503)
+    async with running_relay(settings), follower(vhost.amqp_url) as ledger:
+        uuid = bytes.fromhex(await results.put(lms.header("amqp")))
+        recorded = Result(uuid4().hex, REPLY, "", recorded=True)
+        sealed = results.sealer.seal(ReturnAddress(recorded.submission, lms.header("gateway")))
+        await results.put_message(encode_result(replace(recorded, sealed_return=sealed)))
+        await lms.wait_accepted(2)
+        await results.rest(settings)
+        async with asyncio.timeout(10):
+            while sum(isinstance(event, LedgerDelivered) for event in ledger.events) < 2:
+                await ledger.catch_up()
+    graded = [event for event in ledger.events if isinstance(event, Graded)]
+    [event] = graded
+    assert (event.submission, event.queue, event.key) == (uuid, "openedx", b"")
+    assert event.url == hash_url(json.loads(lms.header("amqp"))["lms_callback_url"])

@@ -52,6 +52,7 @@ results = st.builds(
     tries=st.builds(Tries, made=st.integers(min_value=1, max_value=2**31), refused=counts, waits=counts, since=counts),
     amendment=counts,
     redriven=counts,
+    recorded=st.booleans(),
     graded_at=moments,
 )
 

@@ -52,7 +52,7 @@ def test_a_grader_reads_its_queue_and_writes_results() -> None:
 
 def test_the_services_read_and_write_what_they_need() -> None:
     course_queues = {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}
-    assert reads("xqueue-gateway") == {*course_queues, "xqueue.ledger"}
+    assert reads("xqueue-gateway") == {*course_queues, "xqueue.submissions.failed", "xqueue.ledger"}
     assert reads("xqueue-relay") == {"xqueue.results"}
     assert reads("xqueue-broker") == {
         *course_queues,
@@ -79,7 +79,7 @@ def test_only_the_relay_could_bind_and_only_to_the_exchange_of_its_results(each:
     [
         ("xqueue-gateway", {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}),
         ("xqueue-relay", {each for each in QUEUES if each.startswith("xqueue.results")}),
-        ("xqueue-broker", QUEUES),
+        ("xqueue-broker", QUEUES - {"xqueue.submissions.failed"}),
     ],
 )
 def test_what_a_process_looks_at_it_has_some_right_to(name: str, looked_at: set[str]) -> None:

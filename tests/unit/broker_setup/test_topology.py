@@ -8,6 +8,7 @@ from broker_setup.topology import (
     LEDGER,
     RESULTS_PARKED,
     RESULTS_QUEUE,
+    SUBMISSIONS_FAILED,
     SUBMISSIONS_PARKED,
     Binding,
     Queue,
@@ -107,8 +108,8 @@ def test_every_dead_letter_goes_to_a_queue_that_exists() -> None:
             assert bound.get((exchange, key), key) in names
 
 
-def test_poison_is_parked_where_it_belongs() -> None:
-    assert queue("xqueue.submissions.openedx").arguments["x-dead-letter-routing-key"] == SUBMISSIONS_PARKED
+def test_what_a_grader_rejects_is_looked_at_again_and_what_nobody_can_read_is_parked() -> None:
+    assert queue("xqueue.submissions.openedx").arguments["x-dead-letter-routing-key"] == SUBMISSIONS_FAILED
     assert queue(RESULTS_QUEUE).arguments["x-dead-letter-routing-key"] == RESULTS_PARKED
 
 

@@ -19,7 +19,7 @@ def shown(names: Names) -> str:
 
 def one_shown(name: str | Below) -> str:
     taken = sorted(name.taken) if isinstance(name, Below) else ()
-    return f"`{name}`" + "".join(f" but `{submissions_queue(queue)}`" for queue in taken)
+    return f"`{name}`" + (f" but {' and '.join(f'`{submissions_queue(queue)}`' for queue in taken)}" if taken else "")
 
 
 def test_every_user_has_a_row_and_every_row_is_a_user_in_the_codes_order() -> None:

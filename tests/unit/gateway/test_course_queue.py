@@ -8,14 +8,14 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Standing
-from broker_setup.messages import Submission, encode_submission
+from broker_setup.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.notices import failure_notice
 from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.topology import PARKED_EXCHANGE
 from gateway.leasing import course_queue
 from gateway.leasing.course_queue import CourseQueue, Handout
-from tests.support.leasing import DELAY, FAILURE, FakeChannel, Scene, turns
-from tests.support.ledger_events import URL, graded, leased, parked, redriven, retired, submitted, uuid_of
+from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, FakeChannel, Scene, turns
+from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, submitted, uuid_of
 
 
 def settle(scene: Scene, number: int, handout: Handout) -> None:
@@ -234,11 +234,76 @@ async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
     assert copy.headers[PARKED_QUEUE_HEADER] == "openedx"
 
 
-async def test_what_can_not_be_parked_with_its_reason_is_parked_by_the_broker() -> None:
+async def test_what_can_not_be_parked_goes_back_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
     scene = Scene()
     scene.publisher.error, scene.publisher.refused = BrokerUnavailableError("away"), PARKED_EXCHANGE
     tag = scene.deliver(1, body=b"no JSON")
-    assert await scene.sent() == [("park", tag)]
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.ledger.noted == []
+
+
+# Failed too often.
+
+
+async def test_a_submission_whose_leases_ran_out_too_often_is_parked_and_the_next_is_handed_out() -> None:
+    scene = Scene()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        scene.ledger.happens(leased(1, scene.now, f"key {attempt}", attempt=attempt))
+        scene.now += 2 * DELAY
+    tag = scene.deliver(1)
+    scene.deliver(2)
+    assert (await scene.poll()).submission.body == "work 2"
+    assert await scene.sent() == [("ack", tag)]
+    [copy] = scene.publisher.parked
+    assert copy.headers[PARKED_REASON_HEADER] == f"failed {MAX_ATTEMPTS} times"
+    assert copy.headers[ATTEMPT_HEADER] == MAX_ATTEMPTS
+    [(uuid, body, _, _)] = scene.publisher.results
+    assert (uuid, body) == (uuid_of(1).hex(), failure_notice(FAILURE))
+    [event] = scene.ledger.noted
+    assert isinstance(event, Parked)
+    assert event.reason == f"failed {MAX_ATTEMPTS} times"
+
+
+async def test_what_is_given_back_without_a_failure_is_no_attempt() -> None:
+    scene = Scene()
+    for turn in range(3 * MAX_ATTEMPTS):
+        scene.ledger.happens(
+            leased(1, scene.now, f"key {turn}"), released(1, scene.now + 1, f"key {turn}", available_at=scene.now + 1)
+        )
+        scene.now += 2
+    scene.deliver(1)
+    assert (await scene.poll()).submission.body == "work 1"
+
+
+async def test_what_is_given_back_as_failed_is_an_attempt() -> None:
+    scene = Scene()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        key = f"key {attempt}"
+        gone = released(1, scene.now + 1, key, available_at=scene.now + 1, failed=True)
+        scene.ledger.happens(leased(1, scene.now, key, attempt=attempt), gone)
+        scene.now += 2
+    scene.deliver(1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+
+
+async def test_attempts_of_amqp_graders_count_as_well() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS)
+    assert (await scene.poll()).submission.attempt == MAX_ATTEMPTS
+    scene.deliver(2, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+
+
+async def test_a_student_who_was_told_is_not_told_again_when_it_is_parked_again() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS + 1, redriven=1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+    assert scene.publisher.results == []
 
 
 @pytest.mark.parametrize("sealed", ["forged", "", "of another submission"])

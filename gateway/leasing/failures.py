@@ -1,0 +1,96 @@
+"""Takes in what AMQP graders rejected: a failed attempt goes back into its queue, one too many is parked.
+
+Leases that run out or are released as failed are counted in the ledger (course_queue.py); an AMQP grader's failures are
+counted here, in the message.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from time import time
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.connection import Link
+from broker_setup.errors import BadMessageError, XQueueError
+from broker_setup.ledger.events import Superseded
+from broker_setup.ledger.state import Standing
+from broker_setup.messages import decode_submission, encode_submission
+from broker_setup.parked import Kind, read_parked
+from broker_setup.publisher import Publisher
+from broker_setup.steady_consumer import SteadyConsumer
+from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED
+from gateway.leasing.holds import Hold, Release, end
+from gateway.leasing.ledger import Ledger
+from gateway.leasing.parking import Parking
+
+log = logging.getLogger(__name__)
+
+# Few fail, and each takes only as long as two confirms.
+PREFETCH = 20
+# Before one goes back that the broker would take nowhere else.
+PAUSE_SECONDS = 1.0
+
+
+class Failures:
+    """Consumes the failed submissions; any gateway may take any of them."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        publisher: Publisher,
+        ledger: Ledger,
+        parking: Parking,
+        max_attempts: int,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._publisher = publisher
+        self._ledger = ledger
+        self._parking = parking
+        self._max_attempts = max_attempts
+        self._clock = clock
+        self._consumer = SteadyConsumer(link, SUBMISSIONS_FAILED, prefetch=PREFETCH, received=self._received)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        await self._consumer.run()
+
+    def _received(self, message: AbstractIncomingMessage) -> None:
+        task = asyncio.create_task(self._settle(message))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _settle(self, message: AbstractIncomingMessage) -> None:
+        how = Release.SETTLED
+        try:
+            await self._take(message)
+        except XQueueError as error:
+            log.warning("submission %s: it failed, and stays where it is: %s", message.correlation_id, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+            how = Release.RETURNED
+        await end(Hold.of(message), how)
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        """Do what is to be done before the delivery is acked."""
+        await self._ledger.wait_up_to_date()
+        queue = read_parked(message, Kind.SUBMISSION).queue
+        try:
+            submission = decode_submission(message, queue)
+        except BadMessageError as error:
+            await self._parking.unreadable(message, queue, str(error))
+            return
+        uuid, now = submission.uuid_bytes, self._clock()
+        match self._ledger.state.standing(uuid, now, submission.redriven):
+            case Standing.CLOSED:
+                log.info("submission %s: failed after it had ended", submission.uuid)
+            case Standing.SUPERSEDED:
+                self._ledger.note(Superseded(now, uuid, queue, self._ledger.state.superseded_by(uuid)))
+            case _ if submission.attempt >= self._max_attempts:
+                await self._parking.submission(submission, f"failed {submission.attempt} times")
+            case _:
+                log.info("submission %s: failed, attempt %d, queue %s", submission.uuid, submission.attempt, queue)
+                again = encode_submission(replace(submission, attempt=submission.attempt + 1))
+                await self._publisher.publish(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=queue)

@@ -1,0 +1,47 @@
+"""Holds: unacked deliveries that the gateway keeps, and the one place where they are acked or given back."""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import AbstractChannel
+
+from broker_setup.connection import CONNECTION_ERRORS
+
+log = logging.getLogger(__name__)
+
+
+class Release(Enum):
+    """How a hold ends."""
+
+    SETTLED = auto()  # acked: it leaves its queue, for good or because a copy is stored elsewhere
+    RETURNED = auto()  # requeued, to the head of its queue
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
+
+    channel: AbstractChannel
+    consumer_tag: str
+    delivery_tag: int
+    redriven: int = 0
+
+    @classmethod
+    def of(cls, message: AbstractIncomingMessage, redriven: int = 0) -> "Hold":
+        """Make the hold of a delivery."""
+        return cls(message.channel, message.consumer_tag or "", message.delivery_tag or 0, redriven)
+
+
+async def end(hold: Hold, how: Release) -> None:
+    """Ack or nack: nowhere else in the gateway does either."""
+    try:
+        match how:
+            case Release.SETTLED:
+                await hold.channel.basic_ack(hold.delivery_tag, wait=False)
+            case Release.RETURNED:
+                await hold.channel.basic_nack(hold.delivery_tag, requeue=True, wait=False)
+    except CONNECTION_ERRORS as error:
+        # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
+        log.debug("a hold of %s was gone before it could be released: %r", hold.consumer_tag, error)

@@ -1,0 +1,134 @@
+"""What graders can't finish: rejected over AMQP, given back as failed, or run out of time, again and again."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from broker_setup.messages import ATTEMPT_HEADER
+from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
+from tests.support.broker import VHost
+from tests.support.gateway import Client, Gateway, lms_header, wait_until
+
+ATTEMPTS = 3
+Delivery = tuple[pika.spec.Basic.GetOk, pika.BasicProperties, bytes]
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"XQUEUE_MAX_ATTEMPTS": str(ATTEMPTS), "XQUEUE_SUBMISSION_PROCESSING_DELAY": "0.005"}
+
+
+class AmqpSide:
+    """A channel beside the gateway's."""
+
+    def __init__(self, channel: BlockingChannel) -> None:
+        self.channel = channel
+
+    def get(self, queue: str) -> Delivery:
+        """Take the next message of a queue, waiting for it."""
+        came: list[Delivery] = []
+
+        def look() -> bool:
+            method, properties, body = self.channel.basic_get(queue)
+            if method:
+                came.append((method, properties, body))
+            return bool(method)
+
+        wait_until(look, 15, f"nothing came into {queue}")
+        return came[0]
+
+    def take(self, queue: str) -> tuple[pika.BasicProperties, bytes]:
+        method, properties, body = self.get(queue)
+        self.channel.basic_ack(method.delivery_tag)
+        return properties, body
+
+
+@pytest.fixture
+def amqp(module_vhost: VHost) -> Iterator[AmqpSide]:
+    with pika.BlockingConnection(pika.URLParameters(module_vhost.amqp_url)) as connection:
+        yield AmqpSide(connection.channel())
+
+
+def notice(amqp: AmqpSide) -> dict[str, object]:
+    _, body = amqp.take(RESULTS_QUEUE)
+    said: dict[str, object] = json.loads(body)
+    return said
+
+
+def test_what_an_amqp_grader_rejects_comes_again_and_is_parked_at_last(lms: Client, amqp: AmqpSide) -> None:
+    lms.submit(lms_header(queue="other"), "poison")
+    uuids = set()
+    for attempt in range(1, ATTEMPTS + 1):
+        method, properties, body = amqp.get(submissions_queue("other"))
+        assert json.loads(body)["xqueue_body"] == "poison"
+        assert properties.headers[ATTEMPT_HEADER] == attempt
+        uuids.add(properties.correlation_id)
+        amqp.channel.basic_reject(method.delivery_tag, requeue=False)
+    properties, _ = amqp.take(SUBMISSIONS_PARKED)
+    assert {properties.correlation_id} == uuids
+    assert properties.headers[PARKED_REASON_HEADER] == f"failed {ATTEMPTS} times"
+    assert properties.headers[PARKED_QUEUE_HEADER] == "other"
+    assert properties.headers[ATTEMPT_HEADER] == ATTEMPTS
+    assert notice(amqp)["correct"] is None
+
+
+def release_as_failed(grader: Client, header: str) -> None:
+    form = {"xqueue_header": header, "failed": "true"}
+    assert grader.call("POST", "release_submission/", data=form) == (0, "")
+
+
+def run_out(grader: Client, header: str) -> None:
+    """Do nothing, as a grader that crashed."""
+
+
+@pytest.mark.parametrize("fail", [release_as_failed, run_out])
+def test_what_pull_graders_fail_is_parked_at_last_and_what_stands_behind_it_flows(
+    lms: Client, grader: Client, amqp: AmqpSide, fail: Callable[[Client, str], None]
+) -> None:
+    lms.submit(lms_header(), "poison")
+    for _ in range(ATTEMPTS):
+        submission = grader.get(wait=15)
+        assert submission
+        assert submission["xqueue_body"] == "poison"
+        fail(grader, submission["xqueue_header"])
+    lms.submit(lms_header(), "behind")
+    behind = grader.get(wait=15)
+    assert behind
+    assert behind["xqueue_body"] == "behind"
+    assert grader.put(behind["xqueue_header"], '{"correct": true, "score": 1, "msg": "<p/>"}') == (0, "")
+    # It may come back only now; whoever polls next meets it.
+    assert grader.get(wait=1) is None
+    properties, _ = amqp.take(SUBMISSIONS_PARKED)
+    assert properties.headers[PARKED_REASON_HEADER] == f"failed {ATTEMPTS} times"
+    replies = [notice(amqp), notice(amqp)]
+    assert sorted(str(reply["correct"]) for reply in replies) == ["None", "True"]
+
+
+@pytest.mark.parametrize("queue", ["openedx", "other"])
+def test_what_is_no_submission_is_parked_whether_a_pull_or_an_amqp_grader_meets_it(
+    grader: Client, amqp: AmqpSide, queue: str, gateway: Gateway
+) -> None:
+    amqp.channel.basic_publish(SUBMISSIONS_EXCHANGE, queue, b"by hand")
+    if queue == "openedx":
+        assert grader.get(wait=1) is None
+    else:
+        method, _, _ = amqp.get(submissions_queue(queue))
+        amqp.channel.basic_reject(method.delivery_tag, requeue=False)
+    properties, body = amqp.take(SUBMISSIONS_PARKED)
+    assert body == b"by hand"
+    assert "not the JSON of a submission" in str(properties.headers[PARKED_REASON_HEADER])
+    assert properties.headers[PARKED_QUEUE_HEADER] == queue
+
+
+def test_a_restart_of_the_gateway_is_no_attempt(lms: Client, grader: Client, gateway: Gateway) -> None:
+    lms.submit(lms_header(), "kept")
+    for _ in range(ATTEMPTS + 1):
+        gateway.kill()
+        gateway.start()
+    submission = grader.get(wait=15)
+    assert submission
+    assert submission["xqueue_body"] == "kept"
