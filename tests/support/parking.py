@@ -12,7 +12,7 @@ from broker_setup.messages import Result, Submission, Tries, encode_result, enco
 from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import ReturnAddress, Sealer
-from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, submissions_queue
 from tests.support.ledger import pika_channel
 from tests.support.operator import SECRET, header
 
@@ -54,9 +54,13 @@ def park_submissions(amqp_url: str, *messages: Message) -> None:
 
 
 def reject(amqp_url: str, course_queue: str, body: bytes, **properties: object) -> None:
-    """Have RabbitMQ park a message of a course queue by itself, with x-death for all that it says."""
+    """Have RabbitMQ dead-letter a message of a course queue, and park it with x-death for all that it says."""
     with pika_channel(amqp_url) as channel:
         queue = submissions_queue(course_queue)
         channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, **properties))
         [(method, *_)] = [next(iter(channel.consume(queue)))]
         channel.basic_reject(method.delivery_tag, requeue=False)
+        channel.cancel()
+        [(method, failed, body)] = [next(iter(channel.consume(SUBMISSIONS_FAILED)))]
+        channel.basic_publish("", SUBMISSIONS_PARKED, body, failed)
+        channel.basic_ack(method.delivery_tag)

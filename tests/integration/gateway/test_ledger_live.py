@@ -137,11 +137,11 @@ def test_a_result_repeated_or_corrected_after_a_crash_is_a_repeat_or_an_amendmen
     assert grader.put(taken["xqueue_header"], "first") == DONE
     crash(gateway)
     assert grader.put(taken["xqueue_header"], "first") == DONE
-    assert [(came.body, came.headers["xqueue-amendment"]) for came in beside.take_all()] == [(b"first", 0)]
+    assert [(came.body, came.headers.get("xqueue-amendment", 0)) for came in beside.take_all()] == [(b"first", 0)]
     assert grader.put(taken["xqueue_header"], "second") == DONE
     crash(gateway)
     assert grader.put(taken["xqueue_header"], "second") == DONE
-    assert [(came.body, came.headers["xqueue-amendment"]) for came in beside.take_all()] == [(b"second", 1)]
+    assert [(came.body, came.headers.get("xqueue-amendment", 0)) for came in beside.take_all()] == [(b"second", 1)]
 
 
 def test_a_result_may_be_handed_in_at_another_gateway_and_the_holder_lets_go_of_the_delivery(
