@@ -6,7 +6,7 @@ from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.messages import Result, encode_result
 from broker_setup.notices import failure_notice
 from broker_setup.publisher import Publisher
-from broker_setup.topology import RESULTS_EXCHANGE
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from gateway.passive.work import Caller, answer_to
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,13 @@ class Answers:
         self._only_bound = False
 
     async def result(self, result: Result, reply_to: str) -> None:
-        """Send a submission's result on its way to the LMS."""
-        await self._publisher.publish(encode_result(result), exchange=RESULTS_EXCHANGE, routing_key=reply_to)
+        """Send a submission's result on its way to the LMS, which the relay knows if nobody else waits for it."""
+        try:
+            await self._publisher.publish(encode_result(result), exchange=RESULTS_EXCHANGE, routing_key=reply_to)
+        except UnroutableError:
+            if reply_to == RESULTS_QUEUE:
+                raise
+            await self.result(result, RESULTS_QUEUE)
 
     async def answer(self, caller: Caller, body: bytes) -> None:
         """Answer a caller; one that waits no longer, or where we may not publish, gets none."""

@@ -162,7 +162,7 @@ class ServedQueue:
             if tries > len(self._retry_delays):
                 return GiveUp(f"the grader was called {tries} times: {why}")
             delay = self._retry_delays[tries - 1]
-            log.info("queue %s, %s: try %d: %s; again in %g s", self.name, message.correlation_id, tries, why, delay)
+            log.info("queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries, why, delay)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._stopping.wait()
@@ -192,7 +192,7 @@ class ServedQueue:
                 await self._until_taken(answer)
                 return Release.SETTLED
             case GiveUp(reason):
-                log.warning("queue %s, %s: given up: %s", self.name, message.correlation_id, reason)
+                log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
                 if caller := caller_of(message):
                     await self._until_taken(partial(self._answers.refuse, caller))
                     return Release.SETTLED

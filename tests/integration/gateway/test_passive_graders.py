@@ -201,3 +201,38 @@ async def test_what_is_no_submission_is_parked_and_those_behind_it_flow(
     assert {result.body for result in results} == {NOTICE, REPLY}
     assert [asked["xqueue_body"] for asked in red.asked] == ["last"]
     assert await lms.take_all() == []
+
+
+async def test_a_result_that_nobody_waits_for_where_it_should_go_is_the_relays(
+    settings: Settings, lms: LmsSide
+) -> None:
+    await lms.submit("red")
+    submission = await lms.take(RED)
+    elsewhere = aio_pika.Message(
+        submission.body, correlation_id=submission.correlation_id, headers=submission.headers, reply_to="nowhere"
+    )
+    await lms.put("red", elsewhere)
+    async with running_bridge(settings):
+        assert (await lms.take()).body == REPLY
+
+
+async def test_user_and_password_in_the_url_go_as_basic_auth_and_stay_out_of_the_log(
+    vhost: VHost, red: FakeGrader, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str | None] = []
+
+    async def gate(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(status=403, body=b"the body of the grader")
+
+    red.answer = gate
+    settings = settings_for(vhost.amqp_url, {"red": red.url.replace("http://", "http://me:hunter2@")})
+    caplog.set_level("INFO")
+    async with lms_side(settings) as lms:
+        await lms.submit("red", "the work of the student")
+        async with running_bridge(settings):
+            await lms.take(SUBMISSIONS_PARKED)
+    assert seen == ["Basic bWU6aHVudGVyMg=="] * 3
+    assert "answered 403" in caplog.text
+    for secret in ("hunter2", "the body of", "the work of"):
+        assert secret not in caplog.text
