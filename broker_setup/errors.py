@@ -17,6 +17,10 @@ class BrokerUnreachableError(BrokerUnavailableError):
     """There is no broker at that address, or it does not let us in; nothing has happened."""
 
 
+class PublishRefusedError(BrokerUnavailableError):
+    """The broker closed the channel of a publish: the exchange is missing, or not ours to write to."""
+
+
 class UnroutableError(XQueueError):
     """The broker gave a message back because no queue takes it; nothing was stored."""
 

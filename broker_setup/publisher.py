@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
 from broker_setup.connection import Link, broker_calls
-from broker_setup.errors import BrokerUnavailableError, UnroutableError
+from broker_setup.errors import BrokerUnavailableError, PublishRefusedError, UnroutableError
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Publisher:
                     f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
                 ) from error
             except ChannelClosed as error:
-                raise BrokerUnavailableError(
+                raise PublishRefusedError(
                     f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({error}): "
                     "run `xqueue-broker declare`, or `setup` where rights are missing",
                 ) from error

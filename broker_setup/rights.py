@@ -35,6 +35,7 @@ class Role(StrEnum):
 
     GATEWAY = "gateway"
     RELAY = "relay"
+    PASSIVE = "passive"
     BROKER = "broker"
     OPERATOR = "operator"
 
@@ -94,6 +95,10 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
             read=(RESULTS_QUEUE,),
             configure=(RELAY_LOCK,),
         ),
+    ),
+    Role.PASSIVE: (
+        "takes submissions out, calls passive graders, publishes their results",
+        Rights(write=(RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE), read=(COURSE_QUEUES,)),
     ),
     Role.BROKER: (
         "the commands of xqueue-broker that look at work and move it",

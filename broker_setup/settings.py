@@ -45,6 +45,12 @@ _SECRET_KEY_LENGTH = 32
 # RabbitMQ takes 255 bytes, of which our prefix needs 19.
 _QUEUE_NAME_BYTES = 200
 
+# In XQUEUES: the queue's grader consumes it over AMQP.
+AMQP = "amqp"
+
+# The longest that a lease may last, too: a delivery is not held for longer.
+_LONGEST_HOLD_SECONDS = 12 * 3600
+
 _STORES = ("file:///", "s3://", "gs://", "az://")
 
 _AMQP_URL = TypeAdapter(AmqpDsn)
@@ -59,6 +65,13 @@ def _amqp_url(value: SecretStr) -> SecretStr:
 def _http_url(value: str) -> str:
     _HTTP_URL.validate_python(value)
     return value.rstrip("/")
+
+
+def _grader(value: str) -> str:
+    # As it stands: to a grader, a slash at the end may mean the world.
+    if value != AMQP:
+        _HTTP_URL.validate_python(value)
+    return value
 
 
 def _secret_http_url(value: SecretStr) -> SecretStr:
@@ -146,7 +159,7 @@ class Settings(BaseSettings):
     # shared by gateways and relays
     secret_key: SecretKey | None = None
     secret_key_fallbacks: tuple[SecretKey, ...] = ()
-    xqueues: dict[QueueName, Annotated[str, AfterValidator(_http_url)] | None] = Field(default_factory=dict)
+    xqueues: dict[QueueName, Annotated[str, AfterValidator(_grader)] | None] = Field(default_factory=dict)
     amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
     service_users: dict[Role, UserName] = Field(default_factory=dict)
     ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
@@ -196,6 +209,13 @@ class Settings(BaseSettings):
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes
     max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
 
+    # the bridge to passive graders
+    grading_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0  # seconds, the original's
+    # seconds; with the default timeout a delivery is held for 4 min at most, far below RabbitMQ's 30 min
+    grading_retry_delays: tuple[Annotated[float, Field(ge=0.01, le=3600)], ...] = (1, 5, 20, 60)
+    grading_concurrency: Annotated[int, Field(gt=0, le=1000)] = 4  # requests under way to one queue's grader
+    grading_max_reply: Annotated[int, Field(gt=0, le=15 * 1024 * 1024)] = 1024 * 1024  # bytes; a message takes 15 MiB
+
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
     requests_basic_auth: Annotated[BasicAuth, BeforeValidator(_pair)] | None = None
@@ -222,6 +242,17 @@ class Settings(BaseSettings):
     def _needs_a_rung(self) -> Self:
         if not self.retry_delays:
             raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _deliveries_are_not_held_for_ever(self) -> Self:
+        delays = self.grading_retry_delays
+        longest = sum(delays) + self.grading_timeout * (len(delays) + 1)
+        if self.passive_graders and longest > _LONGEST_HOLD_SECONDS:
+            raise ValueError(
+                f"GRADING_TIMEOUT for each try and GRADING_RETRY_DELAYS add up to {longest:g} s: "
+                f"must be {_LONGEST_HOLD_SECONDS} or less"
+            )
         return self
 
     @model_validator(mode="after")
@@ -272,6 +303,11 @@ class Settings(BaseSettings):
             ledger_max_age=self.ledger_max_age,
             ledger_max_size=self.ledger_max_size,
         )
+
+    @property
+    def passive_graders(self) -> dict[str, str]:
+        """The URL of each queue whose grader is called."""
+        return {queue: grader for queue, grader in self.xqueues.items() if grader and grader != AMQP}
 
     def processing_delay_of(self, queue: str) -> float:
         """How long a lease of `queue` lasts, in seconds."""

@@ -25,6 +25,7 @@ _EXAMPLES = {
     "queue_options": '{"openedx": {"supersede": false}}',
     "upload_store": "s3://bucket/folder",
     "upload_store_options": '{"endpoint": "https://s3.example", "access_key_id": "...", "secret_access_key": "..."}',
+    "grading_retry_delays": "[1, 5, 20]",
     "retry_delays": "[1, 5, 30]",
     "secret_key_fallbacks": '["an earlier SECRET_KEY"]',
     "callback_allowed_origins": '["https://lms.example"]',

@@ -10,6 +10,7 @@ from typing import Self
 import aiohttp
 
 from broker_setup.callback_origins import CallbackOrigins
+from broker_setup.http_failures import why_no_answer
 from broker_setup.secret_keys import signing_key
 from broker_setup.settings import BasicAuth, Settings
 from callback_relay.callback import Callback
@@ -107,7 +108,7 @@ class Poster:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
                 return NotAllowed(str(error.os_error))
-            return NoAnswer(_reason(error))
+            return NoAnswer(why_no_answer(error) or f"the callback failed: {type(error).__name__}")
 
     def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
         # A URL that carries user and password means those.
@@ -126,20 +127,3 @@ async def _skim(content: aiohttp.StreamReader) -> None:
     left = REPLY_CAP
     while left > 0 and (chunk := await content.read(left)):
         left -= len(chunk)
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong without the library's text, which may quote the URL with its secrets, or the reply."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return "the certificate is not trusted"
-        case aiohttp.ClientConnectorDNSError():
-            return "the host name is unknown"
-        case aiohttp.ClientConnectorError():
-            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before an answer"
-        case aiohttp.InvalidURL():
-            return "the URL can't be used"
-        case _:
-            return f"the callback failed: {type(error).__name__}"

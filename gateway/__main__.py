@@ -33,9 +33,6 @@ def main() -> None:
     log = logging.getLogger("gateway")
     if unknown:
         log.warning("%s", unknown_keys_warning(unknown))
-    passive = [name for name, url in settings.xqueues.items() if url]
-    if passive:
-        log.warning("XQUEUES names a grader to call for %s; passive graders are not called yet", ", ".join(passive))
     for queue, names in names_without_account(settings.queue_access, settings.users).items():
         log.warning(
             "QUEUE_ACCESS[%s] names %s, of no account in USERS: right for tokens and AMQP graders alone",

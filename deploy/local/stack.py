@@ -41,7 +41,7 @@ class Stack:
         self._env = dict(options.environ)
         self._node: PrivateNode | None = None
         self._gateways: list[Service] = []
-        self._relays: list[Service] = []
+        self._behind: list[Service] = []  # the relay, and the bridge to passive graders if there are any
         self.urls: list[str] = []
 
     @property
@@ -66,7 +66,7 @@ class Stack:
         finally:
             # Gateways first, so that nothing new comes in; the broker last, so that what is done can still be said.
             stop_all(self._gateways)
-            stop_all(self._relays)
+            stop_all(self._behind)
             if self._node:
                 self._node.stop()
 
@@ -78,7 +78,7 @@ class Stack:
                 self._node.start()
                 if self._node.amqp_url != self._env["XQUEUE_AMQP_URL"]:
                     raise BootError("somebody took the broker's port while it was down: run `make up` again.")
-            for service in (*self._gateways, *self._relays):
+            for service in (*self._gateways, *self._behind):
                 service.look_after(note)
             time.sleep(LOOK_EVERY)
 
@@ -125,8 +125,9 @@ class Stack:
             self.urls.append(url)
             env = self._env | {"XQUEUE_PORT": str(port)}
             self._gateways.append(Service(Plan(f"gateway-{number}", "gateway", env, f"{url}/readyz"), data, marker))
-        self._relays.append(Service(Plan("relay", "callback_relay", self._env), data, marker))
-        for service in (*self._gateways, *self._relays):
+        modules = {"relay": "callback_relay"} | ({"passive": "gateway.passive"} if settings.passive_graders else {})
+        self._behind = [Service(Plan(name, module, self._env), data, marker) for name, module in modules.items()]
+        for service in (*self._gateways, *self._behind):
             service.child.stop_leftover()
             service.start()
         for service, url in zip(self._gateways, self.urls, strict=True):

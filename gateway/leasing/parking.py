@@ -9,7 +9,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError
-from broker_setup.ledger.events import Parked, hash_url
+from broker_setup.ledger.events import AnyEvent, Parked, hash_url
 from broker_setup.ledger.state import Standing
 from broker_setup.messages import Submission, decode_return, encode_result, encode_submission
 from broker_setup.notices import notice_of
@@ -17,7 +17,6 @@ from broker_setup.parked import parked_copy
 from broker_setup.publisher import Publisher
 from broker_setup.return_address import Sealer, callback_url_of
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
-from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,10 @@ class Addressee:
     url: str
 
 
+def _free(submission: bytes, now: float) -> Standing:
+    return Standing.FREE
+
+
 class Parking:
     """Parks submissions. Each call returns when the submission's delivery may be acked.
 
@@ -42,13 +45,21 @@ class Parking:
     """
 
     def __init__(
-        self, publisher: Publisher, sealer: Sealer, ledger: Ledger, message: str, clock: Callable[[], float] = time
+        self,
+        publisher: Publisher,
+        sealer: Sealer,
+        message: str,
+        *,
+        note: Callable[[AnyEvent], None],
+        standing: Callable[[bytes, float], Standing] = _free,
+        clock: Callable[[], float] = time,
     ) -> None:
-        """`message` is what a student reads."""
+        """`message` is what a student reads; `note` writes to the ledger, `standing` says what that knows, if we do."""
         self._publisher = publisher
         self._sealer = sealer
-        self._ledger = ledger
         self._message = message
+        self._write = note
+        self._standing = standing
         self._clock = clock
 
     async def submission(self, submission: Submission, why: str) -> None:
@@ -67,7 +78,7 @@ class Parking:
         waits = self._addressee_of(message)
         uuid = bytes.fromhex(waits.submission) if waits else b""
         # If somebody grades another copy of it, or it has ended, there is nothing to tell.
-        if waits and self._ledger.state.standing(uuid, self._clock()) is not Standing.FREE:
+        if waits and self._standing(uuid, self._clock()) is not Standing.FREE:
             waits = None
         if waits:
             await self._tell(waits)
@@ -96,4 +107,4 @@ class Parking:
         await self._publisher.publish(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
 
     def _note(self, submission: bytes, queue: str, url: bytes, why: str, redriven: int = 0) -> None:
-        self._ledger.note(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))
+        self._write(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))

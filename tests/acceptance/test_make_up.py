@@ -92,6 +92,10 @@ def processes_of(data: Path) -> list[str]:
     return found
 
 
+def log_of(data: Path, process: str) -> str:
+    return (data / "logs" / f"{process}.log").read_text()
+
+
 def call(url: str, name: str, **parameters: str) -> object:
     with requests.Session() as session:
         session.auth = next(iter(USERS.items()))
@@ -130,7 +134,7 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
 @pytest.mark.timeout(2 * READY_SECONDS)
 def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHost, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": '{"mit": null}'}
+    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": '{"mit": null, "called": "http://127.0.0.1:9"}'}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with make_up(data, XQUEUE_PORT=str(port), **given) as command:
@@ -139,6 +143,7 @@ def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHo
             assert f"port {port} is taken" in command.errors()
             assert call(url, "get_queuelen", queue_name="mit") == 0
             assert not (data / "node").exists()
+            assert wait_until(lambda: "consuming xqueue.submissions.called" in log_of(data, "passive"), 10)
 
             gateway = int((data / "gateway-1.pid").read_text())
             os.kill(gateway, signal.SIGKILL)

@@ -31,7 +31,7 @@ class BrokerUsers:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that say so, without XQUEUE_."""
-        roles = ("gateway", "relay", "broker", "operator")
+        roles = ("gateway", "relay", "passive", "broker", "operator")
         return {
             "MANAGEMENT_URL": self.vhost.management_url,
             "XQUEUES": json.dumps(self.queues),

@@ -17,6 +17,7 @@ class FakeDelivery:
     correlation_id: Any = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
+    reply_to: str | None = None
 
 
 def delivered(message: Message) -> AbstractIncomingMessage:

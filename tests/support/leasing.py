@@ -201,7 +201,12 @@ class Scene:
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
             parking=Parking(
-                self.publisher.as_publisher, self.sealer, self.ledger.as_ledger, FAILURE, clock=lambda: self.now
+                self.publisher.as_publisher,
+                self.sealer,
+                FAILURE,
+                note=self.ledger.as_ledger.note,
+                standing=self.ledger.state.standing,
+                clock=lambda: self.now,
             ),
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,

@@ -119,6 +119,17 @@ MAY: dict[str, set[str]] = {
         "publish to a parked queue",
         "write to the ledger",
     },
+    "passive": {
+        "read its own queue",
+        "consume its own queue",
+        "purge its own queue",
+        "read another queue",
+        "consume another queue",
+        "purge another queue",
+        "publish a result",
+        "publish to a parked queue",
+        "write to the ledger",
+    },
     "broker": {
         "read its own queue",
         "consume its own queue",
@@ -202,7 +213,7 @@ def test_nobody_binds_anything_but_the_relay_to_the_exchange_of_its_results(
     assert bound == (allowed if who == "relay" else set())
 
 
-@pytest.mark.parametrize("who", ["gateway", "relay", "broker", "grader"])
+@pytest.mark.parametrize("who", ["gateway", "relay", "passive", "broker", "grader"])
 def test_nobody_publishes_under_another_name(
     connections: dict[str, pika.BlockingConnection], users: BrokerUsers, who: str
 ) -> None:

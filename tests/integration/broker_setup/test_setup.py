@@ -15,7 +15,7 @@ from tests.support.broker_users import BrokerUsers, broker_users, call, may_log_
 from tests.support.gateway import wait_until
 from tests.support.operator import Operator
 
-ROLES = ["gateway", "relay", "broker", "operator"]
+ROLES = ["gateway", "relay", "passive", "broker", "operator"]
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_a_caller_is_answered_what_the_table_says(name: str, gateway: Gateway, s
                 refused += 1
                 # What a gateway holds for a poll, and gives back, is counted nowhere for a moment.
                 wait_until(
-                    lambda queue=queue, before=before: desk.staff.queuelen(queue) == before,  # type: ignore[misc]
+                    lambda queue=queue, before=before: desk.staff.queuelen(queue) == before,
                     5,
                     f"{call} changed {queue}",
                 )

@@ -6,7 +6,7 @@ from broker_setup.answering import may_answer
 from broker_setup.settings import Settings
 
 GRADERS = {"matlab-grader": ("matlab", "octave"), "python-grader": ("python",)}
-SERVICES = {"xqueue-gateway", "xqueue-relay", "xqueue-broker"}
+SERVICES = {"xqueue-gateway", "xqueue-relay", "xqueue-passive", "xqueue-broker"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_where_there_are_no_amqp_graders_nobody_is_asked(user: str | None) -> No
 
 def test_the_services_are_those_of_the_settings_and_we_ourselves() -> None:
     settings = Settings(amqp_url="amqp://us%40home:p@h/", service_users={"relay": "r"})
-    assert settings.services == {"xqueue-gateway", "r", "xqueue-broker", "us@home"}
+    assert settings.services == {"xqueue-gateway", "r", "xqueue-passive", "xqueue-broker", "us@home"}
 
 
 def test_who_logs_in_as_a_grader_is_no_service() -> None:

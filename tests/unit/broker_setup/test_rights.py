@@ -54,6 +54,7 @@ def test_the_services_read_and_write_what_they_need() -> None:
     course_queues = {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}
     assert reads("xqueue-gateway") == {*course_queues, "xqueue.submissions.failed", "xqueue.ledger"}
     assert reads("xqueue-relay") == {"xqueue.results"}
+    assert reads("xqueue-passive") == course_queues
     assert reads("xqueue-broker") == {
         *course_queues,
         "xqueue.ledger",
@@ -63,6 +64,7 @@ def test_the_services_read_and_write_what_they_need() -> None:
     assert reads("xqueue-operator") == writes("xqueue-operator") == set()
     assert writes("xqueue-gateway") == {"xqueue.submissions", "xqueue.results", "xqueue.parked", "xqueue.frames"}
     assert writes("xqueue-relay") == {"xqueue.results", "xqueue.retry", "xqueue.parked", "xqueue.frames"}
+    assert writes("xqueue-passive") == {"xqueue.results", "xqueue.parked", "xqueue.frames"}
     assert writes("xqueue-broker") == {"xqueue.submissions", "xqueue.results", "xqueue.frames"}
 
 
@@ -115,7 +117,8 @@ def test_no_names_match_nothing() -> None:
 
 def test_a_user_can_have_another_name() -> None:
     names = service_names({Role.RELAY: "relay-2"})
-    assert names == {"gateway": "xqueue-gateway", "relay": "relay-2", "broker": "xqueue-broker"} | {
-        "operator": "xqueue-operator"
+    assert names == {"gateway": "xqueue-gateway", "relay": "relay-2", "passive": "xqueue-passive"} | {
+        "broker": "xqueue-broker",
+        "operator": "xqueue-operator",
     }
     assert [each.name for each in broker_users(names, {})] == list(names.values())

@@ -1,5 +1,6 @@
 """The settings: where values come from, which one wins, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_the_originals_file_is_read_with_its_key_names_and_units(
     """
     monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, text))
     settings, unknown = load_settings()
-    assert settings.xqueues == {"openedx": None, "matlab": "http://grader.example/grade"}
+    assert settings.xqueues == {"openedx": None, "matlab": "http://grader.example/grade/"}
     assert settings.users["lms"].get_secret_value() == "password"
     assert settings.submission_processing_delay == 10
     assert settings.requests_timeout == 7
@@ -163,3 +164,17 @@ def test_the_topology_is_that_of_the_queues_and_rungs_in_the_settings() -> None:
     topology = Settings(xqueues={"openedx": None}, retry_delays=(1,)).topology
     names = {queue.name for queue in topology.queues}
     assert {"xqueue.submissions.openedx", "xqueue.results.retry.1s"} <= names
+
+
+def test_graders_that_are_called_are_those_with_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_XQUEUES", '{"openedx": null, "matlab": "http://g.example/x?y=1", "quick": "amqp"}')
+    assert load_settings()[0].passive_graders == {"matlab": "http://g.example/x?y=1"}
+
+
+def test_a_delivery_is_not_held_for_longer_than_a_lease_may_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_GRADING_TIMEOUT", "3600")
+    monkeypatch.setenv("XQUEUE_GRADING_RETRY_DELAYS", json.dumps([1] * 12))
+    assert load_settings()[0].grading_timeout == 3600  # nobody is called
+    monkeypatch.setenv("XQUEUE_XQUEUES", '{"matlab": "http://g.example"}')
+    with pytest.raises(SettingsError, match="add up to 46812 s: must be 43200 or less"):
+        load_settings()

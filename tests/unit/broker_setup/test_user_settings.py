@@ -42,7 +42,7 @@ def test_graders_that_make_no_sense_are_named(monkeypatch: pytest.MonkeyPatch, g
 
 def test_a_role_that_does_not_exist_is_named_with_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused(monkeypatch, SERVICE_USERS={"gatway": "x"})
-    assert "SERVICE_USERS[gatway]: must be one of gateway, relay, broker, operator" in said
+    assert "SERVICE_USERS[gatway]: must be one of gateway, relay, passive, broker, operator" in said
 
 
 def test_two_services_can_not_share_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,5 +68,6 @@ def test_good_ones_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XQUEUE_BROKER_PASSWORDS", '{"g": "hunter2", "the relay": "hunter2"}')
     settings, _ = load_settings()
     assert settings.amqp_graders == {"g": ("matlab", "openedx")}
-    assert list(settings.broker_users.values()) == ["xqueue-gateway", "the relay", "xqueue-broker", "xqueue-operator"]
+    names = ["xqueue-gateway", "the relay", "xqueue-passive", "xqueue-broker", "xqueue-operator"]
+    assert list(settings.broker_users.values()) == names
     assert "hunter2" not in repr(settings)

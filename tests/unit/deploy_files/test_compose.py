@@ -23,10 +23,17 @@ PASSWORDS = {
     "xqueue": "BROKER_PASSWORD",
     "xqueue-gateway": "GATEWAY_PASSWORD",
     "xqueue-relay": "RELAY_PASSWORD",
+    "xqueue-passive": "PASSIVE_PASSWORD",
     "xqueue-broker": "COMMANDS_PASSWORD",
     "xqueue-operator": "OPERATOR_PASSWORD",
 }
-LOGINS = {"setup": "xqueue", "gateway": "xqueue-gateway", "relay": "xqueue-relay", "commands": "xqueue-broker"}
+LOGINS = {
+    "setup": "xqueue",
+    "gateway": "xqueue-gateway",
+    "relay": "xqueue-relay",
+    "passive": "xqueue-passive",
+    "commands": "xqueue-broker",
+}
 FILLED = (
     EXAMPLE
     | {"XQUEUE_SECRET_KEY": 32 * "s", "XQUEUE_USERS": '{"lms": "p"}'}
@@ -47,8 +54,9 @@ def test_the_services_run_the_projects_commands() -> None:
     scripts = set(pyproject()["project"]["scripts"])
     assert {service["command"][0] for service in OURS.values()} == scripts
     assert OURS["setup"]["command"] == ["xqueue-broker", "setup"]
-    assert OURS["commands"]["profiles"]  # so that it does not run with the others
-    assert [name for name, service in OURS.items() if "profiles" in service] == ["commands"]
+    # So that they do not run with the others.
+    profiles = {name: service["profiles"] for name, service in OURS.items() if "profiles" in service}
+    assert profiles == {"passive": ["passive"], "commands": ["commands"]}
 
 
 def test_the_image_is_built_from_our_dockerfile_and_tagged_with_our_version() -> None:
@@ -149,14 +157,14 @@ def test_services_wait_for_the_broker_and_for_its_queues() -> None:
     healthy = {"condition": "service_healthy"}
     assert SERVICES["broker"]["healthcheck"]["test"][:2] == ["CMD", "rabbitmq-diagnostics"]
     assert OURS["setup"]["depends_on"] == {"broker": healthy}
-    for name in ("gateway", "relay", "commands"):
+    for name in ("gateway", "relay", "passive", "commands"):
         done = {"condition": "service_completed_successfully"}
         assert OURS[name]["depends_on"] == {"broker": healthy, "setup": done}
 
 
 def test_only_the_gateway_is_asked_for_its_health() -> None:
     assert OURS["gateway"]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
-    for name in ("setup", "relay", "commands"):
+    for name in ("setup", "relay", "passive", "commands"):
         assert OURS[name]["healthcheck"] == {"disable": True}
 
 
@@ -168,6 +176,7 @@ def test_what_serves_comes_back_and_what_runs_once_does_not() -> None:
         "commands": "no",
         "gateway": "unless-stopped",
         "relay": "unless-stopped",
+        "passive": "unless-stopped",
     }
 
 

@@ -1,0 +1,39 @@
+"""The command `xqueue-passive`: reads the settings, runs the bridge, stops it on SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from broker_setup.errors import SettingsError
+from broker_setup.logs import log_to_stderr
+from broker_setup.settings import load_settings, unknown_keys_warning
+from gateway.passive.bridge import Bridge
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    try:
+        settings, unknown = load_settings(require=("SECRET_KEY", "XQUEUES"))
+    except SettingsError as error:
+        sys.exit(f"xqueue-passive: {error}")
+    if not settings.passive_graders:
+        sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
+    log_to_stderr(settings.log_level)
+    if unknown:
+        log.warning("%s", unknown_keys_warning(unknown))
+    uvloop.run(_serve(Bridge(settings)))
+
+
+async def _serve(bridge: Bridge) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, bridge.stop)
+    await bridge.run()
+
+
+if __name__ == "__main__":
+    main()

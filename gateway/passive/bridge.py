@@ -1,0 +1,73 @@
+"""The whole bridge, put together: one served queue for each grader that is called; it keeps nothing of its own."""
+
+import asyncio
+import logging
+
+from broker_setup.connection import Link, supervised
+from broker_setup.essential import essential
+from broker_setup.ill_made import tolerate_ill_made_properties
+from broker_setup.ledger.notes import Notes
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.publisher import Publisher
+from broker_setup.return_address import Sealer
+from broker_setup.settings import Settings
+from gateway.leasing.parking import Parking
+from gateway.passive.answers import Answers
+from gateway.passive.grader import Grader
+from gateway.passive.served_queue import ServedQueue
+
+log = logging.getLogger(__name__)
+
+NAME = "xqueue-passive"
+
+
+class Bridge:
+    """The service: `run` it, `stop` it. Run as many as you like."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build it from settings that have a SECRET_KEY; nothing is opened yet."""
+        url = settings.amqp_url.get_secret_value()
+        # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
+        self._source = Link(url, f"{NAME} consume")
+        self._sink = Link(url, f"{NAME} publish")
+        publisher = Publisher(self._sink)
+        sealer = Sealer(settings.secrets)
+        self._notes = Notes(LedgerWriter(publisher, NAME))
+        answers = Answers(publisher, settings.failure_message)
+        parking = Parking(publisher, sealer, settings.failure_message, note=self._notes.note)
+        self._queues = [
+            ServedQueue(
+                queue,
+                link=self._source,
+                grader=Grader(
+                    grader,
+                    timeout=settings.grading_timeout,
+                    at_once=settings.grading_concurrency,
+                    max_reply=settings.grading_max_reply,
+                ),
+                at_once=settings.grading_concurrency,
+                retry_delays=settings.grading_retry_delays,
+                sealer=sealer,
+                validates=settings.validate_results,
+                answers=answers,
+                parking=parking,
+            )
+            for queue, grader in settings.passive_graders.items()
+        ]
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to take no more submissions, finish what is under way and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`; a broker or a grader that is away, or comes back, is no reason to end."""
+        tolerate_ill_made_properties()
+        queues = {f"queue {queue.name}": queue.run() for queue in self._queues}
+        async with supervised(self._source, self._sink):
+            # The queues end first: until then there is something to note.
+            async with essential({"ledger notes": self._notes.run()}), essential(queues):
+                await self._stopping.wait()
+                log.info("stopping")
+            await self._notes.flush()
+        log.info("stopped")

@@ -1,0 +1,81 @@
+"""Calls one passive grader: a bounded answer in a bounded time, or why there is none."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from typing import Self
+
+import aiohttp
+
+from broker_setup.http_failures import why_no_answer
+
+# A longer request is sent piece by piece, so that other graders get their turn meanwhile.
+_ONE_PIECE = 256 * 1024
+
+# Packed, a reply of a few bytes can be gigabytes.
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "xqueue"}
+
+
+@dataclass(frozen=True)
+class Replied:
+    """The grader answered 200, with this body."""
+
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """There is no usable reply; `reason` says why, with nothing of the reply and of the URL."""
+
+    reason: str
+
+
+class Grader:
+    """One grader, over connections of its own; open it with `async with`."""
+
+    def __init__(self, url: str, *, timeout: float, at_once: int, max_reply: int) -> None:
+        """Give each request `timeout` seconds in all, and read `max_reply` bytes of an answer at the most."""
+        self._url = url
+        self._timeout = timeout
+        self._at_once = at_once
+        self._max_reply = max_reply
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        self._session = aiohttp.ClientSession(
+            # No connection is used twice: one that the grader is just closing would cost a try.
+            connector=aiohttp.TCPConnector(limit=self._at_once, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            headers=_HEADERS,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the pool."""
+        await self._session.close()
+
+    async def grade(self, request: bytes) -> Replied | Failed:
+        """Post `request` once; never raise for what the grader or the network does."""
+        data = request if len(request) <= _ONE_PIECE else BytesIO(request)
+        try:
+            async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+                if response.status != HTTPStatus.OK:
+                    return Failed(f"answered {response.status}")
+                return await self._read(response)
+        except TimeoutError:
+            return Failed(f"no whole answer within {self._timeout:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Failed(why_no_answer(error) or f"the request failed: {type(error).__name__}")
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Replied | Failed:
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            return Failed("its reply is packed")
+        # What it promises is not believed, but a promise of too much is.
+        much = (response.content_length or 0) > self._max_reply
+        body = bytearray()
+        while not much and (piece := await response.content.readany()):
+            body += piece
+            much = len(body) > self._max_reply
+        return Failed(f"its reply has more than {self._max_reply} bytes") if much else Replied(bytes(body))

@@ -1,0 +1,202 @@
+"""One course queue whose grader is called: each delivery tried until there is an answer or nothing left to try."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.connection import Link
+from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
+from broker_setup.messages import Result, decode_submission, decode_work
+from broker_setup.replies import wrong_with_reply
+from broker_setup.return_address import Sealer, callback_url_of
+from broker_setup.steady_consumer import SteadyConsumer
+from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from gateway.leasing.holds import Hold, Release
+from gateway.leasing.holds import end as end_hold
+from gateway.leasing.parking import Parking
+from gateway.passive.answers import Answers
+from gateway.passive.grader import Failed, Grader
+from gateway.passive.work import caller_of, request_body
+
+log = logging.getLogger(__name__)
+
+# What requests under way get at the end; a process manager's patience is 10 s or more.
+STOP_GRACE_SECONDS = 8.0
+# Between two tries to publish what the broker did not take: what is graded is not graded again for that.
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Store:
+    """The grader has answered: `answer` publishes that, confirmed; ack the delivery then."""
+
+    answer: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """There will be no answer: whoever waits is told, and a submission is parked."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class GiveBack:
+    """We stop before there is an answer: another bridge gets it."""
+
+
+class ServedQueue:
+    """Serves one course queue until `run` is cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        link: Link,
+        grader: Grader,
+        at_once: int,
+        retry_delays: Sequence[float],
+        sealer: Sealer,
+        validates: bool,
+        answers: Answers,
+        parking: Parking,
+    ) -> None:
+        """Have up to `at_once` deliveries tried at a time, each again after each of `retry_delays` (seconds)."""
+        self.name = name
+        self._grader = grader
+        self._retry_delays = retry_delays
+        self._sealer = sealer
+        self._validates = validates
+        self._answers = answers
+        self._parking = parking
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._consumer = SteadyConsumer(
+            link, submissions_queue(name), prefetch=at_once, received=self._received, lost=self._lost
+        )
+
+    async def run(self) -> None:
+        """Serve until cancelled; then finish what is under way, and leave the rest to others."""
+        async with self._grader:
+            try:
+                await self._consumer.run()
+            finally:
+                await self._finish()
+
+    def _received(self, message: AbstractIncomingMessage) -> None:
+        # A task of our own: aiormq cancels its own when the channel closes.
+        task = asyncio.create_task(self._serve(message))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def _lost(self) -> None:
+        """Drop what is under way: the broker delivers it again, and a grader gets no more at once than it should."""
+        for task in self._under_way:
+            task.cancel()
+
+    async def _finish(self) -> None:
+        self._stopping.set()
+        if self._under_way:
+            log.info("queue %s: stopping: %d under way", self.name, len(self._under_way))
+            await asyncio.wait(self._under_way, timeout=STOP_GRACE_SECONDS)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _serve(self, message: AbstractIncomingMessage) -> None:
+        try:
+            end = await self._grade(message)
+        except (BadMessageError, BadReturnAddressError) as error:
+            end = GiveUp(str(error))
+        except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
+            log.exception("queue %s: unexpected error", self.name)
+            end = GiveUp(f"unexpected error: {type(error).__name__}")
+        await self._settle(message, end)
+
+    async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
+        if caller := caller_of(message):
+            body, files = decode_work(message.body)
+            return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
+        submission = decode_submission(message, self.name)
+        address = self._sealer.open(submission.sealed_return, submission.uuid)
+
+        def answer(reply: bytes) -> Awaitable[None]:
+            result = Result(submission.uuid, reply, submission.sealed_return, redriven=submission.redriven)
+            return self._answers.result(result, message.reply_to or RESULTS_QUEUE)
+
+        request = request_body(submission.body, submission.files)
+        return await self._try(message, request, callback_url_of(address.lms_header), answer)
+
+    async def _try(
+        self,
+        message: AbstractIncomingMessage,
+        request: bytes,
+        callback_url: str,
+        answer: Callable[[bytes], Awaitable[None]],
+    ) -> Store | GiveUp | GiveBack:
+        tries = 0
+        while True:
+            reply = await self._grader.grade(request)
+            tries += 1
+            if isinstance(reply, Failed):
+                why = reply.reason
+            elif self._validates and (wrong := wrong_with_reply(callback_url, reply.body)):
+                why = f"its reply: {wrong}"
+            else:
+                return Store(partial(answer, reply.body))
+            if tries > len(self._retry_delays):
+                return GiveUp(f"the grader was called {tries} times: {why}")
+            delay = self._retry_delays[tries - 1]
+            log.info("queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries, why, delay)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
+            if self._stopping.is_set():
+                return GiveBack()
+
+    async def _settle(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> None:
+        """Store what came of a delivery, then let it go."""
+        try:
+            how = await self._store(message, end)
+        except Exception:  # a mistake of ours, as above: not acked, so not lost
+            log.exception("queue %s: unexpected error", self.name)
+            await asyncio.sleep(PAUSE_SECONDS)
+            how = Release.RETURNED
+        await end_hold(Hold.of(message), how)
+
+    async def _store(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> Release:
+        match end:
+            case Store(answer):
+                await self._until_taken(answer)
+                return Release.SETTLED
+            case GiveUp(reason):
+                log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
+                if caller := caller_of(message):
+                    await self._until_taken(partial(self._answers.refuse, caller))
+                    return Release.SETTLED
+                await self._until_taken(partial(self._park, message, reason))
+                return Release.SETTLED
+            case GiveBack():
+                return Release.RETURNED
+
+    async def _park(self, message: AbstractIncomingMessage, reason: str) -> None:
+        try:
+            submission = decode_submission(message, self.name)
+        except BadMessageError:
+            await self._parking.unreadable(message, self.name, reason)
+        else:
+            await self._parking.submission(submission, reason)
+
+    async def _until_taken(self, store: Callable[[], Awaitable[None]]) -> None:
+        """Have something stored, again and again while the broker does not take it."""
+        while True:
+            try:
+                return await store()
+            except XQueueError as error:
+                log.warning("queue %s: not stored yet: %s", self.name, error)
+                await asyncio.sleep(PAUSE_SECONDS)

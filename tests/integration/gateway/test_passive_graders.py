@@ -1,0 +1,238 @@
+"""The bridge to graders that are called, on a real broker and over real HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+from aiohttp import web
+
+from broker_setup.messages import RETURN_HEADER, decode_result
+from broker_setup.notices import failure_notice
+from broker_setup.settings import Settings
+from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from tests.support.broker import VHost
+from tests.support.passive import (
+    REPLY,
+    FakeGrader,
+    LmsSide,
+    lms_side,
+    running_bridge,
+    running_grader,
+    settings_for,
+)
+from tests.support.waiting import eventually
+
+NOTICE = failure_notice(Settings().failure_message)
+RED = submissions_queue("red")
+
+
+@pytest.fixture
+async def red() -> AsyncIterator[FakeGrader]:
+    async with running_grader() as grader:
+        yield grader
+
+
+@pytest.fixture
+async def blue() -> AsyncIterator[FakeGrader]:
+    async with running_grader() as grader:
+        yield grader
+
+
+@pytest.fixture
+def settings(vhost: VHost, red: FakeGrader, blue: FakeGrader) -> Settings:
+    return settings_for(vhost.amqp_url, {"red": red.url, "blue": blue.url, "pulled": None, "spoken": "amqp"})
+
+
+@pytest.fixture
+async def lms(settings: Settings) -> AsyncIterator[LmsSide]:
+    async with lms_side(settings) as side:
+        yield side
+
+
+async def all_settled(lms: LmsSide, settings: Settings) -> None:
+    """Stop nothing, but see that no delivery is left: what is unacked comes back when the bridge has gone."""
+    for queue in settings.passive_graders:
+        assert await lms.waiting(submissions_queue(queue)) == 0
+
+
+async def test_a_submission_is_posted_as_it_always_was_and_the_reply_goes_where_it_belongs_byte_for_byte(
+    settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    reply = ' {"msg": "<p>ä</p>",  "score":1.0,"correct":true}\n'.encode()
+    red.says(reply)
+    submission = await lms.submit("red", "wörk", files={"a.py": "http://files.example/1"})
+    async with running_bridge(settings):
+        result = await lms.take()
+        assert result.body == reply
+        assert result.correlation_id == submission.uuid
+        assert result.headers[RETURN_HEADER] == submission.sealed_return
+        assert result.user_id
+    [asked] = red.asked
+    assert set(asked) == {"xqueue_body", "xqueue_files"}
+    assert asked["xqueue_body"] == "wörk"
+    assert json.loads(asked["xqueue_files"]) == {"a.py": "http://files.example/1"}
+    await all_settled(lms, settings)
+
+
+async def test_only_queues_with_a_url_are_served(settings: Settings, lms: LmsSide, red: FakeGrader) -> None:
+    for queue in ("pulled", "spoken", "red"):
+        await lms.submit(queue)
+    async with running_bridge(settings):
+        await lms.take()
+        assert await lms.waiting(submissions_queue("pulled")) == 1
+        assert await lms.waiting(submissions_queue("spoken")) == 1
+    assert len(red.asked) == 1
+
+
+BAD: dict[str, web.Response | bytes] = {
+    "an error": web.Response(status=500, body=REPLY),
+    "a redirect": web.Response(status=302, headers={"Location": "/elsewhere"}),
+    "another success": web.Response(status=201, body=REPLY),
+    "no JSON": b"<html>",
+    "nothing": b"",
+    "JSON that the LMS would drop": b'{"correct": true}',
+    "a packed reply": web.Response(headers={"Content-Encoding": "gzip"}, body=b"xx"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_what_fails_is_tried_again_and_a_later_reply_counts(
+    bad: str, settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    red.says(BAD[bad], BAD[bad], REPLY)
+    await lms.submit("red")
+    async with running_bridge(settings):
+        assert (await lms.take()).body == REPLY
+    assert len(red.asked) == 3
+    assert await lms.waiting(SUBMISSIONS_PARKED) == 0
+
+
+@pytest.mark.parametrize("bad", ["an error", "no JSON"])
+async def test_what_fails_for_good_is_parked_with_the_reason_and_the_student_is_told_once(
+    bad: str, settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    red.says(BAD[bad])
+    submission = await lms.submit("red")
+    async with running_bridge(settings):
+        parked = await lms.take(SUBMISSIONS_PARKED)
+        assert parked.headers["xqueue-parked-queue"] == "red"
+        why = {"an error": "answered 500", "no JSON": "its reply: it is not JSON"}[bad]
+        assert parked.headers["xqueue-parked-reason"] == f"the grader was called 3 times: {why}"
+        assert parked.correlation_id == submission.uuid
+        # The ledger hears of it, so that it can be redriven.
+        await eventually(lambda: lms.waiting(LEDGER))
+    [notice] = await lms.take_all()
+    assert (notice.body, notice.correlation_id) == (NOTICE, submission.uuid)
+    assert len(red.asked) == 3
+    await all_settled(lms, settings)
+
+
+async def test_a_redriven_submission_has_a_result_of_its_own_or_no_second_notice(
+    settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    async with running_bridge(settings):
+        await lms.submit("red", redriven=2)
+        assert decode_result(await lms.take()).redriven == 2
+        red.says(b"no reply")
+        await lms.submit("red", redriven=2)
+        await lms.take(SUBMISSIONS_PARKED)
+    assert await lms.take_all() == []
+
+
+async def test_with_checks_off_any_body_is_a_reply(settings: Settings, lms: LmsSide, red: FakeGrader) -> None:
+    red.says(b"<html>")
+    await lms.submit("red")
+    async with running_bridge(settings.model_copy(update={"validate_results": False})):
+        assert (await lms.take()).body == b"<html>"
+
+
+async def test_what_the_lms_does_not_look_at_is_not_checked(settings: Settings, lms: LmsSide, red: FakeGrader) -> None:
+    red.says(b"anything")
+    await lms.submit("red", url="http://lms.example/elsewhere")
+    async with running_bridge(settings):
+        assert (await lms.take()).body == b"anything"
+
+
+async def test_a_grader_that_hangs_holds_up_no_other_queue_and_gets_no_more_than_its_share(
+    settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    released = asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        await released.wait()
+        return web.Response(body=REPLY)
+
+    red.answer = hang
+    for number in range(10):
+        await lms.submit("red", str(number))
+    async with running_bridge(settings.model_copy(update={"grading_concurrency": 3, "grading_timeout": 60.0})):
+        await eventually(lambda: red.under_way == 3)
+        for number in range(30):
+            await lms.submit("blue", str(number))
+        for _ in range(30):
+            await lms.take()
+        assert await lms.waiting(RED) == 7
+        released.set()
+        for _ in range(10):
+            await lms.take()
+    assert red.most_under_way == 3
+    assert len(red.asked) == 10
+
+
+async def test_what_is_no_submission_is_parked_and_those_behind_it_flow(
+    settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    good = await lms.submit("red", "first")
+    message = (await lms.take(RED)).body
+    forged = aio_pika.Message(message, correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
+    broken = aio_pika.Message(b"{", correlation_id=good.uuid, headers={RETURN_HEADER: good.sealed_return})
+    nobody = aio_pika.Message(message, correlation_id=good.uuid)
+    ours = aio_pika.Message(message, correlation_id="x", reply_to=RESULTS_QUEUE)
+    for bad in (forged, broken, nobody, ours):
+        await lms.put("red", bad)
+    await lms.submit("red", "last")
+    async with running_bridge(settings):
+        parked = [await lms.take(SUBMISSIONS_PARKED) for _ in range(4)]
+        assert all(copy.headers["xqueue-parked-reason"] for copy in parked)
+        results = [await lms.take() for _ in range(2)]
+    # The student of the one whose address opens is told.
+    assert {result.body for result in results} == {NOTICE, REPLY}
+    assert [asked["xqueue_body"] for asked in red.asked] == ["last"]
+    assert await lms.take_all() == []
+
+
+async def test_a_result_that_nobody_waits_for_where_it_should_go_is_the_relays(
+    settings: Settings, lms: LmsSide
+) -> None:
+    await lms.submit("red")
+    submission = await lms.take(RED)
+    elsewhere = aio_pika.Message(
+        submission.body, correlation_id=submission.correlation_id, headers=submission.headers, reply_to="nowhere"
+    )
+    await lms.put("red", elsewhere)
+    async with running_bridge(settings):
+        assert (await lms.take()).body == REPLY
+
+
+async def test_user_and_password_in_the_url_go_as_basic_auth_and_stay_out_of_the_log(
+    vhost: VHost, red: FakeGrader, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str | None] = []
+
+    async def gate(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(status=403, body=b"the body of the grader")
+
+    red.answer = gate
+    settings = settings_for(vhost.amqp_url, {"red": red.url.replace("http://", "http://me:hunter2@")})
+    caplog.set_level("INFO")
+    async with lms_side(settings) as lms:
+        await lms.submit("red", "the work of the student")
+        async with running_bridge(settings):
+            await lms.take(SUBMISSIONS_PARKED)
+    assert seen == ["Basic bWU6aHVudGVyMg=="] * 3
+    assert "answered 403" in caplog.text
+    for secret in ("hunter2", "the body of", "the work of"):
+        assert secret not in caplog.text
