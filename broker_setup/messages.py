@@ -20,6 +20,7 @@ ATTEMPT_HEADER = "xqueue-attempt"
 AMENDMENT_HEADER = "xqueue-amendment"
 REDRIVEN_HEADER = "xqueue-redriven"
 RECORDED_HEADER = "xqueue-recorded"
+NOTICE_HEADER = "xqueue-notice"
 # Of a result that could not be delivered yet; with ATTEMPT_HEADER, what Tries holds.
 REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
@@ -90,7 +91,8 @@ class Result:
 
     `amendment` is 0 for a submission's first result and counts those that correct it, `redriven` counts how often an
     operator sent it on its way again: two results of one submission with the same numbers are the same to the LMS.
-    `recorded` says that whoever published it writes to the ledger that the submission has ended.
+    `recorded` says that whoever published it writes to the ledger that the submission has ended; a `notice` is from us,
+    and no repeat of what a grader found.
     """
 
     submission: str
@@ -100,6 +102,7 @@ class Result:
     amendment: int = 0
     redriven: int = 0
     recorded: bool = False
+    notice: bool = False
     graded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -192,6 +195,7 @@ def decode_result(message: AbstractIncomingMessage) -> Result:
         amendment=_count(message, AMENDMENT_HEADER),
         redriven=_count(message, REDRIVEN_HEADER),
         recorded=_count(message, RECORDED_HEADER) > 0,
+        notice=_count(message, NOTICE_HEADER) > 0,
         graded_at=message.timestamp or datetime.now(UTC),
     )
 
@@ -201,6 +205,7 @@ def _counts(result: Result) -> dict[str, int]:
         AMENDMENT_HEADER: result.amendment,
         REDRIVEN_HEADER: result.redriven,
         RECORDED_HEADER: int(result.recorded),
+        NOTICE_HEADER: int(result.notice),
         ATTEMPT_HEADER: result.tries.made,
         REFUSALS_HEADER: result.tries.refused,
         WAITS_HEADER: result.tries.waits,

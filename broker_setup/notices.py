@@ -20,4 +20,4 @@ def failure_notice(message: str) -> bytes:
 def notice_of(submission: str, sealed_return: str, message: str) -> Result:
     """Make the result that tells the student of a submission (its uuid, its sealed return address) `message`."""
     # Whoever sends it writes to the ledger that the submission was parked or retired.
-    return Result(submission, failure_notice(message), sealed_return, recorded=True)
+    return Result(submission, failure_notice(message), sealed_return, recorded=True, notice=True)

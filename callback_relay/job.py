@@ -12,11 +12,12 @@ class Identity:
     submission: str
     amendment: int
     redriven: int
+    notice: bool = False
 
     @classmethod
     def of(cls, result: Result) -> "Identity":
         """Tell who a result is."""
-        return cls(result.submission, result.amendment, result.redriven)
+        return cls(result.submission, result.amendment, result.redriven, result.notice)
 
 
 @dataclass(eq=False, slots=True)

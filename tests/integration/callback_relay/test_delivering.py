@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Graded, hash_url
 from broker_setup.messages import ATTEMPT_HEADER, Result, encode_result
+from broker_setup.notices import notice_of
 from broker_setup.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.return_address import ReturnAddress
 from broker_setup.settings import Settings
@@ -254,3 +255,18 @@ async def test_the_ledger_hears_that_an_amqp_graders_result_has_come(
     [event] = graded
     assert (event.submission, event.queue, event.key) == (uuid, "openedx", b"")
     assert event.url == hash_url(json.loads(lms.header("amqp"))["lms_callback_url"])
+
+
+async def test_a_result_that_comes_after_all_is_posted_though_the_student_was_told_there_would_be_none(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    uuid = uuid4().hex
+    notice = notice_of(uuid, results.sealer.seal(ReturnAddress(uuid, lms.header())), "Sorry.")
+    async with running_relay(settings):
+        await results.put_message(encode_result(notice))
+        await lms.wait_accepted(1)
+        await results.put_message(encode_result(notice))
+        await results.put(lms.header(), submission=uuid)
+        await lms.wait_accepted(2)
+        await results.rest(settings)
+    assert [callback.xqueue_body for callback in lms.received] == [notice.body, REPLY]

@@ -53,6 +53,7 @@ results = st.builds(
     amendment=counts,
     redriven=counts,
     recorded=st.booleans(),
+    notice=st.booleans(),
     graded_at=moments,
 )
 

@@ -36,7 +36,9 @@ def test_what_xml_can_not_have_is_replaced_and_the_rest_stays() -> None:
 
 def test_a_notice_goes_where_the_result_would_have_gone() -> None:
     notice = notice_of(32 * "0", "sealed", "Sorry.")
-    assert notice == Result(32 * "0", failure_notice("Sorry."), "sealed", recorded=True, graded_at=notice.graded_at)
+    assert notice == Result(
+        32 * "0", failure_notice("Sorry."), "sealed", recorded=True, notice=True, graded_at=notice.graded_at
+    )
 
 
 @pytest.mark.parametrize("message", [Settings().failure_message, Settings().retired_message])
