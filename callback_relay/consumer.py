@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from enum import Enum
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
@@ -23,6 +24,14 @@ log = logging.getLogger(__name__)
 # Between two tries to consume, or to take over.
 PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
+
+
+class ConsumerState(Enum):
+    """What a relay is at."""
+
+    WORKING = "working"  # results come to it
+    STANDING_BY = "standing_by"  # another one works, and it takes over when that ends
+    TRYING = "trying"  # no connection, or no queues: it tries again every second
 
 
 class Consumer:
@@ -43,17 +52,20 @@ class Consumer:
         self._others = others
         self._received = received
         self._lost = lost
-        self._stands_by = False
+        self.state = ConsumerState.TRYING
 
     async def run(self) -> None:
         """Consume until cancelled; deliveries at hand can still be settled after that."""
         while True:
+            if not self._link.is_up:
+                self.state = ConsumerState.TRYING
             await self._link.wait_up()
             try:
                 await self._consume()
             except ChannelLockedResource:
                 self._stand_by()
             except (XQueueError, *CONNECTION_ERRORS) as error:
+                self.state = ConsumerState.TRYING
                 log.error("can't consume %s: %s", RESULTS_QUEUE, error)  # noqa: TRY400 - the text says it all
             except asyncio.CancelledError:
                 # aiormq cancels what waits on a connection that goes away; only a real cancel is counted.
@@ -71,25 +83,27 @@ class Consumer:
         await self._check_queues(channel)
         # Classic, whatever the virtual host's default: no other type can be exclusive.
         await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
-        self._stands_by = False
         # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
         queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
         tag = await queue.consume(self._on_message)
         log.info("consuming %s", RESULTS_QUEUE)
+        self.state = ConsumerState.WORKING
         try:
             await over.wait()
         except asyncio.CancelledError:
             # Stopping: nothing new, while what is under way can still be acked on this channel.
             await _quietly(queue.cancel(tag))
             raise
+        finally:
+            self.state = ConsumerState.TRYING
         await _quietly(channel.close())
 
     def _stand_by(self) -> None:
-        if not self._stands_by:
+        if self.state is not ConsumerState.STANDING_BY:
             log.info("standing by: another relay consumes %s", RESULTS_QUEUE)
-        self._stands_by = True
+        self.state = ConsumerState.STANDING_BY
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received(message)

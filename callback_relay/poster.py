@@ -14,6 +14,7 @@ from broker_setup.secret_keys import signing_key
 from broker_setup.settings import BasicAuth, Settings
 from callback_relay.callback import Callback
 from callback_relay.guarded_connections import AddressRefusedError, guarded_connector, tls_context
+from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
 from callback_relay.verdict import Answered, NoAnswer, NotAllowed
@@ -87,7 +88,7 @@ class Poster:
     async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
         """Post `callback` once; never raise for what the LMS or the network does."""
         if refusal := self._origins.refusal(callback.url):
-            return NotAllowed(refusal)
+            return NotAllowed(Reason(Slug.NOT_ALLOWED, refusal))
         form = callback.form()
         try:
             async with self._session.post(
@@ -103,10 +104,10 @@ class Poster:
                     return Answered(_OK)
                 return Answered(response.status, seconds_until(response.headers.get("Retry-After"), time()))
         except TimeoutError:
-            return NoAnswer(f"no answer within {self._timeout:g} s")
+            return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-                return NotAllowed(str(error.os_error))
+                return NotAllowed(Reason(Slug.NOT_ALLOWED, str(error.os_error)))
             return NoAnswer(_reason(error))
 
     def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
@@ -128,18 +129,19 @@ async def _skim(content: aiohttp.StreamReader) -> None:
         left -= len(chunk)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     """Say what went wrong without the library's text, which may quote the URL with its secrets, or the reply."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "the certificate is not trusted"
+            return Reason(Slug.CERTIFICATE, "the certificate is not trusted")
         case aiohttp.ClientConnectorDNSError():
-            return "the host name is unknown"
+            return Reason(Slug.UNKNOWN_HOST, "the host name is unknown")
         case aiohttp.ClientConnectorError():
-            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+            why = error.os_error.strerror or type(error.os_error).__name__
+            return Reason(Slug.NO_CONNECTION, f"no connection: {why}")
         case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before an answer"
+            return Reason(Slug.CUT_OFF, "the connection was closed before an answer")
         case aiohttp.InvalidURL():
-            return "the URL can't be used"
+            return Reason(Slug.BAD_URL, "the URL can't be used")
         case _:
-            return f"the callback failed: {type(error).__name__}"
+            return Reason(Slug.OTHER, f"the callback failed: {type(error).__name__}")
