@@ -230,6 +230,8 @@ class Settings(BaseSettings):
     callback_max_age: Annotated[float, Field(gt=0)] = 3 * 24 * 3600.0  # seconds of failing until a result is parked
     callback_concurrency: Annotated[int, Field(gt=0, le=5000)] = 256  # results at hand at once
     callback_concurrency_per_origin: Annotated[int, Field(gt=0, le=1000)] = 32  # callbacks under way to one LMS
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # xqueue-broker
     broker_passwords: dict[UserName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)

@@ -35,6 +35,7 @@ class SteadyConsumer:
         self._received = received
         self._lost = lost
         self._failure = ""
+        self.is_consuming = False
 
     async def run(self) -> None:
         """Consume until cancelled; deliveries at hand can still be settled after that."""
@@ -74,12 +75,15 @@ class SteadyConsumer:
         tag = await queue.consume(self._on_message)
         log.info("consuming %s", self._queue)
         self._failure = ""
+        self.is_consuming = True
         try:
             await over.wait()
         except asyncio.CancelledError:
             # Stopping: nothing new, while what is under way can still be acked on this channel.
             await _quietly(queue.cancel(tag))
             raise
+        finally:
+            self.is_consuming = False
         await _quietly(channel.close())
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from typing import NoReturn
 
 import uvloop
 
@@ -16,17 +17,24 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the relay until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
     try:
         settings, unknown = load_settings(require=("SECRET_KEY",))
         relay = Relay(settings)
     except SettingsError as error:
-        print(f"xqueue-relay: {error}", file=sys.stderr)
-        sys.exit(1)
+        _give_up(error)
     log_to_stderr(settings.log_level)
     if unknown:
         log.warning("%s", unknown_keys_warning(unknown))
-    uvloop.run(_serve(relay))
+    try:
+        uvloop.run(_serve(relay))
+    except SettingsError as error:
+        _give_up(error)
+
+
+def _give_up(error: SettingsError) -> NoReturn:
+    print(f"xqueue-relay: {error}", file=sys.stderr)
+    sys.exit(1)
 
 
 async def _serve(relay: Relay) -> None:

@@ -6,6 +6,7 @@ consumer would do the same, but then nobody can look into the queue, and quorum 
 
 import logging
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
@@ -17,6 +18,14 @@ from broker_setup.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
 
 log = logging.getLogger(__name__)
+
+
+class ConsumerState(Enum):
+    """What a relay is at."""
+
+    WORKING = "working"  # results come to it
+    STANDING_BY = "standing_by"  # another one works, and it takes over when that ends
+    TRYING = "trying"  # no connection, or no queues: it tries again every second
 
 
 class Consumer(SteadyConsumer):
@@ -36,6 +45,13 @@ class Consumer(SteadyConsumer):
         self._others = others
         self._stands_by = False
 
+    @property
+    def state(self) -> ConsumerState:
+        """What this relay is at."""
+        if self.is_consuming:
+            return ConsumerState.WORKING
+        return ConsumerState.STANDING_BY if self._stands_by and self._link.is_up else ConsumerState.TRYING
+
     async def prepare(self, channel: AbstractChannel) -> None:
         """Look whether the queues are there, and take the lock."""
         for name in (RESULTS_QUEUE, *self._others):
@@ -50,6 +66,7 @@ class Consumer(SteadyConsumer):
     def failed(self, error: Exception) -> None:
         """Say once that it stands by, where another relay has the lock; else what is wrong."""
         if not isinstance(error, ChannelLockedResource):
+            self._stands_by = False
             super().failed(error)
         elif not self._stands_by:
             log.info("standing by: another relay consumes %s", RESULTS_QUEUE)

@@ -1,6 +1,6 @@
 """Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from ssl import SSLContext
@@ -15,6 +15,7 @@ from broker_setup.secret_keys import signing_key
 from broker_setup.settings import BasicAuth, Settings
 from callback_relay.callback import Callback
 from callback_relay.guarded_connections import AddressRefusedError, guarded_connector, tls_context
+from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
 from callback_relay.verdict import Answered, NoAnswer, NotAllowed
@@ -88,7 +89,7 @@ class Poster:
     async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
         """Post `callback` once; never raise for what the LMS or the network does."""
         if refusal := self._origins.refusal(callback.url):
-            return NotAllowed(refusal)
+            return NotAllowed(Reason(Slug.NOT_ALLOWED, refusal))
         form = callback.form()
         try:
             async with self._session.post(
@@ -104,11 +105,11 @@ class Poster:
                     return Answered(_OK)
                 return Answered(response.status, seconds_until(response.headers.get("Retry-After"), time()))
         except TimeoutError:
-            return NoAnswer(f"no answer within {self._timeout:g} s")
+            return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-                return NotAllowed(str(error.os_error))
-            return NoAnswer(why_no_answer(error) or f"the callback failed: {type(error).__name__}")
+                return NotAllowed(Reason(Slug.NOT_ALLOWED, str(error.os_error)))
+            return NoAnswer(_reason(error))
 
     def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
         # A URL that carries user and password means those.
@@ -127,3 +128,18 @@ async def _skim(content: aiohttp.StreamReader) -> None:
     left = REPLY_CAP
     while left > 0 and (chunk := await content.read(left)):
         left -= len(chunk)
+
+
+# By the library's error, most special first.
+_SLUGS: Sequence[tuple[type[Exception], Slug]] = (
+    (aiohttp.ClientConnectorCertificateError, Slug.CERTIFICATE),
+    (aiohttp.ClientConnectorDNSError, Slug.UNKNOWN_HOST),
+    (aiohttp.ClientConnectorError, Slug.NO_CONNECTION),
+    (aiohttp.ServerDisconnectedError, Slug.CUT_OFF),
+    (aiohttp.InvalidURL, Slug.BAD_URL),
+)
+
+
+def _reason(error: Exception) -> Reason:
+    slug = next((slug for kind, slug in _SLUGS if isinstance(error, kind)), Slug.OTHER)
+    return Reason(slug, why_no_answer(error) or f"the callback failed: {type(error).__name__}")

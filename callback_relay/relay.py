@@ -44,9 +44,12 @@ from broker_setup.topology import (
 )
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
+from callback_relay.endpoint import Endpoint
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
+from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
+from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Order, Post, Schedule, Settle
 from callback_relay.verdict import (
     Delivered,
@@ -96,6 +99,13 @@ class Delivery(Job):
         return About(self.origin, self.queue)
 
 
+_UNUSABLE = {
+    BadMessageError: Slug.UNREADABLE,
+    BadReturnAddressError: Slug.RETURN_ADDRESS,
+    BadCallbackError: Slug.CALLBACK_URL,
+}
+
+
 class Relay:
     """The service: `run` it, `stop` it."""
 
@@ -132,6 +142,13 @@ class Relay:
             received=self._received,
             lost=lambda: self._schedule.lost(monotonic()),
         )
+        self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
+        self._endpoint = Endpoint(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry=self._metrics.registry,
+            health=lambda: self._consumer.state.value,
+        )
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -140,9 +157,12 @@ class Relay:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Deliver results until `stop`; a broker that is away, or comes back, is no reason to end."""
+        """Deliver results until `stop`; a broker that is away, or comes back, is no reason to end.
+
+        Raise SettingsError if the metrics' port can't be had.
+        """
         tolerate_ill_made_properties()
-        async with supervised(self._source, self._sink), self._poster:
+        async with self._endpoint, supervised(self._source, self._sink), self._poster:
             consuming = asyncio.create_task(self._consumer.run(), name="consume results")
             ticking = asyncio.create_task(self._tick(), name="schedule")
             noting = asyncio.create_task(self._notes.run(), name="ledger notes")
@@ -164,6 +184,14 @@ class Relay:
                     task.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")
 
+    def _reading(self) -> Reading:
+        return Reading(
+            state=self._consumer.state,
+            connections={"consume": self._source.is_up, "publish": self._sink.is_up},
+            paces=self._schedule.paces,
+            oldest=self._schedule.oldest(),
+        )
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -173,10 +201,10 @@ class Relay:
         try:
             delivery = self._read(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            self._start(self._settle(message, Park(str(error)), About()))
+            self._start(self._settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
-            self._start(self._settle(message, Park(f"unexpected error: {type(error).__name__}"), About()))
+            self._start(self._settle(message, Park(_mistake(error)), About()))
         else:
             park = self._wrong_with(delivery)
             if park is None or park.tell:
@@ -208,9 +236,9 @@ class Relay:
     def _wrong_with(self, delivery: Delivery) -> Park | None:
         """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
         if why := self._may_answer(delivery.message.user_id, delivery.queue):
-            return Park(why)
+            return Park(Reason(Slug.SENDER, why))
         if self._validates and (why := wrong_with_reply(delivery.url, delivery.callback.body)):
-            return Park(f"the grader's reply: {why}", tell=True)
+            return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"), tell=True)
         return None
 
     def _note_graded(self, delivery: Delivery) -> None:
@@ -241,17 +269,21 @@ class Relay:
     async def _deliver(self, delivery: Delivery) -> None:
         """Make one callback, and settle its result."""
         kind = Kind.FAILED
+        began_at = monotonic()
         try:
             outcome: Outcome = await self._poster.post(delivery.callback)
             kind = kind_of(outcome)
             verdict = judge(outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance())
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
-            verdict = Park(f"unexpected error: {type(error).__name__}")
+            verdict = Park(_mistake(error))
         answered_at = monotonic()
+        if kind is not Kind.HOPELESS:
+            self._metrics.posted(delivery.origin, answered_at - began_at)
         if verdict == Delivered():
-            submission, tries = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1
-            self._notes.note(LedgerDelivered(time(), submission, tries))
+            submission, tries, now = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1, time()
+            self._notes.note(LedgerDelivered(now, submission, tries))
+            self._metrics.delivered(delivery.origin, delivery.graded_at, now)
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._end(delivery, kind, verdict, answered_at)
@@ -290,11 +322,12 @@ class Relay:
                     if tell:
                         await self._tell_student(decode_result(message))
                     last = _again(message, tries) if tries else message
-                    copy = parked_copy(last, reason, queue=about.queue, origin=about.origin)
+                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin)
                     await self._put(copy, RESULTS_PARKED)
-                    self._note_parked(message, reason)
+                    self._note_parked(message, reason.text)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
+        self._metrics.settled(about.origin, verdict)
         _tell(message, verdict, about.origin or "-", level)
         try:
             if isinstance(verdict, GiveBack):
@@ -336,6 +369,10 @@ def _is_void(message: AbstractIncomingMessage) -> bool:
         return message.channel.is_closed
     except ChannelInvalidStateError:
         return True
+
+
+def _mistake(error: Exception) -> Reason:
+    return Reason(Slug.MISTAKE, f"unexpected error: {type(error).__name__}")
 
 
 def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:

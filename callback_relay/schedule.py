@@ -12,6 +12,7 @@ from callback_relay.job import Job
 from callback_relay.ladder import Ladder
 from callback_relay.lines import Lines
 from callback_relay.pace import Pace
+from callback_relay.reason import Reason, Slug
 from callback_relay.verdict import Delivered, Kind, Repeat, Retry, Verdict, untried
 
 J = TypeVar("J", bound=Job)
@@ -25,9 +26,9 @@ HOLD_SECONDS = 5.0
 # How long an LMS that answers nothing is remembered when nothing of it is left.
 FORGET_SECONDS = 3600.0
 
-BEHIND = "an earlier result for the same callback URL waits"
-AWAY = "the LMS has not answered for a while"
-SLOW = "the LMS has more under way than it answers"
+BEHIND = Reason(Slug.BEHIND, "an earlier result for the same callback URL waits")
+AWAY = Reason(Slug.AWAY, "the LMS has not answered for a while")
+SLOW = Reason(Slug.SLOW, "the LMS has more under way than it answers")
 
 
 @dataclass(frozen=True, slots=True)

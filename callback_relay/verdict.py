@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from broker_setup.messages import Tries
 from callback_relay.ladder import Ladder
+from callback_relay.reason import Reason, status_slug
 
 # A count comes back from the broker in a header that an AMQP grader may have written: never count beyond this.
 MAX_COUNT = 1_000_000
@@ -29,14 +30,14 @@ class Answered:
 class NoAnswer:
     """The callback got no HTTP status: connection refused, timeout, certificate not trusted."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True)
 class NotAllowed:
     """The callback goes where callbacks must not go."""
 
-    reason: str
+    reason: Reason
 
 
 Outcome = Answered | NoAnswer | NotAllowed
@@ -58,14 +59,14 @@ class Retry:
 
     delay: float
     tries: Tries
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True)
 class Park:
     """Wait for an operator, with `tries` in the headers if it was tried; `tell` the student not to expect a result."""
 
-    reason: str
+    reason: Reason
     tries: Tries | None = None
     tell: bool = False
 
@@ -132,23 +133,24 @@ def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *,
     if tries.refused >= patience.refusals:
         return Park(reason, tries)
     if now - tries.since > patience.seconds:
-        return Park(f"{reason}; failing for {(now - tries.since) / 3600:.1f} h", tries)
+        failing = f"{reason}; failing for {(now - tries.since) / 3600:.1f} h"
+        return Park(Reason(reason.slug, failing), tries)
     asked = outcome.retry_after if isinstance(outcome, Answered) else None
     return untried(reason, tries, ladder, chance, at_least=asked or 0)
 
 
-def untried(reason: str, tries: Tries, ladder: Ladder, chance: float, *, at_least: float = 0) -> Retry:
+def untried(reason: Reason, tries: Tries, ladder: Ladder, chance: float, *, at_least: float = 0) -> Retry:
     """Send a result up the ladder; of itself that is no try."""
     waited = replace(tries, waits=min(tries.waits + 1, MAX_COUNT))
     return Retry(ladder.after(tries.waits, chance, at_least=at_least), waited, reason)
 
 
-def reason_of(outcome: Outcome) -> str:
+def reason_of(outcome: Outcome) -> Reason:
     """Say in a few words what happened."""
     match outcome:
         case Answered(status) if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            return f"answered {status}, and redirects are not followed"
+            return Reason(status_slug(status), f"answered {status}, and redirects are not followed")
         case Answered(status):
-            return f"answered {status}"
+            return Reason(status_slug(status), f"answered {status}")
         case NoAnswer(reason) | NotAllowed(reason):
             return reason

@@ -1,4 +1,4 @@
-"""Asks the gateway of this container whether it is alive; exit code 0 means that it is.
+"""Asks the gateway, or the relay, of this container whether it is alive; exit code 0 means that it is.
 
 The image has no curl, and needs none for this.
 """
@@ -11,10 +11,13 @@ TIMEOUT_SECONDS = 3.0
 
 
 def main() -> int:
-    """GET /healthz on the port that the gateway was told to use; 0 for 200, else 1 and a line on stderr."""
+    """GET /healthz on the port that the process was told to use; 0 for 200, else 1 and a line on stderr.
+
+    The image sets the gateway's port for every process; the relay's is only set where there is a relay.
+    """
     connection = http.client.HTTPConnection(
         "127.0.0.1",
-        int(os.environ.get("XQUEUE_PORT", "18040")),
+        int(os.environ.get("XQUEUE_METRICS_PORT") or os.environ.get("XQUEUE_PORT", "18040")),
         timeout=TIMEOUT_SECONDS,
     )
     try:

@@ -79,6 +79,7 @@ def _announce(stack: Stack, secrets: Secrets | None, queue: str) -> None:
     say(f"account: {said}")
     query = shlex.quote(f"{stack.urls[0]}/xqueue/get_queuelen/?queue_name={queue}")
     say(f"try:     curl -u {login or 'USER'} {query}")
+    say(f"metrics: {stack.metrics_url}")
     if stack.management_url:
         at = urlsplit(stack.management_url)
         say(f"broker:  http://{at.hostname}:{at.port}, user {at.username}, password {at.password}")

@@ -43,6 +43,8 @@ class Stack:
         self._gateways: list[Service] = []
         self._behind: list[Service] = []  # the relay, and the bridge to passive graders if there are any
         self.urls: list[str] = []
+        self.metrics_url: str | None = None
+        self._ports: list[int] = []
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -113,20 +115,19 @@ class Stack:
         (data / "logs").mkdir(exist_ok=True)
         marker = kept(data / "marker")
         settings = self._options.settings
-        taken: list[int] = []
         for number in range(1, self._options.gateways + 1):
-            wanted = settings.port + number - 1
-            good = wanted > 0 and wanted not in taken and ports.is_free(wanted)
-            port = wanted if good else ports.pick(taken)
-            if not good and wanted > 0:
-                note(f"port {wanted} is taken: gateway-{number} uses {port}")
-            taken.append(port)
+            port = self._port_for(f"gateway-{number}", settings.port + number - 1 if settings.port else 0)
             url = f"http://{reachable(settings.host)}:{port}"
             self.urls.append(url)
             env = self._env | {"XQUEUE_PORT": str(port)}
             self._gateways.append(Service(Plan(f"gateway-{number}", "gateway", env, f"{url}/readyz"), data, marker))
-        modules = {"relay": "callback_relay"} | ({"passive": "gateway.passive"} if settings.passive_graders else {})
-        self._behind = [Service(Plan(name, module, self._env), data, marker) for name, module in modules.items()]
+        # Below the gateways', however many there are.
+        port = self._port_for("relay", settings.port - 1 if settings.metrics_port is None else settings.metrics_port)
+        self.metrics_url = f"http://{reachable(settings.metrics_host)}:{port}/metrics"
+        plans = [Plan("relay", "callback_relay", self._env | {"XQUEUE_METRICS_PORT": str(port)})]
+        if settings.passive_graders:
+            plans.append(Plan("passive", "gateway.passive", self._env))
+        self._behind = [Service(plan, data, marker) for plan in plans]
         for service in (*self._gateways, *self._behind):
             service.child.stop_leftover()
             service.start()
@@ -134,6 +135,15 @@ class Stack:
             with step(service.plan.name) as done:
                 service.wait_ready()
                 done.outcome = f"answers at {url}"
+
+    def _port_for(self, name: str, wanted: int) -> int:
+        """Return the port that is wanted, or another if it is taken or none in particular (0) is."""
+        good = wanted > 0 and wanted not in self._ports and ports.is_free(wanted)
+        port = wanted if good else ports.pick(self._ports)
+        if not good and wanted > 0:
+            note(f"port {wanted} is taken: {name} uses {port}")
+        self._ports.append(port)
+        return port
 
     def _self_check(self) -> None:
         with step("self-check") as done:

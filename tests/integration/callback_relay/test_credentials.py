@@ -19,6 +19,7 @@ from broker_setup.settings import Settings
 from callback_relay.callback import Callback
 from callback_relay.guarded_connections import tls_context
 from callback_relay.poster import poster_for
+from callback_relay.reason import Reason, Slug
 from callback_relay.verdict import Answered, NoAnswer
 from tests.support.broker import VHost
 from tests.support.certificates import https_lms, make_certificate
@@ -41,7 +42,7 @@ async def test_only_the_bundles_authorities_are_trusted_and_only_for_their_hosts
     trusting = Settings(callback_ca_bundle=certificate)
     async with https_lms(certificate) as port:
         assert await outcome_at(f"https://127.0.0.1:{port}/score_update", trusting) == Answered(200)
-        untrusted = NoAnswer("the certificate is not trusted")
+        untrusted = NoAnswer(Reason(Slug.CERTIFICATE, "the certificate is not trusted"))
         assert await outcome_at(f"https://localhost:{port}/score_update", trusting) == untrusted
         assert await outcome_at(f"https://127.0.0.1:{port}/score_update", Settings()) == untrusted
         stranger = Settings(callback_ca_bundle=make_certificate(other))

@@ -9,6 +9,7 @@ from callback_relay.breaker import FAILURES
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.lines import GRACE_SECONDS
+from callback_relay.reason import Reason
 from callback_relay.schedule import AWAY, BEHIND, SLOW, Order, Post, Schedule, Settle
 from callback_relay.verdict import Delivered, Kind, Park, Repeat, Retry
 
@@ -17,6 +18,8 @@ PER_ORIGIN = 4
 LADDER = Ladder((1, 5, 30, 120))
 HIGH = 0.99
 NUMBERS = count()
+ANSWERED_503 = Reason("status_503", "answered 503")
+ANSWERED_404 = Reason("status_404", "answered 404")
 
 
 def job(url: str | None = None, origin: str = "http://lms", submission: str | None = None, amendment: int = 0) -> Job:
@@ -35,11 +38,11 @@ def schedule() -> Schedule[Job]:
     return Schedule(LADDER, room=ROOM, per_origin=PER_ORIGIN, chance=lambda: HIGH)
 
 
-def retry(delay: float, reason: str, tries: Tries = NO_TRIES) -> Retry:
+def retry(delay: float, reason: Reason, tries: Tries = NO_TRIES) -> Retry:
     return Retry(delay, tries, reason)
 
 
-FAILED = Retry(30, Tries(3, 0, 3, 1), "answered 503")
+FAILED = Retry(30, Tries(3, 0, 3, 1), ANSWERED_503)
 
 
 def deliver(schedule: Schedule[Job], each: Job, now: float = 0.0) -> list[Order[Job]]:
@@ -90,7 +93,7 @@ def test_a_second_copy_is_tried_where_the_first_was_given_up(schedule: Schedule[
     second = again(first)
     schedule.arrive(first, 0)
     schedule.arrive(second, 0)
-    assert schedule.ended(first, Kind.REFUSED, Park("answered 404"), 0) == [Post(second)]
+    assert schedule.ended(first, Kind.REFUSED, Park(ANSWERED_404), 0) == [Post(second)]
 
 
 def test_an_amendment_and_a_redriven_result_are_no_repeats(schedule: Schedule[Job]) -> None:
@@ -121,7 +124,7 @@ def test_what_stands_behind_one_that_is_back_soon_waits_here(schedule: Schedule[
     first, second = job("http://lms/same"), job("http://lms/same")
     schedule.arrive(first, 0)
     schedule.arrive(second, 0)
-    assert fail(schedule, first, retry(5, "answered 503"), now=0) == []
+    assert fail(schedule, first, retry(5, ANSWERED_503), now=0) == []
     back = again(first)
     assert schedule.arrive(back, 5) == [Post(back)]
     assert deliver(schedule, back) == [Post(second)]
@@ -131,7 +134,7 @@ def test_what_stands_behind_one_that_waits_for_long_goes_after_it_rung_by_rung(s
     first, second = job("http://lms/same"), job("http://lms/same")
     schedule.arrive(first, 0)
     schedule.arrive(second, 0)
-    assert fail(schedule, first, retry(120, "answered 503"), now=0) == [Settle(second, retry(120, BEHIND))]
+    assert fail(schedule, first, retry(120, ANSWERED_503), now=0) == [Settle(second, retry(120, BEHIND))]
     late = job("http://lms/same")
     assert schedule.arrive(late, 20) == [Settle(late, retry(30, BEHIND))]
     late = again(late)
@@ -152,13 +155,13 @@ def test_a_result_that_is_parked_lets_the_next_go(schedule: Schedule[Job]) -> No
     first, second = job("http://lms/same"), job("http://lms/same")
     schedule.arrive(first, 0)
     schedule.arrive(second, 0)
-    assert schedule.ended(first, Kind.REFUSED, Park("answered 404"), 0) == [Post(second)]
+    assert schedule.ended(first, Kind.REFUSED, Park(ANSWERED_404), 0) == [Post(second)]
 
 
 def test_one_that_never_comes_back_is_given_up_for_those_behind_it(schedule: Schedule[Job]) -> None:
     first, second = job("http://lms/same"), job("http://lms/same")
     schedule.arrive(first, 0)
-    fail(schedule, first, retry(1, "answered 503"), now=0)
+    fail(schedule, first, retry(1, ANSWERED_503), now=0)
     schedule.arrive(second, 0)
     assert schedule.tick(1 + GRACE_SECONDS - 0.1) == []
     assert schedule.tick(1 + GRACE_SECONDS) == [Post(second)]

@@ -140,6 +140,15 @@ def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
     assert gateway["XQUEUE_HOST"] == image["XQUEUE_HOST"] == "0.0.0.0"
 
 
+def test_the_relays_metrics_are_reached_from_the_network_and_from_nowhere_else() -> None:
+    relay = variables(OURS["relay"])
+    assert relay["XQUEUE_METRICS_HOST"] == "0.0.0.0"
+    assert [relay["XQUEUE_METRICS_PORT"]] == OURS["relay"]["expose"]
+    assert "ports" not in OURS["relay"]
+    assert f"relay:{relay['XQUEUE_METRICS_PORT']}" in text("docs/reference/metrics.md")
+    assert not [name for name, service in OURS.items() if name != "relay" and "METRICS" in str(service)]
+
+
 def test_uploads_and_queues_are_kept_in_volumes() -> None:
     assert f"uploads:{variables(OURS['gateway'])['XQUEUE_UPLOAD_PATH']}" in OURS["gateway"]["volumes"]
     assert "broker-data:/var/lib/rabbitmq" in SERVICES["broker"]["volumes"]
@@ -162,9 +171,10 @@ def test_services_wait_for_the_broker_and_for_its_queues() -> None:
         assert OURS[name]["depends_on"] == {"broker": healthy, "setup": done}
 
 
-def test_only_the_gateway_is_asked_for_its_health() -> None:
-    assert OURS["gateway"]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
-    for name in ("setup", "relay", "passive", "commands"):
+def test_what_serves_is_asked_for_its_health() -> None:
+    for name in ("gateway", "relay"):
+        assert OURS[name]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
+    for name in ("setup", "passive", "commands"):
         assert OURS[name]["healthcheck"] == {"disable": True}
 
 

@@ -1,4 +1,4 @@
-"""The image's health check, against a gateway of a few lines."""
+"""The image's health check, against a gateway or a relay of a few lines."""
 
 import contextlib
 import socket
@@ -40,6 +40,13 @@ def test_only_200_is_healthy(status: int, code: int, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("XQUEUE_PORT", str(port))
         assert healthcheck.main() == code
     assert asked == ["/healthz"]
+
+
+def test_where_a_relay_shows_its_metrics_it_is_asked_and_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(200, []) as relays, gateway(503, []) as gateways:
+        monkeypatch.setenv("XQUEUE_PORT", str(gateways))
+        monkeypatch.setenv("XQUEUE_METRICS_PORT", str(relays))
+        assert healthcheck.main() == 0
 
 
 def test_a_proxy_of_the_container_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,80 @@
+"""docs/reference/metrics.md has every metric, label and reason, and its alerts name what there is."""
+
+import re
+
+from broker_setup.messages import NO_TRIES
+from callback_relay.breaker import BreakerState
+from callback_relay.consumer import ConsumerState
+from callback_relay.ladder import Ladder
+from callback_relay.metrics import MOST_ORIGINS, OTHER, PREFIX, UNKNOWN, Metrics, Reading
+from callback_relay.pace import Pace
+from callback_relay.reason import Slug, status_slugs
+from callback_relay.schedule import AWAY
+from callback_relay.verdict import GiveBack, Park, Repeat, Retry
+from tests.support.project import quoted, table_rows, text
+
+PAGE = text("docs/reference/metrics.md")
+METRICS, REASONS = PAGE.split("\n**reason**")
+REASONS, ALERTS = REASONS.split("\n## What to look at")
+# What Prometheus makes of one name.
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+LMS = "https://lms.example"
+
+
+def exercised() -> dict[str, tuple[str, set[str]]]:
+    """Every metric of ours, each with at least one series: its type and its labels."""
+    pace = Pace(Ladder([1]), 1)  # type: ignore[var-annotated]
+    metrics = Metrics(lambda: Reading(ConsumerState.WORKING, {"consume": True, "publish": True}, {LMS: pace}, None))
+    metrics.posted(LMS, 1)
+    metrics.delivered(LMS, 0, 1)
+    for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), GiveBack("")):
+        metrics.settled(LMS, verdict)
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            {label for sample in family.samples for label in sample.labels} - {"le"},
+        )
+        for family in metrics.registry.collect()
+        if family.name.startswith(PREFIX)
+    }
+
+
+def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
+    rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(METRICS)}
+    assert rows == exercised()
+
+
+def test_the_states_are_those_of_the_code() -> None:
+    said = {quoted(row[0])[0]: set(quoted(row[3])) for row in table_rows(METRICS)}
+    assert said[f"{PREFIX}_state"] == {state.value for state in ConsumerState}
+    assert said[f"{PREFIX}_breakers"] == {state.value for state in BreakerState} | {OTHER}
+
+
+def test_every_reason_has_a_row() -> None:
+    rows = table_rows(REASONS)
+    assert [slug for row in rows for slug in quoted(row[0])] == [*status_slugs(), *Slug]
+    assert all({retried, parked} <= {"yes", "-"} for _, retried, parked, _ in rows)
+
+
+def test_the_names_and_numbers_for_origins_are_those_of_the_code() -> None:
+    assert f"up to {MOST_ORIGINS} in all" in re.sub(r"\s+", " ", PAGE)
+    assert {OTHER, UNKNOWN} <= set(quoted(PAGE))
+
+
+def test_the_queries_ask_for_metrics_labels_and_values_that_exist() -> None:
+    metrics = exercised()
+    series = {
+        name.removesuffix("_total") + suffix: labels
+        for name, (kind, labels) in metrics.items()
+        for suffix in SUFFIXES[kind]
+    }
+    queries = [query for query in quoted(ALERTS) if "(" in query]
+    assert len(queries) == 7
+    values = {state.value for state in (*ConsumerState, *BreakerState)} | {*Slug}
+    for query in queries:
+        [name] = set(re.findall(rf"{PREFIX}_\w+", query))
+        labels = {part.strip() for group in re.findall(r"by \(([^)]*)\)", query) for part in group.split(",")}
+        for label, value in re.findall(r'(\w+)=~?"([^"]*)"', query):
+            labels.add(label)
+            assert set(re.split(r"\\?\|", value)) <= values, query
+        assert labels - {"le"} <= series[name], query
