@@ -135,13 +135,7 @@ def encode_submission(submission: Submission) -> Message:
 
 def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submission:
     """Read a delivery from the course queue `queue`; raise BadMessageError if it is no submission."""
-    try:
-        content = json.loads(message.body)
-        body, files = content["xqueue_body"], content.get("xqueue_files", {})
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadMessageError(f"the body is not the JSON of a submission: {error}", message.body) from error
-    if not isinstance(body, str) or not _is_string_map(files):
-        raise BadMessageError("xqueue_body must be a string, xqueue_files map names to URLs", message.body)
+    body, files = decode_work(message.body)
     return Submission(
         uuid=_correlation_id(message),
         queue=queue,
@@ -152,6 +146,18 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         attempt=_count(message, ATTEMPT_HEADER, default=1),
         redriven=_count(message, REDRIVEN_HEADER),
     )
+
+
+def decode_work(content: bytes) -> tuple[str, dict[str, str]]:
+    """Read the student's work and its files (names and URLs) in a submission's bytes; raise BadMessageError."""
+    try:
+        fields = json.loads(content)
+        body, files = fields["xqueue_body"], fields.get("xqueue_files", {})
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadMessageError(f"the body is not the JSON of a submission: {error}", content) from error
+    if not isinstance(body, str) or not _is_string_map(files):
+        raise BadMessageError("xqueue_body must be a string, xqueue_files map names to URLs", content)
+    return body, files
 
 
 def decode_return(message: AbstractIncomingMessage) -> tuple[str, str]:
