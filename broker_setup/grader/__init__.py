@@ -1,4 +1,4 @@
-"""Makes an AMQP grader of a function from submission to reply: docs/howto/grader.md begins where you do."""
+"""Makes an AMQP grader of a function from submission to reply: docs/howto/grader.md shows how."""
 
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.grader import Grader, Options

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
@@ -133,7 +133,7 @@ class Grader:
         if late:
             await asyncio.wait(late, timeout=LAST_SECONDS)
 
-    async def _received(self, message: AbstractIncomingMessage, queue: str) -> None:
+    async def _received(self, message: DeliveredMessage, queue: str) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._at_hand[task] = False
@@ -148,7 +148,7 @@ class Grader:
         finally:
             del self._at_hand[task]
 
-    async def _graded(self, message: AbstractIncomingMessage, queue: str) -> Verdict:
+    async def _graded(self, message: DeliveredMessage, queue: str) -> Verdict:
         if self._stopping.is_set():
             return GivenBack()
         try:
@@ -165,10 +165,10 @@ class Grader:
             self.stop()
             return GivenBack()
         except Exception as error:
-            log.exception("submission %s: the function failed", message.correlation_id)
+            log.exception("submission %s: the function failed", _name(message))
             return Failed(f"the function failed: {error!r}")
 
-    def _refuse_poison(self, message: AbstractIncomingMessage) -> None:
+    def _refuse_poison(self, message: DeliveredMessage) -> None:
         if (returns := returns_of(message)) >= self._options.returns:
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
 
@@ -202,16 +202,21 @@ class Grader:
             return Failed(f"no answer to {request.reply_to!r}: {error}")
         return Answered()
 
-    async def _settle(self, message: AbstractIncomingMessage, verdict: Verdict) -> None:
+    async def _settle(self, message: DeliveredMessage, verdict: Verdict) -> None:
         """End the delivery as `verdict` says: the one place that acks, nacks and rejects."""
+        channel, tag = message.channel, message.delivery_tag or 0
         try:
             match verdict:
                 case Answered():
-                    await message.ack()
+                    await channel.basic_ack(tag, wait=False)
                 case Failed(why):
-                    log.warning("submission %s: rejected: %s", message.correlation_id, why)
-                    await message.reject(requeue=False)
+                    log.warning("submission %s: rejected: %s", _name(message), why)
+                    await channel.basic_reject(tag, requeue=False, wait=False)
                 case GivenBack():
-                    await message.nack(requeue=True)
+                    await channel.basic_nack(tag, requeue=True, wait=False)
         except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+            log.debug("submission %s: its delivery is void and comes again: %r", _name(message), error)
+
+
+def _name(message: DeliveredMessage) -> str | None:
+    return message.header.properties.correlation_id

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError
 from broker_setup.messages import (
@@ -14,9 +14,9 @@ from broker_setup.messages import (
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
     Result,
-    decode_return,
     decode_work,
     encode_result,
+    is_uuid,
 )
 from broker_setup.topology import RESULTS_QUEUE
 
@@ -85,26 +85,30 @@ class Request:
         )
 
 
-def read_request(message: AbstractIncomingMessage, queue: str) -> Request:
+def read_request(message: DeliveredMessage, queue: str) -> Request:
     """Read a delivery from the course queue `queue`; raise BadMessageError where it can be neither."""
-    headers = message.headers
     body, files = decode_work(message.body)
-    is_call = headers.get(RETURN_HEADER) is None and message.reply_to
-    uuid, sealed = (message.correlation_id or "", None) if is_call else decode_return(message)
+    properties = message.header.properties
+    headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
+    sealed = headers.get(RETURN_HEADER)
+    if sealed is None and not reply_to:
+        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to", message.body)
+    if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
+        raise BadMessageError(f"its correlation_id {name!r} is no uuid, or its {RETURN_HEADER} no text", message.body)
     submission = Submission(
         body=body,
         files=files,
         id=_count(headers, SUBMISSION_ID_HEADER, 0),
         queue=queue,
         attempt=_count(headers, ATTEMPT_HEADER, 1),
-        uuid=uuid,
+        uuid=name or "",
     )
-    return Request(submission, message.reply_to or RESULTS_QUEUE, message.correlation_id, sealed)
+    return Request(submission, reply_to or RESULTS_QUEUE, name, sealed)
 
 
-def returns_of(message: AbstractIncomingMessage) -> int:
+def returns_of(message: DeliveredMessage) -> int:
     """Say how often a delivery has come back to its queue."""
-    return _count(message.headers, DELIVERY_COUNT_HEADER, 0)
+    return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
 
 
 def _count(headers: Mapping[str, Any], name: str, default: int) -> int:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing import connection, context, parent_process
 from multiprocessing.connection import Connection
+from pickle import PicklingError
 from threading import Thread
 from time import monotonic
 
@@ -42,9 +43,10 @@ class WorkerProcess:
             if self._killed:  # meanwhile, by another thread
                 self._process.kill()
             ready = self._received(START_SECONDS)
-        except (GradingError, EOFError, OSError) as error:
+        except (GradingError, EOFError, OSError, PicklingError, AttributeError, TypeError) as error:
+            # The last three: a function that has no name to be imported by.
             self._end()
-            raise GraderBrokenError(f"no worker process could be started: {error}") from error
+            raise GraderBrokenError(f"no worker process could be started: {error!r}") from error
         assert ready == _READY
 
     def grade(self, submission: Submission) -> bytes:
