@@ -26,6 +26,8 @@ from tests.support.broker import running_broker, temporary_vhost
 # 64 LMS workers submit and 64 callbacks are under way (the relay's own default); 16 graders pull.
 SUBMITS = Comparison("submits over HTTP", "confirmed publishes", goal=0.5, at_once=64)
 PULLS = Comparison("pull cycles over HTTP", "consume, publish, ack", goal=0.4, at_once=16)
+GRADERS = Comparison("AMQP grader cycles", "consume, publish, ack", goal=0.8, at_once=16)
+THREADS = Comparison("AMQP grader in threads", "consume, publish, ack", goal=0.8, at_once=16)
 CALLBACKS = Comparison("callbacks by relay", "POSTs with aiohttp", goal=0.5, at_once=64)
 
 # One round takes about 15 s on 2 cores.
@@ -61,6 +63,19 @@ def measure(stack: Stack, rounds: int, count: int, done: Callable[[], None]) -> 
             paces[comparison][0].append(ours())
             done()
     return [figure(comparison, ours, bare) for comparison, (ours, bare) in paces.items()]
+
+
+def measure_graders(stack: Stack, rounds: int, count: int, done: Callable[[], None]) -> list[Figure]:
+    """Measure the library for AMQP graders, with an async function and with a plain one, on a stack of its own."""
+    stack.declare()
+    graders: Paces = {GRADERS: ([], []), THREADS: ([], [])}
+    for _ in range(rounds):
+        for comparison, kind in ((GRADERS, "coroutine"), (THREADS, "threads")):
+            ours, bare = graders[comparison]
+            bare.append(_bare(stack, "cycle", comparison, count))
+            ours.append(stack.measure("bench.grader", kind, stack.amqp_url, count, comparison.at_once))
+            done()
+    return [figure(comparison, ours, bare) for comparison, (ours, bare) in graders.items()]
 
 
 def _bare(stack: Stack, program: str, comparison: Comparison, count: int) -> Pace:
@@ -102,13 +117,16 @@ def main(
     }
     stderr = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="xqueue-bench-") as folder, Progress(console=stderr) as progress:
-        task = progress.add_task("starting a broker", total=1 + rounds * 6 + len(ledgers))
+        task = progress.add_task("starting a broker", total=1 + rounds * 8 + len(ledgers))
         with running_broker() as broker:
             progress.update(task, advance=1, description="measuring")
             with temporary_vhost(broker) as vhost:
                 stack = Stack(vhost.amqp_url, Path(folder))
                 with stack.running():
                     figures = measure(stack, rounds, count, lambda: progress.advance(task))
+            with temporary_vhost(broker) as vhost:
+                stack = Stack(vhost.amqp_url, Path(folder))
+                figures += measure_graders(stack, rounds, count, lambda: progress.advance(task))
             replays = []
             for ledger in ledgers:
                 progress.update(task, description=f"replaying {ledger.name}")

@@ -49,10 +49,14 @@ class Stack:
             "XQUEUE_UPLOAD_PATH": str(folder / "uploads"),
         }
 
+    def declare(self) -> None:
+        """Declare the topology."""
+        self._program("broker_setup", "declare")
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Declare the topology, run gateway and sink for as long as the block runs."""
-        self._program("broker_setup", "declare")
+        self.declare()
         with ExitStack() as started:
             started.enter_context(self._child("sink", "bench.sink", str(self._sink_port)))
             gateway = started.enter_context(self._child("gateway", "gateway"))
@@ -61,7 +65,7 @@ class Stack:
 
     def replay(self, ledger: Ledger) -> Replay:
         """Fill the ledger of this stack's virtual host, start a gateway and wait until it has replayed it."""
-        self._program("broker_setup", "declare")
+        self.declare()
         self._program("bench.ledger", ledger.kind, str(ledger.submissions))
         began = monotonic()
         with self._child("gateway", "gateway") as gateway:

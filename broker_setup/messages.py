@@ -154,7 +154,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
     )
 
 
-def decode_work(received: bytes) -> tuple[str, Mapping[str, str]]:
+def decode_work(received: bytes) -> tuple[str, dict[str, str]]:
     """Read what is to be graded, xqueue_body and xqueue_files, from a message's body; raise BadMessageError."""
     try:
         content = json.loads(received)

@@ -12,9 +12,13 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def failure_notice(message: str) -> bytes:
     """Make the reply that tells a student `message`; plain text, which the LMS shows as an alert."""
-    shown = html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", message))
     # No verdict and no points; in the original's form.
-    return json.dumps({"correct": None, "score": 0, "msg": f'<div class="capa_alert">{shown}</div>'}).encode()
+    return json.dumps({"correct": None, "score": 0, "msg": f'<div class="capa_alert">{shown(message)}</div>'}).encode()
+
+
+def shown(text: str) -> str:
+    """Make markup that shows `text` as it is, whatever stands in it."""
+    return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def notice_of(submission: str, sealed_return: str, message: str) -> Result:

@@ -6,7 +6,9 @@ from uuid import uuid4
 import pika
 import pytest
 from aio_pika import Message
+from pydantic import SecretStr
 
+from broker_setup.broker_url import user_of
 from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
 from broker_setup.notices import failure_notice
 from broker_setup.parked import PARKED_REASON_HEADER
@@ -37,6 +39,63 @@ async def test_an_empty_return_address_is_parked(settings: Settings, results: Re
 async def test_another_submissions_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
     sealed = results.sealer.seal(ReturnAddress(uuid4().hex, lms.header()))
     await _is_parked(settings, results, lms, Result(uuid4().hex, REPLY, sealed), "belongs to submission")
+
+
+async def test_a_return_address_of_a_secret_that_is_used_no_more_is_parked(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    uuid = uuid4().hex
+    sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
+    changed = settings.model_copy(update={"secret_key": SecretStr("the secret after the last rotation")})
+    await _is_parked(changed, results, lms, Result(uuid, REPLY, sealed), "was not sealed by this XQueue")
+
+
+@pytest.mark.parametrize("middle", [1, 50, 100])
+async def test_a_return_address_with_another_letter_in_it_is_parked(
+    settings: Settings, results: Results, lms: FakeLMS, middle: int
+) -> None:
+    uuid = uuid4().hex
+    sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
+    other = "A" if sealed[middle] != "A" else "B"
+    changed = sealed[:middle] + other + sealed[middle + 1 :]
+    await _is_parked(settings, results, lms, Result(uuid, REPLY, changed), "was not sealed by this XQueue")
+
+
+async def test_a_return_address_that_was_used_is_not_good_for_another_reply(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    async with running_relay(settings):
+        uuid = uuid4().hex
+        sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
+        await results.put("", submission=uuid, sealed=sealed)
+        await lms.wait_accepted(1)
+        for body in (REPLY, REPLY.replace(b"0.9", b"1.0")):
+            await results.put("", body, submission=uuid, sealed=sealed)
+        await results.put(lms.header("another"))
+        await lms.wait_accepted(2)
+    assert [callback.lms_key for callback in lms.received] == ["key", "another"]
+    assert await results.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [(True, "may not answer the queue 'openedx'"), (False, "it names no user")],
+    ids=["named", "nameless"],
+)
+async def test_a_graders_result_for_a_queue_of_others_is_parked(
+    settings: Settings, results: Results, lms: FakeLMS, why: str, *, named: bool
+) -> None:
+    us = user_of(settings.amqp_url.get_secret_value())
+    of_a_grader = settings.model_copy(update={"amqp_graders": {us: ("matlab",)}})
+    uuid = uuid4().hex
+    result = Result(uuid, REPLY, results.sealer.seal(ReturnAddress(uuid, lms.header())))
+    message = encode_result(result)
+    message.user_id = us if named else None
+    async with running_relay(of_a_grader):
+        await results.put_message(message)
+        parked = await results.parked()
+    assert why in str(parked.headers[PARKED_REASON_HEADER])
+    assert lms.received == []
 
 
 @pytest.mark.parametrize("lms_header", ["", "no JSON", "{}", '{"lms_callback_url": "ftp://lms/"}'])

@@ -1,0 +1,222 @@
+"""An AMQP grader: submissions in, replies out; a submission is settled when its reply is stored, and never before."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiormq.abc import DeliveredMessage
+
+from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
+from broker_setup.grader.consumer import QueueConsumer
+from broker_setup.grader.errors import GraderBrokenError, GradingError
+from broker_setup.grader.pools import Grade, Workers, pool_for
+from broker_setup.grader.request import Request, read_request, returns_of
+from broker_setup.ill_made import tolerate_ill_made_properties
+from broker_setup.publisher import Publisher
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+
+log = logging.getLogger(__name__)
+
+# Between two tries to store a reply.
+PAUSE_SECONDS = 1.0
+# For what is cancelled at the end: giving it back is one command each.
+LAST_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a grader works.
+
+    `at_once` submissions are graded at a time, in `workers` unless the function is a coroutine, for `timeout` seconds
+    each at most. It holds `prefetch` of each queue (`at_once`, if None): those beyond what it grades wait here, for
+    nobody else. When it is stopped, what is under way has `stop_grace` seconds. What came back to its queue `returns`
+    times without an end is not graded any more, as it may be what kills graders.
+    """
+
+    at_once: int = 4
+    workers: Workers = Workers.THREADS
+    timeout: float | None = None
+    prefetch: int | None = None
+    stop_grace: float = 20.0
+    returns: int = 20
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The reply is stored, or nobody waits for it any more: ack."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It could not be graded: reject, which counts as an attempt."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """It was not graded to its end, which is not its fault: back into its queue."""
+
+
+Verdict = Answered | Failed | GivenBack
+
+
+class Grader:
+    """Grades the submissions of some queues with one function: `run` it, `stop` it."""
+
+    def __init__(self, amqp_url: str, queues: Iterable[str], grade: Grade, options: Options | None = None) -> None:
+        """Build it; nothing is opened yet. `queues` are course queues, as the LMS names them."""
+        self._options = options = options or Options()
+        queues = sorted(set(queues))
+        name = f"grader of {', '.join(queues)}"
+        # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
+        self._source = Link(amqp_url, f"{name}: consume")
+        self._sink = Link(amqp_url, f"{name}: publish")
+        self._publisher = Publisher(self._sink)
+        self._pool = pool_for(grade, options.workers, options.at_once, options.timeout)
+        self._room = asyncio.Semaphore(options.at_once)
+        prefetch = options.prefetch or options.at_once
+        self._consumers = [QueueConsumer(self._source, queue, prefetch, self._received) for queue in queues]
+        self._at_hand: dict[asyncio.Task[None], bool] = {}  # whether its grading has begun
+        self._stopping = asyncio.Event()
+        self._broken: GraderBrokenError | None = None
+
+    def stop(self) -> None:
+        """Ask `run` to take no more submissions, finish what is under way and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Grade until `stop`; a broker that is away, or comes back, is no reason to end.
+
+        Raise GraderBrokenError where no worker can be started, or none comes back.
+        """
+        tolerate_ill_made_properties()
+        try:
+            await self._pool.open()
+            async with supervised(self._source, self._sink):
+                await self._consume()
+        finally:
+            self._pool.close()
+        if self._broken:
+            raise self._broken
+        log.info("stopped")
+
+    async def _consume(self) -> None:
+        consuming = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({*consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stopping.set()
+            for task in (*consuming, stopping):
+                task.cancel()
+            await asyncio.wait({*consuming, stopping})
+            await self._finish()
+        for task in consuming:
+            if not task.cancelled():
+                task.result()  # only a mistake of ours ends it: let that be seen
+
+    async def _finish(self) -> None:
+        """Give back what is not begun, and after a while also what is."""
+        if self._at_hand:
+            log.info("stopping: %d submissions at hand", len(self._at_hand))
+        for task, begun in self._at_hand.items():
+            if not begun:
+                task.cancel()
+        if self._at_hand:
+            await asyncio.wait(self._at_hand, timeout=self._options.stop_grace)
+        late = list(self._at_hand)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_SECONDS)
+
+    async def _received(self, message: DeliveredMessage, queue: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._at_hand[task] = False
+        try:
+            async with self._room:
+                self._at_hand[task] = True
+                verdict = await self._graded(message, queue)
+        except asyncio.CancelledError:  # we are stopping, or its channel is gone
+            verdict = GivenBack()
+        try:
+            await self._settle(message, verdict)
+        finally:
+            del self._at_hand[task]
+
+    async def _graded(self, message: DeliveredMessage, queue: str) -> Verdict:
+        if self._stopping.is_set():
+            return GivenBack()
+        try:
+            request = read_request(message, queue)
+            self._refuse_poison(message)
+            reply = await self._pool.grade(request.submission)
+            return await self._answer(request, reply)
+        except BadMessageError as error:
+            return Failed(f"this is no submission: {error}")
+        except (GradingError, MessageTooLargeError) as error:
+            return Failed(str(error))
+        except GraderBrokenError as error:
+            self._broken = error
+            self.stop()
+            return GivenBack()
+        except Exception as error:
+            log.exception("submission %s: the function failed", _name(message))
+            return Failed(f"the function failed: {error!r}")
+
+    def _refuse_poison(self, message: DeliveredMessage) -> None:
+        if (returns := returns_of(message)) >= self._options.returns:
+            raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
+
+    async def _answer(self, request: Request, reply: bytes) -> Verdict:
+        """Store a reply, however long that takes: it would be a pity about the work."""
+        while True:
+            try:
+                message = request.answer(reply)
+                await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
+            except UnroutableError as error:
+                if request.is_call:
+                    return await self._answer_call(request, reply)
+                # With the queue of all results gone, everything waits; a name that never was one is this message's.
+                if request.reply_to != RESULTS_QUEUE:
+                    return Failed(str(error))
+                log.error("submission %s: %s", request.submission.uuid, error)  # noqa: TRY400 - the text says it all
+            except BrokerUnavailableError as error:
+                log.warning("submission %s: its reply is not stored yet: %s", request.submission.uuid, error)
+            else:
+                return Answered()
+            await asyncio.sleep(PAUSE_SECONDS)
+            await self._publisher.wait_up()
+
+    async def _answer_call(self, request: Request, reply: bytes) -> Verdict:
+        """Answer a caller whose queue stands in no exchange of ours."""
+        try:
+            await self._publisher.publish(request.answer(reply), exchange="", routing_key=request.reply_to)
+        except UnroutableError:
+            log.info("call %s: nobody waits for the answer any more", request.correlation_id)
+        except BrokerUnavailableError as error:
+            return Failed(f"no answer to {request.reply_to!r}: {error}")
+        return Answered()
+
+    async def _settle(self, message: DeliveredMessage, verdict: Verdict) -> None:
+        """End the delivery as `verdict` says: the one place that acks, nacks and rejects."""
+        channel, tag = message.channel, message.delivery_tag or 0
+        try:
+            match verdict:
+                case Answered():
+                    await channel.basic_ack(tag, wait=False)
+                case Failed(why):
+                    log.warning("submission %s: rejected: %s", _name(message), why)
+                    await channel.basic_reject(tag, requeue=False, wait=False)
+                case GivenBack():
+                    await channel.basic_nack(tag, requeue=True, wait=False)
+        except CONNECTION_ERRORS as error:
+            log.debug("submission %s: its delivery is void and comes again: %r", _name(message), error)
+
+
+def _name(message: DeliveredMessage) -> str | None:
+    return message.header.properties.correlation_id

@@ -1,0 +1,118 @@
+"""What a grader finds in its queue, submissions and calls alike, and the message that answers it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aio_pika import DeliveryMode, Message
+from aiormq.abc import DeliveredMessage
+
+from broker_setup.errors import BadMessageError
+from broker_setup.messages import (
+    ATTEMPT_HEADER,
+    RETURN_HEADER,
+    SUBMISSION_ID_HEADER,
+    Result,
+    decode_work,
+    encode_result,
+    is_uuid,
+)
+from broker_setup.topology import RESULTS_QUEUE
+
+# RabbitMQ's own: how often the message came back to its queue unsettled; not there the first time.
+DELIVERY_COUNT_HEADER = "x-delivery-count"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is to be graded.
+
+    `body` is the student's work as the LMS sent it, `files` maps a file's name to the URL where it is fetched. `id` is
+    the number that people and logs know it by (0 where a caller gave none), `uuid` the name that it has everywhere.
+    `attempt` counts from 1: how often its grading was tried.
+    """
+
+    body: str
+    files: Mapping[str, str]
+    id: int
+    queue: str
+    attempt: int
+    uuid: str
+
+    @property
+    def student_response(self) -> str:
+        """What the student typed; raise ValueError where the body is not what Open edX makes of a code problem."""
+        return self._field("student_response")
+
+    @property
+    def grader_payload(self) -> str:
+        """What the problem's author wrote for the grader, often JSON; raise ValueError as above."""
+        return self._field("grader_payload")
+
+    def _field(self, name: str) -> str:
+        content = json.loads(self.body)
+        value = content.get(name) if isinstance(content, dict) else None
+        if not isinstance(value, str):
+            raise ValueError(f"the submission's body has no text {name!r}")  # noqa: TRY004 - the data's mistake
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A submission, or a classic RPC call: that has no return address, and its caller waits for the answer."""
+
+    submission: Submission
+    reply_to: str
+    correlation_id: str | None
+    sealed_return: str | None
+
+    @property
+    def is_call(self) -> bool:
+        """Whether a program inside asks, and not an LMS."""
+        return self.sealed_return is None
+
+    def answer(self, reply: bytes) -> Message:
+        """Make the message that answers it, for one publish; raise MessageTooLargeError."""
+        if self.sealed_return is not None:
+            return encode_result(Result(self.submission.uuid, reply, self.sealed_return))
+        return Message(
+            reply,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            content_type="application/octet-stream",
+            correlation_id=self.correlation_id,
+            type="xqueue.result",
+        )
+
+
+def read_request(message: DeliveredMessage, queue: str) -> Request:
+    """Read a delivery from the course queue `queue`; raise BadMessageError where it can be neither."""
+    body, files = decode_work(message.body)
+    properties = message.header.properties
+    headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
+    sealed = headers.get(RETURN_HEADER)
+    if sealed is None and not reply_to:
+        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to", message.body)
+    if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
+        raise BadMessageError(f"its correlation_id {name!r} is no uuid, or its {RETURN_HEADER} no text", message.body)
+    submission = Submission(
+        body=body,
+        files=files,
+        id=_count(headers, SUBMISSION_ID_HEADER, 0),
+        queue=queue,
+        attempt=_count(headers, ATTEMPT_HEADER, 1),
+        uuid=name or "",
+    )
+    return Request(submission, reply_to or RESULTS_QUEUE, name, sealed)
+
+
+def returns_of(message: DeliveredMessage) -> int:
+    """Say how often a delivery has come back to its queue."""
+    return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
+
+
+def _count(headers: Mapping[str, Any], name: str, default: int) -> int:
+    value = headers.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadMessageError(f"the header {name} is not a count: {value!r}", b"")
+    return value

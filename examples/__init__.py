@@ -1,0 +1,1 @@
+"""Graders that speak AMQP, to read and to begin with; docs/reference/amqp.md is about them."""

@@ -1,0 +1,109 @@
+"""Functions that fail, hang and leave, in threads and on the loop."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from broker_setup.grader import Answer, GraderBrokenError, GradingError, Submission, Workers
+from broker_setup.grader.pools import Coroutines, Pool, Processes, Threads, pool_for
+from tests.support.waiting import eventually
+
+WORK = Submission("work", {}, 1, "openedx", 1, "0" * 32)
+
+
+@asynccontextmanager
+async def opened(pool: Pool) -> AsyncIterator[Pool]:
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def fine(submission: Submission) -> Answer:
+    return submission.body
+
+
+async def fine_on_the_loop(submission: Submission) -> Answer:
+    return submission.body
+
+
+def test_the_pool_suits_the_function() -> None:
+    assert isinstance(pool_for(fine, Workers.THREADS, 2, None), Threads)
+    assert isinstance(pool_for(fine, Workers.PROCESSES, 2, None), Processes)
+    assert isinstance(pool_for(fine_on_the_loop, Workers.THREADS, 2, None), Coroutines)
+
+
+async def test_threads_work_at_the_same_time() -> None:
+    barrier = threading.Barrier(3, timeout=10)
+
+    def meet(submission: Submission) -> Answer:
+        barrier.wait()
+        return "met"
+
+    async with opened(pool_for(meet, Workers.THREADS, 3, None)) as pool:
+        assert await asyncio.gather(*(pool.grade(WORK) for _ in range(3))) == [b"met"] * 3
+
+
+def leave(submission: Submission) -> Answer:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize("workers", list(Workers))
+async def test_a_function_that_leaves_ends_no_grader(workers: Workers) -> None:
+    async with opened(pool_for(leave, workers, 1, None)) as pool:
+        for _ in range(2):
+            with pytest.raises(GradingError, match="SystemExit"):
+                await pool.grade(WORK)
+
+
+async def test_a_thread_that_was_given_up_grades_again_when_its_function_returns() -> None:
+    slow = threading.Event()
+
+    def wait_once(submission: Submission) -> Answer:
+        assert slow.wait(20)
+        return "done"
+
+    async with opened(pool_for(wait_once, Workers.THREADS, 1, 0.1)) as pool:
+        with pytest.raises(GradingError, match=r"longer than 0\.1 s"):
+            await pool.grade(WORK)
+        with pytest.raises(GraderBrokenError, match="all 1 threads"):
+            await pool.grade(WORK)
+        slow.set()
+
+        async def graded() -> bool:
+            try:
+                return await pool.grade(WORK) == b"done"
+            except GraderBrokenError:
+                return False
+
+        await eventually(graded)
+
+
+async def test_a_timeout_of_the_functions_own_is_its_failure() -> None:
+    async def give_up(submission: Submission) -> Answer:
+        raise TimeoutError("the database")
+
+    async with opened(pool_for(give_up, Workers.THREADS, 1, 10)) as pool:
+        with pytest.raises(TimeoutError, match="the database"):
+            await pool.grade(WORK)
+
+
+async def test_a_function_that_no_process_can_have_is_said_before_there_is_work() -> None:
+    here: Callable[[Submission], Answer] = lambda _: "{}"  # noqa: E731
+    with pytest.raises(GraderBrokenError, match="no worker process could be started"):
+        await pool_for(here, Workers.PROCESSES, 1, None).open()
+
+
+async def test_a_process_that_is_killed_is_the_failure_of_one_submission() -> None:
+    async with opened(pool_for(fine, Workers.PROCESSES, 1, None)) as pool:
+        assert await pool.grade(WORK) == b"work"
+        [process] = pool._processes  # type: ignore[attr-defined]
+        assert process._process
+        process._process.kill()
+        process._process.join()
+        assert await pool.grade(WORK) == b"work"

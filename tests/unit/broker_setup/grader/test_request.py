@@ -1,0 +1,95 @@
+"""What is a submission, what is a call, and what is neither."""
+
+import json
+from typing import Any
+
+import pytest
+from aiormq.abc import DeliveredMessage
+from pamqp import commands, header
+
+from broker_setup.errors import BadMessageError
+from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of
+from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, encode_submission
+from broker_setup.messages import Submission as Sent
+from broker_setup.topology import RESULTS_QUEUE
+
+UUID = "0123456789abcdef" * 2
+BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()
+SUBMISSION: dict[str, Any] = {"correlation_id": UUID, "reply_to": RESULTS_QUEUE, "headers": {RETURN_HEADER: "sealed"}}
+
+
+def delivered(body: bytes = BODY, **properties: Any) -> DeliveredMessage:
+    basic = commands.Basic.Properties(**properties)
+    content = header.ContentHeader(body_size=len(body), properties=basic)
+    return DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None)  # type: ignore[arg-type]
+
+
+def test_what_a_gateway_sends_is_a_submission() -> None:
+    sent = Sent(UUID, "openedx", "work", "sealed", {"a": "http://a"}, attempt=3)
+    message = encode_submission(sent)
+    properties = {"correlation_id": UUID, "reply_to": message.reply_to, "headers": dict(message.headers)}
+    request = read_request(delivered(message.body, **properties), "openedx")
+    assert request.submission == Submission("work", {"a": "http://a"}, sent.submission_id, "openedx", 3, UUID)
+    assert not request.is_call
+    answer = request.answer(b"reply")
+    assert (answer.correlation_id, answer.headers, answer.body) == (UUID, {RETURN_HEADER: "sealed"}, b"reply")
+
+
+def test_without_a_return_address_it_is_a_call() -> None:
+    request = read_request(delivered(reply_to="mine", correlation_id="any name"), "openedx")
+    assert request.is_call
+    assert (request.submission.id, request.submission.attempt) == (0, 1)
+    answer = request.answer(b"reply")
+    assert (answer.correlation_id, answer.headers) == ("any name", {})
+
+
+def test_a_call_needs_no_name() -> None:
+    assert read_request(delivered(reply_to="mine"), "openedx").answer(b"").correlation_id is None
+
+
+def test_each_publish_has_a_message_of_its_own() -> None:
+    request = read_request(delivered(**SUBMISSION), "openedx")
+    assert request.answer(b"").message_id != request.answer(b"").message_id
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        delivered(b"", **SUBMISSION),
+        delivered(b"\xff", **SUBMISSION),
+        delivered(b"[]", **SUBMISSION),
+        delivered(b'{"xqueue_body": 7}', **SUBMISSION),
+        delivered(b'{"xqueue_body": "", "xqueue_files": {"a": 7}}', **SUBMISSION),
+        delivered(b"[" * 100_000, **SUBMISSION),
+        delivered(),
+        delivered(correlation_id=UUID),
+        delivered(**SUBMISSION | {"correlation_id": "not a uuid"}),
+        delivered(**SUBMISSION | {"correlation_id": None}),
+        delivered(**SUBMISSION | {"headers": {RETURN_HEADER: 7}}),
+        delivered(**SUBMISSION | {"headers": {RETURN_HEADER: "sealed", ATTEMPT_HEADER: -1}}),
+        delivered(**SUBMISSION | {"headers": {RETURN_HEADER: "sealed", SUBMISSION_ID_HEADER: "7"}}),
+    ],
+)
+def test_what_is_neither_is_an_error(message: DeliveredMessage) -> None:
+    with pytest.raises(BadMessageError):
+        read_request(message, "openedx")
+
+
+def test_a_delivery_says_how_often_it_came_back() -> None:
+    assert returns_of(delivered()) == 0
+    assert returns_of(delivered(headers={DELIVERY_COUNT_HEADER: 7})) == 7
+
+
+def submission(body: str) -> Submission:
+    return Submission(body, {}, 1, "openedx", 1, UUID)
+
+
+def test_the_parts_of_a_code_problems_body_are_at_hand() -> None:
+    found = submission(json.dumps({"student_response": "print(1)", "grader_payload": "{}"}))
+    assert (found.student_response, found.grader_payload) == ("print(1)", "{}")
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "[]", "{}", '{"student_response": 7}'])
+def test_a_body_of_another_kind_has_no_such_parts(body: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own is one, too
+        _ = submission(body).student_response
