@@ -43,7 +43,10 @@ class WorkerProcess:
             if self._killed:  # meanwhile, by another thread
                 self._process.kill()
             ready = self._received(START_SECONDS)
-        except (GradingError, EOFError, OSError, PicklingError, AttributeError, TypeError) as error:
+        except EOFError as error:
+            why = f'it ended as it began ({self._end()}): is `run` called under `if __name__ == "__main__"`?'
+            raise GraderBrokenError(f"no worker process could be started: {why}") from error
+        except (GradingError, OSError, PicklingError, AttributeError, TypeError) as error:
             # The last three: a function that has no name to be imported by.
             self._end()
             raise GraderBrokenError(f"no worker process could be started: {error!r}") from error

@@ -1,15 +1,18 @@
 """Functions that fail, hang and leave, in threads and on the loop."""
 
 import asyncio
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from broker_setup.grader import Answer, GraderBrokenError, GradingError, Submission, Workers
 from broker_setup.grader.pools import Coroutines, Pool, Processes, Threads, pool_for
+from tests.support.project import ROOT
 from tests.support.waiting import eventually
 
 WORK = Submission("work", {}, 1, "openedx", 1, "0" * 32)
@@ -97,6 +100,24 @@ async def test_a_function_that_no_process_can_have_is_said_before_there_is_work(
     here: Callable[[Submission], Answer] = lambda _: "{}"  # noqa: E731
     with pytest.raises(GraderBrokenError, match="no worker process could be started"):
         await pool_for(here, Workers.PROCESSES, 1, None).open()
+
+
+def test_a_script_that_calls_run_when_it_is_imported_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from broker_setup.grader import Options, Workers, run\n"
+        "def grade(submission): return '{}'\n"
+        "run(grade, 'openedx', options=Options(at_once=1, workers=Workers.PROCESSES))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False,
+        env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert (
+        "grader: no worker process could be started: it ended as it began (exit code 1): is `run` called"
+        in ended.stderr
+    )
 
 
 async def test_a_process_that_is_killed_is_the_failure_of_one_submission() -> None:
