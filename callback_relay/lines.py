@@ -20,6 +20,9 @@ J = TypeVar("J", bound=Job)
 REMEMBERED = 100_000
 # About 100 MB. What is on a rung beyond this many loses its place in its line, and nothing else.
 MAX_AWAY = 200_000
+# A line is read from its front, so it must not grow long: a student sends one answer in 5 s, while an account of a
+# stranger may name one URL a million times. What is beyond loses its place, likewise.
+MAX_IN_LINE = 500
 # What comes off a rung stands behind what is in the results queue. Later than this it is taken for gone.
 GRACE_SECONDS = 60.0
 
@@ -81,7 +84,8 @@ class Lines(Generic[J]):
         """Keep a job's place until about `due`, when it comes back; tell whether there was room to remember it."""
         place = self._places.pop(job)
         place.job, place.due = None, due
-        if len(self._away) >= self._max_away:
+        line = self._lines[place.url]
+        if len(self._away) >= self._max_away or (len(line) > MAX_IN_LINE and place is not line[0]):
             self._remove(place)
             return False
         heappush(self._away, (due + GRACE_SECONDS, next(self._numbers), place))

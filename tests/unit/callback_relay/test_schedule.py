@@ -8,7 +8,7 @@ from broker_setup.messages import NO_TRIES, Tries
 from callback_relay.breaker import FAILURES
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
-from callback_relay.lines import GRACE_SECONDS
+from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
 from callback_relay.reason import Reason
 from callback_relay.schedule import AWAY, BEHIND, SLOW, Order, Post, Schedule, Settle
 from callback_relay.verdict import Delivered, Kind, Park, Repeat, Retry
@@ -317,3 +317,22 @@ def test_the_oldest_result_counts_wherever_it_waits(schedule: Schedule[Job]) -> 
     assert schedule.oldest() == first.graded_at
     deliver(schedule, second)
     assert schedule.oldest() == first.graded_at
+
+
+def test_a_line_stays_short_and_what_is_beyond_is_posted_all_the_same(schedule: Schedule[Job]) -> None:
+    """A line is read from its front: with 20,000 in one, each that came cost the relay a millisecond."""
+    first = job("http://lms/one")
+    schedule.arrive(first, 0)
+    fail(schedule, first, retry(120, ANSWERED_503))
+    many = [job("http://lms/one") for _ in range(3 * MAX_IN_LINE)]
+    for each in many:
+        assert schedule.arrive(each, 1) == [Settle(each, retry(30, BEHIND))]
+    assert schedule.paces["http://lms"].away <= MAX_IN_LINE + 1
+
+    back = again(first)
+    assert schedule.arrive(back, 120) == [Post(back)]
+    deliver(schedule, back, 120)
+    schedule.tick(200 + GRACE_SECONDS)
+    for each in map(again, many):
+        assert schedule.arrive(each, 300) == [Post(each)]
+        deliver(schedule, each, 300)
