@@ -9,37 +9,29 @@ import logging
 import random
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from time import monotonic, time
 from typing import Any
 
-from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import ChannelInvalidStateError
 
 from broker_setup.answering import may_answer
 from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ill_made import tolerate_ill_made_properties
-from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, Undeliverable, hash_url
+from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, Tries, decode_result, encode_result, is_uuid
-from broker_setup.notices import notice_of
-from broker_setup.parked import parked_copy
+from broker_setup.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
 from broker_setup.publisher import Publisher
 from broker_setup.replies import wrong_with_reply
 from broker_setup.return_address import Sealer, callback_url_of, queue_name_of
 from broker_setup.settings import Settings
 from broker_setup.topology import (
-    PARKED_EXCHANGE,
-    RESULTS_EXCHANGE,
     RESULTS_PARKED,
-    RESULTS_QUEUE,
-    RETRY_EXCHANGE,
     retry_queue,
 )
 from callback_relay.callback import BadCallbackError, Callback, callback_for
@@ -51,14 +43,13 @@ from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Order, Post, Schedule, Settle
+from callback_relay.settling import About, Settling
 from callback_relay.verdict import (
     Delivered,
-    GiveBack,
     Kind,
     Outcome,
     Park,
     Patience,
-    Repeat,
     Retry,
     Verdict,
     judge,
@@ -73,14 +64,6 @@ TICK_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 # What callbacks under way get at the end; a process manager's patience is 10 s or more.
 STOP_GRACE_SECONDS = 4.0
-
-
-@dataclass(frozen=True)
-class About:
-    """What is known of a delivery, for the log and for operators: the LMS as scheme://host:port, the course queue."""
-
-    origin: str = ""
-    queue: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -124,7 +107,6 @@ class Relay:
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._validates = settings.validate_results
-        self._failure_message = settings.failure_message
         self._ladder = Ladder(settings.retry_delays)
         self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
         # Chance for spreading load needs no cryptographic randomness.
@@ -143,6 +125,7 @@ class Relay:
             lost=lambda: self._schedule.lost(monotonic()),
         )
         self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
+        self._settling = Settling(self._publisher, self._notes, self._metrics, settings.failure_message)
         self._endpoint = Endpoint(
             settings.metrics_host,
             settings.metrics_port,
@@ -201,16 +184,16 @@ class Relay:
         try:
             delivery = self._read(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            self._start(self._settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
+            self._start(self._settling.settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
-            self._start(self._settle(message, Park(_mistake(error)), About()))
+            self._start(self._settling.settle(message, Park(_mistake(error)), About()))
         else:
             park = self._wrong_with(delivery)
             if park is None or park.tell:
                 self._note_graded(delivery)
             if park:
-                self._start(self._settle(message, park, delivery.about))
+                self._start(self._settling.settle(message, park, delivery.about))
             else:
                 self._obey(self._schedule.arrive(delivery, monotonic()))
 
@@ -258,7 +241,7 @@ class Relay:
                     if not self._stopping.is_set():
                         self._start(self._deliver(delivery))
                 case Settle(delivery, verdict):
-                    self._start(self._settle(delivery.message, verdict, delivery.about, level=logging.DEBUG))
+                    self._start(self._settling.settle(delivery.message, verdict, delivery.about, level=logging.DEBUG))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
@@ -287,10 +270,10 @@ class Relay:
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._end(delivery, kind, verdict, answered_at)
-            await self._settle(delivery.message, verdict, delivery.about)
+            await self._settling.settle(delivery.message, verdict, delivery.about)
         else:
             # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
-            await self._settle(delivery.message, verdict, delivery.about)
+            await self._settling.settle(delivery.message, verdict, delivery.about)
             self._end(delivery, kind, verdict, answered_at)
 
     def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict, now: float) -> None:
@@ -304,55 +287,6 @@ class Relay:
         elif breaker.is_closed and not before:
             log.warning("%s is back", delivery.origin)
 
-    async def _settle(
-        self, message: AbstractIncomingMessage, verdict: Verdict, about: About, *, level: int = logging.INFO
-    ) -> None:
-        """End the delivery as `verdict` says: the one place that acks and nacks.
-
-        A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none.
-        """
-        if _is_void(message):
-            log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
-            return
-        try:
-            match verdict:
-                case Retry(delay, tries):
-                    await self._put(_again(message, tries), retry_queue(delay))
-                case Park(reason, tries, tell):
-                    if tell:
-                        await self._tell_student(decode_result(message))
-                    last = _again(message, tries) if tries else message
-                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin)
-                    await self._put(copy, RESULTS_PARKED)
-                    self._note_parked(message, reason.text)
-        except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
-            verdict = GiveBack(f"no copy could be stored: {error!r}")
-        self._metrics.settled(about.origin, verdict)
-        _tell(message, verdict, about.origin or "-", level)
-        try:
-            if isinstance(verdict, GiveBack):
-                await asyncio.sleep(PAUSE_SECONDS)
-                await message.nack(requeue=True)
-            else:
-                await message.ack()
-        except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
-
-    async def _tell_student(self, result: Result) -> None:
-        # One that was redriven and is still no good: the student was told the first time.
-        if not result.redriven:
-            notice = notice_of(result.submission, result.sealed_return, self._failure_message)
-            await self._publisher.publish(encode_result(notice), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
-
-    def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
-        # Whatever is not a result of ours may name anything.
-        if is_uuid(message.correlation_id):
-            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
-
-    async def _put(self, message: Message, queue: str) -> None:
-        exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
-        await self._publisher.publish(message, exchange=exchange, routing_key=queue)
-
     async def _finish(self) -> None:
         """Give what is under way a moment; what is not settled then goes back to the queue with its channel."""
         if self._under_way:
@@ -363,34 +297,5 @@ class Relay:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
-def _is_void(message: AbstractIncomingMessage) -> bool:
-    """Tell whether the channel that brought it is gone, so that the broker delivers it again."""
-    try:
-        return message.channel.is_closed
-    except ChannelInvalidStateError:
-        return True
-
-
 def _mistake(error: Exception) -> Reason:
     return Reason(Slug.MISTAKE, f"unexpected error: {type(error).__name__}")
-
-
-def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:
-    """Make the message of a result that has been tried as `tries` says."""
-    return encode_result(replace(decode_result(message), tries=tries))
-
-
-def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
-    """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
-    submission = message.correlation_id
-    match verdict:
-        case Delivered():
-            log.debug("submission %s: delivered to %s", submission, origin)
-        case Repeat():
-            log.info("submission %s: repeat, delivered to %s before", submission, origin)
-        case Retry(delay, tries, reason):
-            log.log(level, "submission %s: %s: %s; try %d in %g s", submission, origin, reason, tries.made + 1, delay)
-        case Park(reason):
-            log.warning("submission %s: %s: parked: %s", submission, origin, reason)
-        case GiveBack(reason):
-            log.warning("submission %s: %s: back to the queue: %s", submission, origin, reason)

@@ -126,7 +126,7 @@ class ServedQueue:
         address = self._sealer.open(submission.sealed_return, submission.uuid)
 
         def answer(reply: bytes) -> Awaitable[None]:
-            result = Result(submission.uuid, reply, submission.sealed_return, redriven=submission.redriven)
+            result = Result(submission.uuid, reply, submission.sealed_return)
             return self._answers.result(result, message.reply_to or RESULTS_QUEUE)
 
         request = request_body(submission.body, submission.files)

@@ -1,0 +1,130 @@
+"""Ends deliveries, each as its verdict says: acked, put on a rung, parked, or given back."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from time import time
+
+from aio_pika import Message
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
+
+from broker_setup.connection import CONNECTION_ERRORS
+from broker_setup.ledger.events import Undeliverable
+from broker_setup.ledger.notes import Notes
+from broker_setup.messages import Result, Tries, decode_result, encode_result, is_uuid
+from broker_setup.notices import notice_of
+from broker_setup.parked import parked_copy
+from broker_setup.publisher import Publisher
+from broker_setup.topology import (
+    PARKED_EXCHANGE,
+    RESULTS_EXCHANGE,
+    RESULTS_PARKED,
+    RESULTS_QUEUE,
+    RETRY_EXCHANGE,
+    retry_queue,
+)
+from callback_relay.metrics import Metrics
+from callback_relay.verdict import Delivered, GiveBack, Park, Repeat, Retry, Verdict
+
+log = logging.getLogger(__name__)
+
+# Before a result goes back that the broker would take nowhere else.
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a delivery, for the log and for operators: the LMS as scheme://host:port, the course queue."""
+
+    origin: str = ""
+    queue: str = ""
+
+
+class Settling:
+    """Settles deliveries; `settle` is called once for each."""
+
+    def __init__(self, publisher: Publisher, notes: Notes, metrics: Metrics, failure_message: str) -> None:
+        """`failure_message` is what a student reads whose grader's reply can't be used."""
+        self._publisher = publisher
+        self._notes = notes
+        self._metrics = metrics
+        self._failure_message = failure_message
+
+    async def settle(
+        self, message: AbstractIncomingMessage, verdict: Verdict, about: About, *, level: int = logging.INFO
+    ) -> None:
+        """End the delivery as `verdict` says: the one place of the relay that acks and nacks.
+
+        A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none.
+        """
+        if _is_void(message):
+            log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
+            return
+        try:
+            match verdict:
+                case Retry(delay, tries):
+                    await self._put(_again(message, tries), retry_queue(delay))
+                case Park(reason, tries, tell):
+                    if tell:
+                        await self._tell_student(decode_result(message))
+                    last = _again(message, tries) if tries else message
+                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin)
+                    await self._put(copy, RESULTS_PARKED)
+                    self._note_parked(message, reason.text)
+        except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
+            verdict = GiveBack(f"no copy could be stored: {error!r}")
+        self._metrics.settled(about.origin, verdict)
+        _tell(message, verdict, about.origin or "-", level)
+        try:
+            if isinstance(verdict, GiveBack):
+                await asyncio.sleep(PAUSE_SECONDS)
+                await message.nack(requeue=True)
+            else:
+                await message.ack()
+        except CONNECTION_ERRORS as error:
+            log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+
+    async def _tell_student(self, result: Result) -> None:
+        # One that was redriven and is still no good: the student was told the first time.
+        if not result.redriven:
+            notice = notice_of(result.submission, result.sealed_return, self._failure_message)
+            await self._publisher.publish(encode_result(notice), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+
+    def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
+        # Whatever is not a result of ours may name anything.
+        if is_uuid(message.correlation_id):
+            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
+
+    async def _put(self, message: Message, queue: str) -> None:
+        exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
+        await self._publisher.publish(message, exchange=exchange, routing_key=queue)
+
+
+def _is_void(message: AbstractIncomingMessage) -> bool:
+    """Tell whether the channel that brought it is gone, so that the broker delivers it again."""
+    try:
+        return message.channel.is_closed
+    except ChannelInvalidStateError:
+        return True
+
+
+def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:
+    """Make the message of a result that has been tried as `tries` says."""
+    return encode_result(replace(decode_result(message), tries=tries))
+
+
+def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
+    """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
+    submission = message.correlation_id
+    match verdict:
+        case Delivered():
+            log.debug("submission %s: delivered to %s", submission, origin)
+        case Repeat():
+            log.info("submission %s: repeat, delivered to %s before", submission, origin)
+        case Retry(delay, tries, reason):
+            log.log(level, "submission %s: %s: %s; try %d in %g s", submission, origin, reason, tries.made + 1, delay)
+        case Park(reason):
+            log.warning("submission %s: %s: parked: %s", submission, origin, reason)
+        case GiveBack(reason):
+            log.warning("submission %s: %s: back to the queue: %s", submission, origin, reason)
