@@ -20,27 +20,26 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _FORBIDDEN = re.compile("[\x01-\x08\x0b\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # The last: Python makes no numbers of so many digits.
 _FORBIDDEN_REFERENCE = re.compile(
-    "&#(?:0*+(?:[1-8]|11|1[4-9]|2[0-9]|3[01]|6553[45])(?![0-9])"
-    "|[xX]0*+(?:[1-8bBeEfF]|1[0-9a-fA-F]|[fF]{3}[eEfF])(?![0-9a-fA-F])"
+    "&#(?:0*(?:[1-8]|11|1[4-9]|2[0-9]|3[01]|6553[45])(?![0-9])"
+    "|[xX]0*(?:[1-8bBeEfF]|1[0-9a-fA-F]|[fF]{3}[eEfF])(?![0-9a-fA-F])"
     "|[xX]?[0-9a-fA-F]{3500})"
 )
 # lxml takes no text that says how it was encoded; it raises what the LMS doesn't catch.
 _ENCODING_DECLARED = re.compile(r"""<\?xml[^>]+\sencoding\s*=\s*["']""")
 
-# What follows a tag's name. Possessive all the way, so that no text takes long.
-_REST_OF_TAG = r"""(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+>"""
 # What a <div>, into which the LMS parses the message, takes and drops: tags that belong elsewhere, ends of nothing ...
-_DROPPED = re.compile(
-    rf"""(?:\0++ | < (?:
-        (?:body|caption|col|colgroup|frame|frameset|head|html|tbody|td|tfoot|th|thead|tr)(?=[\s/>]) {_REST_OF_TAG}
-        | /(?!(?:br|p)[\s/>])[a-z][^\s/>]*+ {_REST_OF_TAG}
-        | !doctype [^>]*+>
-        | />
-    ))*+""",
-    re.ASCII | re.IGNORECASE | re.VERBOSE,
+# (No possessive quantifiers here: Python 3.11.2, Debian 12's, gets them wrong.)
+_ELSEWHERE = re.compile(
+    r"<(?:body|caption|col|colgroup|frame|frameset|head|html|tbody|td|tfoot|th|thead|tr)(?=[\s/>])",
+    re.ASCII | re.IGNORECASE,
 )
+_END_OF_NOTHING = re.compile(r"</(?!(?:br|p)[\s/>])[a-z][^\s/>]*", re.ASCII | re.IGNORECASE)
+_DROPPED = re.compile(r"\0+|</>|<!doctype[^>]*>", re.ASCII | re.IGNORECASE)
 # ... and what is never closed.
-_UNCLOSED = re.compile(rf"<(?:/?+[a-z][^\s/>]*+(?!{_REST_OF_TAG})|!doctype[^>]*+\Z)", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][^\s/>]*", re.ASCII | re.IGNORECASE)
+_OPEN_DOCTYPE = re.compile(r"<!doctype[^>]*\Z", re.ASCII | re.IGNORECASE)
+# Within a tag: where it ends, or where a value begins that may be quoted.
+_END_OR_VALUE = re.compile(r">|=\s*([\"']?)", re.ASCII)
 
 
 def wrong_with_reply(callback_url: str, reply: bytes) -> str | None:
@@ -117,9 +116,43 @@ def _wrong_with_markup(msg: str) -> str | None:
 
 def _yields_html(text: str) -> bool:
     """Tell whether HTML that stands in a <div> has anything in it: text, an element, a comment."""
-    dropped = _DROPPED.match(text)
-    assert dropped, "it matches nothing, too"
-    return dropped.end() < len(text) and not _UNCLOSED.match(text, dropped.end())
+    at = _skip_dropped(text)
+    return at < len(text) and not _is_unclosed(text, at)
+
+
+def _skip_dropped(text: str) -> int:
+    at = 0
+    while at < len(text):
+        if dropped := _DROPPED.match(text, at):
+            at = dropped.end()
+        elif tag := _ELSEWHERE.match(text, at) or _END_OF_NOTHING.match(text, at):
+            end = _end_of_tag(text, tag.end())
+            if end is None:
+                break
+            at = end
+        else:
+            break
+    return at
+
+
+def _is_unclosed(text: str, at: int) -> bool:
+    tag = _TAG.match(text, at)
+    if tag is None:
+        return _OPEN_DOCTYPE.match(text, at) is not None
+    return _end_of_tag(text, tag.end()) is None
+
+
+def _end_of_tag(text: str, at: int) -> int | None:
+    """Return where a tag ends whose name ends at `at`; a quoted value may hold anything but its own quote."""
+    while found := _END_OR_VALUE.search(text, at):
+        at = found.end()
+        if found[0] == ">":
+            return at
+        if quote := found[1]:
+            at = text.find(quote, at) + 1
+            if not at:
+                return None
+    return None
 
 
 def _is_xml(text: str) -> bool:

@@ -340,6 +340,7 @@ def test_a_submission_of_no_queue_of_ours_stays(operator: Operator) -> None:
 _INTERRUPTED = """
 import os, runpy, signal, sys
 from broker_setup import parked_walk
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 settle, portions = parked_walk._settle, []
 async def settle_and_interrupt(portion, act, intake):
     portions.append(portion)

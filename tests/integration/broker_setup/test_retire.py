@@ -237,13 +237,14 @@ def retirement(operator: Operator, prefetch: int = 1_000) -> Retirement:
 
 # The command, which sends itself a signal after its first turn: sooner or later by no machine's pace.
 _SIGNALLED = """
-import os, runpy, sys
+import os, runpy, signal, sys
 from broker_setup.retiring import Retirement
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 act = Retirement._act
 async def act_and_signal(self, met, tally, intake):
     await act(self, met, tally, intake)
-    os.kill(os.getpid(), int(signal))
-Retirement._act, signal = act_and_signal, sys.argv.pop(1)
+    os.kill(os.getpid(), int(number))
+Retirement._act, number = act_and_signal, sys.argv.pop(1)
 runpy.run_module("broker_setup", run_name="__main__", alter_sys=True)
 """
 
