@@ -64,7 +64,8 @@ async def test_a_relay_killed_ten_times_delivers_all_and_repeats_what_was_in_fli
     vhost: VHost, tmp_path: Path
 ) -> None:
     chance = random.Random(4)
-    settings = settings_for(vhost.amqp_url, callback_concurrency_per_origin=8)
+    # What the broker has no ack of when a relay dies is at most what that had at hand: acks under way die with it.
+    settings = settings_for(vhost.amqp_url, callback_concurrency=16, callback_concurrency_per_origin=8)
     async with results_at(settings) as results, running_lms() as lms:
         # Slow enough that there is always something in flight, and some fail, so that there is something on the rungs.
         lms.answer = lambda _: Answer(503 if chance.random() < 0.1 else 200, delay=0.02)
@@ -81,7 +82,7 @@ async def test_a_relay_killed_ten_times_delivers_all_and_repeats_what_was_in_fli
                     await asyncio.sleep(0.05)
             await results.rest(settings)
             assert await relay.terminate() == 0
-    assert len(lms.accepted) - MANY <= 10 * settings.callback_concurrency_per_origin
+    assert len(lms.accepted) - MANY <= 10 * settings.callback_concurrency
 
 
 @asynccontextmanager
