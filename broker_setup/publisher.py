@@ -4,13 +4,17 @@ import asyncio
 import logging
 from collections import Counter
 from time import monotonic
+from typing import TYPE_CHECKING, cast
 
 from aio_pika import Message
-from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
 from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError, PublishRefusedError, UnroutableError
+
+if TYPE_CHECKING:
+    from aiormq import Channel
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,6 @@ class Publisher:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._channels: dict[str, AbstractChannel] = {}
-        self._exchanges: dict[str, AbstractExchange] = {}
         self._opening = asyncio.Lock()
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
         self._confirmed_at = float("-inf")
@@ -83,8 +86,17 @@ class Publisher:
         message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
             try:
-                target = self._exchanges.get(exchange) or await self._open(exchange)
-                await target.publish(message, routing_key, mandatory=True)
+                channel = self._usable(exchange) or await self._open(exchange)
+                # Not aio-pika's publish, which has each one wait until the bytes of the one before are on the wire.
+                underlay = cast("Channel", await channel.get_underlay_channel())
+                await underlay.basic_publish(
+                    message.body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=message.properties,
+                    mandatory=True,
+                    wait=False,
+                )
             except PublishError as error:
                 raise UnroutableError(
                     f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
@@ -97,18 +109,18 @@ class Publisher:
             except DeliveryError as error:
                 raise BrokerUnavailableError("the broker refused to store the message") from error
 
-    async def _open(self, exchange: str) -> AbstractExchange:
+    async def _open(self, exchange: str) -> AbstractChannel:
         async with self._opening:
-            channel = self._channels.get(exchange)
-            if channel is None or channel.is_closed:
-                self._exchanges.pop(exchange, None)
+            channel = self._usable(exchange)
+            if channel is None:
                 channel = self._channels[exchange] = await self._link.channel()
                 channel.close_callbacks.add(self._on_channel_closed)
-            if exchange not in self._exchanges:
-                self._exchanges[exchange] = (
-                    await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-                )
-            return self._exchanges[exchange]
+            return channel
+
+    def _usable(self, exchange: str) -> AbstractChannel | None:
+        # One that has just closed is here until its callback has run.
+        channel = self._channels.get(exchange)
+        return None if channel is None or channel.is_closed else channel
 
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
         if error is not None and self._link.is_up:
@@ -116,7 +128,6 @@ class Publisher:
         for exchange, its_channel in list(self._channels.items()):
             if channel is its_channel:
                 del self._channels[exchange]
-                self._exchanges.pop(exchange, None)
 
     def _confirmed(self, task: asyncio.Task[None]) -> None:
         self._unconfirmed.pop(task, None)
