@@ -1,7 +1,7 @@
 """Secrets that stand in files of their own, as Docker and Kubernetes mount them."""
 
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ def is_secret(model: type[BaseModel], field: str) -> bool:
     return info is not None and "SecretStr" in str(info.annotation)
 
 
-def secrets_of_files(model: type[BaseModel], env_prefix: str) -> dict[str, Any]:
+def secrets_of_files(model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """Read the secret settings whose variable <KEY>_FILE names a file; raise SettingsError."""
     found = {}
     for name, info in model.model_fields.items():
         variable = f"{env_prefix}{name.upper()}"
-        path = os.environ.get(f"{variable}{FILE_SUFFIX}")
+        path = environment.get(f"{variable}{FILE_SUFFIX}")
         if not path or not is_secret(model, name):
             continue
-        if variable in os.environ:
+        if variable in environment:
             raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are both set: one of them must go")
         try:
             text = read_secret(path)

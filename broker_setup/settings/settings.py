@@ -1,141 +1,37 @@
-"""The settings: one frozen, typed value, read once at start from XQUEUE_CFG (YAML) and the environment."""
+"""The settings: one frozen, typed value, which every process is given at its start."""
 
-import difflib
-import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    AmqpDsn,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableSettingsError
 
-from broker_setup.callback_origins import origin
-from broker_setup.errors import SettingsError
 from broker_setup.link.broker_url import user_of
-from broker_setup.secret_keys import signing_key
 from broker_setup.settings.access_settings import Jwks, Name, Network, QueueAccess, Users
-from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret, secrets_of_files
 from broker_setup.settings.user_settings import UserName, wrong_with_users
-from broker_setup.settings.wrong_settings import explain, explain_unreadable
-from broker_setup.topology import RESERVED_QUEUE_NAMES, Topology, topology
+from broker_setup.settings.value_types import (
+    AMQP,
+    AmqpUrl,
+    BasicAuth,
+    Origin,
+    Origins,
+    ProcessingDelay,
+    QueueGrader,
+    QueueName,
+    QueueOptions,
+    SecretKey,
+    SecretWebUrl,
+    SigningKeys,
+    StoreUrl,
+    WebUrl,
+)
+from broker_setup.topology import Topology, topology
 from broker_setup.users.rights import Role, service_names
 
 ENV_PREFIX = "XQUEUE_"
 
-# Read by the local stack or by the loader itself, so not keys of the settings.
-_ENV_OF_OTHERS = frozenset({"CFG", "DATA_DIR", "CACHE_DIR"})
-
-# How alike a name must be to be guessed: a slip of the fingers is, another word of the original's settings is not.
-_CLOSE = 0.75
-_SECRET_KEY_LENGTH = 32
-# RabbitMQ takes 255 bytes, of which our prefix needs 19.
-_QUEUE_NAME_BYTES = 200
-
-# In XQUEUES: the queue's grader consumes it over AMQP.
-AMQP = "amqp"
-
 # The longest that a lease may last, too: a delivery is not held for longer.
 _LONGEST_HOLD_SECONDS = 12 * 3600
-
-_STORES = ("file:///", "s3://", "gs://", "az://")
-
-_AMQP_URL = TypeAdapter(AmqpDsn)
-_HTTP_URL = TypeAdapter(HttpUrl)
-
-
-def _amqp_url(value: SecretStr) -> SecretStr:
-    _AMQP_URL.validate_python(value.get_secret_value())
-    return value
-
-
-def _http_url(value: str) -> str:
-    _HTTP_URL.validate_python(value)
-    return value.rstrip("/")
-
-
-def _grader(value: str) -> str:
-    # As it stands: to a grader, a slash at the end may mean the world.
-    if value != AMQP:
-        _HTTP_URL.validate_python(value)
-    return value
-
-
-def _secret_http_url(value: SecretStr) -> SecretStr:
-    return SecretStr(_http_url(value.get_secret_value()))
-
-
-def _store_url(value: str) -> str:
-    if not value.startswith(_STORES) or value in _STORES:
-        raise ValueError(f"must begin with one of {', '.join(_STORES)} and go on with a folder or bucket")
-    return value
-
-
-def _queue_name(name: str) -> str:
-    if name in RESERVED_QUEUE_NAMES:
-        raise ValueError(f"the queue name {name!r} is taken by XQueue itself")
-    if not name or not name.isprintable():
-        raise ValueError(f"the queue name {name!r} is empty or has unprintable characters")
-    if len(name.encode()) > _QUEUE_NAME_BYTES:
-        raise ValueError(f"the queue name {name!r} is longer than {_QUEUE_NAME_BYTES} bytes")
-    return name
-
-
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < _SECRET_KEY_LENGTH:
-        raise ValueError(f"must have {_SECRET_KEY_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
-    return secret
-
-
-def _signing_key(secret: SecretStr) -> SecretStr:
-    signing_key(secret.get_secret_value())
-    return secret
-
-
-def _not_empty(entries: tuple[Any, ...]) -> tuple[Any, ...]:
-    # Empty it would mean "none", or "all": whoever wrote it meant one of them.
-    if not entries:
-        raise ValueError("must have an entry")
-    return entries
-
-
-def _words(value: object) -> object:
-    return value.split() if isinstance(value, str) else value
-
-
-def _pair(value: object) -> object:
-    return value.split(":", 1) if isinstance(value, str) and not value.startswith("[") else value
-
-
-QueueName = Annotated[str, AfterValidator(_queue_name)]
-ProcessingDelay = Annotated[float, Field(gt=0, le=720)]
-SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
-SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
-BasicAuth = tuple[str, SecretStr]
-Origin = Annotated[str, AfterValidator(origin)]
-
-
-class QueueOptions(BaseModel):
-    """What one course queue does differently; what is None follows the general setting."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    supersede: bool = True
-    processing_delay: ProcessingDelay | None = None  # minutes
-    max_processing_delay: ProcessingDelay | None = None  # minutes
 
 
 class Settings(BaseSettings):
@@ -153,19 +49,19 @@ class Settings(BaseSettings):
     )
 
     # the broker
-    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
-    management_url: Annotated[SecretStr, AfterValidator(_secret_http_url)] | None = None
+    amqp_url: AmqpUrl = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    management_url: SecretWebUrl | None = None
 
     # shared by gateways and relays
     secret_key: SecretKey | None = None
     secret_key_fallbacks: tuple[SecretKey, ...] = ()
-    xqueues: dict[QueueName, Annotated[str, AfterValidator(_grader)] | None] = Field(default_factory=dict)
+    xqueues: dict[QueueName, QueueGrader | None] = Field(default_factory=dict)
     amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
     service_users: dict[Role, UserName] = Field(default_factory=dict)
     ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
     ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
     # None: all but the forbidden addresses
-    callback_allowed_origins: Annotated[tuple[Origin, ...], AfterValidator(_not_empty)] | None = None
+    callback_allowed_origins: Origins | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     validate_results: bool = True
     failure_message: Annotated[str, Field(min_length=1)] = (
@@ -176,7 +72,7 @@ class Settings(BaseSettings):
     # the gateway
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 18040
-    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    public_url: WebUrl | None = None
     trusted_proxies: tuple[Network, ...] = ()
     users: Users = Field(default_factory=dict)
     queue_access: dict[QueueName, QueueAccess] = Field(default_factory=dict)
@@ -192,7 +88,7 @@ class Settings(BaseSettings):
     queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
     ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds
     upload_path: Path = Path("uploads")
-    upload_store: Annotated[str, AfterValidator(_store_url)] | None = None
+    upload_store: StoreUrl | None = None
     upload_store_options: dict[str, SecretStr] = Field(default_factory=dict)
     upload_redirect: bool = False
     upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
@@ -218,12 +114,10 @@ class Settings(BaseSettings):
 
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
-    requests_basic_auth: Annotated[BasicAuth, BeforeValidator(_pair)] | None = None
-    callback_credentials: dict[Origin, Annotated[BasicAuth, BeforeValidator(_pair)]] = Field(default_factory=dict)
+    requests_basic_auth: BasicAuth | None = None
+    callback_credentials: dict[Origin, BasicAuth] = Field(default_factory=dict)
     callback_ca_bundle: Path | None = None
-    callback_signing_key: (
-        Annotated[tuple[SigningKey, ...], AfterValidator(_not_empty), BeforeValidator(_words)] | None
-    ) = None
+    callback_signing_key: SigningKeys | None = None
     # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
     retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
     max_number_of_failures: Annotated[int, Field(gt=0)] = 5  # refusals until a result is parked
@@ -342,75 +236,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file (which arrives as init values)."""
         return env_settings, init_settings
-
-
-def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
-    """Read the settings; return them with the names of keys that were set but mean nothing here.
-
-    Raise SettingsError, one line for each wrong key, also where a key of `require` is not set.
-    """
-    from_file = _read_file(os.environ.get(f"{ENV_PREFIX}CFG"))
-    given = {key.lower(): value for key, value in from_file.items() if key in _known_keys()}
-    try:
-        settings = Settings(**given | secrets_of_files(Settings, ENV_PREFIX))
-    except ValidationError as error:
-        raise SettingsError(explain(error, Settings, ENV_PREFIX)) from None
-    except UnreadableSettingsError as error:
-        raise SettingsError(explain_unreadable(error, Settings, ENV_PREFIX)) from None
-    missing = [key for key in require if not getattr(settings, key.lower())]
-    if missing:
-        raise SettingsError(
-            "\n".join(f"{key} is not set: give it in XQUEUE_CFG's file or as {ENV_PREFIX}{key}" for key in missing),
-        )
-    return settings, _unknown_keys(from_file)
-
-
-def unknown_keys_warning(unknown: Iterable[str]) -> str:
-    """Word the warning about keys that mean nothing here, each with the one that may have been meant."""
-    return f"these settings mean nothing here: {', '.join(map(_with_a_guess, unknown))}"
-
-
-def _with_a_guess(name: str) -> str:
-    prefix = ENV_PREFIX if name.startswith(ENV_PREFIX) else ""
-    candidates = _known_keys() | _ENV_OF_OTHERS if prefix else _known_keys()
-    close = difflib.get_close_matches(name.removeprefix(prefix).upper(), sorted(candidates), 1, _CLOSE)
-    return f"{name} (did you mean {prefix}{close[0]}?)" if close else name
-
-
-def _read_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"XQUEUE_CFG: can't read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"XQUEUE_CFG: {path} is not YAML: {_without_the_text(error)}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SettingsError(f"XQUEUE_CFG: {path} must map names of settings to values")
-    return content
-
-
-def _without_the_text(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    # PyYAML's own message quotes the line, which may hold a password.
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"{error.problem} in line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
-    return str(error).split("\n", maxsplit=1)[0]
-
-
-def _known_keys() -> frozenset[str]:
-    return frozenset(name.upper() for name in Settings.model_fields)
-
-
-def _secret_file_keys() -> frozenset[str]:
-    return frozenset(f"{name.upper()}{FILE_SUFFIX}" for name in Settings.model_fields if is_secret(Settings, name))
-
-
-def _unknown_keys(from_file: Mapping[str, Any]) -> list[str]:
-    known = _known_keys()
-    from_environment = {name for name in os.environ if name.startswith(ENV_PREFIX) and name.isupper()} - {
-        f"{ENV_PREFIX}{name}" for name in known | _ENV_OF_OTHERS | _secret_file_keys()
-    }
-    return sorted({key for key in from_file if key not in known} | from_environment)

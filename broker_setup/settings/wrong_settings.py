@@ -1,6 +1,5 @@
 """Words what is wrong with the settings: the key as it was given, what was expected, and the value unless a secret."""
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,12 +64,15 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 _WITHOUT_VALUE = {"extra_forbidden", "missing"}
 
 
-def explain(error: ValidationError, model: type[BaseModel], env_prefix: str) -> str:
+def explain(error: ValidationError, model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]) -> str:
     """Return one line for each wrong key."""
-    return "\n".join(_explain_one(dict(problem), model, env_prefix) for problem in error.errors(include_url=False))
+    problems = error.errors(include_url=False)
+    return "\n".join(_explain_one(dict(problem), model, env_prefix, environment) for problem in problems)
 
 
-def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], env_prefix: str) -> str:
+def _explain_one(
+    problem: Mapping[str, Any], model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]
+) -> str:
     # "[key]" is pydantic's mark for a map's key that is wrong itself.
     field, *inside = [str(part).lower() if not place else str(part) for place, part in enumerate(problem["loc"])] or [
         ""
@@ -81,9 +83,9 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], env_prefix:
     if "[key]" in inside and is_secret(model, field):
         inside = []  # a URL may be there that carries a password
     inside = [part for part in inside if part != "[key]"]
-    from_environment = os.environ.get(f"{env_prefix}{field.upper()}")
+    from_environment = environment.get(f"{env_prefix}{field.upper()}")
     key = field.upper() if from_environment is None else f"{env_prefix}{field.upper()}"
-    if os.environ.get(f"{env_prefix}{field.upper()}{FILE_SUFFIX}"):
+    if environment.get(f"{env_prefix}{field.upper()}{FILE_SUFFIX}"):
         key = f"{env_prefix}{field.upper()}{FILE_SUFFIX}"
     where = key + "".join(f"[{part if part.isprintable() else repr(part)}]" for part in inside)
     if field in _EXAMPLES and not inside:
@@ -102,13 +104,15 @@ def _expected(problem: Mapping[str, Any]) -> str:
     return word(problem.get("ctx", {})) if word else str(problem["msg"]).removeprefix("Value error, ")
 
 
-def explain_unreadable(error: UnreadableSettingsError, model: type[BaseModel], env_prefix: str) -> str:
+def explain_unreadable(
+    error: UnreadableSettingsError, model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]
+) -> str:
     """Return a line for a variable that had to be JSON and is not."""
     for name in model.model_fields:
         if f'"{name}"' in str(error):
             key = f"{env_prefix}{name.upper()}"
             example = f", such as {_EXAMPLES[name]}" if name in _EXAMPLES else ""
             secret = is_secret(model, name)
-            shown = " (the value is a secret and not shown)" if secret else f", not {os.environ.get(key)!r}"
+            shown = " (the value is a secret and not shown)" if secret else f", not {environment.get(key)!r}"
             return f"{key}: must be JSON{example}{shown}"
     return str(error)
