@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from broker_setup.connection import Link, supervised
 from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.writer import MAX_EVENTS
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import LEDGER
 
 # As long as the sealed header of a real LMS.

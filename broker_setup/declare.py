@@ -7,8 +7,8 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from broker_setup.blocking import connect
 from broker_setup.errors import BrokerUnavailableError, TopologyError
+from broker_setup.link.blocking import connect
 from broker_setup.topology import Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding

@@ -8,7 +8,7 @@ from yarl import URL
 
 from broker_setup.callback_origins import callback_url, origin_of
 from broker_setup.errors import BadCallbackUrlError, XQueueError
-from broker_setup.messages import Result
+from broker_setup.wire.messages import Result
 from callback_relay.quoting import quoted
 
 

@@ -12,9 +12,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelLockedResource
 
-from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.steady_consumer import SteadyConsumer
+from broker_setup.link.connection import Link
+from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from broker_setup.messages import Result, Tries
+from broker_setup.wire.messages import Result, Tries
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,23 +17,23 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.answering import may_answer
-from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BadReturnAddressError
-from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
-from broker_setup.publisher import Publisher
-from broker_setup.replies import wrong_with_reply
-from broker_setup.return_address import Sealer, callback_url_of, queue_name_of
+from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.publisher import Publisher
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     RESULTS_PARKED,
     retry_queue,
 )
+from broker_setup.users.answering import may_answer
+from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
+from broker_setup.wire.replies import wrong_with_reply
+from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint

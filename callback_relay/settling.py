@@ -9,13 +9,10 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.connection import CONNECTION_ERRORS
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
-from broker_setup.messages import Result, Tries, decode_result, encode_result, is_uuid
-from broker_setup.notices import notice_of
-from broker_setup.parked import parked_copy
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import CONNECTION_ERRORS
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import (
     PARKED_EXCHANGE,
     RESULTS_EXCHANGE,
@@ -24,6 +21,9 @@ from broker_setup.topology import (
     RETRY_EXCHANGE,
     retry_queue,
 )
+from broker_setup.wire.messages import Result, Tries, decode_result, encode_result, is_uuid
+from broker_setup.wire.notices import notice_of
+from broker_setup.wire.parked import parked_copy
 from callback_relay.metrics import Metrics
 from callback_relay.verdict import Delivered, GiveBack, Park, Repeat, Retry, Verdict
 

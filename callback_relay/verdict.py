@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from http import HTTPStatus
 
-from broker_setup.messages import Tries
+from broker_setup.wire.messages import Tries
 from callback_relay.ladder import Ladder
 from callback_relay.reason import Reason, status_slug
 

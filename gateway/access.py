@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from broker_setup.access_settings import QueueAccess
+from broker_setup.settings.access_settings import QueueAccess
 
 
 class Role(Enum):

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from broker_setup.callback_origins import CallbackOrigins
-from broker_setup.connection import Link, supervised
 from broker_setup.essential import essential
-from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.state import LedgerState
-from broker_setup.publisher import Publisher
-from broker_setup.return_address import Sealer
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.publisher import Publisher
 from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
+from broker_setup.wire.return_address import Sealer
 from gateway.access import Access
 from gateway.accounts import Accounts
 from gateway.files import FileStore

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 from gateway.leasing.ledger import Ledger
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from rich.table import Table
 
-from broker_setup.blocking import count_ready
 from broker_setup.commands.console import AsJson, settings_of, show_table, span, warn_of_no_queue
 from broker_setup.commands.reading import read_ledger
 from broker_setup.ledger.backlog import Backlog
+from broker_setup.link.blocking import count_ready
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue, submissions_queue
 

@@ -18,10 +18,10 @@ from broker_setup.commands.parked_views import (
     print_parked,
 )
 from broker_setup.errors import ArgumentError
-from broker_setup.messages import is_uuid
-from broker_setup.parked import Kind, ParkedMessage
-from broker_setup.parked_selection import Selection
-from broker_setup.parked_walk import Met
+from broker_setup.operating.parked_selection import Selection
+from broker_setup.operating.parked_walk import Met
+from broker_setup.wire.messages import is_uuid
+from broker_setup.wire.parked import Kind, ParkedMessage
 
 # A subject can name several: results that amend each other, copies of one.
 MAX_SHOWN = 20

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 import typer
 
-from broker_setup.blocking import count_ready
 from broker_setup.commands.console import progress
 from broker_setup.commands.parked_views import groups_as_dicts, print_groups
 from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
-from broker_setup.parked import PARKED_QUEUES, Kind
-from broker_setup.parked_selection import Selection, Tally
-from broker_setup.parked_walk import Met
-from broker_setup.redriving import ParkedMessages
+from broker_setup.link.blocking import count_ready
+from broker_setup.operating.parked_selection import Selection, Tally
+from broker_setup.operating.parked_walk import Met
+from broker_setup.operating.redriving import ParkedMessages
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE
+from broker_setup.wire.parked import PARKED_QUEUES, Kind
 
 Work = Callable[[ParkedMessages], Awaitable[None]]
 

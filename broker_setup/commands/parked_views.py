@@ -10,11 +10,11 @@ from rich.text import Text
 
 from broker_setup.commands.console import iso, show_table, shown, span
 from broker_setup.errors import BadReturnAddressError
-from broker_setup.messages import RETURN_HEADER
-from broker_setup.parked import ParkedMessage
-from broker_setup.parked_selection import Tally
-from broker_setup.parked_walk import Met
-from broker_setup.return_address import Sealer, callback_url_of
+from broker_setup.operating.parked_selection import Tally
+from broker_setup.operating.parked_walk import Met
+from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.parked import ParkedMessage
+from broker_setup.wire.return_address import Sealer, callback_url_of
 
 # What is shown of a body, and of a header, unless all of it is asked for.
 BODY_CHARACTERS = 2_000

@@ -8,7 +8,7 @@ import typer
 
 from broker_setup.commands.console import AsJson, settings_of, span
 from broker_setup.commands.reading import read_ledger
-from broker_setup.prune_plan import PrunePlan
+from broker_setup.operating.prune_plan import PrunePlan
 from broker_setup.upload_store import open_upload_store
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from broker_setup.blocking import count_ready
 from broker_setup.commands.console import AsJson, moment, progress, settings_of, shown
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, XQueueError
-from broker_setup.retire_plan import Plan, Tally
-from broker_setup.retiring import Retirement
+from broker_setup.link.blocking import count_ready
+from broker_setup.operating.retire_plan import Plan, Tally
+from broker_setup.operating.retiring import Retirement
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, submissions_queue
 

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from broker_setup import declare as broker
-from broker_setup.broker_url import url_for, vhost_of
 from broker_setup.commands.console import AsJson, settings_of, show_table, warn_of_no_queue
-from broker_setup.making_users import Change, changes, make
-from broker_setup.management import Management
-from broker_setup.rights import broker_users
+from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.settings import Settings
+from broker_setup.users.making_users import Change, changes, make
+from broker_setup.users.management import Management
+from broker_setup.users.rights import broker_users
 
 
 def setup(

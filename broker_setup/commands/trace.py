@@ -28,7 +28,7 @@ from broker_setup.ledger.events import (
     hash_url,
 )
 from broker_setup.ledger.history import History, Sighting, Step, Timeline, Wanted
-from broker_setup.messages import submission_id_of
+from broker_setup.wire.messages import submission_id_of
 
 # Writers' clocks, and the chunk that an event stands in, may be this far off.
 SLACK = timedelta(minutes=5)

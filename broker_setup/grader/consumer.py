@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from aiormq.abc import DeliveredMessage
 
-from broker_setup.connection import CONNECTION_ERRORS, Link
 from broker_setup.errors import XQueueError
+from broker_setup.link.connection import CONNECTION_ERRORS, Link
 from broker_setup.topology import submissions_queue
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from aiormq.abc import DeliveredMessage
 
-from broker_setup.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
 from broker_setup.grader.consumer import QueueConsumer
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of
-from broker_setup.ill_made import tolerate_ill_made_properties
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from broker_setup.notices import shown
-from broker_setup.replies import suits_every_url
+from broker_setup.wire.notices import shown
+from broker_setup.wire.replies import suits_every_url
 
 # What a grading function may return: a reply as it goes out, or what JSON is made of.
 Answer = bytes | str | Mapping[str, Any]

@@ -9,7 +9,8 @@ from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError
-from broker_setup.messages import (
+from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
@@ -18,7 +19,6 @@ from broker_setup.messages import (
     encode_result,
     is_uuid,
 )
-from broker_setup.topology import RESULTS_QUEUE
 
 # RabbitMQ's own: how often the message came back to its queue unsettled; not there the first time.
 DELIVERY_COUNT_HEADER = "x-delivery-count"

@@ -15,11 +15,11 @@ from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.connection import Link, broker_calls
 from broker_setup.topology import LEDGER
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from broker_setup.ledger.events import (
     Superseded,
     hash_key,
 )
-from broker_setup.messages import submission_id_of
+from broker_setup.wire.messages import submission_id_of
 
 # A grader that corrects its result does so at once; later, the student has seen the first one.
 AMENDMENT_SECONDS = 300.0

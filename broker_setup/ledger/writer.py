@@ -9,7 +9,7 @@ from time import monotonic
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import AnyEvent, Leased
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
-from broker_setup.publisher import Publisher
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from broker_setup.callback_origins import CallbackOrigins, callback_url
 from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_url
-from broker_setup.messages import Submission, encode_submission
-from broker_setup.publisher import Publisher
-from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
+from broker_setup.wire.messages import Submission, encode_submission
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.files import FileStore
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form

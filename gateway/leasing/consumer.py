@@ -13,8 +13,8 @@ from typing import Protocol
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
-from broker_setup.connection import Link, broker_calls
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.connection import Link, broker_calls
 from gateway.leasing.demand import FIRST_PREFETCH, Step, View, next_prefetch, next_step
 
 log = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.connection import Link
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Lease, Standing
-from broker_setup.messages import Submission, decode_submission
-from broker_setup.return_address import Sealer, callback_url_of
+from broker_setup.link.connection import Link
 from broker_setup.topology import submissions_queue
+from broker_setup.wire.messages import Submission, decode_submission
+from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Consumer
 from gateway.leasing.holds import Hold, Release, end

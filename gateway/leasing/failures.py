@@ -12,15 +12,15 @@ from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.connection import Link
 from broker_setup.errors import BadMessageError, XQueueError
 from broker_setup.ledger.events import Superseded
 from broker_setup.ledger.state import Standing
-from broker_setup.messages import decode_submission, encode_submission
-from broker_setup.parked import Kind, read_parked
-from broker_setup.publisher import Publisher
-from broker_setup.steady_consumer import SteadyConsumer
+from broker_setup.link.connection import Link
+from broker_setup.link.publisher import Publisher
+from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED
+from broker_setup.wire.messages import decode_submission, encode_submission
+from broker_setup.wire.parked import Kind, read_parked
 from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
-from broker_setup.connection import CONNECTION_ERRORS
+from broker_setup.link.connection import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 

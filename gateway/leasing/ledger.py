@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
@@ -11,7 +10,8 @@ from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import Link
+from broker_setup.link.publisher import Publisher
 
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5

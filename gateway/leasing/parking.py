@@ -11,12 +11,12 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
 from broker_setup.ledger.state import Standing
-from broker_setup.messages import Submission, decode_return, encode_result, encode_submission
-from broker_setup.notices import notice_of
-from broker_setup.parked import parked_copy
-from broker_setup.publisher import Publisher
-from broker_setup.return_address import Sealer, callback_url_of
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
+from broker_setup.wire.messages import Submission, decode_return, encode_result, encode_submission
+from broker_setup.wire.notices import notice_of
+from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.return_address import Sealer, callback_url_of
 
 log = logging.getLogger(__name__)
 

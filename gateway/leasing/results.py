@@ -9,11 +9,11 @@ from time import time
 from broker_setup.errors import BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
 from broker_setup.ledger.state import Lease, LedgerState, Refusal, Take
-from broker_setup.messages import Result, encode_result
-from broker_setup.publisher import Publisher
-from broker_setup.replies import suits_every_url, wrong_with_reply
-from broker_setup.return_address import Sealer, callback_url_of
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.replies import suits_every_url, wrong_with_reply
+from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)

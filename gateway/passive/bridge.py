@@ -3,14 +3,14 @@
 import asyncio
 import logging
 
-from broker_setup.connection import Link, supervised
 from broker_setup.essential import essential
-from broker_setup.ill_made import tolerate_ill_made_properties
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.publisher import Publisher
-from broker_setup.return_address import Sealer
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.publisher import Publisher
 from broker_setup.settings import Settings
+from broker_setup.wire.return_address import Sealer
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Grader

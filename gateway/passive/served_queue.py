@@ -9,13 +9,13 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.connection import Link
 from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
-from broker_setup.messages import Result, decode_submission, decode_work
-from broker_setup.replies import wrong_with_reply
-from broker_setup.return_address import Sealer, callback_url_of
-from broker_setup.steady_consumer import SteadyConsumer
+from broker_setup.link.connection import Link
+from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from broker_setup.wire.messages import Result, decode_submission, decode_work
+from broker_setup.wire.replies import wrong_with_reply
+from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.holds import Hold, Release
 from gateway.leasing.holds import end as end_hold
 from gateway.leasing.parking import Parking

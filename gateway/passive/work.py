@@ -9,7 +9,7 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.messages import RETURN_HEADER
+from broker_setup.wire.messages import RETURN_HEADER
 
 # The names of XQueue's own queues and exchanges: no caller waits at one, so nobody has an answer put there.
 _OUR_NAMES = "xqueue."

@@ -8,9 +8,6 @@ from pathlib import Path
 import pika
 import pytest
 
-from broker_setup.answering import may_answer
-from broker_setup.messages import RETURN_HEADER
-from broker_setup.return_address import Sealer, queue_name_of
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     RESULTS_EXCHANGE,
@@ -20,6 +17,9 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
+from broker_setup.users.answering import may_answer
+from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.return_address import Sealer, queue_name_of
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Client, Gateway

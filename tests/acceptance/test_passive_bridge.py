@@ -12,9 +12,9 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import web
 
-from broker_setup.notices import failure_notice
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.hostile import hostile_lms
 from tests.support.memory import MIB

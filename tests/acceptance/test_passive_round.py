@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from broker_setup.notices import failure_notice
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Client, Gateway
 from tests.support.lms import running_lms

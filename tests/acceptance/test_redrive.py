@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.messages import Result, Submission, Tries, encode_result, encode_submission
-from broker_setup.parked import parked_copy
-from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.messages import Result, Submission, Tries, encode_result, encode_submission
+from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from tests.acceptance.conftest import Stack
 from tests.support.broker import VHost
 from tests.support.fleet import fleet

@@ -10,9 +10,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.declare import declare
 from broker_setup.grader import Grade, Grader, Options
-from broker_setup.messages import Submission, encode_submission
-from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue, topology
+from broker_setup.wire.messages import Submission, encode_submission
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 
 QUEUE = "openedx"
 SECRET = "a secret of the tests, long enough for a key"

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from broker_setup.connection import Link, supervised
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import LEDGER
 
 DAY = 24 * 3600.0

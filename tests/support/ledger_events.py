@@ -17,7 +17,7 @@ from broker_setup.ledger.events import (
     hash_url,
 )
 from broker_setup.ledger.state import LedgerState
-from broker_setup.messages import submission_id_of
+from broker_setup.wire.messages import submission_id_of
 
 URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"
 

@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import pika
 
-from broker_setup.connection import Link, supervised
 from broker_setup.ledger.events import Submitted, hash_url
-from broker_setup.messages import Submission, encode_submission
-from broker_setup.publisher import Publisher
-from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
+from broker_setup.wire.messages import Submission, encode_submission
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 
 SECRET = "a secret of the tests, long enough for a key"
 QUEUES = '{"openedx": null, "q.2": null}'

@@ -18,10 +18,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import web
 
 from broker_setup.declare import declare
-from broker_setup.messages import Submission, encode_submission
-from broker_setup.return_address import ReturnAddress, Sealer
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
+from broker_setup.wire.messages import Submission, encode_submission
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.passive.bridge import Bridge
 from tests.support.lms import LOOPBACK
 from tests.support.waiting import eventually

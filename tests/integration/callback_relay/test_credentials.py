@@ -13,9 +13,9 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from broker_setup.errors import SettingsError
-from broker_setup.messages import Result, encode_result
-from broker_setup.return_address import ReturnAddress
 from broker_setup.settings import Settings
+from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.callback import Callback
 from callback_relay.guarded_connections import tls_context
 from callback_relay.poster import poster_for

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Graded, hash_url
-from broker_setup.messages import ATTEMPT_HEADER, Result, encode_result
-from broker_setup.notices import notice_of
-from broker_setup.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
-from broker_setup.return_address import ReturnAddress
 from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
+from broker_setup.wire.messages import ATTEMPT_HEADER, Result, encode_result
+from broker_setup.wire.notices import notice_of
+from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.return_address import ReturnAddress
 from tests.support.broker import VHost
 from tests.support.certificates import https_lms, make_certificate
 from tests.support.ledger import follower

@@ -13,9 +13,9 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from broker_setup.messages import Result, encode_result
-from broker_setup.return_address import ReturnAddress
 from broker_setup.settings import Settings
+from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.breaker import FAILURES
 from callback_relay.relay import Relay
 from tests.support.broker import VHost

@@ -8,13 +8,13 @@ import pytest
 from aio_pika import Message
 from pydantic import SecretStr
 
-from broker_setup.broker_url import user_of
-from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
-from broker_setup.notices import failure_notice
-from broker_setup.parked import PARKED_REASON_HEADER
-from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
+from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.parked import PARKED_REASON_HEADER
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, Results, running_relay

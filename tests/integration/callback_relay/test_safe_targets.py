@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pytest
 from aiohttp.abc import ResolveResult
 
-from broker_setup.parked import PARKED_REASON_HEADER
 from broker_setup.settings import Settings
+from broker_setup.wire.parked import PARKED_REASON_HEADER
 from callback_relay import guarded_connections
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS, running_lms

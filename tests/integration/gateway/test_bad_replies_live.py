@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from broker_setup.ledger.events import Parked, hash_url
-from broker_setup.notices import failure_notice
-from broker_setup.return_address import ReturnAddress, Sealer, callback_url_of
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED
+from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.return_address import ReturnAddress, Sealer, callback_url_of
 from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide
 from tests.support.gateway import SECRET_KEY, Client, Gateway, lms_header

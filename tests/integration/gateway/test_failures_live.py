@@ -7,9 +7,9 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from broker_setup.messages import ATTEMPT_HEADER
-from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.messages import ATTEMPT_HEADER
+from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from tests.support.broker import VHost
 from tests.support.gateway import Client, Gateway, lms_header, wait_until
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import aio_pika
 import pytest
 
-from broker_setup.notices import failure_notice
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users
 from tests.support.passive import REPLY, FakeGrader, LmsSide, lms_side, running_bridge, running_grader, settings_for

@@ -8,10 +8,10 @@ import aio_pika
 import pytest
 from aiohttp import web
 
-from broker_setup.messages import RETURN_HEADER, decode_result
-from broker_setup.notices import failure_notice
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.messages import RETURN_HEADER, decode_result
+from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.passive import (
     REPLY,

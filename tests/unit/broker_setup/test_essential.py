@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from broker_setup.connection import broker_calls
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
+from broker_setup.link.connection import broker_calls
 
 
 @pytest.fixture

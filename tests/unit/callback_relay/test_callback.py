@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from broker_setup.messages import Result, Tries
 from broker_setup.settings import Settings
+from broker_setup.wire.messages import Result, Tries
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.poster import poster_for
 from callback_relay.quoting import quoted

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from broker_setup.messages import NO_TRIES, Tries
+from broker_setup.wire.messages import NO_TRIES, Tries
 from callback_relay.breaker import FAILURES
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder

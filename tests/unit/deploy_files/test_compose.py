@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from broker_setup.connection import HEARTBEAT_SECONDS
+from broker_setup.link.connection import HEARTBEAT_SECONDS
 from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from broker_setup.topology import CONSUMER_TIMEOUT_MS
 from tests.support.dockerfile import environment, instructions

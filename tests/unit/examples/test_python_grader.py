@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from broker_setup.grader import Submission
-from broker_setup.replies import suits_every_url
+from broker_setup.wire.replies import suits_every_url
 from examples import python_grader
 from tests.support.gateway import wait_until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker_setup.access_settings import QueueAccess
+from broker_setup.settings.access_settings import QueueAccess
 from gateway.access import CALLS, Access, Caller, Role, names_without_account
 
 LISTS = {

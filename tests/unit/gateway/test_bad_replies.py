@@ -8,7 +8,7 @@ import pytest
 
 from broker_setup.ledger.events import Graded, Leased, hash_key, hash_url
 from broker_setup.ledger.state import Standing
-from broker_setup.return_address import ReturnAddress, Sealer
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.results import BadReplyError, Results, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere
 from tests.support.ledger_events import URL, id_of, leased, released, uuid_of

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from broker_setup.callback_origins import CallbackOrigins
-from broker_setup.messages import Submission
+from broker_setup.wire.messages import Submission
 from gateway.http.grader_calls import MAX_WAIT_SECONDS, parse_reply, parse_wait, render
 from gateway.http.lms_calls import parse_order, why_no_callback
 from gateway.leasing.course_queue import Handout

@@ -8,10 +8,10 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
 from broker_setup.ledger.state import Standing
-from broker_setup.messages import ATTEMPT_HEADER, Submission, encode_submission
-from broker_setup.notices import failure_notice
-from broker_setup.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.topology import PARKED_EXCHANGE
+from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
+from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from gateway.leasing import course_queue
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, FakeChannel, Scene, turns

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from aio_pika import Message
 
-from broker_setup.connection import Link
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, decode_frame, new_frame_id
 from broker_setup.ledger.state import LedgerState, Standing
+from broker_setup.link.connection import Link
 from gateway.leasing import ledger as module
 from gateway.leasing.ledger import Ledger
 from tests.support.leasing import turns

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.messages import Submission
+from broker_setup.wire.messages import Submission
 from gateway.http.grader_calls import take
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.asgi import hung_up, staying

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from broker_setup.messages import RETURN_HEADER
+from broker_setup.wire.messages import RETURN_HEADER
 from gateway.passive.work import Caller, answer_to, caller_of, request_body
 from tests.support.deliveries import delivery
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from broker_setup.connection import Link, supervised
 from broker_setup.declare import declare
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
@@ -17,7 +16,8 @@ from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.publisher import Publisher
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.publisher import Publisher
 from broker_setup.topology import LEDGER, topology
 from tests.support.broker import VHost
 from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from broker_setup.grader import reply
 from broker_setup.grader.reply import encoded
-from broker_setup.replies import suits_every_url
+from broker_setup.wire.replies import suits_every_url
 
 
 @given(some.text())

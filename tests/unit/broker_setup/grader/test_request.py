@@ -9,9 +9,9 @@ from pamqp import commands, header
 
 from broker_setup.errors import BadMessageError
 from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of
-from broker_setup.messages import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, encode_submission
-from broker_setup.messages import Submission as Sent
 from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, encode_submission
+from broker_setup.wire.messages import Submission as Sent
 
 UUID = "0123456789abcdef" * 2
 BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()

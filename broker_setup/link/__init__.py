@@ -1,0 +1,1 @@
+"""How a process talks to the broker: a supervised connection, and what is published and consumed over it."""

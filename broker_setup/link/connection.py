@@ -1,0 +1,166 @@
+"""A supervised connection to the broker: opened, watched and opened again; whoever needs a channel asks for one.
+
+Plain connections under our own supervisor rather than aio-pika's robust ones: those reopen a channel that the broker
+closed and so hide that the deliveries held on it are gone.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.essential import essential
+from broker_setup.link.broker_url import user_of
+
+log = logging.getLogger(__name__)
+
+# A dead peer is noticed within three heartbeats; at aio-pika's default of 60 s that would be three minutes.
+HEARTBEAT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 3.0
+# Full jitter below these, so that many gateways don't come back to a restarted broker in one moment.
+FIRST_BACKOFF_SECONDS = 0.1
+MAX_BACKOFF_SECONDS = 2.0
+
+CONNECTION_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
+
+
+@contextlib.contextmanager
+def broker_calls(what: str) -> Iterator[None]:
+    """Turn every way in which the block's broker calls can fail into a BrokerUnavailableError that says `what` failed.
+
+    That includes the CancelledError with which aiormq ends the calls of a connection that goes away: taken for a real
+    one it would end the task that made the call, without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailableError(f"{what}: the connection to the broker was lost") from None
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailableError(f"{what}: {error!r}") from error
+
+
+class Link:
+    """One named connection to the broker, kept up by `run`."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self.name = name
+        self.user = user_of(url)
+        self._connection: AbstractConnection | None = None
+        self._up = asyncio.Event()
+        self._drop = asyncio.Event()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._up.is_set()
+
+    async def wait_up(self) -> None:
+        """Return once the connection stands."""
+        await self._up.wait()
+
+    async def channel(self, *, prefetch: int | None = None) -> AbstractChannel:
+        """Open a channel that confirms publishes and raises for unroutable ones.
+
+        Raise BrokerUnavailableError where there is no connection. Never call it from a task that a client's hanging
+        up can cancel: a cancelled call closes the channel under everybody's feet.
+        """
+        connection = self._connection
+        if connection is None:
+            raise BrokerUnavailableError("no connection to the broker")
+        with broker_calls("the broker opened no channel"):
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                if prefetch is not None:
+                    await channel.set_qos(prefetch_count=prefetch)
+        return channel
+
+    def drop(self, why: str) -> None:
+        """Give up the present connection, which seems to be dead, and open another."""
+        log.warning("%s: dropping the connection: %s", self.name, why)
+        self._drop.set()
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled."""
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                with broker_calls("no connection to the broker"):
+                    connection = await self._connect()
+            except BrokerUnavailableError as error:
+                log.warning("%s: %s", self.name, _one_line(error))
+            else:
+                backoff = FIRST_BACKOFF_SECONDS
+                try:
+                    await self._drop.wait()
+                finally:
+                    self._part_from(connection)
+            # Jitter for spreading load needs no cryptographic randomness.
+            await asyncio.sleep(random.uniform(0, backoff))  # noqa: S311
+            backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
+
+    async def close(self) -> None:
+        """Give the connections that are being closed a moment."""
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT_SECONDS)
+
+    async def _connect(self) -> AbstractConnection:
+        self._drop.clear()
+        connection = await aio_pika.connect(
+            self._url,
+            heartbeat=HEARTBEAT_SECONDS,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            client_properties={"connection_name": self.name},
+        )
+        connection.close_callbacks.add(lambda _, error: self._on_closed(connection, error))
+        self._connection = connection
+        self._up.set()
+        log.info("%s: connected to the broker", self.name)
+        return connection
+
+    def _part_from(self, connection: AbstractConnection) -> None:
+        self._connection = None
+        self._up.clear()
+        # In a task that nobody waits for: to a peer that has stopped reading, closing takes as long as it likes.
+        closing = asyncio.create_task(_close(connection), name=f"close {self.name}")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _on_closed(self, connection: AbstractConnection, error: BaseException | None) -> None:
+        # An old one that closes late says nothing of the present one.
+        if connection is self._connection:
+            log.warning("%s: the connection to the broker is gone: %s", self.name, _one_line(error))
+            self._connection = None
+            self._up.clear()
+            self._drop.set()
+
+
+@asynccontextmanager
+async def supervised(*links: Link) -> AsyncIterator[None]:
+    """Keep `links` up for as long as the block runs, then close them."""
+    try:
+        async with essential({f"link {link.name}": link.run() for link in links}):
+            yield
+    finally:
+        await asyncio.gather(*(link.close() for link in links))
+
+
+async def _close(connection: AbstractConnection) -> None:
+    with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
+        await connection.close()
+
+
+def _one_line(error: BaseException | None) -> str:
+    return " ".join(str(error or "closed").split()) or repr(error)

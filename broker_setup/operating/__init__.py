@@ -1,0 +1,1 @@
+"""What operators' commands do to a running XQueue: redrive, discard, retire, and which uploads may be pruned."""

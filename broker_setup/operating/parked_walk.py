@@ -1,0 +1,130 @@
+"""Walks over a parked queue: what is selected is handed over in small portions, all else stays, in its order."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.connection import CONNECTION_ERRORS, Link
+from broker_setup.operating.intake import Intake
+from broker_setup.operating.parked_selection import Selection, Tally
+from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
+
+# Bodies that are in memory at once: of messages of 15 MiB there are two or three.
+MEMORY_BYTES = 32 * 1024 * 1024
+FIRST_TURN = 20
+MAX_TURN = 500
+# A portion is published at once and acked together: this many may be there twice after a kill.
+MAX_PORTION = 100
+PORTIONS_A_SECOND = 10
+
+
+@dataclass(frozen=True)
+class Met:
+    """A delivery that is selected, and what it says."""
+
+    message: AbstractIncomingMessage
+    parked: ParkedMessage
+
+
+# Does something with a portion; returns what of it may be acked.
+Act = Callable[[Sequence[Met]], Awaitable[Sequence[Met]]]
+
+
+class Pace:
+    """Spreads portions over time: no more than `rate` messages a second."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._next = monotonic()
+
+    @property
+    def portion(self) -> int:
+        """How many messages go at once."""
+        return max(1, min(MAX_PORTION, self._rate // PORTIONS_A_SECOND))
+
+    async def wait(self, messages: int) -> None:
+        """Return when that many may go."""
+        await asyncio.sleep(max(0.0, self._next - monotonic()))
+        self._next = max(self._next, monotonic()) + messages / self._rate
+
+
+class Walk:
+    """One walk over what is parked, up to `limit` selected messages in all."""
+
+    def __init__(
+        self, source: Link, selection: Selection, limit: int | None, tally: Tally, progress: Callable[[Tally], None]
+    ) -> None:
+        """`progress` is called after each portion, with the `tally` that it fills."""
+        self._source = source
+        self._selection = selection
+        self._limit = limit
+        self._tally = tally
+        self._progress = progress
+
+    async def through(self, kind: Kind, act: Act, pace: Pace) -> None:
+        """Walk over what is ready in one queue now; what is parked meanwhile, by our own redrive say, is not met.
+
+        Raise BrokerUnavailableError if the broker is lost; what was not acked is then parked as it was.
+        """
+        channel = await self._source.channel()
+        intake = Intake(channel)
+        turn, met, size = FIRST_TURN, 0, 0
+        try:
+            left = await intake.open(PARKED_QUEUES[kind])
+            self._tally.ready += left
+            while left > 0 and not self._is_enough() and (batch := await intake.take(min(turn, left))):
+                left -= len(batch)
+                met, size = met + len(batch), size + sum(len(message.body) for message in batch)
+                await self._take(batch, kind, act, pace, intake)
+                turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
+        except CONNECTION_ERRORS as error:
+            raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
+        finally:
+            # Interrupted or not: what was not acked goes back to where it was.
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                await intake.put_back()
+                await channel.close()
+
+    async def _take(
+        self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, pace: Pace, intake: Intake
+    ) -> None:
+        selected = self._select(batch, kind)
+        for start in range(0, len(selected), pace.portion):
+            portion = selected[start : start + pace.portion]
+            await pace.wait(len(portion))
+            await _to_its_end(_settle(portion, act, intake))
+            self._progress(self._tally)
+        self._progress(self._tally)
+
+    def _select(self, batch: Sequence[AbstractIncomingMessage], kind: Kind) -> list[Met]:
+        selected = []
+        for message in batch:
+            parked = read_parked(message, kind)
+            self._tally.seen += 1
+            if self._selection.takes(parked) and not self._is_enough():
+                self._tally.add(parked)
+                selected.append(Met(message, parked))
+        return selected
+
+    def _is_enough(self) -> bool:
+        return self._limit is not None and self._tally.selected >= self._limit
+
+
+async def _settle(portion: Sequence[Met], act: Act, intake: Intake) -> None:
+    await intake.ack([each.message for each in await act(portion)])
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Let a portion be finished also where the operator interrupts: then nothing is there twice."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

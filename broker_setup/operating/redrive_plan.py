@@ -1,0 +1,52 @@
+"""What redriving decides: what becomes of a parked message, and what its copy looks like; no I/O."""
+
+from collections.abc import Collection
+from enum import Enum, auto
+
+from aio_pika import Message
+from aio_pika.abc import AbstractMessage
+
+from broker_setup.ledger.state import LedgerState, Standing
+from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    FAILING_SINCE_HEADER,
+    REDRIVEN_HEADER,
+    REFUSALS_HEADER,
+    WAITS_HEADER,
+)
+from broker_setup.wire.parked import Kind, ParkedMessage, fresh_copy, plain_headers
+
+# What the relay counted on the way to here: it begins anew.
+SPENT_HEADERS = frozenset({ATTEMPT_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER})
+
+
+class Fate(Enum):
+    """What becomes of a parked submission."""
+
+    GOES = auto()  # back into its queue
+    DEBRIS = auto()  # it was graded or retired since, or a later copy of it is there: acked
+    STUCK = auto()  # stays: no uuid, or no queue of ours
+
+
+def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, now: float) -> Fate:
+    """Say what becomes of a parked submission.
+
+    After a redrive that was interrupted its copy may be on its way already, or not: then it goes once more, as two
+    copies of one submission end as one.
+    """
+    if parked.uuid is None or parked.queue not in queues:
+        return Fate.STUCK
+    redrives = state.redrives(parked.uuid)
+    if state.standing(parked.uuid, now) is not Standing.CLOSED:
+        return Fate.DEBRIS if redrives > parked.redriven + 1 else Fate.GOES
+    return Fate.GOES if state.is_parked(parked.uuid) and redrives <= parked.redriven else Fate.DEBRIS
+
+
+def redriven_copy(message: AbstractMessage, parked: ParkedMessage) -> Message:
+    """Make what is published: as it was before it was tried for the first time, and redriven once more."""
+    headers = {name: value for name, value in plain_headers(message.headers).items() if name not in SPENT_HEADERS}
+    headers[REDRIVEN_HEADER] = parked.redriven + 1
+    if parked.kind is Kind.RESULT:
+        return fresh_copy(message, headers)
+    return fresh_copy(message, headers | {ATTEMPT_HEADER: 1}, reply_to=RESULTS_QUEUE)

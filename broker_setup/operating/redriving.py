@@ -1,0 +1,133 @@
+"""Looks at what is parked, sends it on its way again, or discards it.
+
+Of each message the copy is confirmed before the delivery is acked: killed anywhere, nothing is lost, and what was under
+way may be there twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import time
+
+from broker_setup.errors import BadReturnAddressError
+from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired, hash_url
+from broker_setup.operating.operator_session import Session
+from broker_setup.operating.parked_selection import Selection, Tally
+from broker_setup.operating.parked_walk import Met, Pace, Walk
+from broker_setup.operating.redrive_plan import Fate, judge, redriven_copy
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
+from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.parked import Kind
+from broker_setup.wire.return_address import Sealer, callback_url_of
+
+# Looking costs the broker little.
+LOOK_RATE = 1_000_000
+
+
+class ParkedMessages:
+    """One run of a command over what is parked of `kinds`; what is done so far stands in `tally`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: Sequence[Kind],
+        selection: Selection,
+        *,
+        limit: int | None = None,
+        progress: Callable[[Tally], None],
+    ) -> None:
+        """Build it; settings without a SECRET_KEY will do. `progress` is called every so often."""
+        self._kinds = kinds
+        self._queues = frozenset(settings.xqueues)
+        self._session = Session(settings, "xqueue-broker parked")
+        self._sealer = Sealer(settings.secrets) if settings.secrets else None
+        self._gone: set[bytes] = set()
+        self.tally = Tally()
+        self._walk = Walk(self._session.source, selection, limit, self.tally, progress)
+
+    async def look(self, see: Callable[[Met], None]) -> None:
+        """Show each to `see`, and leave everything as it was."""
+
+        async def only_look(portion: Sequence[Met]) -> Sequence[Met]:
+            for each in portion:
+                see(each)
+            return ()
+
+        async with self._session.open(read_ledger=False):
+            for kind in self._kinds:
+                await self._walk.through(kind, only_look, Pace(LOOK_RATE))
+
+    async def redrive(self, rate: int) -> None:
+        """Send them on their way again, `rate` a second at the most."""
+        pace = Pace(rate)
+        async with self._session.open(read_ledger=Kind.SUBMISSION in self._kinds):
+            for kind in self._kinds:
+                act = self._redrive_results if kind is Kind.RESULT else self._redrive_submissions
+                await self._walk.through(kind, act, pace)
+
+    async def discard(self, because: str, rate: int) -> None:
+        """Take them out for good, and write that down."""
+
+        async def discard(portion: Sequence[Met]) -> Sequence[Met]:
+            events = [event for each in portion if (event := self._discarded(each, because))]
+            if events:
+                await self._session.writer.append(*events).confirmed
+            self.tally.done += len(portion)
+            return portion
+
+        pace = Pace(rate)
+        async with self._session.open(read_ledger=False):
+            for kind in self._kinds:
+                await self._walk.through(kind, discard, pace)
+
+    async def _redrive_results(self, portion: Sequence[Met]) -> Sequence[Met]:
+        await asyncio.gather(*(self._publish(each, RESULTS_EXCHANGE, RESULTS_QUEUE) for each in portion))
+        self.tally.done += len(portion)
+        return portion
+
+    async def _redrive_submissions(self, portion: Sequence[Met]) -> Sequence[Met]:
+        # Whatever became of earlier copies is known after this.
+        await self._session.barrier()
+        fates = [(each, self._fate_of(each)) for each in portion]
+        going = [each for each, fate in fates if fate is Fate.GOES]
+        if going:
+            # Before the copies: a gateway takes a copy of what the ledger calls parked for debris.
+            await self._session.writer.append(*(self._redriven(each) for each in going)).confirmed
+            await asyncio.gather(*(self._publish(each, SUBMISSIONS_EXCHANGE, each.parked.queue) for each in going))
+        self.tally.done += len(going)
+        self.tally.stuck += sum(fate is Fate.STUCK for _, fate in fates)
+        self.tally.cleared += sum(fate is Fate.DEBRIS for _, fate in fates)
+        return [each for each, fate in fates if fate is not Fate.STUCK]
+
+    def _fate_of(self, each: Met) -> Fate:
+        fate = judge(each.parked, self._queues, self._session.state, time())
+        if fate is Fate.GOES and each.parked.uuid:
+            if each.parked.uuid in self._gone:
+                return Fate.DEBRIS  # a second copy, of a parking that was done twice
+            self._gone.add(each.parked.uuid)
+        return fate
+
+    async def _publish(self, each: Met, exchange: str, routing_key: str) -> None:
+        copy = redriven_copy(each.message, each.parked)
+        await self._session.publisher.publish(copy, exchange=exchange, routing_key=routing_key)
+
+    def _redriven(self, each: Met) -> Redriven:
+        parked = each.parked
+        return Redriven(time(), parked.uuid or b"", parked.queue, self._url_of(each), parked.redriven + 1)
+
+    def _discarded(self, each: Met, because: str) -> AnyEvent | None:
+        parked = each.parked
+        if parked.uuid is None:
+            return None  # a stranger's: there is no history that it would belong to
+        if parked.kind is Kind.RESULT:
+            return Discarded(time(), parked.uuid, because)
+        return Retired(time(), parked.uuid, parked.queue, self._url_of(each), because)
+
+    def _url_of(self, each: Met) -> bytes:
+        sealed = each.message.headers.get(RETURN_HEADER)
+        if self._sealer is None or not isinstance(sealed, str):
+            return b""
+        try:
+            return hash_url(callback_url_of(self._sealer.open(sealed, each.parked.correlation_id).lms_header))
+        except BadReturnAddressError:
+            return b""

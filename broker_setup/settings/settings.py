@@ -1,0 +1,238 @@
+"""The settings: one frozen, typed value, which every process is given at its start."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from broker_setup.link.broker_url import user_of
+from broker_setup.settings.access_settings import Jwks, Name, Network, QueueAccess, Users
+from broker_setup.settings.user_settings import UserName, wrong_with_users
+from broker_setup.settings.value_types import (
+    AMQP,
+    AmqpUrl,
+    BasicAuth,
+    Origin,
+    Origins,
+    ProcessingDelay,
+    QueueGrader,
+    QueueName,
+    QueueOptions,
+    SecretKey,
+    SecretWebUrl,
+    SigningKeys,
+    StoreUrl,
+    WebUrl,
+)
+from broker_setup.topology import Topology, topology
+from broker_setup.users.rights import Role, service_names
+
+ENV_PREFIX = "XQUEUE_"
+
+# The longest that a lease may last, too: a delivery is not held for longer.
+_LONGEST_HOLD_SECONDS = 12 * 3600
+
+
+class Settings(BaseSettings):
+    """Every key of xqueue.yml that means something here; docs/reference/settings.md is the table for people.
+
+    In YAML the keys are upper case and keep the names and units of the original's; in the environment XQUEUE_ stands
+    before each. The environment wins.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    # the broker
+    amqp_url: AmqpUrl = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    management_url: SecretWebUrl | None = None
+
+    # shared by gateways and relays
+    secret_key: SecretKey | None = None
+    secret_key_fallbacks: tuple[SecretKey, ...] = ()
+    xqueues: dict[QueueName, QueueGrader | None] = Field(default_factory=dict)
+    amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
+    service_users: dict[Role, UserName] = Field(default_factory=dict)
+    ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
+    ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
+    # None: all but the forbidden addresses
+    callback_allowed_origins: Origins | None = None
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    validate_results: bool = True
+    failure_message: Annotated[str, Field(min_length=1)] = (
+        "Something went wrong while your submission was being graded. Please submit it again. "
+        "If the problem persists, please notify the course staff."
+    )
+
+    # the gateway
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 18040
+    public_url: WebUrl | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    users: Users = Field(default_factory=dict)
+    queue_access: dict[QueueName, QueueAccess] = Field(default_factory=dict)
+    jwt_public_jwks: Jwks | None = None
+    jwt_public_jwks_file: Path | None = None
+    jwt_secret_key: SecretKey | None = None
+    jwt_issuers: tuple[Name, ...] = ()
+    jwt_audience: Name | None = None
+    submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
+    max_processing_delay: ProcessingDelay = 60.0  # minutes
+    max_attempts: Annotated[int, Field(gt=0, le=1000)] = 20  # until a submission is parked
+    supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
+    queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
+    ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds
+    upload_path: Path = Path("uploads")
+    upload_store: StoreUrl | None = None
+    upload_store_options: dict[str, SecretStr] = Field(default_factory=dict)
+    upload_redirect: bool = False
+    upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
+    upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
+    upload_max_age: Annotated[int, Field(ge=0)] = 3 * 24 * 3600  # seconds
+    max_connections: Annotated[int, Field(gt=0)] = 1000
+    max_head_size: Annotated[int, Field(ge=1024)] = 64 * 1024  # bytes
+    head_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds
+    body_timeout: Annotated[float, Field(gt=0)] = 900.0  # seconds: 256 MiB at 300 kB/s
+    stall_timeout: Annotated[float, Field(gt=0)] = 30.0  # seconds
+    max_forms_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes on the wire, all fields under way
+    max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
+    max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
+    max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes
+    max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
+
+    # the bridge to passive graders
+    grading_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0  # seconds, the original's
+    # seconds; with the default timeout a delivery is held for 4 min at most, far below RabbitMQ's 30 min
+    grading_retry_delays: tuple[Annotated[float, Field(ge=0.01, le=3600)], ...] = (1, 5, 20, 60)
+    grading_concurrency: Annotated[int, Field(gt=0, le=1000)] = 4  # requests under way to one queue's grader
+    grading_max_reply: Annotated[int, Field(gt=0, le=15 * 1024 * 1024)] = 1024 * 1024  # bytes; a message takes 15 MiB
+
+    # the relay
+    requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
+    requests_basic_auth: BasicAuth | None = None
+    callback_credentials: dict[Origin, BasicAuth] = Field(default_factory=dict)
+    callback_ca_bundle: Path | None = None
+    callback_signing_key: SigningKeys | None = None
+    # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
+    retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)
+    max_number_of_failures: Annotated[int, Field(gt=0)] = 5  # refusals until a result is parked
+    callback_max_age: Annotated[float, Field(gt=0)] = 3 * 24 * 3600.0  # seconds of failing until a result is parked
+    callback_concurrency: Annotated[int, Field(gt=0, le=5000)] = 256  # results at hand at once
+    callback_concurrency_per_origin: Annotated[int, Field(gt=0, le=1000)] = 32  # callbacks under way to one LMS
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+
+    # xqueue-broker
+    broker_passwords: dict[UserName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)
+    retired_message: Annotated[str, Field(min_length=1)] = (
+        "Your submission could not be graded. Please submit it again. "
+        "If the problem persists, please notify the course staff."
+    )
+
+    @model_validator(mode="after")
+    def _needs_a_rung(self) -> Self:
+        if not self.retry_delays:
+            raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _deliveries_are_not_held_for_ever(self) -> Self:
+        delays = self.grading_retry_delays
+        longest = sum(delays) + self.grading_timeout * (len(delays) + 1)
+        if self.passive_graders and longest > _LONGEST_HOLD_SECONDS:
+            raise ValueError(
+                f"GRADING_TIMEOUT for each try and GRADING_RETRY_DELAYS add up to {longest:g} s: "
+                f"must be {_LONGEST_HOLD_SECONDS} or less"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _users_make_sense(self) -> Self:
+        if wrong := wrong_with_users(
+            self.xqueues, self.amqp_graders, self.broker_users.values(), self.broker_passwords
+        ):
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def broker_users(self) -> dict[Role, str]:
+        """The broker's users that are not graders, by what they are for."""
+        return service_names(self.service_users)
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The broker users that may publish any result: those made for that, and the one that we are ourselves."""
+        users = {name for role, name in self.broker_users.items() if role is not Role.OPERATOR}
+        us = user_of(self.amqp_url.get_secret_value())
+        return frozenset(users | ({us} - self.amqp_graders.keys() if us else set()))
+
+    @model_validator(mode="after")
+    def _tokens_need_an_issuer(self) -> Self:
+        if (self.jwt_public_jwks or self.jwt_public_jwks_file or self.jwt_secret_key) and not self.jwt_issuers:
+            raise ValueError("JWT_ISSUERS must name who issues the tokens that JWT_* keys are for")
+        if self.jwt_secret_key and self.jwt_secret_key in (self.secret_key, *self.secret_key_fallbacks):
+            raise ValueError("JWT_SECRET_KEY must not be SECRET_KEY: whoever issues tokens would know it")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_for_queues(self) -> Self:
+        # A slip of the fingers would leave a queue open to everybody.
+        wrong = [queue for queue in self.queue_access if self.xqueues and queue not in self.xqueues]
+        if wrong:
+            raise ValueError(
+                f"QUEUE_ACCESS names queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}; "
+                f"it has {', '.join(map(repr, self.xqueues))}"
+            )
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        """The exchanges and queues that these settings ask for."""
+        return topology(
+            self.xqueues,
+            self.retry_delays,
+            ledger_max_age=self.ledger_max_age,
+            ledger_max_size=self.ledger_max_size,
+        )
+
+    @property
+    def passive_graders(self) -> dict[str, str]:
+        """The URL of each queue whose grader is called."""
+        return {queue: grader for queue, grader in self.xqueues.items() if grader and grader != AMQP}
+
+    def processing_delay_of(self, queue: str) -> float:
+        """How long a lease of `queue` lasts, in seconds."""
+        options = self.queue_options.get(queue, QueueOptions())
+        return (options.processing_delay or self.submission_processing_delay) * 60
+
+    def max_processing_delay_of(self, queue: str) -> float:
+        """How long a lease of `queue` may last when it is extended, in seconds."""
+        options = self.queue_options.get(queue, QueueOptions())
+        return (options.max_processing_delay or self.max_processing_delay) * 60
+
+    def supersede_after(self, queue: str) -> float | None:
+        """How old a submission of `queue` must be to be superseded, in seconds; None: it never is."""
+        return self.supersede_min_age if self.queue_options.get(queue, QueueOptions()).supersede else None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The current secret, then the earlier ones that still open what they sealed; empty if none is set."""
+        current = (self.secret_key,) if self.secret_key else ()
+        return tuple(secret.get_secret_value() for secret in (*current, *self.secret_key_fallbacks))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file (which arrives as init values)."""
+        return env_settings, init_settings

@@ -1,0 +1,120 @@
+"""The types of single settings: what a value must be like, checked before any of it is used."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AmqpDsn,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+)
+
+from broker_setup.callback_origins import origin
+from broker_setup.secret_keys import signing_key
+from broker_setup.topology import RESERVED_QUEUE_NAMES
+
+# In XQUEUES: the queue's grader consumes it over AMQP.
+AMQP = "amqp"
+
+_SECRET_KEY_LENGTH = 32
+# RabbitMQ takes 255 bytes, of which our prefix needs 19.
+_QUEUE_NAME_BYTES = 200
+
+_STORES = ("file:///", "s3://", "gs://", "az://")
+
+_AMQP_URL = TypeAdapter(AmqpDsn)
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+def _amqp_url(value: SecretStr) -> SecretStr:
+    _AMQP_URL.validate_python(value.get_secret_value())
+    return value
+
+
+def _http_url(value: str) -> str:
+    _HTTP_URL.validate_python(value)
+    return value.rstrip("/")
+
+
+def _grader(value: str) -> str:
+    # As it stands: to a grader, a slash at the end may mean the world.
+    if value != AMQP:
+        _HTTP_URL.validate_python(value)
+    return value
+
+
+def _secret_http_url(value: SecretStr) -> SecretStr:
+    return SecretStr(_http_url(value.get_secret_value()))
+
+
+def _store_url(value: str) -> str:
+    if not value.startswith(_STORES) or value in _STORES:
+        raise ValueError(f"must begin with one of {', '.join(_STORES)} and go on with a folder or bucket")
+    return value
+
+
+def _queue_name(name: str) -> str:
+    if name in RESERVED_QUEUE_NAMES:
+        raise ValueError(f"the queue name {name!r} is taken by XQueue itself")
+    if not name or not name.isprintable():
+        raise ValueError(f"the queue name {name!r} is empty or has unprintable characters")
+    if len(name.encode()) > _QUEUE_NAME_BYTES:
+        raise ValueError(f"the queue name {name!r} is longer than {_QUEUE_NAME_BYTES} bytes")
+    return name
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SECRET_KEY_LENGTH:
+        raise ValueError(f"must have {_SECRET_KEY_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
+    return secret
+
+
+def _signing_key(secret: SecretStr) -> SecretStr:
+    signing_key(secret.get_secret_value())
+    return secret
+
+
+def _not_empty(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Empty it would mean "none", or "all": whoever wrote it meant one of them.
+    if not entries:
+        raise ValueError("must have an entry")
+    return entries
+
+
+def _words(value: object) -> object:
+    return value.split() if isinstance(value, str) else value
+
+
+def _pair(value: object) -> object:
+    return value.split(":", 1) if isinstance(value, str) and not value.startswith("[") else value
+
+
+AmqpUrl = Annotated[SecretStr, AfterValidator(_amqp_url)]
+WebUrl = Annotated[str, AfterValidator(_http_url)]
+SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
+QueueName = Annotated[str, AfterValidator(_queue_name)]
+QueueGrader = Annotated[str, AfterValidator(_grader)]
+ProcessingDelay = Annotated[float, Field(gt=0, le=720)]  # minutes
+SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+SigningKeys = Annotated[
+    tuple[Annotated[SecretStr, AfterValidator(_signing_key)], ...], AfterValidator(_not_empty), BeforeValidator(_words)
+]
+BasicAuth = Annotated[tuple[str, SecretStr], BeforeValidator(_pair)]
+Origin = Annotated[str, AfterValidator(origin)]
+Origins = Annotated[tuple[Origin, ...], AfterValidator(_not_empty)]
+
+
+class QueueOptions(BaseModel):
+    """What one course queue does differently; what is None follows the general setting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    supersede: bool = True
+    processing_delay: ProcessingDelay | None = None  # minutes
+    max_processing_delay: ProcessingDelay | None = None  # minutes

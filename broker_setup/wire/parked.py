@@ -1,0 +1,167 @@
+"""What a parked message looks like: the delivery as it came, with why, when and from where it was put aside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from time import time
+from typing import Any
+from uuid import uuid4
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractMessage
+
+from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED
+from broker_setup.wire.messages import ATTEMPT_HEADER, REDRIVEN_HEADER, is_uuid, submission_id_of
+
+PARKED_PREFIX = "xqueue-parked-"
+PARKED_REASON_HEADER = f"{PARKED_PREFIX}reason"
+PARKED_AT_HEADER = f"{PARKED_PREFIX}at"
+PARKED_QUEUE_HEADER = f"{PARKED_PREFIX}queue"
+PARKED_ORIGIN_HEADER = f"{PARKED_PREFIX}origin"
+
+# All of a message's headers must fit one frame of 128 KiB, or the broker closes the connection.
+_MAX_HEADERS = 100 * 1024
+_MAX_REASON = 500
+_MAX_INT = 2**63 - 1  # what a header can carry
+_MAX_COUNT = 1_000_000  # a stranger may have written any number
+
+
+class Kind(StrEnum):
+    """What was parked."""
+
+    RESULT = "result"
+    SUBMISSION = "submission"
+
+
+PARKED_QUEUES: Mapping[Kind, str] = {Kind.RESULT: RESULTS_PARKED, Kind.SUBMISSION: SUBMISSIONS_PARKED}
+
+
+def parked_copy(
+    message: AbstractMessage, reason: str, *, queue: str = "", origin: str = "", at: float | None = None
+) -> Message:
+    """Copy `message` for a parked queue: its body byte for byte, what identifies it, and in headers why and when.
+
+    `queue` is the course queue, `origin` the LMS as scheme://host:port, where they are known; `at` is in seconds since
+    the epoch, now by default. Whatever a stranger may have put into a message, the copy can be published; headers that
+    are no plain value (such as RabbitMQ's own x-death) are left out, and those that don't fit.
+    """
+    why = {
+        PARKED_REASON_HEADER: reason[:_MAX_REASON],
+        PARKED_AT_HEADER: datetime.fromtimestamp(time() if at is None else at, UTC).isoformat(timespec="milliseconds"),
+        PARKED_QUEUE_HEADER: queue[:_MAX_REASON],
+        PARKED_ORIGIN_HEADER: origin[:_MAX_REASON],
+    }
+    headers = plain_headers(message.headers) | {name: value for name, value in why.items() if value}
+    return fresh_copy(message, headers)
+
+
+def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any], reply_to: str | None = None) -> Message:
+    """Copy `message` to be published once more: persistent, under an id of its own, with `headers` for its own."""
+    return Message(
+        message.body,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        correlation_id=message.correlation_id,
+        headers=dict(headers),
+        message_id=uuid4().hex,
+        reply_to=reply_to,
+        timestamp=message.timestamp,
+        type=message.type,
+    )
+
+
+def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `headers` is the message's own and can be published; nothing of an earlier parking."""
+    kept: dict[str, Any] = {}
+    room = _MAX_HEADERS
+    for name, value in headers.items():
+        if name.startswith(("x-", PARKED_PREFIX)) or not _is_plain(value):
+            continue
+        room -= len(name.encode()) + len(value if isinstance(value, bytes) else str(value).encode())
+        if room >= 0:
+            kept[name] = value
+    return kept
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= _MAX_INT
+    return isinstance(value, str | bytes)
+
+
+@dataclass(frozen=True)
+class ParkedMessage:
+    """What an operator wants to know of a parked message, its body apart; what it does not say is "" or None.
+
+    `correlation_id` is the submission's uuid, unless it is a stranger's message; `sent_at` is when the result or the
+    submission was made; `attempts` says how often it was tried, `redriven` how often an operator sent it on its way.
+    """
+
+    kind: Kind
+    correlation_id: str
+    queue: str
+    origin: str
+    reason: str
+    parked_at: datetime | None
+    sent_at: datetime | None
+    attempts: int
+    redriven: int
+    size: int
+
+    @property
+    def uuid(self) -> bytes | None:
+        """The submission's uuid as the ledger has it, None where the message names none."""
+        return bytes.fromhex(self.correlation_id) if is_uuid(self.correlation_id) else None
+
+    @property
+    def submission_id(self) -> int | None:
+        """The id on the wire."""
+        return None if self.uuid is None else submission_id_of(self.uuid)
+
+
+def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
+    """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says."""
+    headers = message.headers
+    death = _last_death(headers.get("x-death"))
+    dead_in = _text(death.get("queue"))
+    dead_for = f"dead-lettered: {_text(death.get('reason'))} from {dead_in}" if death else ""
+    course_queue = dead_in.removeprefix(f"{SUBMISSIONS_EXCHANGE}.") if dead_in.startswith(SUBMISSIONS_EXCHANGE) else ""
+    return ParkedMessage(
+        kind=kind,
+        correlation_id=_text(message.correlation_id),
+        queue=_text(headers.get(PARKED_QUEUE_HEADER)) or course_queue,
+        origin=_text(headers.get(PARKED_ORIGIN_HEADER)),
+        reason=_text(headers.get(PARKED_REASON_HEADER)) or dead_for,
+        parked_at=_time(headers.get(PARKED_AT_HEADER)) or _time(death.get("time")),
+        sent_at=_time(message.timestamp),
+        attempts=_count(headers.get(ATTEMPT_HEADER)),
+        redriven=_count(headers.get(REDRIVEN_HEADER)),
+        size=len(message.body),
+    )
+
+
+def _last_death(deaths: object) -> Mapping[str, Any]:
+    # The newest comes first.
+    newest = deaths[0] if isinstance(deaths, list) and deaths else {}
+    return newest if isinstance(newest, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int:
+    return min(value, _MAX_COUNT) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, datetime):
+        try:
+            value = datetime.fromisoformat(_text(value))
+        except ValueError:
+            return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,0 +1,36 @@
+"""The user and the virtual host in an AMQP URL."""
+
+import pika
+import pytest
+
+from broker_setup.link.broker_url import url_for, user_of, vhost_of
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "vhost"),
+    [
+        ("amqp://guest:guest@127.0.0.1:5672/", "guest", "/"),
+        ("amqp://guest:guest@127.0.0.1:5672", "guest", "/"),
+        ("amqps://a%40b%2F:p%3A@h/%2f", "a@b/", "/"),
+        ("amqp://u:p@[::1]:5672/my%20host?heartbeat=5", "u", "my host"),
+        ("amqp://:token@h/v", None, "v"),
+        ("amqp://h/v", None, "v"),
+    ],
+)
+def test_user_and_virtual_host_are_read(url: str, user: str | None, vhost: str) -> None:
+    assert user_of(url) == user
+    assert vhost_of(url) == vhost
+
+
+@pytest.mark.parametrize("name", ["g", "a@b", "a/b:c", "ünï cødé", "100%"])
+def test_another_users_url_is_what_a_client_reads_as_that(name: str) -> None:
+    made = url_for("amqps://admin:p%40ss@[::1]:5673/my%20host?heartbeat=5", name, "p/@:%ß")
+    assert made.endswith("@[::1]:5673/my%20host?heartbeat=5")
+    read = pika.URLParameters(made)
+    assert (read.credentials.username, read.credentials.password) == (name, "p/@:%ß")
+    assert (read.host, read.port, read.virtual_host) == ("::1", 5673, "my host")
+    assert user_of(made) == name
+
+
+def test_a_url_without_a_user_gets_one() -> None:
+    assert url_for("amqp://h/", "u", "p") == "amqp://u:p@h/"

@@ -1,0 +1,205 @@
+"""The two messages: what is encoded comes back as it was, and everything else is a typed error."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aio_pika import DeliveryMode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker_setup.errors import BadMessageError, MessageTooLargeError
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    MAX_MESSAGE_BYTES,
+    RETURN_HEADER,
+    SUBMISSION_ID_HEADER,
+    Result,
+    Submission,
+    Tries,
+    decode_result,
+    decode_submission,
+    encode_result,
+    encode_submission,
+)
+from tests.support.deliveries import delivered, delivery
+
+UUID = "0123456789abcdef" * 2
+AWKWARD = "a\r\nb\tc \N{GRINNING FACE} \N{COMBINING ACUTE ACCENT} \u2028 \x00 \\u0000 <&\"'"
+
+uuids = st.uuids().map(lambda uuid: uuid.hex)
+# AMQP's timestamps are whole seconds.
+moments = st.integers(min_value=0, max_value=2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+submissions = st.builds(
+    Submission,
+    uuid=uuids,
+    queue=st.text(min_size=1),
+    body=st.one_of(st.text(), st.just(AWKWARD)),
+    sealed_return=st.text(alphabet=st.characters(codec="ascii")),
+    files=st.dictionaries(st.text(), st.text(), max_size=3),
+    submitted_at=moments,
+    attempt=st.integers(min_value=1, max_value=2**31),
+)
+counts = st.integers(min_value=0, max_value=2**31)
+results = st.builds(
+    Result,
+    submission=uuids,
+    body=st.one_of(st.binary(), st.just(AWKWARD.encode())),
+    sealed_return=st.text(alphabet=st.characters(codec="ascii")),
+    tries=st.builds(Tries, made=st.integers(min_value=1, max_value=2**31), refused=counts, waits=counts, since=counts),
+    amendment=counts,
+    redriven=counts,
+    recorded=st.booleans(),
+    notice=st.booleans(),
+    graded_at=moments,
+)
+
+
+@given(submissions)
+def test_a_submission_comes_back_as_it_was(submission: Submission) -> None:
+    assert decode_submission(delivered(encode_submission(submission)), submission.queue) == submission
+
+
+@given(results)
+def test_a_result_comes_back_as_it_was(result: Result) -> None:
+    assert decode_result(delivered(encode_result(result))) == result
+
+
+@given(results)
+def test_a_result_travels_byte_for_byte(result: Result) -> None:
+    assert encode_result(result).body == result.body
+
+
+@given(uuids)
+def test_a_submission_id_is_a_whole_number_to_every_client(uuid: str) -> None:
+    number = Submission(uuid, "q", "", "").submission_id
+    assert 0 <= number < 2**53
+    assert int(float(number)) == number
+    assert Submission(uuid, "q", "other", "").submission_id == number
+
+
+def test_a_submission_is_what_an_amqp_grader_is_promised() -> None:
+    submission = Submission(UUID, "openedx", AWKWARD, "sealed", {"a b.txt": "http://x.example/1"}, attempt=3)
+    message = encode_submission(submission)
+    assert json.loads(message.body) == {
+        "xqueue_header": {"submission_id": submission.submission_id, "queue_name": "openedx"},
+        "xqueue_body": AWKWARD,
+        "xqueue_files": {"a b.txt": "http://x.example/1"},
+    }
+    assert message.reply_to == "xqueue.results"
+    assert message.correlation_id == UUID
+    assert message.content_type == "application/json"
+    assert message.type == "xqueue.submission"
+    assert message.headers == {
+        RETURN_HEADER: "sealed",
+        SUBMISSION_ID_HEADER: submission.submission_id,
+        ATTEMPT_HEADER: 3,
+    }
+
+
+def test_messages_survive_a_restart_of_the_broker() -> None:
+    for message in (encode_submission(Submission(UUID, "q", "", "s")), encode_result(Result(UUID, b"", "s"))):
+        assert message.delivery_mode is DeliveryMode.PERSISTENT
+
+
+def test_two_publishes_of_one_submission_have_two_message_ids() -> None:
+    submission = Submission(UUID, "q", "", "s")
+    assert encode_submission(submission).message_id != encode_submission(submission).message_id
+
+
+def test_a_message_that_no_broker_takes_is_refused_before_it_is_sent() -> None:
+    encode_result(Result(UUID, bytes(MAX_MESSAGE_BYTES), "s"))
+    with pytest.raises(MessageTooLargeError):
+        encode_result(Result(UUID, bytes(MAX_MESSAGE_BYTES + 1), "s"))
+    with pytest.raises(MessageTooLargeError):
+        encode_submission(Submission(UUID, "q", MAX_MESSAGE_BYTES * "x", "s"))
+
+
+def test_a_graders_message_needs_no_more_than_the_two_things_it_copied() -> None:
+    bare = delivery(body=b'{"correct": true}', correlation_id=UUID, headers={RETURN_HEADER: b"sealed"})
+    result = decode_result(bare)
+    assert result == Result(UUID, b'{"correct": true}', "sealed", graded_at=result.graded_at)
+
+
+BODY = b'{"xqueue_body": "x"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"nonsense",
+        b"null",
+        b"[]",
+        b"5",
+        b'"text"',
+        b"{}",
+        b'{"xqueue_body": 5}',
+        b'{"xqueue_body": null}',
+        b'{"xqueue_body": "x", "xqueue_files": []}',
+        b'{"xqueue_body": "x", "xqueue_files": null}',
+        b'{"xqueue_body": "x", "xqueue_files": {"a": 5}}',
+        b"[" * 100_000,
+        b"1" * 5_000,
+    ],
+    ids=lambda body: repr(body[:50]),
+)
+def test_a_body_that_is_no_submission_is_a_bad_message_that_carries_it(body: bytes) -> None:
+    with pytest.raises(BadMessageError) as caught:
+        decode_submission(delivery(body=body, correlation_id=UUID, headers={RETURN_HEADER: "s"}), "q")
+    assert caught.value.received == body
+
+
+@pytest.mark.parametrize("uuid", [None, "", "5", UUID[1:], UUID + "0", UUID.upper(), "g" * 32, 5, b"x" * 32])
+def test_a_correlation_id_that_is_no_uuid_is_a_bad_message(uuid: object) -> None:
+    message = delivery(body=BODY, correlation_id=uuid, headers={RETURN_HEADER: "s"})
+    with pytest.raises(BadMessageError, match="correlation_id"):
+        decode_submission(message, "q")
+    with pytest.raises(BadMessageError, match="correlation_id"):
+        decode_result(message)
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({}, RETURN_HEADER),
+        ({RETURN_HEADER: None}, RETURN_HEADER),
+        ({RETURN_HEADER: 5}, RETURN_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: -1}, ATTEMPT_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: "2"}, ATTEMPT_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: 1.5}, ATTEMPT_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: True}, ATTEMPT_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: None}, ATTEMPT_HEADER),
+    ],
+)
+def test_a_header_that_is_missing_or_wrong_is_named(headers: Mapping[str, Any], named: str) -> None:
+    message = delivery(body=BODY, correlation_id=UUID, headers=headers)
+    with pytest.raises(BadMessageError, match=named):
+        decode_submission(message, "q")
+    with pytest.raises(BadMessageError, match=named):
+        decode_result(message)
+
+
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+@given(
+    body=st.one_of(st.binary(), anything.map(lambda value: json.dumps(value, default=repr).encode())),
+    correlation_id=st.one_of(anything, st.just(UUID)),
+    headers=st.dictionaries(st.sampled_from([RETURN_HEADER, ATTEMPT_HEADER, "other"]), anything),
+)
+def test_garbage_is_a_bad_message_and_never_another_error(
+    body: bytes, correlation_id: object, headers: Mapping[str, Any]
+) -> None:
+    message = delivery(body=body, correlation_id=correlation_id, headers=headers)
+    for decode in (decode_result, lambda message: decode_submission(message, "q")):
+        with contextlib.suppress(BadMessageError):
+            decode(message)

@@ -1,0 +1,145 @@
+"""A parked message says why it is there, is read whatever it is, and is selected by what it says."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aio_pika import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker_setup.operating.parked_selection import MAX_GROUPS, OTHERS, Selection, Tally
+from broker_setup.operating.redrive_plan import redriven_copy
+from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import ATTEMPT_HEADER, REDRIVEN_HEADER
+from broker_setup.wire.parked import (
+    PARKED_AT_HEADER,
+    PARKED_ORIGIN_HEADER,
+    PARKED_QUEUE_HEADER,
+    PARKED_REASON_HEADER,
+    Kind,
+    ParkedMessage,
+    parked_copy,
+    read_parked,
+)
+
+NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
+UUID = "0123456789abcdef" * 2
+
+
+def example(**values: Any) -> ParkedMessage:
+    said: dict[str, Any] = {
+        "kind": Kind.RESULT,
+        "correlation_id": UUID,
+        "queue": "openedx",
+        "origin": "https://lms",
+    } | {
+        "reason": "refused: 404",
+        "parked_at": NOON,
+        "sent_at": NOON,
+        "attempts": 7,
+        "redriven": 0,
+        "size": 9,
+    }
+    return ParkedMessage(**said | values)
+
+
+def test_a_copy_says_why_when_and_from_where() -> None:
+    copy = parked_copy(Message(b"x"), "why", queue="openedx", origin="https://lms:8", at=NOON.timestamp())
+    assert copy.headers == {
+        PARKED_REASON_HEADER: "why",
+        PARKED_AT_HEADER: "2025-01-31T12:00:00.000+00:00",
+        PARKED_QUEUE_HEADER: "openedx",
+        PARKED_ORIGIN_HEADER: "https://lms:8",
+    }
+
+
+def test_a_copy_keeps_its_own_headers_and_nothing_of_an_earlier_parking() -> None:
+    first = parked_copy(Message(b"x", headers={ATTEMPT_HEADER: 3}), "first", queue="openedx", origin="https://lms")
+    again = parked_copy(first, "again")
+    assert again.headers[PARKED_REASON_HEADER] == "again"
+    assert again.headers[ATTEMPT_HEADER] == 3
+    assert PARKED_QUEUE_HEADER not in again.headers
+    assert PARKED_ORIGIN_HEADER not in again.headers
+
+
+def test_what_was_parked_is_read_as_it_was() -> None:
+    message = Message(b"graded", correlation_id=UUID, timestamp=NOON, headers={ATTEMPT_HEADER: 7, REDRIVEN_HEADER: 2})
+    read = read_parked(parked_copy(message, "why", queue="q", origin="o", at=NOON.timestamp()), Kind.RESULT)
+    assert read == ParkedMessage(Kind.RESULT, UUID, "q", "o", "why", NOON, NOON, 7, 2, 6)
+    assert read.uuid == bytes.fromhex(UUID)
+
+
+def test_what_the_broker_parked_is_read_from_its_x_death() -> None:
+    death: dict[str, Any] = {"reason": "rejected", "queue": "xqueue.submissions.q.2", "time": NOON, "count": 1}
+    read = read_parked(Message(b"", headers={"x-death": [death, {"queue": "earlier"}]}), Kind.SUBMISSION)
+    assert (read.queue, read.parked_at) == ("q.2", NOON)
+    assert read.reason == "dead-lettered: rejected from xqueue.submissions.q.2"
+    of_results = read_parked(Message(b"", headers={"x-death": [death | {"queue": "xqueue.results"}]}), Kind.RESULT)
+    assert of_results.queue == ""
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=9) | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["queue", "time", "reason"]), inner),
+)
+names = st.sampled_from(
+    ["x-death", PARKED_AT_HEADER, PARKED_REASON_HEADER, PARKED_QUEUE_HEADER, ATTEMPT_HEADER, REDRIVEN_HEADER, "mine"]
+)
+
+
+@given(st.dictionaries(names, anything), st.sampled_from(Kind))
+def test_whatever_a_stranger_published_is_read_copied_and_selected(headers: dict[str, Any], kind: Kind) -> None:
+    message = Message(b"x", headers=headers)
+    read = read_parked(message, kind)
+    Tally().add(read)
+    Selection(before=NOON, since=NOON, reason="x", origin="*").takes(read)
+    assert redriven_copy(message, read).headers[REDRIVEN_HEADER] == read.redriven + 1
+
+
+def test_a_redriven_submission_can_be_answered_by_amqp_graders_again() -> None:
+    copy = redriven_copy(Message(b"work", headers={ATTEMPT_HEADER: 9}), example(kind=Kind.SUBMISSION, redriven=4))
+    assert copy.reply_to == RESULTS_QUEUE
+    assert (copy.headers[ATTEMPT_HEADER], copy.headers[REDRIVEN_HEADER]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("selection", "taken"),
+    [
+        (Selection(), True),
+        (Selection(queue="openedx"), True),
+        (Selection(queue="open"), False),
+        (Selection(origin="HTTPS://L?S"), True),
+        (Selection(origin="https"), False),
+        (Selection(reason="REFUSED"), True),
+        (Selection(reason="re*404"), True),
+        (Selection(reason="[404]"), False),
+        (Selection(correlation_id=UUID), True),
+        (Selection(submission_id=1), False),
+        (Selection(before=NOON), False),
+        (Selection(before=NOON + timedelta(seconds=1)), True),
+        (Selection(since=NOON), True),
+        (Selection(queue="openedx", reason="500"), False),
+    ],
+)
+def test_a_selection_takes_what_fulfils_all_of_it(selection: Selection, *, taken: bool) -> None:
+    assert selection.takes(example()) == taken
+
+
+def test_what_has_no_time_is_neither_old_nor_new() -> None:
+    assert not Selection(before=NOON).takes(example(parked_at=None))
+    assert not Selection(since=NOON).takes(example(parked_at=None))
+    assert Selection().takes(example(parked_at=None))
+
+
+def test_a_summary_counts_what_is_alike_and_its_memory_is_bounded() -> None:
+    tally = Tally()
+    tally.add(example(parked_at=NOON))
+    tally.add(example(parked_at=NOON + timedelta(hours=1)))
+    for number in range(2 * MAX_GROUPS):
+        tally.add(example(reason=f"reason {number}"))
+    (others, rest), (group, count), *_ = tally.groups().items()
+    assert (others.reason, rest.number) == (OTHERS, MAX_GROUPS + 1)
+    assert (group.reason, count.number) == ("refused: 404", 2)
+    assert (count.oldest, count.newest) == (NOON, NOON + timedelta(hours=1))
+    assert len(tally.groups()) == MAX_GROUPS + 1

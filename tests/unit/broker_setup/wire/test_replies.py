@@ -1,0 +1,280 @@
+"""Which replies the LMS would drop: what its own check says of them, as tried with its parsers (lxml, html5lib)."""
+
+import json
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker_setup.wire.replies import suits_every_url, wrong_with_reply
+
+COURSE = "https://lms.example/courses/course-v1:X+Y+Z/xqueue/7/block-v1:a@problem+block@b"
+SCORE = f"{COURSE}/score_update"
+UNGRADED = f"{COURSE}/ungraded_response"
+ELSEWHERE = "https://lms.example/hook"
+
+FINE = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
+NO_JSON = "it is not JSON"
+NOTHING = "its msg shows nothing"
+CHARACTER = "its msg has a character that neither XML nor HTML can have"
+REFERENCE = "its msg refers to a character that neither XML nor HTML can have"
+
+
+def saying(msg: Any) -> bytes:
+    return json.dumps({"correct": False, "score": 0, "msg": msg}).encode()
+
+
+# Which URLs mean what.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        SCORE,
+        f"{SCORE}/",
+        f"{SCORE}?a=b",
+        f"{SCORE}/?a=/ungraded_response",
+        f"{SCORE}#x",
+        f"{COURSE}/score%5Fupdate",
+        f"{COURSE}%2Fscore_update",
+        "http://user:password@[::1]:8000/score_update",
+        "/score_update",
+    ],
+)
+def test_a_url_that_ends_in_score_update_wants_a_score(url: str) -> None:
+    assert wrong_with_reply(url, b'{"msg": "no score"}') == "it has no correct and no score"
+
+
+@pytest.mark.parametrize("url", [UNGRADED, f"{UNGRADED}/?x", f"{COURSE}/ungraded%5fresponse"])
+def test_a_url_that_ends_in_ungraded_response_wants_a_message(url: str) -> None:
+    assert wrong_with_reply(url, b'{"score": 1}') == "it has no msg"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        ELSEWHERE,
+        "",
+        "https://score_update",
+        f"{COURSE}/my_score_update",
+        f"{COURSE}/SCORE_UPDATE",
+        f"{SCORE}/more",
+        f"{ELSEWHERE}?/score_update",
+        f"{ELSEWHERE}#/score_update",
+        "http://[/score_update",
+        "\ud800",
+    ],
+)
+def test_any_other_url_gets_anything_at_all(url: str) -> None:
+    assert wrong_with_reply(url, b"\xff no JSON") is None
+
+
+# What a score is.
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        FINE,
+        b' {"score": 1, "msg": "x", "correct": true}\n',
+        b'{"correct": null, "score": null, "msg": "what the values mean is the business of the LMS"}',
+        b'{"correct": "yes", "score": "1", "msg": "x"}',
+        b'{"correct": 1, "score": NaN, "msg": "x"}',
+        b'{"correct": 1, "score": -Infinity, "msg": "x"}',
+        b'{"correct": 1, "score": 1e999, "msg": "x"}',
+        b'{"correct": 1, "score": ' + b"9" * 4300 + b', "msg": "x"}',
+        b'{"correct": 1, "score": 1, "msg": 7, "msg": "the last one counts"}',
+        b'{"correct": 1, "score": 1, "msg": "x", "more": [{}]}',
+        b'{"correct": 1, "score": 1, "msg": "bytes that are no UTF-8 are replaced: \xff\xed\xa0\x80"}',
+        '{"correct": 1, "score": 1, "msg": "Größe \U0001f600"}'.encode(),
+        b'{"correct": 1, "score": 1, "msg": "\\ud83d\\ude00"}',
+        b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b"[" * 500 + b"]" * 500 + b"}",
+    ],
+)
+def test_a_reply_that_the_lms_reads_is_fine(reply: bytes) -> None:
+    assert wrong_with_reply(SCORE, reply) is None
+    assert suits_every_url(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"", NO_JSON),
+        (b"\xff\xfe", NO_JSON),
+        (b"\xef\xbb\xbf" + FINE, NO_JSON),
+        (FINE.decode().encode("utf-16"), NO_JSON),
+        (b"Traceback (most recent call last):", NO_JSON),
+        (FINE[:-1], NO_JSON),
+        (FINE + b"}", NO_JSON),
+        (FINE.replace(b'"', b"'"), NO_JSON),
+        (FINE.replace(b"Good ", b"Good\n"), NO_JSON),
+        (b'{"correct": 1, "score": ' + b"9" * 4301 + b', "msg": "x"}', NO_JSON),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b'{"":' * 100_000, "it is nested too deeply"),
+        (b"null", "it is not a JSON object"),
+        (b"[" + FINE + b"]", "it is not a JSON object"),
+        (json.dumps(FINE.decode()).encode(), "it is not a JSON object"),
+        (b"{}", "it has no correct and no score and no msg"),
+        (b'{"correct": true, "score": 1}', "it has no msg"),
+        (b'{"Correct": true, "score": 1, "msg": "x"}', "it has no correct"),
+        (saying(None), "its msg is not text"),
+        (saying(7), "its msg is not text"),
+        (saying(["<p>x</p>"]), "its msg is not text"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_reply_that_the_lms_can_not_read_is_wrong(reply: bytes, why: str) -> None:
+    assert wrong_with_reply(SCORE, reply) == why
+    assert not suits_every_url(reply)
+
+
+# What a message is: XML, or else HTML that comes to anything.
+
+
+@pytest.mark.parametrize(
+    "msg",
+    [
+        "<span>MESSAGE</span>",
+        "plain",
+        " ",
+        "\n",
+        "2 < 3 & 4",
+        "<",
+        "</",
+        "</ x>",
+        "<1>",
+        "<p>never closed",
+        "<aaa></bbb>",
+        "<audio controls autoplay src='data:audio/wav;base64='>Audio</audio>",
+        "</p>",
+        "</br>",
+        "<!-- a comment -->",
+        "<!-- never closed",
+        "<?php",
+        "<![CDATA[x]]>",
+        "<td>in no table",
+        "<td/>",
+        "<header>",
+        "<html></html>",
+        "<body><br>",
+        "<td title='>'><br>",
+        "<!doctype html>x",
+        '<?xml version="1.0"?><p>x</p>',
+        "\0\0x",
+        "\x0c\x7f\x85 odd, yet allowed",
+        "\ufeff",
+        "&#0;&#12;&#127;&#xd800;&#x110000;&#9;",
+        "<!-- &#27; --><td/>",
+        "<?xml version='1.0'?><!-- &#27; --><p/>",
+    ],
+)
+def test_a_message_that_shows_anything_is_fine(msg: str) -> None:
+    assert wrong_with_reply(SCORE, saying(msg)) is None
+
+
+@pytest.mark.parametrize(
+    ("msg", "why"),
+    [
+        ("", NOTHING),
+        ("\0", NOTHING),
+        ("<audio", NOTHING),
+        ("<p class='x>never closed</p>", NOTHING),
+        ("</div>", NOTHING),
+        ("</>", NOTHING),
+        ("</p", NOTHING),
+        ("<td><tr><body><HTML>", NOTHING),
+        ("<td a='>'></td></body>\0<!DOCTYPE html><p", NOTHING),
+        ("<!doctype html", NOTHING),
+        ("<!doctype html><table", NOTHING),
+        ("<p>\b</p>", CHARACTER),
+        ("\x1b[31mred\x1b[0m", CHARACTER),
+        ("\x0b", CHARACTER),
+        ("\ufffe", CHARACTER),
+        ("\uffff", CHARACTER),
+        ("\ud800", CHARACTER),
+        ("x\udc00", CHARACTER),
+        ("&#27;[31mred", REFERENCE),
+        ("<p>&#x1B;</p>", REFERENCE),
+        ("&#0011 x", REFERENCE),
+        ("&#xfffe;", REFERENCE),
+        ("&#65535;", REFERENCE),
+        (f"&#{'9' * 5_000};", REFERENCE),
+        ('<?xml version="1.0" encoding="UTF-8"?><p>x</p>', "its msg declares an encoding"),
+    ],
+)
+def test_a_message_that_the_lms_can_not_keep_is_wrong(msg: str, why: str) -> None:
+    assert wrong_with_reply(SCORE, saying(msg)) == why
+
+
+# What an ungraded response is.
+
+
+@pytest.mark.parametrize("msg", ["", "x", "<audio", "\b", "<?xml version='1.0' encoding='UTF-8'?><p/>"])
+def test_an_ungraded_response_may_say_any_text(msg: str) -> None:
+    assert wrong_with_reply(UNGRADED, json.dumps({"msg": msg}).encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"x", NO_JSON),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b'["msg"]', "it is not a JSON object"),
+        (b'{"msg": null}', "its msg is not text"),
+        (b'{"msg": {"a": 1}}', "its msg is not text"),
+        (b'{"msg": "\\ud800"}', "its msg holds half a character"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_ungraded_response_that_can_not_be_shown_is_wrong(reply: bytes, why: str) -> None:
+    assert wrong_with_reply(UNGRADED, reply) == why
+
+
+# Whatever comes.
+
+_PIECES = ["<", ">", "/", "</", "<p", "<td", "<td>", "</td>", "<!", "<!--", "-->", "<!doctype", "=", '"', "'", " ", "é"]
+_PIECES += ["&#27;", "&#x", "1", "\0", "\x0c", "\x1b", "\ud800"]
+MARKUP = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3)).map("".join)
+REPLIES = (
+    st.binary()
+    | st.text().map(lambda text: text.encode(errors="surrogatepass"))
+    | MARKUP.map(saying)
+    | st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists)
+    .map(lambda value: {"correct": value, "score": value, "msg": value})
+    .map(lambda value: json.dumps(value).encode())
+)
+
+
+@given(st.sampled_from([SCORE, UNGRADED, ELSEWHERE]) | st.text(), REPLIES)
+def test_it_never_raises_and_what_suits_every_url_suits_each(url: str, reply: bytes) -> None:
+    why = wrong_with_reply(url, reply)
+    assert why is None or (why and not suits_every_url(reply))
+
+
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        saying("<td>" * (MB // 4)),
+        saying("<td a='" * (MB // 7)),
+        saying("<td " + "=" * MB),
+        saying("</x a=\"'" * (MB // 8)),
+        saying("<!doctype " * (MB // 10)),
+        saying("&#" + "0" * MB),
+        saying("&#0" * (MB // 3)),
+        saying("<?xml" + " encoding" * (MB // 9)),
+        b"[" + b"[]," * (MB // 3) + b"[]]",
+        b'{"a":"' + b"\\" * MB,
+        b"9" * MB,
+    ],
+    ids=lambda reply: str(reply[:40]),
+)
+def test_the_longest_replies_take_no_more_than_their_length(reply: bytes) -> None:
+    # Some 30 to 100 ms here; anything quadratic would take minutes.
+    start = perf_counter()
+    wrong_with_reply(SCORE, reply)
+    assert perf_counter() - start < 5
