@@ -126,6 +126,7 @@ class LedgerState:
         self._expiries: list[tuple[float, bytes]] = []
         self._waiting: dict[bytes, bytes] = {}
         self._queues: dict[str, int] = {}
+        self._waiting_in: Counter[int] = Counter()  # by number of the queue; those that are leased, too
         self._superseded: dict[bytes, tuple[str, bytes]] = {}
         self._superseded_in: Counter[str] = Counter()
         self._minute = 0
@@ -172,8 +173,16 @@ class LedgerState:
         return self._superseded[submission][1]
 
     def superseded_in(self, queue: str) -> int:
-        """Count the superseded submissions that are still in the broker's queue: they do not wait any more."""
+        """Count the superseded submissions that have not left the broker's queue, ready or held: they wait no more."""
         return self._superseded_in[queue]
+
+    def expected_in(self, queue: str, now: float) -> int:
+        """Count what waits in `queue` as far as is known here: whoever takes work past the gateways leaves no trace."""
+        leased = sum(
+            lease.queue == queue and lease.expires_at > now and submission not in self._superseded
+            for submission, lease in self._leases.items()
+        )
+        return self._waiting_in[self._queues.get(queue, -1)] - leased
 
     def running(self, now: float) -> Iterator[Lease]:
         """Yield the leases that run at `now`."""
@@ -261,8 +270,10 @@ class LedgerState:
             entries = [entry for entry in entries if entry[0] not in left]
         number = self._queues.setdefault(event.queue, len(self._queues))
         self._keep_waiting(event.url, [*entries, (event.submission, event.at, number)])
+        self._waiting_in[number] += 1
         for queue, submission in gone:
             # The older one's queue, which may be another: a problem can be given a new one.
+            self._waiting_in[self._queues[queue]] -= 1
             self._superseded[submission] = (queue, event.submission)
             self._superseded_in[queue] += 1
         return Outcome(valid=True, gone=gone) if gone else _VALID
@@ -344,6 +355,7 @@ class LedgerState:
             if all(waiting != submission for waiting, *_ in entries):
                 number = self._queues.setdefault(event.queue, len(self._queues))
                 self._keep_waiting(event.url, [*entries, (submission, event.at, number)])
+                self._waiting_in[number] += 1
         return _VALID
 
     def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:
@@ -403,7 +415,12 @@ class LedgerState:
         if superseded:
             self._superseded_in[superseded[0]] -= 1
         if url in self._waiting:
-            entries = [entry for entry in _WAITING.iter_unpack(self._waiting[url]) if entry[0] != submission]
+            entries = []
+            for entry in _WAITING.iter_unpack(self._waiting[url]):
+                if entry[0] == submission:
+                    self._waiting_in[entry[2]] -= 1
+                else:
+                    entries.append(entry)
             self._keep_waiting(url, entries)
         if at - self._minute >= TRIM_SECONDS:
             self._minute = int(at)

@@ -257,6 +257,19 @@ class Gateways(RuleBasedStateMachine):
                 there = sum(queue == of for _, of in self.submissions)
                 assert 0 <= gateway.state.superseded_in(queue) <= there
 
+    @invariant()
+    def what_is_expected_to_wait_is_what_was_submitted_and_is_free(self) -> None:
+        submitted_ones = {event.submission for event in self.log if isinstance(event, Submitted)}
+        if any(uuid not in submitted_ones for uuid in self.lease_of):
+            return  # a lease whose submission is not in the ledger yet
+        for queue in QUEUES:
+            free = sum(
+                self.truth.standing(uuid_of(number), self.now) is Standing.FREE
+                for number, (_, of) in enumerate(self.submissions, 1)
+                if queue == of and uuid_of(number) in submitted_ones
+            )
+            assert self.truth.expected_in(queue, self.now) == free
+
     @rule(g=which)
     def whoever_has_read_the_same_knows_the_same(self, g: int) -> None:
         gateway = self.gateways[g]
