@@ -6,12 +6,11 @@ from itertools import count
 
 import pytest
 
-from broker_setup.ledger.state import (
-    CLOSED_SECONDS,
-    SETTLED_MAX,
-    LedgerState,
-)
+from broker_setup.ledger.closed import CLOSED_SECONDS
+from broker_setup.ledger.leases import SETTLED_MAX
+from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
+    facts,
     graded,
     leased,
     parked,
@@ -23,7 +22,7 @@ from tests.support.ledger_events import (
 
 
 def sizes(state: LedgerState) -> dict[str, int]:
-    return {name: len(value) for name, value in vars(state).items() if hasattr(value, "__len__")}
+    return {name: len(value) for name, value in facts(state).items() if hasattr(value, "__len__")}
 
 
 @pytest.mark.parametrize("ending", ["graded", "retired", "parked", "superseded"])
@@ -59,7 +58,8 @@ def test_what_settled_lately_is_bounded_by_number_too() -> None:
     for number in range(SETTLED_MAX + 100):
         state.apply(leased(number, 0, str(number)))
         state.apply(graded(number, 0, str(number)))
-    assert len(state._settled) == len(state._by_id) == len(state._by_key) == SETTLED_MAX
+    leases = state._leases
+    assert len(leases._settled) == len(leases._by_id) == len(leases._by_key) == SETTLED_MAX
 
 
 def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() -> None:
