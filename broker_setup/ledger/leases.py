@@ -159,5 +159,9 @@ class Leases:
     def _forget_settled(self, now: float) -> None:
         order = self._settled_order
         while order and (len(order) > SETTLED_MAX or now - order[0][0] > SETTLED_SECONDS):
-            _, submission = order.popleft()
-            self._unindex(self._settled.pop(submission).lease.key, submission)
+            at, submission = order.popleft()
+            settled = self._settled.get(submission)
+            # Else it was settled once more, its end being forgotten, and stands further back, too.
+            if settled and settled.at == at:
+                del self._settled[submission]
+                self._unindex(settled.lease.key, submission)
