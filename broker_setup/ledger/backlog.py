@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from sys import intern
 
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.events import (
     AnyEvent,
     Delivered,
@@ -16,8 +18,7 @@ from broker_setup.ledger.events import (
     Undeliverable,
 )
 from broker_setup.ledger.frames import Frame
-from broker_setup.ledger.state import LedgerState, Standing
-from broker_setup.ledger.waiting import count_waiting
+from broker_setup.ledger.state import LedgerState
 
 
 class Backlog:

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 from aio_pika.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.waiting import count_waiting
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.topology import submissions_queue
 from gateway.leasing.course_queue import CourseQueue

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from broker_setup.ledger.answers import Outcome, Refusal, Standing, Take
 from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
@@ -25,11 +26,12 @@ from broker_setup.ledger.events import (
     Submitted,
     Superseded,
 )
-from broker_setup.ledger.state import LedgerState, Outcome, Refusal, Standing, Take
+from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
     amended,
     expired,
     extended,
+    facts,
     graded,
     id_of,
     leased,
@@ -59,7 +61,7 @@ def new_state() -> LedgerState:
 def snapshot(state: LedgerState) -> dict[str, Any]:
     """All that a state knows; the heap of expiries holds no more than the leases do."""
     hidden = {"_supersede_after", "_handlers", "_expiries"}
-    return {name: value for name, value in vars(state).items() if name not in hidden}
+    return {name: value for name, value in facts(state).items() if name not in hidden}
 
 
 def replayed(log: Sequence[AnyEvent], times: int = 1) -> LedgerState:

@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker_setup.ledger.state import LedgerState, Standing
-from broker_setup.ledger.waiting import count_waiting
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.counting import count_waiting
+from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
     graded,
     leased,
