@@ -26,6 +26,20 @@ REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
 FAILING_SINCE_HEADER = "xqueue-failing-since"
 
+# The one without which nothing can be delivered first.
+OUR_HEADERS = (
+    RETURN_HEADER,
+    SUBMISSION_ID_HEADER,
+    ATTEMPT_HEADER,
+    REDRIVEN_HEADER,
+    AMENDMENT_HEADER,
+    RECORDED_HEADER,
+    NOTICE_HEADER,
+    REFUSALS_HEADER,
+    WAITS_HEADER,
+    FAILING_SINCE_HEADER,
+)
+
 # RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
 MAX_MESSAGE_BYTES = 15 * 1024 * 1024
 
