@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 # Before a result goes back that the broker would take nowhere else.
 PAUSE_SECONDS = 1.0
+# Of a reason, in the log and in the ledger.
+MAX_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Settling:
     def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
         # Whatever is not a result of ours may name anything.
         if is_uuid(message.correlation_id):
-            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
+            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
 
     async def _put(self, message: Message, queue: str) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
@@ -123,8 +125,10 @@ def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level
         case Repeat():
             log.info("submission %s: repeat, delivered to %s before", submission, origin)
         case Retry(delay, tries, reason):
-            log.log(level, "submission %s: %s: %s; try %d in %g s", submission, origin, reason, tries.made + 1, delay)
+            log.log(
+                level, "submission %s: %s: %.500s; try %d in %g s", submission, origin, reason, tries.made + 1, delay
+            )
         case Park(reason):
-            log.warning("submission %s: %s: parked: %s", submission, origin, reason)
+            log.warning("submission %s: %s: parked: %.500s", submission, origin, reason)
         case GiveBack(reason):
-            log.warning("submission %s: %s: back to the queue: %s", submission, origin, reason)
+            log.warning("submission %s: %s: back to the queue: %.500s", submission, origin, reason)
