@@ -8,7 +8,7 @@ from contextlib import suppress
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import XQueueError
-from broker_setup.link.connection import CONNECTION_ERRORS, Link
+from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 from broker_setup.topology import submissions_queue
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class QueueConsumer:
             # Stopping: nothing new, while what is under way can still be settled on this channel.
             await _quietly(underlay.basic_cancel(tag or ""))
             raise
-        await _quietly(channel.close())
+        await close_channel(channel)
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         await self._received(message, self._queue)

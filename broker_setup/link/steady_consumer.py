@@ -8,7 +8,7 @@ from contextlib import suppress
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.errors import XQueueError
-from broker_setup.link.connection import CONNECTION_ERRORS, Link
+from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class SteadyConsumer:
             raise
         finally:
             self.is_consuming = False
-        await _quietly(channel.close())
+        await close_channel(channel)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received(message)

@@ -14,7 +14,7 @@ from typing import Protocol
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.connection import Link, broker_calls, close_channel
 from gateway.leasing.demand import FIRST_PREFETCH, Step, View, next_prefetch, next_step
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,10 @@ class Consumer:
                 await self._take_step(next_step(self._view()), channel, queue)
         finally:
             channel.close_callbacks.discard(self._on_closed)
-            if not channel.is_closed:
-                # By the broker's cancel, or by our own end: closing gives back what is held on it.
-                with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
-                    async with asyncio.timeout(1):
-                        await channel.close()
+            # By the broker's cancel, or by our own end: closing gives back what is held on it. Forgotten first, as an
+            # ack that comes after the close would cost the whole connection.
+            self._end()
+            await close_channel(channel)
 
     async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
         match step:
