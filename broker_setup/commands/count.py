@@ -62,8 +62,7 @@ def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) ->
     leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
     counts = []
     for queue in sorted(settings.xqueues):
-        # One that is superseded may be held by a gateway, and so not be among the ready ones.
-        waiting = max(0, ready[submissions_queue(queue)] - backlog.superseded(queue))
+        waiting = backlog.waiting(queue, ready[submissions_queue(queue)], now)
         since = oldest.get(queue) if waiting else None
         age = None if since is None else round(max(0.0, now - since), 3)
         counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age))

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from sys import intern
 
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.events import (
     AnyEvent,
     Delivered,
@@ -16,7 +18,7 @@ from broker_setup.ledger.events import (
     Undeliverable,
 )
 from broker_setup.ledger.frames import Frame
-from broker_setup.ledger.state import LedgerState, Standing
+from broker_setup.ledger.state import LedgerState
 
 
 class Backlog:
@@ -60,9 +62,9 @@ class Backlog:
         """Count the leases that run at `now`, by queue."""
         return Counter(lease.queue for lease in self._state.running(now))
 
-    def superseded(self, queue: str) -> int:
-        """Count those that are still in the broker's queue, and wait no more."""
-        return self._state.superseded_in(queue)
+    def waiting(self, queue: str, ready: int, now: float) -> int:
+        """Count what waits at `now`, where `ready` messages of the broker's queue are with nobody."""
+        return count_waiting(self._state, queue, ready, now)
 
     def oldest(self, now: float) -> Mapping[str, float]:
         """Say for each queue when the oldest submission came that waits unleased (seconds since the epoch)."""

@@ -6,7 +6,8 @@ from enum import Enum, auto
 from aio_pika import Message
 from aio_pika.abc import AbstractMessage
 
-from broker_setup.ledger.state import LedgerState, Standing
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.state import LedgerState
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from broker_setup.ledger.state import Standing
+from broker_setup.ledger.answers import Standing
 from broker_setup.wire.messages import Submission
 
 

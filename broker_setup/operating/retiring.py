@@ -13,8 +13,8 @@ from time import time
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
-from broker_setup.ledger.state import Standing
 from broker_setup.link.connection import CONNECTION_ERRORS
 from broker_setup.operating.intake import Intake
 from broker_setup.operating.operator_session import Session

@@ -1,67 +1,130 @@
-"""One submission all the way round through the legacy HTTP API: the hello-world problem of Tutor's documentation."""
+"""One submission all the way round through the legacy HTTP API: the hello-world problem of Tutor's documentation.
 
-import http.server
+It goes through a queue of the user's. Work that waits there is its graders'; the check leaves it as it is.
+"""
+
 import json
-import queue
-import threading
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import parse_qsl
 
 import requests
 
+from deploy.local.callback_server import Form, callback_server
 from deploy.local.console import Step
 from deploy.local.errors import LocalError
 
-HEADER_KEY = "self-check"
-BODY = json.dumps(
-    {
-        "student_info": json.dumps({"anonymous_student_id": "self-check", "submission_time": "20130101000000"}),
-        "student_response": 'def hello():\n    return "hello world"\n',
-        "grader_payload": json.dumps({"name": "hello world"}),
-    }
-)
+KEY = "self-check"
 REPLY = json.dumps({"correct": True, "score": 0.9, "msg": "<p>Good job!</p>"})
-TIMEOUT = 10.0  # seconds for each call, and for the callback
+CALL_SECONDS = 5.0  # a gateway answers within 3
+ROUND_SECONDS = 15.0  # from the login to the callback; it takes 0.1 on an idle machine
+LONG_POLL_SECONDS = 1
+POLLS_IN_VAIN = 2  # with nothing left in the queue: then somebody else has it
 
 
 class SelfCheckError(LocalError):
     """The round was not completed."""
 
 
-def run(base_url: str, user: str, password: str, queue_name: str, report: Callable[[str], None]) -> bool:
-    """Take one submission round, reporting each step; return False where the queue holds somebody's work already."""
-    with _Client(base_url, report) as client, _callback_server() as (callback_url, received):
+class CallbackLateError(SelfCheckError):
+    """All was well but for the callback, which did not come in time."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What get_submission handed out: the header that goes back with the result, and the body."""
+
+    header: str
+    body: str
+
+    @property
+    def submission_id(self) -> int:
+        """The number that graders see."""
+        return int(json.loads(self.header)["submission_id"])
+
+
+def run(base_url: str, user: str, password: str, queue: str, report: Callable[[str], None]) -> str:
+    """Take one submission round, reporting each step; return what came of it, in the words of a step's line.
+
+    Raise SelfCheckError if the stack did not do what it should. That `queue` has work or graders is no such error.
+    """
+    deadline = time.monotonic() + ROUND_SECONDS
+    body = body_of(secrets.token_hex(8))
+    with _Client(base_url, queue, report) as client, callback_server() as callbacks:
         with client.step("login") as step:
             client.post("login", username=user, password=password)
             step.outcome = f"as {user}"
-        waiting = client.get("get_queuelen", queue_name=queue_name)
-        if waiting != 0:
-            report(f"- not done: {waiting} wait in {queue_name}, and that is work for its graders, not for a check")
-            return False
-        header = json.dumps({"lms_callback_url": callback_url, "lms_key": HEADER_KEY, "queue_name": queue_name})
+        if waiting := client.waiting():
+            return f"skipped: {waiting} wait in {queue}, and that is work for its graders, not for a check"
+        header = json.dumps({"lms_callback_url": callbacks.url, "lms_key": KEY, "queue_name": queue})
         with client.step("submit") as step:
-            client.post("submit", xqueue_header=header, xqueue_body=BODY)
-            step.outcome = f"a Python answer to {queue_name}"
+            client.post("submit", xqueue_header=header, xqueue_body=body)
+            step.outcome = f"a Python answer to {queue}"
         with client.step("get_submission") as step:
-            lease = client.take(queue_name)
-            step.outcome = f"submission {json.loads(lease)['submission_id']}"
+            work = _take(client, body, deadline)
+            if work is None:
+                step.outcome = f"none: a grader serves {queue}, and was quicker"
+                return f"not finished: a grader took its submission out of {queue}"
+            step.outcome = f"submission {work.submission_id}"
         with client.step("put_result") as step:
-            client.post("put_result", xqueue_header=lease, xqueue_body=REPLY)
+            client.post("put_result", xqueue_header=work.header, xqueue_body=REPLY)
             step.outcome = "graded 0.9, “Good job!”"
         with client.step("callback") as step:
-            _verify(received, header)
+            _verify(callbacks.next(deadline - time.monotonic()), header)
             step.outcome = "the LMS got header and result, byte for byte"
-    return True
+    return "one submission went all the way round"
 
 
-def _verify(received: "queue.SimpleQueue[list[tuple[str, str]]]", header: str) -> None:
+def body_of(token: str) -> str:
+    """Return the student's work of the check that has this token."""
+    student = {"anonymous_student_id": f"self-check {token}", "submission_time": "20130101000000"}
+    return json.dumps(
+        {
+            "student_info": json.dumps(student),
+            "student_response": 'def hello():\n    return "hello world"\n',
+            "grader_payload": json.dumps({"name": "hello world"}),
+        }
+    )
+
+
+def why_late(error: CallbackLateError, results: int, *, relay_runs: bool) -> str:
+    """Say what a check came to whose callback is late, where so many results wait; raise `error` if that is no reason.
+
+    One of the results is its own.
+    """
+    if not relay_runs or results <= 1:
+        raise error
+    return f"not finished: its result waits for the relay, with {results - 1} others"
+
+
+def _take(client: "_Client", body: str, deadline: float) -> Work | None:
+    """Fetch the submission with this body; return None if somebody else has it."""
+    in_vain = 0
+    others: list[Work] = []
     try:
-        form = received.get(timeout=TIMEOUT)
-    except queue.Empty:
-        raise SelfCheckError(f"the callback did not come within {TIMEOUT:.0f} s; is the relay running?") from None
+        while time.monotonic() < deadline:
+            work = client.take()
+            if work is None:
+                in_vain += client.waiting() == 0
+                if in_vain >= POLLS_IN_VAIN:
+                    return None
+            elif work.body == body:
+                return work
+            else:
+                others.append(work)
+    finally:
+        # Came in after we had looked, or back from a grader. Not before we have ours, or it would be the next again.
+        for work in others:
+            client.post("release_submission", xqueue_header=work.header)
+    raise SelfCheckError(f"get_submission did not hand out within {ROUND_SECONDS:.0f} s what was submitted")
+
+
+def _verify(form: Form | None, header: str) -> None:
+    if form is None:
+        raise CallbackLateError(f"the callback did not come within {ROUND_SECONDS:.0f} s; is the relay running?")
     if sorted(form) != [("xqueue_body", REPLY), ("xqueue_header", header)]:
         raise SelfCheckError(f"the callback's form is not what was sent: {form}")
 
@@ -69,8 +132,9 @@ def _verify(received: "queue.SimpleQueue[list[tuple[str, str]]]", header: str) -
 class _Client:
     """The API as the LMS and graders use it."""
 
-    def __init__(self, base_url: str, report: Callable[[str], None]) -> None:
+    def __init__(self, base_url: str, queue: str, report: Callable[[str], None]) -> None:
         self._base_url = base_url
+        self._queue = queue
         self._report = report
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between us and the loopback
@@ -88,26 +152,25 @@ class _Client:
         self._report(under_way.line())
 
     def get(self, call: str, **parameters: str) -> Any:
-        return self._content(call, self._session.get(self._url(call), params=parameters, timeout=TIMEOUT))
+        return self._content(call, self._asked(call, **parameters))
 
     def post(self, call: str, **form: str) -> Any:
-        return self._content(call, self._session.post(self._url(call), data=form, timeout=TIMEOUT))
+        return self._content(call, self._session.post(self._url(call), data=form, timeout=CALL_SECONDS))
 
-    def take(self, queue_name: str) -> str:
-        """Fetch our submission; return its xqueue_header."""
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            url = self._url("get_submission")
-            answer = self._session.get(url, params={"queue_name": queue_name}, timeout=TIMEOUT).json()
-            if answer["return_code"] == 0:
-                break
-            if time.monotonic() > deadline:
-                raise SelfCheckError(f"get_submission did not hand out what was submitted: {answer['content']}")
-            time.sleep(0.05)
-        work = json.loads(answer["content"])
-        if work["xqueue_body"] != BODY:
-            raise SelfCheckError("somebody else's submission came first; its lease will run out and it goes back")
-        return str(work["xqueue_header"])
+    def waiting(self) -> int:
+        """Count what waits in the queue."""
+        return int(self.get("get_queuelen", queue_name=self._queue))
+
+    def take(self) -> Work | None:
+        """Take a submission; None if there is none for a second."""
+        answer = self._asked("get_submission", queue_name=self._queue, wait=str(LONG_POLL_SECONDS))
+        if answer.ok and answer.json()["content"] == f"Queue '{self._queue}' is empty":
+            return None
+        work = json.loads(self._content("get_submission", answer))
+        return Work(str(work["xqueue_header"]), str(work["xqueue_body"]))
+
+    def _asked(self, call: str, **parameters: str) -> requests.Response:
+        return self._session.get(self._url(call), params=parameters, timeout=CALL_SECONDS)
 
     def _url(self, call: str) -> str:
         return f"{self._base_url}/xqueue/{call}/"
@@ -121,32 +184,3 @@ class _Client:
         if answer.status_code != requests.codes.ok or envelope["return_code"] != 0:
             raise SelfCheckError(f"{call} was refused: {envelope['content']}")
         return envelope["content"]
-
-
-@contextmanager
-def _callback_server() -> Iterator[tuple[str, "queue.SimpleQueue[list[tuple[str, str]]]"]]:
-    """Stand in for the LMS: yield the callback URL and where its forms arrive."""
-    received: queue.SimpleQueue[list[tuple[str, str]]] = queue.SimpleQueue()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            received.put(parse_qsl(body, keep_blank_values=True))
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/score_update", received
-        finally:
-            server.shutdown()
-            thread.join()

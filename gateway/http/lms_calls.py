@@ -82,7 +82,7 @@ class LmsCalls:
                 if why := self._why_refused(order, permission_of(request)):
                     return refusal(why)
                 start = monotonic()
-                await self._accept(order, form, self._public_url or str(request.base_url).rstrip("/"))
+                await self._accept(order, form, self._base_url(request) if form.files else "")
         except BadFormError as error:
             log.info("a submit was refused: %s", error)
             return refusal(INVALID_FORMAT)
@@ -90,6 +90,9 @@ class LmsCalls:
             return refusal(f"Queue request is too large: {error}")
         left = ANSWER_SECONDS - (monotonic() - start)
         return success(str(await self._waiting(order.queue, within=max(left, MIN_COUNT_SECONDS))))
+
+    def _base_url(self, request: Request) -> str:
+        return self._public_url or str(request.base_url).rstrip("/")
 
     def _why_refused(self, order: Order, permission: Permission) -> str | None:
         if order.queue not in self._queues or not permission(order.queue):

@@ -11,8 +11,8 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
+from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
-from broker_setup.ledger.state import Lease, Standing
 from broker_setup.link.connection import Link
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission

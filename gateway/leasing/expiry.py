@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from time import time
 
-from broker_setup.ledger.state import Lease, LedgerState
+from broker_setup.ledger.answers import Lease
+from broker_setup.ledger.state import LedgerState
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Results
 
@@ -19,7 +20,7 @@ async def return_expired(
     clock: Callable[[], float] = time,
 ) -> None:
     """Give back, until cancelled, what graders did not finish in time."""
-    due: list[Lease] = []
+    due = list[Lease]()
     while True:
         # A lease whose result is on its way is looked at again: it may be settled by then.
         due += state.run_out(clock())

@@ -13,8 +13,8 @@ from time import time
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, XQueueError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
-from broker_setup.ledger.state import Standing
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyConsumer

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from time import time
 
+from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
-from broker_setup.ledger.state import Lease, Refusal
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission, UnknownSubmissionError, WrongKeyError, check_permission
 

@@ -9,8 +9,8 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
-from broker_setup.ledger.state import Standing
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
 from broker_setup.wire.messages import Submission, decode_return, encode_result, encode_submission

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from time import time
 
 from broker_setup.errors import BadReturnAddressError, BrokerUnavailableError, XQueueError
+from broker_setup.ledger.answers import Lease, Refusal, Take
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
-from broker_setup.ledger.state import Lease, LedgerState, Refusal, Take
+from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.messages import Result, encode_result

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import time
 
 from aio_pika.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.topology import submissions_queue
@@ -33,10 +35,9 @@ class WaitingCount:
         try:
             # Over all: the answer may be that of the call after the one that is under way.
             async with asyncio.timeout(within):
-                ready = await self._counts[queue]()
+                return await self._counts[queue]()
         except TimeoutError:
             raise BrokerUnavailableError("the broker does not say in time how long the queue is") from None
-        return max(0, ready + self._queues[queue].waiting_here - self._state.superseded_in(queue))
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:
@@ -44,7 +45,8 @@ class WaitingCount:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     channel = await self._open()
                     declared = await channel.declare_queue(submissions_queue(queue), passive=True)
-            return declared.declaration_result.message_count or 0
+            ready = declared.declaration_result.message_count or 0
+            return count_waiting(self._state, queue, ready + self._queues[queue].waiting_here, time())
 
         return ask
 

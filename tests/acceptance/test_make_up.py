@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from broker_setup.topology import submissions_queue
 from deploy.local.ready import wait_until
 from tests.support.broker import CACHE, VHost
+from tests.support.ledger import pika_channel
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 90
@@ -102,6 +104,14 @@ def call(url: str, name: str, **parameters: str) -> object:
         return session.get(f"{url}/xqueue/{name}/", params=parameters, timeout=10).json()["content"]
 
 
+def submit(url: str, body: str) -> None:
+    header = {"lms_callback_url": "http://127.0.0.1:9/", "lms_key": "k", "queue_name": "openedx"}
+    with requests.Session() as session:
+        session.auth = next(iter(USERS.items()))
+        form = {"xqueue_header": json.dumps(header), "xqueue_body": body}
+        assert session.post(f"{url}/xqueue/submit/", data=form, timeout=10).json()["return_code"] == 0
+
+
 @pytest.mark.timeout(2 * READY_SECONDS)
 def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queued(tmp_path: Path) -> None:
     data = tmp_path / "data"
@@ -109,11 +119,7 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
         url = first.wait_ready()
         assert any("all the way round" in line for line in first.lines)
         assert call(url, "get_queuelen", queue_name="openedx") == 0
-        header = {"lms_callback_url": "http://127.0.0.1:9/", "lms_key": "k", "queue_name": "openedx"}
-        with requests.Session() as session:
-            session.auth = next(iter(USERS.items()))
-            form = {"xqueue_header": json.dumps(header), "xqueue_body": "queued over night"}
-            assert session.post(f"{url}/xqueue/submit/", data=form, timeout=10).json()["return_code"] == 0
+        submit(url, "queued over night")
 
         with make_up(data) as second:  # in the same folder
             assert second.process.wait(30) != 0
@@ -129,6 +135,33 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
         assert content["xqueue_body"] == "queued over night"
         again.stop(signal.SIGINT, group=True)
         assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+
+
+@pytest.mark.timeout(2 * READY_SECONDS)
+def test_it_comes_up_with_what_a_killed_amqp_grader_held_and_beside_a_live_one(vhost: VHost, tmp_path: Path) -> None:
+    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_SUPERSEDE_MIN_AGE": "0"}
+    queue = submissions_queue("openedx")
+    with pika_channel(vhost.amqp_url) as live:
+        with make_up(tmp_path / "data", **given) as first:
+            url = first.wait_ready()
+            with pika_channel(vhost.amqp_url) as killed:
+                submit(url, "superseded")
+                assert wait_until(lambda: killed.basic_get(queue)[0], 10)
+                submit(url, "queued over night")
+                assert wait_until(lambda: call(url, "get_queuelen", queue_name="openedx") == 1, 10)
+                first.stop()
+        taken: list[str] = []
+        with make_up(tmp_path / "data", **given) as again:
+            live.basic_qos(prefetch_count=1)
+            live.basic_consume(queue, lambda *delivery: taken.append(json.loads(delivery[-1])["xqueue_body"]))
+            url = again.wait_ready()
+            assert any("work for its graders" in line for line in again.lines)
+            live.connection.process_data_events(0)
+            assert taken == ["superseded"]
+            assert (
+                json.loads(str(call(url, "get_submission", queue_name="openedx")))["xqueue_body"] == "queued over night"
+            )
+            again.stop()
 
 
 @pytest.mark.timeout(2 * READY_SECONDS)

@@ -1,5 +1,8 @@
 """Events of the ledger for tests: short to write, with the fields that a test is not about filled in."""
 
+from typing import Any
+
+from broker_setup.ledger.closed import Closed
 from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
@@ -16,7 +19,9 @@ from broker_setup.ledger.events import (
     hash_key,
     hash_url,
 )
+from broker_setup.ledger.leases import Leases
 from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.waiting import Waiting
 from broker_setup.wire.messages import submission_id_of
 
 URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"
@@ -86,6 +91,15 @@ def redriven(number: int, at: float, times: int = 1, *, url: str = URL, queue: s
 
 
 MIN_AGE = 2.0
+PARTS = Closed | Leases | Waiting
+
+
+def facts(state: LedgerState) -> dict[str, Any]:
+    """All that a state holds, and its parts, by the name that it has inside."""
+    parts = [part for part in vars(state).values() if isinstance(part, PARTS)]
+    held = [pair for whole in (state, *parts) for pair in vars(whole).items() if not isinstance(pair[1], PARTS)]
+    assert len(dict(held)) == len(held)  # none hides another
+    return dict(held)
 
 
 def state_after(*events: AnyEvent, min_age: float | None = MIN_AGE) -> LedgerState:

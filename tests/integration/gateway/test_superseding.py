@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from broker_setup.commands.reading import read_ledger
+from broker_setup.ledger.events import AnyEvent, Submitted, hash_url
 from broker_setup.topology import submissions_queue
+from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide
-from tests.support.gateway import Client, lms_header, wait_until
+from tests.support.gateway import RETRY_DELAYS, Client, lms_header, wait_until
+from tests.support.ledger import pika_channel
+from tests.support.operator import Operator
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -50,6 +55,30 @@ def take_all(grader: Client, queue: str = "openedx") -> list[dict[str, Any]]:
     return all_taken
 
 
+def wait_until_read(lms: Client, grader: Client, vhost: VHost) -> None:
+    """Return when the gateway has read in the ledger of every submission that was handed in so far."""
+    url = f"{URL}?read={time.monotonic()}"
+    submit(lms, url, "to read", queue="other")
+    events: list[AnyEvent] = []
+
+    def is_written() -> bool:
+        read_ledger(vhost.amqp_url, lambda frame: events.extend(frame.events))
+        return any(isinstance(event, Submitted) and event.url == hash_url(url) for event in events)
+
+    wait_until(is_written, 5, "the ledger does not hear of a submit")
+    # A lease is answered when it has been read back, and so all that stands before it.
+    taken = grader.get("other", wait=5)
+    assert taken
+    assert grader.put(taken["xqueue_header"], reply_to("read")) == (0, "")
+
+
+def counted(vhost: VHost) -> int:
+    """What `xqueue-broker count` says of the queue."""
+    told = {"SUPERSEDE_MIN_AGE": str(MIN_AGE_SECONDS), "RETRY_DELAYS": json.dumps(RETRY_DELAYS)}
+    openedx, *_ = Operator(vhost.amqp_url).json("count", XQUEUES='{"openedx": null}', **told)["queues"]
+    return int(openedx["waiting"])
+
+
 def bodies(taken: list[dict[str, Any]]) -> list[str]:
     return [each["xqueue_body"] for each in taken]
 
@@ -78,6 +107,48 @@ def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not
     wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
     submit(lms, f"{url}1", "next")
     assert grader.queuelen() == 1
+
+
+def test_what_an_amqp_grader_holds_hides_nothing_that_waits(
+    lms: Client, grader: Client, beside: BrokerSide, module_vhost: VHost, url: str
+) -> None:
+    course = submissions_queue("openedx")
+    submit(lms, url, "older")
+    beside.wait_ready(course, 1)
+    with pika_channel(module_vhost.amqp_url) as amqp_grader:
+        assert amqp_grader.basic_get(course)[2] is not None
+        grow_old()
+        submit(lms, url, "newer")
+        wait_until_read(lms, grader, module_vhost)
+        assert grader.queuelen() == 1
+        assert counted(module_vhost) == 1
+        submit(lms, f"{url}0", "of somebody else")
+        wait_until_read(lms, grader, module_vhost)
+        assert grader.queuelen() == 2
+        assert counted(module_vhost) == 2
+    # It died: the older one is ready again, and superseded.
+    beside.wait_ready(course, 3)
+    assert grader.queuelen() == 2
+    assert counted(module_vhost) == 2
+    assert bodies(take_all(grader)) == ["newer", "of somebody else"]
+    wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
+
+
+def test_one_whose_reply_nobody_can_read_hides_nothing_that_waits(
+    lms: Client, grader: Client, beside: BrokerSide, module_vhost: VHost, url: str
+) -> None:
+    submit(lms, url, "older")
+    grow_old()
+    submit(lms, url, "newer")
+    wait_until_read(lms, grader, module_vhost)
+    assert grader.queuelen() == 1
+    # As an AMQP grader acks whose reply has no return address: the ledger hears no more of it.
+    taken = beside.take(submissions_queue("openedx"))
+    assert taken
+    assert json.loads(taken.body)["xqueue_body"] == "older"
+    assert grader.queuelen() == 1
+    assert counted(module_vhost) == 1
+    assert bodies(take_all(grader)) == ["newer"]
 
 
 def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Client, url: str) -> None:

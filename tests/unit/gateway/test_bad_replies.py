@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Graded, Leased, hash_key, hash_url
-from broker_setup.ledger.state import Standing
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.results import BadReplyError, Results, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere

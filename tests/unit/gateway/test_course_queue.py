@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
-from broker_setup.ledger.state import Standing
 from broker_setup.topology import PARKED_EXCHANGE
 from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Extended, Released, hash_key
-from broker_setup.ledger.state import Standing
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, anywhere, turns

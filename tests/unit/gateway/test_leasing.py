@@ -6,8 +6,8 @@ from time import monotonic
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Leased, Released, hash_key, hash_url
-from broker_setup.ledger.state import Standing
 from gateway.leasing import course_queue
 from gateway.leasing.course_queue import Handout
 from tests.support.leasing import DELAY, Scene, turns

@@ -7,9 +7,10 @@ import pytest
 from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, decode_frame, new_frame_id
-from broker_setup.ledger.state import LedgerState, Standing
+from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link
 from gateway.leasing import ledger as module
 from gateway.leasing.ledger import Ledger

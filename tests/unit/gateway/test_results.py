@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
-from broker_setup.ledger.state import AMENDMENT_SECONDS, Standing
+from broker_setup.ledger.leases import AMENDMENT_SECONDS
 from broker_setup.wire.messages import submission_id_of
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from broker_setup.ledger.answers import Outcome, Refusal, Standing, Take
 from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
@@ -25,11 +26,12 @@ from broker_setup.ledger.events import (
     Submitted,
     Superseded,
 )
-from broker_setup.ledger.state import LedgerState, Outcome, Refusal, Standing, Take
+from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
     amended,
     expired,
     extended,
+    facts,
     graded,
     id_of,
     leased,
@@ -59,7 +61,7 @@ def new_state() -> LedgerState:
 def snapshot(state: LedgerState) -> dict[str, Any]:
     """All that a state knows; the heap of expiries holds no more than the leases do."""
     hidden = {"_supersede_after", "_handlers", "_expiries"}
-    return {name: value for name, value in vars(state).items() if name not in hidden}
+    return {name: value for name, value in facts(state).items() if name not in hidden}
 
 
 def replayed(log: Sequence[AnyEvent], times: int = 1) -> LedgerState:
@@ -256,6 +258,19 @@ class Gateways(RuleBasedStateMachine):
             for queue in QUEUES:
                 there = sum(queue == of for _, of in self.submissions)
                 assert 0 <= gateway.state.superseded_in(queue) <= there
+
+    @invariant()
+    def what_is_expected_to_wait_is_what_was_submitted_and_is_free(self) -> None:
+        submitted_ones = {event.submission for event in self.log if isinstance(event, Submitted)}
+        if any(uuid not in submitted_ones for uuid in self.lease_of):
+            return  # a lease whose submission is not in the ledger yet
+        for queue in QUEUES:
+            free = sum(
+                self.truth.standing(uuid_of(number), self.now) is Standing.FREE
+                for number, (_, of) in enumerate(self.submissions, 1)
+                if queue == of and uuid_of(number) in submitted_ones
+            )
+            assert self.truth.expected_in(queue, self.now) == free
 
     @rule(g=which)
     def whoever_has_read_the_same_knows_the_same(self, g: int) -> None:

@@ -2,12 +2,8 @@
 
 import pytest
 
+from broker_setup.ledger.answers import Refusal, Standing, Take
 from broker_setup.ledger.events import AnyEvent, Delivered, Undeliverable, hash_key, hash_url
-from broker_setup.ledger.state import (
-    Refusal,
-    Standing,
-    Take,
-)
 from tests.support.ledger_events import (
     URL,
     expired,

@@ -6,13 +6,14 @@ from itertools import count
 
 import pytest
 
-from broker_setup.ledger.state import (
-    CLOSED_SECONDS,
-    SETTLED_MAX,
-    LedgerState,
-)
+from broker_setup.ledger.answers import Refusal
+from broker_setup.ledger.closed import CLOSED_SECONDS
+from broker_setup.ledger.leases import SETTLED_MAX, SETTLED_SECONDS
+from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
+    facts,
     graded,
+    id_of,
     leased,
     parked,
     retired,
@@ -23,7 +24,7 @@ from tests.support.ledger_events import (
 
 
 def sizes(state: LedgerState) -> dict[str, int]:
-    return {name: len(value) for name, value in vars(state).items() if hasattr(value, "__len__")}
+    return {name: len(value) for name, value in facts(state).items() if hasattr(value, "__len__")}
 
 
 @pytest.mark.parametrize("ending", ["graded", "retired", "parked", "superseded"])
@@ -59,7 +60,21 @@ def test_what_settled_lately_is_bounded_by_number_too() -> None:
     for number in range(SETTLED_MAX + 100):
         state.apply(leased(number, 0, str(number)))
         state.apply(graded(number, 0, str(number)))
-    assert len(state._settled) == len(state._by_id) == len(state._by_key) == SETTLED_MAX
+    leases = state._leases
+    assert len(leases._settled) == len(leases._by_id) == len(leases._by_key) == SETTLED_MAX
+
+
+def test_what_is_settled_once_more_when_its_end_was_forgotten_is_forgotten_in_its_own_time() -> None:
+    first, second = 0.0, CLOSED_SECONDS * 2
+    state = state_after(leased(1, first, "k"), graded(1, first, "k"))
+    state.apply(retired(2, second))  # forgets that 1 was closed; no result came that would forget what settled it
+    state.apply(leased(1, second, "l"))
+    state.apply(graded(1, second, "l"))
+    assert state.judge(id_of(1), "l", b"d", second) is Refusal.REPEAT
+    later = second + SETTLED_SECONDS + 1
+    state.apply(leased(3, later, "m"))
+    state.apply(graded(3, later, "m"))
+    assert state.judge(id_of(1), "l", b"d", later) is Refusal.UNKNOWN_SUBMISSION
 
 
 def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() -> None:

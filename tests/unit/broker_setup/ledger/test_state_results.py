@@ -2,14 +2,9 @@
 
 import pytest
 
+from broker_setup.ledger.answers import Refusal, Standing, Take
 from broker_setup.ledger.events import AnyEvent
-from broker_setup.ledger.state import (
-    AMENDMENT_SECONDS,
-    SETTLED_SECONDS,
-    Refusal,
-    Standing,
-    Take,
-)
+from broker_setup.ledger.leases import AMENDMENT_SECONDS, SETTLED_SECONDS
 from tests.support.ledger_events import (
     amended,
     graded,

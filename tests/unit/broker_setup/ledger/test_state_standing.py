@@ -2,11 +2,9 @@
 
 import pytest
 
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
-from broker_setup.ledger.state import (
-    CLOSED_SECONDS,
-    Standing,
-)
 from tests.support.ledger_events import (
     expired,
     extended,

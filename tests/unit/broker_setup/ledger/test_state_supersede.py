@@ -2,10 +2,7 @@
 
 import pytest
 
-from broker_setup.ledger.state import (
-    Refusal,
-    Standing,
-)
+from broker_setup.ledger.answers import Refusal, Standing
 from tests.support.ledger_events import (
     MIN_AGE,
     URL,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker_setup.ledger.state import Standing
+from broker_setup.ledger.answers import Standing
 from broker_setup.operating.retire_plan import STAYS, Tally, Verdict, judge
 from broker_setup.wire.messages import Submission
 

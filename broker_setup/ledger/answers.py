@@ -1,0 +1,61 @@
+"""What the ledger's state answers: how a submission stands, its lease, whether a result is welcome.
+
+The values are msgspec's, as the events are: a replay makes a million, and a frozen dataclass takes a microsecond.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from msgspec import Struct
+
+
+class Standing(Enum):
+    """What is known of a submission whose delivery is at hand."""
+
+    FREE = auto()  # may be leased
+    LEASED = auto()  # somebody is grading it, or it may not be leased yet: keep the delivery
+    CLOSED = auto()  # settled, retired or parked: the delivery is only debris
+    SUPERSEDED = auto()  # a newer submission took its place: the delivery goes, and the ledger hears of it
+
+
+class Lease(Struct, frozen=True):
+    """What a grader was told, and what its result needs; times are seconds since the epoch.
+
+    A lease that was released has the key b"" and "expires" when the submission may be leased again.
+    """
+
+    submission: bytes
+    queue: str
+    url: bytes
+    key: bytes
+    granted_at: float
+    expires_at: float
+    sealed: str
+    attempt: int
+
+
+class Take(Struct, frozen=True):
+    """The result is welcome; `amendment` counts from 0 (the first result) upwards, `late` if the lease has run out."""
+
+    lease: Lease
+    amendment: int
+    late: bool
+
+
+class Refusal(Enum):
+    """Why a result is not taken."""
+
+    UNKNOWN_SUBMISSION = auto()
+    WRONG_KEY = auto()
+    REPEAT = auto()  # it is here already: success for the caller, nothing to do
+
+
+class Outcome(Struct, frozen=True):
+    """What an event has done: was it valid, and whose deliveries should be let go of now (queue, submission)."""
+
+    valid: bool
+    gone: Sequence[tuple[str, bytes]] = ()
+
+
+VALID = Outcome(valid=True)
+VOID = Outcome(valid=False)

@@ -1,0 +1,60 @@
+"""Which submissions have ended, for as long as a delivery of one could still come, and which were redriven since."""
+
+from itertools import takewhile
+
+# How long we know that a submission is closed at all. A delivery of one can come back while its queue holds it unacked,
+# which ends with the gateway that held it; a day is what a replay covers, too.
+CLOSED_SECONDS = 24 * 3600.0
+TRIM_SECONDS = 60.0
+
+
+class Closed:
+    """The submissions that were settled, superseded, retired or parked; those that are parked may be redriven."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[bytes, int] = {}
+        self._parked: set[bytes] = set()
+        self._redrives: dict[bytes, int] = {}
+        self._minute = 0
+
+    def __contains__(self, submission: bytes) -> bool:
+        return submission in self._minutes
+
+    def is_parked(self, submission: bytes) -> bool:
+        """Say whether a submission was parked, and neither redriven nor retired since."""
+        return submission in self._parked
+
+    def redrives(self, submission: bytes) -> int:
+        """Count how often a submission was redriven."""
+        return self._redrives.get(submission, 0)
+
+    def add(self, submission: bytes, at: float) -> None:
+        """Close a submission at `at`, and forget what was closed a day before."""
+        if at - self._minute >= TRIM_SECONDS:
+            self._minute = int(at)
+            self._forget(at)
+        # One number object for all of a minute: there may be a million of them.
+        self._minutes[submission] = self._minute
+
+    def park(self, submission: bytes, redriven: int) -> None:
+        """Let a closed submission be one that may be redriven; it was so often before."""
+        self._parked.add(submission)
+        if redriven:
+            self._redrives[submission] = redriven
+
+    def unpark(self, submission: bytes) -> None:
+        """Let it be closed for good."""
+        self._parked.discard(submission)
+
+    def redrive(self, submission: bytes, number: int) -> None:
+        """Open a submission again, for the `number`th time."""
+        self._parked.discard(submission)
+        self._minutes.pop(submission, None)
+        self._redrives[submission] = number
+
+    def _forget(self, now: float) -> None:
+        old = list(takewhile(lambda submission: now - self._minutes[submission] > CLOSED_SECONDS, self._minutes))
+        for submission in old:
+            del self._minutes[submission]
+            self._parked.discard(submission)
+            self._redrives.pop(submission, None)

@@ -1,0 +1,64 @@
+"""What waits, by callback URL: which submissions a newer one of the same URL could take the place of."""
+
+from collections import Counter
+from collections.abc import Sequence
+from struct import Struct as Packing
+
+# A submission that waits: uuid, when it was submitted, number of its queue. Packed, for there may be a million of them.
+_ENTRY = Packing("16sdI")
+
+# The same, unpacked.
+Entry = tuple[bytes, float, int]
+
+
+class Waiting:
+    """The submissions that have not ended, by the hash of their callback URL, in the ledger's order."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, bytes] = {}
+        self._queues: dict[str, int] = {}
+        self._count: Counter[int] = Counter()  # by number of the queue
+
+    def at(self, url: bytes) -> list[Entry]:
+        """Return what waits for `url`."""
+        packed = self._entries.get(url)
+        return list(_ENTRY.iter_unpack(packed)) if packed else []
+
+    def queue_of(self, entry: Entry) -> str:
+        """Return the queue of an entry."""
+        return list(self._queues)[entry[2]]
+
+    def count(self, queue: str) -> int:
+        """Count what waits in `queue`, leased or not."""
+        return self._count[self._queues.get(queue, -1)]
+
+    def put(
+        self,
+        url: bytes,
+        before: Sequence[Entry],
+        submission: bytes,
+        at: float,
+        queue: str,
+        *,
+        instead_of: Sequence[Entry] = (),
+    ) -> None:
+        """Let a submission wait behind those `before` it; with `instead_of` they are all that waited for `url`."""
+        number = self._queues.setdefault(queue, len(self._queues))
+        self._keep(url, [*before, (submission, at, number)])
+        self._count[number] += 1
+        for entry in instead_of:
+            self._count[entry[2]] -= 1
+
+    def drop(self, url: bytes, submission: bytes) -> None:
+        """Let a submission wait no more."""
+        if url in self._entries:
+            entries = self.at(url)
+            self._keep(url, [entry for entry in entries if entry[0] != submission])
+            for entry in entries:
+                self._count[entry[2]] -= entry[0] == submission
+
+    def _keep(self, url: bytes, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._entries[url] = b"".join(_ENTRY.pack(*entry) for entry in entries)
+        else:
+            self._entries.pop(url, None)
