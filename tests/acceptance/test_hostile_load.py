@@ -174,6 +174,19 @@ def good_request_is_served(gateway: Gateway) -> None:
         assert client.put(taken["xqueue_header"], "reply") == (0, "")
 
 
+async def test_probes_whose_senders_hang_up_cost_no_connection_to_the_broker(gateway: Gateway) -> None:
+    numbers = iter(range(1, 8_001, 4))
+
+    async def prober() -> None:
+        for number in numbers:
+            await fire(gateway.url, number)
+
+    await asyncio.gather(*(prober() for _ in range(8)))
+    await asyncio.to_thread(good_request_is_served, gateway)
+    assert "the connection to the broker is gone" not in gateway.log, gateway.log[-5000:]
+    assert "Traceback" not in gateway.log, gateway.log[-5000:]
+
+
 @pytest.mark.timeout(240)
 async def test_ten_thousand_hostile_requests_leave_nothing_behind(gateway: Gateway) -> None:
     await asyncio.to_thread(good_request_is_served, gateway)
