@@ -223,10 +223,7 @@ class CourseQueue:
         if self._standing(waiting.id) is Standing.FREE:
             attempt = self._attempt(waiting)
             if attempt > self._max_attempts:
-                failed = replace(submission, attempt=attempt - 1)
-                self._put_aside(
-                    self._holds.pop(waiting.id), self._parking.submission(failed, f"failed {attempt - 1} times")
-                )
+                self._park(replace(submission, attempt=attempt - 1), f"failed {attempt - 1} times")
                 return None
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)
@@ -287,8 +284,9 @@ class CourseQueue:
             self._release_of(submission, Release.SETTLED)
 
     def _park(self, submission: Submission, why: str) -> None:
-        # It may be here twice, which is one to the parked queue.
-        self._put_aside(self._holds.pop(submission.uuid_bytes, ()), self._parking.submission(submission, why))
+        # It may be here twice, which is one to the parked queue; or not any more, and then it comes again.
+        if holds := self._holds.pop(submission.uuid_bytes, ()):
+            self._put_aside(holds, self._parking.submission(submission, why))
 
     def _put_aside(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
         self._keep_track(self._release_parked(holds, parking))

@@ -1,5 +1,6 @@
 """Deliveries as one course queue treats them: which are kept, acked, given back, adopted or parked."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -484,3 +485,15 @@ async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> N
     assert event.redriven == 2
     [copy] = scene.publisher.parked
     assert copy.headers["xqueue-redriven"] == 2
+
+
+@pytest.mark.parametrize("bad", [{"attempt": MAX_ATTEMPTS + 1}, {"headers": {"xqueue-return": "forged"}}])
+async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_again(bad: dict[str, Any]) -> None:
+    scene = Scene()
+    scene.deliver(1, **bad)
+    polling = asyncio.create_task(scene.queue.take())
+    await turns(1)
+    assert scene.queue.waiting_here == 0, "it was taken out of the buffer"
+    scene.queue.lost()
+    assert await polling == []
+    assert scene.publisher.parked == []
