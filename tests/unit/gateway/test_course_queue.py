@@ -14,6 +14,7 @@ from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submis
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from gateway.leasing import course_queue
+from gateway.leasing.consumer import Buffered
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, FakeChannel, Scene, turns
 from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, submitted, uuid_of
@@ -430,7 +431,7 @@ async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callabl
     scene = Scene()
     scene.deliver(1)
     lose(scene.queue)
-    assert scene.queue.buffered() == (0, 0.0, 0)
+    assert scene.queue.buffered() == Buffered(number=0, bytes=0, oldest=0.0, waiting=0)
     assert await scene.queue.take() == []
 
 
@@ -497,3 +498,14 @@ async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_agai
     scene.queue.lost()
     assert await polling == []
     assert scene.publisher.parked == []
+
+
+async def test_what_waits_for_a_poll_is_counted_in_bytes_too() -> None:
+    scene = Scene()
+    scene.deliver(1)
+    one = scene.queue.buffered().bytes
+    assert one >= len("work 1")
+    scene.deliver(2)
+    assert scene.queue.buffered().bytes == 2 * one
+    await scene.poll()
+    assert scene.queue.buffered().bytes == one
