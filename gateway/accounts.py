@@ -22,6 +22,8 @@ SESSION_SECONDS = 14 * 24 * 3600
 # Different wrong passwords in five minutes: for one account from one address, and for all accounts from one address.
 GUESSES_OF_ACCOUNT = 10
 GUESSES_OF_ADDRESS = 100
+# Characters; nobody's is longer, unless it stands so in the settings.
+MAX_PASSWORD = 1024
 
 
 class Accounts:
@@ -36,6 +38,7 @@ class Accounts:
         stored = {name: password.get_secret_value() for name, password in users.items()}
         self._stored = {name: password.encode(errors="surrogatepass") for name, password in stored.items()}
         self._passwords = Passwords(stored)
+        self._longest = max([MAX_PASSWORD, *map(len, stored.values())])
         self._of_account = Guesses(GUESSES_OF_ACCOUNT, clock=clock)
         self._of_address = Guesses(GUESSES_OF_ADDRESS, clock=clock)
         # Who has logged in from where: account and address.
@@ -48,11 +51,13 @@ class Accounts:
         self._fingerprint_keys = [derived_key(key, "password fingerprint") for key in secret_keys]
 
     async def password_is_right(self, name: str, password: str, address: str = "") -> bool:
-        """Check a password that came from `address`; raise TooManyGuessesError without looking at it.
+        """Check a password that came from `address`; raise TooManyGuessesError or TooManyChecksError without doing so.
 
         Guesses are counted by account and address together, so nobody is locked out by guesses from elsewhere. Those
         that an address made at any accounts don't count for the accounts that have logged in from there.
         """
+        if len(password) > self._longest:
+            return False  # before it is kept for its turn
         account, guess, place = self._digests(name, password, address)
         attempt = account + guess
         if attempt in self._under_way:
@@ -72,6 +77,7 @@ class Accounts:
         self._of_address.add(place, guess)
         check = asyncio.create_task(self._check(name, password, address))
         self._under_way[attempt] = check
+        check.add_done_callback(_look_at_its_error)
         return await asyncio.shield(check)
 
     async def _check(self, name: str, password: str, address: str) -> bool:
@@ -126,3 +132,9 @@ class Accounts:
 
     def _fingerprint(self, name: str, key: bytes) -> str:
         return hmac.digest(key, self._stored[name], "sha256").hex()[:16]
+
+
+def _look_at_its_error(check: "asyncio.Task[bool]") -> None:
+    # Whoever asked may have hung up; then nobody else asks for it.
+    if not check.cancelled():
+        check.exception()

@@ -49,9 +49,12 @@ def build(settings: Settings) -> Starlette:
     Raise SettingsError for keys of tokens, or a store of files, that can't be used.
     """
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
-    # on a third, so that a burst of it delays no delivery.
+    # on a third, so that a burst of it delays no delivery; and what callers make us ask is asked on a fourth, so that
+    # no question can cost the holds.
     url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
-    publishing, consuming, reading = (Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger"))
+    publishing, consuming, reading, asking = links = [
+        Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger", "asking")
+    ]
     publisher = Publisher(publishing)
     sealer = Sealer(settings.secrets)
     ledger = Ledger(
@@ -79,7 +82,7 @@ def build(settings: Settings) -> Starlette:
     failures = Failures(
         consuming, publisher=publisher, ledger=ledger, parking=parking, max_attempts=settings.max_attempts
     )
-    counts = WaitingCount(consuming, queues, ledger.state)
+    counts = WaitingCount(asking, queues, ledger.state)
     results = Results(ledger, publisher, sealer if settings.validate_results else None)
     accounts = Accounts(settings.users, settings.secrets)
     keys = keys_of(settings)
@@ -107,7 +110,7 @@ def build(settings: Settings) -> Starlette:
             "failed submissions": failures.run(),
             "expiry": return_expired(ledger.state, queues, results),
         }
-        async with supervised(publishing, consuming, reading):
+        async with supervised(*links):
             async with essential(tasks):
                 yield
             await ledger.flush()
@@ -131,7 +134,9 @@ def build(settings: Settings) -> Starlette:
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
         files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(
-            Readiness(publishing=publishing, consuming=consuming, publisher=publisher, ledger=ledger, queues=queues),
+            Readiness(
+                links=(publishing, consuming, asking), asking=asking, publisher=publisher, ledger=ledger, queues=queues
+            ),
         ),
         lifespan=lifespan,
     )

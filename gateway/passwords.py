@@ -8,10 +8,21 @@ from collections.abc import Mapping
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from broker_setup.errors import XQueueError
+
 # One check takes some 50 ms and 64 MiB; two at once are what a small machine has to spare.
 CHECKS_AT_ONCE = 2
+# Some five seconds' worth: whoever came later would not wait that long.
+CHECKS_WAITING = 200
 
 _HASHED = "$argon2"
+
+
+class TooManyChecksError(XQueueError):
+    """So many passwords wait to be checked that another one is not looked at."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many passwords are being checked at the moment, please try again")
 
 
 class Passwords:
@@ -21,6 +32,7 @@ class Passwords:
         self._passwords = dict(passwords)
         self._hasher = PasswordHasher()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._unchecked = 0
         # What was verified lately, under a key that never leaves this process: Basic auth comes with every call.
         self._memory_key = secrets.token_bytes(32)
         self._verified: dict[str, bytes] = {}
@@ -39,7 +51,10 @@ class Passwords:
         return hmac.compare_digest(self._digest(password), self._digest(known))
 
     async def is_right(self, name: str, password: str) -> bool:
-        """Check a password; a wrong one takes as long for an account without a hash, and for none at all."""
+        """Check a password; a wrong one takes as long for an account without a hash, and for none at all.
+
+        Raise TooManyChecksError without looking at it.
+        """
         if self.is_known_right(name, password):
             return True
         known = self._passwords.get(name, "")
@@ -57,8 +72,14 @@ class Passwords:
         return hmac.digest(self._memory_key, text.encode(errors="surrogatepass"), "sha256")
 
     async def _verify(self, known: str, password: str) -> bool:
-        async with self._checks:
-            return await asyncio.to_thread(self._matches, known, password)
+        if self._unchecked >= CHECKS_AT_ONCE + CHECKS_WAITING:
+            raise TooManyChecksError
+        self._unchecked += 1
+        try:
+            async with self._checks:
+                return await asyncio.to_thread(self._matches, known, password)
+        finally:
+            self._unchecked -= 1
 
     def _matches(self, known: str, password: str) -> bool:
         try:

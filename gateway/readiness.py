@@ -1,7 +1,8 @@
 """Whether this gateway could serve right now: connections, confirms, and the topology it needs."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
@@ -9,22 +10,31 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
+from gateway.leasing.coalesced import Coalesced
 from gateway.leasing.ledger import Ledger
 
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractChannel
+
 ANSWER_SECONDS = 2.0
+# Who asks waits less. A look is given up, and with it its channel, only where it would else stand for ever.
+GIVE_UP_SECONDS = 30.0
 
 
 class Readiness:
-    """Finds what keeps the gateway from serving."""
+    """Finds what keeps the gateway from serving, by one look for all who ask at the same time."""
 
     def __init__(
-        self, *, publishing: Link, consuming: Link, publisher: Publisher, ledger: Ledger, queues: Iterable[str]
+        self, *, links: Sequence[Link], asking: Link, publisher: Publisher, ledger: Ledger, queues: Iterable[str]
     ) -> None:
-        self._links = (publishing, consuming)
-        self._link = consuming
+        """`links` must be up; on `asking`, one of them, the broker is asked for what must be there."""
+        self._links = links
+        self._link = asking
+        self._channel: AbstractChannel | None = None  # for all questions of all looks, until a refusal closes it
         self._publisher = publisher
         self._ledger = ledger
         self._queues = [RESULTS_QUEUE, *(submissions_queue(queue) for queue in queues)]
+        self._look = Coalesced(self._missing)
 
     async def problems(self) -> list[str]:
         """Return a sentence for each thing that is wrong; empty if all is well."""
@@ -35,32 +45,30 @@ class Readiness:
             return ["the broker confirms nothing: it may be out of memory or disk"]
         if self._ledger.problem:
             return [f"{self._ledger.problem}; submits are taken, polls and results not yet"]
-        # A task of its own: the caller's hanging up must not cancel a broker call.
-        return await asyncio.shield(asyncio.create_task(self._missing()))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                missing = await self._look()
+        except TimeoutError:
+            return ["the broker does not answer in time"]
+        except BrokerUnavailableError as error:
+            return [str(error)]
+        return [f"{name} is missing: run `xqueue-broker declare`" for name in missing]
 
     async def _missing(self) -> list[str]:
         wanted = [(SUBMISSIONS_EXCHANGE, True), (RESULTS_EXCHANGE, True), *((queue, False) for queue in self._queues)]
-        try:
-            with broker_calls("the broker does not answer"):
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    found = [await self._exists(name, is_exchange=is_exchange) for name, is_exchange in wanted]
-        except BrokerUnavailableError as error:
-            return [str(error)]
-        return [
-            f"{name} is missing: run `xqueue-broker declare`"
-            for (name, _), there in zip(wanted, found, strict=True)
-            if not there
-        ]
+        with broker_calls("the broker does not answer"):
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                return [name for name, is_exchange in wanted if not await self._exists(name, is_exchange=is_exchange)]
 
     async def _exists(self, name: str, *, is_exchange: bool) -> bool:
-        # A refusal closes the channel, so each question has its own.
-        channel = await self._link.channel()
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await self._link.channel()
         try:
             if is_exchange:
-                await channel.get_exchange(name, ensure=True)
+                await self._channel.get_exchange(name, ensure=True)
             else:
-                await channel.declare_queue(name, passive=True)
+                await self._channel.declare_queue(name, passive=True)
         except ChannelNotFoundEntity:
+            self._channel = None
             return False
-        await channel.close()
         return True

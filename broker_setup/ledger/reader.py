@@ -1,7 +1,6 @@
 """Keeps a process up to date with the ledger: a replay at start, then every frame as it is written."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait as wait_for_any
@@ -11,7 +10,6 @@ from functools import partial
 from threading import Event as Flag
 from typing import Any
 
-from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
@@ -19,7 +17,7 @@ from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.topology import LEDGER
 
 log = logging.getLogger(__name__)
@@ -190,7 +188,7 @@ class LedgerReader:
         finally:
             lost.set()
             channel.close_callbacks.discard(self._on_lost)
-            await self._close(channel)
+            await close_channel(channel)
         raise BrokerUnavailableError("its consumer was cancelled or its channel closed")
 
     async def _prove(self, lost: asyncio.Event) -> None:
@@ -262,13 +260,6 @@ class LedgerReader:
     def _on_lost(self, *_: object) -> None:
         self._up_to_date.clear()
         self._lost.set()
-
-    async def _close(self, channel: AbstractChannel) -> None:
-        if channel.is_closed:
-            return
-        with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
-            async with asyncio.timeout(1):
-                await channel.close()
 
     def _fail(self, why: str) -> None:
         if why != self.problem:

@@ -134,17 +134,18 @@ class LedgerState:
         return handler(event) if handler else VALID
 
     def _submitted(self, event: Submitted) -> Outcome:
+        min_age = self._supersede_after(event.queue)
+        if min_age is None:
+            # Neither supersedes nor is superseded, so there may be any number of them with one URL.
+            return VALID
         # Once more, after a write whose confirm got lost: it must not take the place of what came in between.
         if not event.url or event.submission in self._closed or event.submission in self._superseded:
             return VALID
         entries = self._waiting.at(event.url)
         if any(submission == event.submission for submission, *_ in entries):
             return VALID
-        min_age = self._supersede_after(event.queue)
         older = [
-            entry
-            for entry in entries
-            if min_age is not None and event.at - entry[1] >= min_age and self._nobody_grades(entry[0], event.at)
+            entry for entry in entries if event.at - entry[1] >= min_age and self._nobody_grades(entry[0], event.at)
         ]
         if older:
             left = set(older)
@@ -210,7 +211,7 @@ class LedgerState:
         if self._leases.of(submission) is None:
             # As if it had been released now: what was leased before, and is written once more, stays void.
             self._leases.keep_back(Lease(submission, event.queue, event.url, b"", event.at, event.at, "", 0))
-        if event.url and submission not in self._superseded:
+        if event.url and submission not in self._superseded and self._supersede_after(event.queue) is not None:
             entries = self._waiting.at(event.url)
             if all(waiting != submission for waiting, *_ in entries):
                 self._waiting.put(event.url, entries, submission, event.at, event.queue)

@@ -10,6 +10,10 @@ _ENTRY = Packing("16sdI")
 # The same, unpacked.
 Entry = tuple[bytes, float, int]
 
+# Of one URL. A student answers a problem a few times in a minute; a stranger's program with an account may do so ten
+# thousand times, and each event of that URL looks at all that are kept. Older ones are graded, as without superseding.
+MAX_OF_URL = 100
+
 
 class Waiting:
     """The submissions that have not ended, by the hash of their callback URL, in the ledger's order."""
@@ -42,11 +46,16 @@ class Waiting:
         *,
         instead_of: Sequence[Entry] = (),
     ) -> None:
-        """Let a submission wait behind those `before` it; with `instead_of` they are all that waited for `url`."""
+        """Let a submission wait behind those `before` it; with `instead_of` they are all that waited for `url`.
+
+        The oldest are forgotten where there would be too many, and can be superseded no more.
+        """
         number = self._queues.setdefault(queue, len(self._queues))
-        self._keep(url, [*before, (submission, at, number)])
+        entries = [*before, (submission, at, number)]
+        too_many = entries[:-MAX_OF_URL]
+        self._keep(url, entries[-MAX_OF_URL:])
         self._count[number] += 1
-        for entry in instead_of:
+        for entry in (*instead_of, *too_many):
             self._count[entry[2]] -= 1
 
     def drop(self, url: bytes, submission: bytes) -> None:

@@ -29,6 +29,10 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
 
+# A channel that is being closed is waited for so long; then it closes by itself.
+CHANNEL_CLOSE_SECONDS = 1.0
+_channels_closing: set[asyncio.Task[None]] = set()
+
 CONNECTION_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 
@@ -48,6 +52,20 @@ def broker_calls(what: str) -> Iterator[None]:
         raise BrokerUnavailableError(f"{what}: the connection to the broker was lost") from None
     except CONNECTION_ERRORS as error:
         raise BrokerUnavailableError(f"{what}: {error!r}") from error
+
+
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel, and wait a moment for that; whatever was lost with it is for the caller to see.
+
+    The closing itself is never cancelled, by a timeout or with its caller: aiormq would send a second close then, and
+    for that RabbitMQ ends the whole connection, with everything held on its other channels.
+    """
+    if channel.is_closed:
+        return
+    closing = asyncio.create_task(_close(channel))
+    _channels_closing.add(closing)
+    closing.add_done_callback(_channels_closing.discard)
+    await asyncio.wait({closing}, timeout=CHANNEL_CLOSE_SECONDS)
 
 
 class Link:
@@ -157,9 +175,9 @@ async def supervised(*links: Link) -> AsyncIterator[None]:
         await asyncio.gather(*(link.close() for link in links))
 
 
-async def _close(connection: AbstractConnection) -> None:
+async def _close(what: AbstractConnection | AbstractChannel) -> None:
     with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
-        await connection.close()
+        await what.close()
 
 
 def _one_line(error: BaseException | None) -> str:

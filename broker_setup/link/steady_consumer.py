@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import XQueueError
-from broker_setup.link.connection import CONNECTION_ERRORS, Link
+from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Steady(ABC):
             raise
         finally:
             self.is_consuming = False
-        await _quietly(channel.close())
+        await close_channel(channel)
 
 
 class SteadyConsumer(Steady):

@@ -37,7 +37,7 @@ class BoundedConnection(HttpToolsProtocol):
     def __init__(self, bounds: Bounds, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._bounds = bounds
-        self._serve = self.app
+        self._application, self._serve = self.app, self._unless_gone
         # A head is expected at once; later ones when their first byte has come.
         self._is_receiving, self._is_in_body = True, False
         self._began = self._heard = self.loop.time()
@@ -52,9 +52,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timers."""
+        """Let go of the timers, and of ourselves: what stands in a circle waits in memory for the collector."""
         self._cancel()
         super().connection_lost(exc)
+        self.app = self._serve = self._application
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes in; afterwards a clock runs as long as the request is not whole."""
@@ -103,6 +104,15 @@ class BoundedConnection(HttpToolsProtocol):
         if self._unread:
             self._unread.cancel()
         super().resume_writing()
+
+    async def _unless_gone(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._application(scope, receive, send)
+        except RuntimeError:
+            # uvloop's, for the answer to a client that hung up in this very moment: no error, and strangers' to cause.
+            if not self.transport.is_closing():
+                raise
+            self.cycle.disconnected = True
 
     def _watch(self) -> None:
         self._receiving = None

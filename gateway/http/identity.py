@@ -15,6 +15,7 @@ from gateway.http.forms import drain
 from gateway.http.origin import address_of
 from gateway.http.refusals import REFUSED
 from gateway.leasing.results import Permission
+from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, Reason, Tokens
 
@@ -60,7 +61,7 @@ class Door:
         return guarded
 
     async def _caller_of(self, request: Request) -> Caller | None:
-        """Return who calls; None if nobody of ours. Raise BadTokenError or TooManyGuessesError.
+        """Return who calls; None if nobody of ours. Raise BadTokenError, TooManyGuessesError or TooManyChecksError.
 
         A token is judged by itself: where it is bad, no session makes up for it.
         """
@@ -73,7 +74,7 @@ class Door:
         session = self._accounts.account_of_session(cookie) if cookie else None
         try:
             name = await self._account_of_basic_auth(headers, address_of(request))
-        except TooManyGuessesError:
+        except (TooManyGuessesError, TooManyChecksError):
             if not session:
                 raise
             name = None

@@ -3,6 +3,7 @@
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from gateway.http.forms import BusyError
 from gateway.leasing.results import BadReplyError, UnknownSubmissionError, WrongKeyError
+from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, Reason
 
@@ -26,6 +27,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
     RefusedError: (None, 200),
     BadTokenError: (None, 401),
     TooManyGuessesError: (None, 429),
+    TooManyChecksError: (None, 503),
 }
 REFUSED = tuple(_REFUSALS)
 

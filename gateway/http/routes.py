@@ -3,6 +3,7 @@
 import logging
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,7 @@ from gateway.http.lms_calls import LmsCalls
 from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
 from gateway.http.refusals import REFUSED, explain, headers_of
 from gateway.http.session_calls import SessionCalls
+from gateway.http.unheeded_proxies import UnheededProxies
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ def application(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
+        middleware=[Middleware(UnheededProxies)],
         exception_handlers={
             404: _not_found,
             405: _not_allowed,

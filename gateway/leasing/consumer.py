@@ -8,14 +8,23 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import Link, broker_calls
-from gateway.leasing.demand import FIRST_PREFETCH, Step, View, next_prefetch, next_step
+from broker_setup.link.connection import Link, broker_calls, close_channel
+from gateway.leasing.demand import (
+    FIRST_PREFETCH,
+    MAX_BUFFERED_BYTES,
+    Step,
+    View,
+    expected_size,
+    next_prefetch,
+    next_step,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +33,16 @@ TICK_SECONDS = 0.25
 RETRY_SECONDS = 0.2
 # What comes comes at once; after this long without a delivery, a consumer with prefetch to spare has seen the end.
 QUIET_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Buffered:
+    """Deliveries that wait for a poll: how many, of how many bytes, for how long (s); and polls that wait for them."""
+
+    number: int
+    bytes: int
+    oldest: float
+    waiting: int
 
 
 class Deliveries(Protocol):
@@ -38,8 +57,8 @@ class Deliveries(Protocol):
     def give_back(self) -> None:
         """Return the deliveries that nobody asked for."""
 
-    def buffered(self) -> tuple[int, float, int]:
-        """Return how many deliveries wait for a poll, the age of the oldest in seconds, how many polls wait."""
+    def buffered(self) -> Buffered:
+        """Say what waits here."""
 
 
 class Consumer:
@@ -127,11 +146,10 @@ class Consumer:
                 await self._take_step(next_step(self._view()), channel, queue)
         finally:
             channel.close_callbacks.discard(self._on_closed)
-            if not channel.is_closed:
-                # By the broker's cancel, or by our own end: closing gives back what is held on it.
-                with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
-                    async with asyncio.timeout(1):
-                        await channel.close()
+            # By the broker's cancel, or by our own end: closing gives back what is held on it. Forgotten first, as an
+            # ack that comes after the close would cost the whole connection.
+            self._end()
+            await close_channel(channel)
 
     async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
         match step:
@@ -151,7 +169,7 @@ class Consumer:
                 await self._cancel(queue, old)
                 self._deliveries.give_back()
             case Step.STAY:
-                buffered, _, _ = self._deliveries.buffered()
+                buffered = self._deliveries.buffered().number
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TICK_SECONDS if self._tag or buffered else None):
                         await self._wake.wait()
@@ -173,20 +191,24 @@ class Consumer:
             return
         self._unacked[message.consumer_tag or ""] += 1
         self._quiet_since = monotonic()
-        self._body_bytes = len(message.body)
+        self._body_bytes = expected_size(self._body_bytes, len(message.body))
         self._deliveries.received(message)
+        if self._tag is None and self._deliveries.buffered().bytes > MAX_BUFFERED_BYTES:
+            # Cancelled for being too many, and still they come: as many as the broker had sent before it heard of that.
+            self._deliveries.give_back()
         self._wake.set()
 
     def _view(self) -> View:
         now = monotonic()
-        buffered, oldest, waiting = self._deliveries.buffered()
+        buffered = self._deliveries.buffered()
         return View(
             consuming=self._tag is not None,
             prefetch=self._prefetch,
-            held=max(0, self._unacked[self._tag] - buffered) if self._tag else 0,
-            buffered=buffered,
-            oldest=oldest,
-            waiting=waiting,
+            held=max(0, self._unacked[self._tag] - buffered.number) if self._tag else 0,
+            buffered=buffered.number,
+            buffered_bytes=buffered.bytes,
+            oldest=buffered.oldest,
+            waiting=buffered.waiting,
             polls=self._polls,
             idle=now - self._last_poll,
             wanted=self._wanted,

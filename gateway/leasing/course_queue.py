@@ -18,7 +18,7 @@ from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
 from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.buffer import Buffer
-from gateway.leasing.consumer import Consumer
+from gateway.leasing.consumer import Buffered, Consumer
 from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
@@ -37,11 +37,12 @@ PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Waiting:
-    """A held submission that waits for a poll since `since` (monotonic seconds)."""
+    """A held submission that waits for a poll since `since` (monotonic seconds); its message had `size` bytes."""
 
     id: bytes
     submission: Submission
     since: float
+    size: int
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class CourseQueue:
         self._holds[uuid] = [hold]
         match self._standing(uuid):
             case Standing.FREE:
-                self._buffer.push(uuid, Waiting(uuid, submission, monotonic()))
+                self._buffer.push(uuid, Waiting(uuid, submission, monotonic(), len(message.body)))
             case Standing.CLOSED | Standing.SUPERSEDED:
                 self._let_go(uuid)
             case Standing.LEASED:
@@ -183,10 +184,15 @@ class CourseQueue:
         for waiting in self._buffer.drain():
             self._release_of(waiting.id, Release.RETURNED)
 
-    def buffered(self) -> tuple[int, float, int]:
-        """Return how many deliveries wait for a poll, the age of the oldest in seconds, how many polls wait."""
+    def buffered(self) -> Buffered:
+        """Say what waits here."""
         first = self._buffer.first()
-        return len(self._buffer), monotonic() - first.since if first else 0.0, self._buffer.waiting
+        return Buffered(
+            number=len(self._buffer),
+            bytes=sum(waiting.size for waiting in self._buffer),
+            oldest=monotonic() - first.since if first else 0.0,
+            waiting=self._buffer.waiting,
+        )
 
     def _patient_until(self, start: float, wait: float) -> float:
         if not self._consumer.is_consuming:
@@ -223,10 +229,7 @@ class CourseQueue:
         if self._standing(waiting.id) is Standing.FREE:
             attempt = self._attempt(waiting)
             if attempt > self._max_attempts:
-                failed = replace(submission, attempt=attempt - 1)
-                self._put_aside(
-                    self._holds.pop(waiting.id), self._parking.submission(failed, f"failed {attempt - 1} times")
-                )
+                self._park(replace(submission, attempt=attempt - 1), f"failed {attempt - 1} times")
                 return None
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)
@@ -287,8 +290,9 @@ class CourseQueue:
             self._release_of(submission, Release.SETTLED)
 
     def _park(self, submission: Submission, why: str) -> None:
-        # It may be here twice, which is one to the parked queue.
-        self._put_aside(self._holds.pop(submission.uuid_bytes, ()), self._parking.submission(submission, why))
+        # It may be here twice, which is one to the parked queue; or not any more, and then it comes again.
+        if holds := self._holds.pop(submission.uuid_bytes, ()):
+            self._put_aside(holds, self._parking.submission(submission, why))
 
     def _put_aside(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
         self._keep_track(self._release_parked(holds, parking))

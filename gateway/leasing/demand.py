@@ -12,6 +12,8 @@ IDLE_SECONDS = 5.0
 FIRST_PREFETCH = 1
 MAX_PREFETCH = 64
 MAX_PREFETCH_BYTES = 8 * 1024 * 1024
+# The sizes to come are unknown: many small ones may be followed by as many large ones, before a smaller prefetch helps.
+MAX_BUFFERED_BYTES = 4 * MAX_PREFETCH_BYTES
 
 
 class Step(Enum):
@@ -36,10 +38,13 @@ class View:
     polls: int  # polls since the present consumer began
     idle: float  # since the last poll
     wanted: int = 1  # the most that one of these polls asked for
+    buffered_bytes: int = 0
 
 
 def next_step(view: View) -> Step:
     """Decide on the next step of a consumer."""
+    if view.consuming and view.buffered_bytes > MAX_BUFFERED_BYTES and view.buffered > 1:
+        return Step.PAUSE
     if view.waiting == 0 and (view.oldest > STALE_SECONDS or (view.consuming and view.idle > IDLE_SECONDS)):
         return Step.PAUSE
     if not view.consuming:
@@ -59,3 +64,8 @@ def next_prefetch(prefetch: int, wanted: int, body_bytes: int) -> int:
     """
     affordable = max(1, MAX_PREFETCH_BYTES // max(1, body_bytes))
     return min(max(min(2 * prefetch, MAX_PREFETCH), wanted), affordable)
+
+
+def expected_size(before: int, body_bytes: int) -> int:
+    """Say how large bodies may be after one of `body_bytes`: as the largest lately, which is forgotten bit by bit."""
+    return max(body_bytes, before - before // 16)

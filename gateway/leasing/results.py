@@ -19,6 +19,9 @@ from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
+# Some 3 MB. One that is forgotten is published again when it is tried again, and the relay drops it.
+MAX_UNRECORDED = 10_000
+
 # Whether a caller may reach the queue of this name.
 Permission = Callable[[str], bool]
 
@@ -54,8 +57,9 @@ class Results:
         self._publisher = publisher
         self._clock = clock
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
-        # Results that the broker has and the ledger does not know of yet, by their digests.
-        self._unrecorded: dict[bytes, bytes] = {}
+        # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
+        # what was noted is recorded some time, and nobody tells us.
+        self._unrecorded: dict[tuple[bytes, int], bytes] = {}
 
     def is_under_way(self, submission: bytes) -> bool:
         """Whether a result of this submission is on its way to the broker right now."""
@@ -127,16 +131,21 @@ class Results:
             else Graded(now, submission, lease.queue, lease.url, lease.key, digest)
         )
         # Published before it is written down: the other way round, a crash in between would lose it.
-        if self._unrecorded.get(submission) != digest:
+        if self._unrecorded.get((submission, amendment)) != digest:
             message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment, recorded=True))
             await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
-            self._unrecorded[submission] = digest
+            self._remember(submission, amendment, digest)
         try:
             valid = await self._ledger.record(event)
         except BrokerUnavailableError:
             self._ledger.note(event)
             raise
-        self._unrecorded.pop(submission, None)
+        self._unrecorded.pop((submission, amendment), None)
         if not valid:
             # In that very moment another grader's result came first; the relay delivers only one of the two.
             raise WrongKeyError("another result came first")
+
+    def _remember(self, submission: bytes, amendment: int, digest: bytes) -> None:
+        self._unrecorded[submission, amendment] = digest
+        if len(self._unrecorded) > MAX_UNRECORDED:
+            del self._unrecorded[next(iter(self._unrecorded))]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import time
-from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel
 
@@ -12,39 +11,12 @@ from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.topology import submissions_queue
+from gateway.leasing.coalesced import Coalesced
 from gateway.leasing.course_queue import CourseQueue
 
-T = TypeVar("T")
-
 ANSWER_SECONDS = 2.0
-
-
-class Coalesced(Generic[T]):
-    """Makes one call for all who ask while another is under way; nobody gets an answer older than its question."""
-
-    def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
-        self._call = call
-        self._current: asyncio.Task[T] | None = None
-        self._next: asyncio.Task[T] | None = None
-
-    async def __call__(self) -> T:
-        """Return what a call that begins after this moment returns, or raise what it raises."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._after(self._current))
-            self._next.add_done_callback(_look_at_its_error)
-        return await asyncio.shield(self._next)
-
-    async def _after(self, current: asyncio.Task[T] | None) -> T:
-        if current is not None:
-            await asyncio.wait({current})
-        self._current, self._next = self._next, None
-        return await self._call()
-
-
-def _look_at_its_error(call: asyncio.Task[T]) -> None:
-    # All who asked may have gone; then nobody else asks for it.
-    if not call.cancelled():
-        call.exception()
+# Who asks waits less. A question is given up, and with it its channel, only where it would else stand for ever.
+GIVE_UP_SECONDS = 30.0
 
 
 class WaitingCount:
@@ -70,7 +42,7 @@ class WaitingCount:
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:
             with broker_calls("the broker does not say how long the queue is"):
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(GIVE_UP_SECONDS):
                     channel = await self._open()
                     declared = await channel.declare_queue(submissions_queue(queue), passive=True)
             ready = declared.declaration_result.message_count or 0

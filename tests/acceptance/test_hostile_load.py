@@ -105,9 +105,20 @@ HEADS = [
 ]
 
 
+PROBES = [b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+HUNG_UP, NO_ANSWER, TOO_LATE = 0, -1, -2
+
+
+def is_probe(number: int) -> bool:
+    """Whether this one only asks how the gateway is, and does not wait to hear it."""
+    return number % 4 == 1
+
+
 def hostile(number: int) -> bytes:
     """Make the request of this number: all bytes that are sent."""
     some = random.Random(number)
+    if is_probe(number):
+        return some.choice(PROBES) * some.choice([1, 1, 10])
     if number % 4 == 0:
         return some.choice(HEADS)
     content_type, body = some.choice(list(BODIES.values()))(some)
@@ -124,7 +135,7 @@ def hostile(number: int) -> bytes:
 
 
 async def fire(url: str, number: int) -> int:
-    """Send a hostile request, and read until the gateway closes; return the status, 0 if there was none."""
+    """Send a hostile request, and read until the gateway closes; return the status, or why there is none."""
     address = urlsplit(url)
     assert address.hostname
     assert address.port
@@ -134,9 +145,13 @@ async def fire(url: str, number: int) -> int:
         async with asyncio.timeout(ANSWER_SECONDS):
             writer.write(hostile(number))
             await writer.drain()
+            if is_probe(number):
+                return HUNG_UP
             answer = await reader.readuntil(b"\r\n")
+    except TimeoutError:
+        return TOO_LATE
     except (OSError, asyncio.IncompleteReadError):
-        return 0
+        return NO_ANSWER
     finally:
         writer.transport.abort()
     return int(answer.split(b" ")[1])
@@ -159,6 +174,19 @@ def good_request_is_served(gateway: Gateway) -> None:
         assert client.put(taken["xqueue_header"], "reply") == (0, "")
 
 
+async def test_probes_whose_senders_hang_up_cost_no_connection_to_the_broker(gateway: Gateway) -> None:
+    numbers = iter(range(1, 8_001, 4))
+
+    async def prober() -> None:
+        for number in numbers:
+            await fire(gateway.url, number)
+
+    await asyncio.gather(*(prober() for _ in range(8)))
+    await asyncio.to_thread(good_request_is_served, gateway)
+    assert "the connection to the broker is gone" not in gateway.log, gateway.log[-5000:]
+    assert "Traceback" not in gateway.log, gateway.log[-5000:]
+
+
 @pytest.mark.timeout(240)
 async def test_ten_thousand_hostile_requests_leave_nothing_behind(gateway: Gateway) -> None:
     await asyncio.to_thread(good_request_is_served, gateway)
@@ -176,7 +204,11 @@ async def test_ten_thousand_hostile_requests_leave_nothing_behind(gateway: Gatew
         await asyncio.to_thread(good_request_is_served, gateway)
     print(f"{statuses}, {before / MIB:.0f} MiB before, {memory.most / MIB:.0f} at most, {memory.now() / MIB:.0f} after")
     assert statuses.total() == REQUESTS
+    assert statuses[TOO_LATE] == 0, statuses
     assert {status for status in statuses if status >= 500} == set(), statuses
     assert statuses[200] > REQUESTS / 4
+    assert statuses[HUNG_UP] == REQUESTS / 4
+    # With it would have gone whatever graders hold.
+    assert "the connection to the broker is gone" not in gateway.log, gateway.log[-5000:]
     assert "Traceback" not in gateway.log, gateway.log[-5000:]
     await eventually(lambda: memory.now() < before + 20 * MIB)

@@ -131,6 +131,7 @@ def test_nobody_is_believed_where_no_proxy_is_trusted(run: Any) -> None:
         assert login(gateway, "lms", "one more", PROXIED).status_code == 429
         cookie = login(gateway, "grader", USERS["grader"], {"X-Forwarded-Proto": "https"}).headers["set-cookie"]
         assert "secure" not in cookie.lower()
+        assert gateway.log.count("127.0.0.1 sends X-Forwarded-For and is not in TRUSTED_PROXIES") == 1
 
 
 def test_sessions_outlive_a_rotated_secret_and_end_with_their_password(run: Any) -> None:

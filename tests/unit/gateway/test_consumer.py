@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.leasing.consumer import Consumer
+from gateway.leasing.consumer import Buffered, Consumer
+from gateway.leasing.demand import MAX_BUFFERED_BYTES
 
 OnMessage = Callable[[Any], Awaitable[None]]
 
@@ -61,8 +62,8 @@ class Polls:
     def give_back(self) -> None:
         pass
 
-    def buffered(self) -> tuple[int, float, int]:
-        return 0, 0.0, self.waiting
+    def buffered(self) -> Buffered:
+        return Buffered(0, 0, 0.0, self.waiting)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -101,3 +102,48 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     running.cancel()
     await asyncio.wait({running})
     assert broker.is_closed
+
+
+class Shelf(Polls):
+    """A buffer that nobody takes from."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.given_back: list[int] = []
+
+    def received(self, message: Any) -> None:
+        self.sizes.append(len(message.body))
+
+    def give_back(self) -> None:
+        self.given_back += self.sizes
+        self.sizes = []
+
+    def buffered(self) -> Buffered:
+        return Buffered(len(self.sizes), sum(self.sizes), 0.0, self.waiting)
+
+
+async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() -> None:
+    broker, shelf = SlowBroker(), Shelf()
+    link: Any = broker
+    consumer = Consumer(link, "queue", shelf)
+    broker.begin.release()
+    running = asyncio.create_task(consumer.run())
+    consumer.demand(64)
+    await until(lambda: consumer.is_consuming)
+    assert broker.prefetch == [64]
+    assert broker.on_message
+    large = SimpleNamespace(consumer_tag="consumer 1", body=bytes(MAX_BUFFERED_BYTES // 3))
+    shelf.waiting = 0
+    most = 0
+    for _ in range(64):
+        await broker.on_message(large)
+        await asyncio.sleep(0)
+        most = max(most, sum(shelf.sizes))
+    assert most <= MAX_BUFFERED_BYTES + 2 * len(large.body), "of 64 that the broker may send, so many are kept"
+    assert broker.cancelled == ["consumer 1"]
+    shelf.waiting = 1
+    consumer.demand(64)
+    await until(lambda: len(broker.prefetch) == 2)
+    assert broker.prefetch[1] == 1
+    running.cancel()
+    await asyncio.wait({running})

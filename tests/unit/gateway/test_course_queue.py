@@ -1,5 +1,6 @@
 """Deliveries as one course queue treats them: which are kept, acked, given back, adopted or parked."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submis
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from gateway.leasing import course_queue
+from gateway.leasing.consumer import Buffered
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, FakeChannel, Scene, turns
 from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, submitted, uuid_of
@@ -429,7 +431,7 @@ async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callabl
     scene = Scene()
     scene.deliver(1)
     lose(scene.queue)
-    assert scene.queue.buffered() == (0, 0.0, 0)
+    assert scene.queue.buffered() == Buffered(number=0, bytes=0, oldest=0.0, waiting=0)
     assert await scene.queue.take() == []
 
 
@@ -484,3 +486,26 @@ async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> N
     assert event.redriven == 2
     [copy] = scene.publisher.parked
     assert copy.headers["xqueue-redriven"] == 2
+
+
+@pytest.mark.parametrize("bad", [{"attempt": MAX_ATTEMPTS + 1}, {"headers": {"xqueue-return": "forged"}}])
+async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_again(bad: dict[str, Any]) -> None:
+    scene = Scene()
+    scene.deliver(1, **bad)
+    polling = asyncio.create_task(scene.queue.take())
+    await turns(1)
+    assert scene.queue.waiting_here == 0, "it was taken out of the buffer"
+    scene.queue.lost()
+    assert await polling == []
+    assert scene.publisher.parked == []
+
+
+async def test_what_waits_for_a_poll_is_counted_in_bytes_too() -> None:
+    scene = Scene()
+    scene.deliver(1)
+    one = scene.queue.buffered().bytes
+    assert one >= len("work 1")
+    scene.deliver(2)
+    assert scene.queue.buffered().bytes == 2 * one
+    await scene.poll()
+    assert scene.queue.buffered().bytes == one

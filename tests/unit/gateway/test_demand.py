@@ -7,11 +7,13 @@ import pytest
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
     IDLE_SECONDS,
+    MAX_BUFFERED_BYTES,
     MAX_PREFETCH,
     MAX_PREFETCH_BYTES,
     STALE_SECONDS,
     Step,
     View,
+    expected_size,
     next_prefetch,
     next_step,
 )
@@ -68,6 +70,14 @@ def test_without_a_consumer(why: str, view: View, step: Step) -> None:
             Step.ROTATE,
         ),
         ("the first delivery is leased, and a poll came", replace(RUNNING, prefetch=1, held=1, polls=1), Step.ROTATE),
+        ("what is buffered is large", replace(RUNNING, buffered=2, buffered_bytes=MAX_BUFFERED_BYTES), Step.STAY),
+        ("too large", replace(RUNNING, buffered=2, buffered_bytes=MAX_BUFFERED_BYTES + 1), Step.PAUSE),
+        (
+            "too large, and somebody waits",
+            replace(RUNNING, buffered=9, buffered_bytes=MAX_BUFFERED_BYTES + 1, waiting=1),
+            Step.PAUSE,
+        ),
+        ("one delivery alone is too large", replace(RUNNING, buffered=1, buffered_bytes=2**40), Step.STAY),
         ("prefetch one, nothing leased", replace(RUNNING, prefetch=1, waiting=1), Step.STAY),
     ],
 )
@@ -105,3 +115,21 @@ def test_prefetch_doubles_or_is_what_a_poll_asks_for_up_to_what_memory_allows(
     prefetch: int, wanted: int, body_bytes: int, expected: int
 ) -> None:
     assert next_prefetch(prefetch, wanted, body_bytes) == expected
+
+
+def test_one_large_body_is_remembered_for_a_while_and_forgotten_in_the_end() -> None:
+    size = expected_size(1_000, 15_000_000)
+    assert size == 15_000_000
+    for _ in range(5):
+        size = expected_size(size, 1_000)
+    assert size > 10_000_000
+    for _ in range(200):
+        size = expected_size(size, 1_000)
+    assert next_prefetch(MAX_PREFETCH, 1, size) == MAX_PREFETCH
+
+
+def test_however_large_the_bodies_a_gateway_begins_again_with_what_it_can_keep() -> None:
+    for size in (1_000, MAX_PREFETCH_BYTES // 10, MAX_PREFETCH_BYTES, 2 * MAX_PREFETCH_BYTES):
+        prefetch = next_prefetch(0, 100, size)
+        full = replace(RUNNING, prefetch=prefetch, buffered=prefetch, buffered_bytes=prefetch * size)
+        assert next_step(full) is Step.STAY

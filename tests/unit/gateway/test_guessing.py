@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 
-from gateway.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, Accounts
-from gateway.passwords import Passwords
+from gateway.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, MAX_PASSWORD, Accounts
+from gateway.passwords import CHECKS_AT_ONCE, CHECKS_WAITING, Passwords, TooManyChecksError
 from gateway.throttle import WINDOW_SECONDS, TooManyGuessesError
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -185,3 +185,28 @@ async def test_verifying_a_hash_does_not_hold_up_the_event_loop(monkeypatch: pyt
     assert threads
     assert threading.get_ident() not in threads
     assert thread_time() - before < 0.02, "the hash was computed in the loop's own thread"
+
+
+async def test_when_too_many_passwords_wait_to_be_checked_the_next_is_refused_and_was_no_guess() -> None:
+    scene = Scene()
+    at_work = CHECKS_AT_ONCE + CHECKS_WAITING
+    # Each from an address of its own, which a botnet has.
+    checks = [asyncio.create_task(scene.right("lms", "guess", f"198.51.100.{number}")) for number in range(at_work)]
+    await asyncio.sleep(0)
+    refused = [asyncio.create_task(scene.right("lms", f"guess {number}")) for number in range(GUESSES_OF_ACCOUNT)]
+    for error in await asyncio.gather(*refused, return_exceptions=True):
+        assert isinstance(error, TooManyChecksError)
+    assert not any(await asyncio.gather(*checks))
+    assert await scene.right("lms", "word"), "none of those that were not looked at counts"
+
+
+async def test_a_password_that_is_too_long_is_wrong_at_once_and_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    monkeypatch.setattr(scene.accounts._passwords, "_verify", lambda *_: pytest.fail("looked at"))
+    for number in range(2 * GUESSES_OF_ACCOUNT):
+        assert not await scene.right("lms", f"{number}" + "x" * MAX_PASSWORD)
+
+
+async def test_a_password_of_the_settings_may_be_as_long_as_it_likes() -> None:
+    scene = Scene({"lms": "x" * 5 * MAX_PASSWORD})
+    assert await scene.right("lms", "x" * 5 * MAX_PASSWORD)

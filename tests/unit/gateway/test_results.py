@@ -11,9 +11,10 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
 from broker_setup.ledger.leases import AMENDMENT_SECONDS
 from broker_setup.wire.messages import submission_id_of
+from gateway.leasing import results as module
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns
-from tests.support.ledger_events import URL, extended, graded, id_of, leased, submitted, uuid_of
+from tests.support.ledger_events import URL, amended, extended, graded, id_of, leased, submitted, uuid_of
 
 START = 1_000.0
 
@@ -112,6 +113,38 @@ async def test_a_result_that_was_recorded_though_nobody_said_so_is_a_repeat_when
     desk.ledger.swallows = False
     await desk.put()
     assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_a_correction_that_is_taken_back_here_is_delivered_though_the_first_result_met_no_ledger() -> None:
+    desk = Desk()
+    desk.ledger.away = True
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put(b"first")
+    desk.ledger.come_back()
+    await desk.put(b"first")
+    # At another gateway.
+    desk.ledger.happens(amended(1, desk.now, "key", b"second", 1))
+    await desk.put(b"first")
+    assert desk.publisher.bodies == [(b"first", 0), (b"first", 2)]
+
+
+async def test_an_outage_of_the_ledger_leaves_no_more_than_so_many_results_in_mind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_UNRECORDED", 3)
+    desk = Desk()
+    for number in range(2, 8):
+        desk.ledger.happens(submitted(number, START), leased(number, START, f"key {number}", until=START + DELAY))
+    desk.ledger.away = True
+    for _ in range(2):
+        for number in (5, 6, 7):
+            with pytest.raises(BrokerUnavailableError):
+                await desk.put(key=f"key {number}", number=number)
+    assert len(desk.publisher.bodies) == 3, "tried again, but published once"
+    for number in (2, 3, 4):
+        with pytest.raises(BrokerUnavailableError):
+            await desk.put(key=f"key {number}", number=number)
+    assert len(desk.results._unrecorded) == 3
 
 
 async def test_the_same_result_again_is_a_success_and_is_published_once() -> None:

@@ -2,7 +2,9 @@
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from itertools import count
+from time import process_time
 
 import pytest
 
@@ -91,3 +93,26 @@ def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() 
     finally:
         tracemalloc.stop()
     assert used / 20_000 < 300
+
+
+@pytest.mark.parametrize("queue", ["openedx", "never"])
+def test_ten_thousand_of_one_url_cost_no_more_than_as_many_of_different_ones(queue: str) -> None:
+    many = 10_000
+
+    def seconds(url: Callable[[int], str]) -> float:
+        state = state_after()
+        began = process_time()
+        # At once, or each would supersede those before it.
+        for number in range(many):
+            state.apply(submitted(number, 0, url=url(number), queue=queue))
+        for number in range(many):
+            state.apply(graded(number, 1, "k", url=url(number), queue=queue))
+        return process_time() - began
+
+    # Some 10 times as long, or no longer where nothing is superseded. Unbounded it was 600 times, and grew with each.
+    assert seconds(lambda _: "one") < 50 * seconds(str)
+
+
+def test_a_queue_that_does_not_supersede_is_not_remembered_by_url() -> None:
+    state = state_after(*(submitted(number, 0, queue="never") for number in range(1, 1_000)))
+    assert sizes(state)["_entries"] == 0

@@ -3,6 +3,7 @@
 import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing
+from broker_setup.ledger.waiting import MAX_OF_URL
 from tests.support.ledger_events import (
     MIN_AGE,
     URL,
@@ -10,6 +11,8 @@ from tests.support.ledger_events import (
     graded,
     id_of,
     leased,
+    parked,
+    redriven,
     released,
     state_after,
     submitted,
@@ -123,3 +126,29 @@ def test_one_that_was_released_for_later_is_superseded_at_once() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "k"), released(1, 2, "k", available_at=500), submitted(2, 9))
     assert state.standing(uuid_of(1), 10) is Standing.SUPERSEDED
     assert not state.apply(leased(1, 501, "k2")).valid
+
+
+def test_a_newer_one_in_another_queue_leaves_those_of_a_queue_that_does_not_supersede() -> None:
+    state = state_after(submitted(1, 0, queue="never"), submitted(2, 5))
+    assert state.standing(uuid_of(1), 6) is Standing.FREE
+    assert state.superseded_in("never") == 0
+
+
+def test_a_redriven_one_of_a_queue_that_does_not_supersede_is_not_superseded_either() -> None:
+    state = state_after(
+        submitted(1, 0, queue="never"),
+        parked(1, 1, queue="never"),
+        redriven(1, 2, 1, queue="never"),
+        submitted(2, 9),
+    )
+    assert state.standing(uuid_of(1), 10) is Standing.FREE
+
+
+def test_of_one_url_so_many_can_be_superseded_and_those_before_them_are_graded() -> None:
+    state = state_after(*(submitted(number, 0) for number in range(1, MAX_OF_URL + 11)))
+    outcome = state.apply(submitted(1_000, 9))
+    assert [submission for _, submission in outcome.gone] == [uuid_of(11 + number) for number in range(MAX_OF_URL)]
+    assert [state.standing(uuid_of(number), 9) for number in (10, 11)] == [Standing.FREE, Standing.SUPERSEDED]
+    assert state.expected_in("openedx", 9) == 1, "of the ten, nothing is known"
+    state.apply(graded(1, 9, "k"))
+    assert state.expected_in("openedx", 9) == 1
