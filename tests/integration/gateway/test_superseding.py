@@ -8,11 +8,12 @@ import pytest
 
 from broker_setup.topology import submissions_queue
 from tests.support.broker_side import BrokerSide
-from tests.support.gateway import Client, lms_header, wait_until
+from tests.support.gateway import Client, lms_header
 
 pytestmark = pytest.mark.usefixtures("empty")
 
 MIN_AGE_SECONDS = 1.0
+TRIES = 10
 URL = "https://lms.example/courses/course-v1:x+y+z/xqueue/7/block@problem/score_update"
 
 
@@ -43,25 +44,23 @@ def grow_old() -> None:
     time.sleep(MIN_AGE_SECONDS + 0.1)
 
 
-def take_all(grader: Client, queue: str = "openedx") -> list[dict[str, Any]]:
-    all_taken = []
-    while taken := grader.get(queue, wait=1):
-        all_taken.append(taken)
-    return all_taken
-
-
 def bodies(taken: list[dict[str, Any]]) -> list[str]:
     return [each["xqueue_body"] for each in taken]
 
 
 def test_two_answers_that_come_together_are_both_graded(lms: Client, grader: Client) -> None:
-    url = f"{URL}?together"
-    start = time.monotonic()
-    submit(lms, url, "first")
-    submit(lms, url, "second")
-    assert time.monotonic() - start < MIN_AGE_SECONDS, "too slow to say anything"
-    assert grader.queuelen() == 2
-    assert bodies(take_all(grader)) == ["first", "second"]
+    for number in range(TRIES):
+        start = time.monotonic()
+        submit(lms, f"{URL}?together={number}", "first")
+        submit(lms, f"{URL}?together={number}", "second")
+        if time.monotonic() - start < MIN_AGE_SECONDS:
+            grader.wait_queuelen(2)
+            assert bodies(grader.get_all(2)) == ["first", "second"]
+            return
+        # They came together for us, but not for a machine as slow as this.
+        while grader.get(wait=1):
+            pass
+    pytest.fail("too slow to say anything")
 
 
 def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not_count(
@@ -71,13 +70,13 @@ def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not
     submit(lms, f"{url}0", "of somebody else")
     grow_old()
     submit(lms, url, "newer")
-    wait_until(lambda: grader.queuelen() == 2, 2, "what was superseded counts as waiting")
-    assert bodies(take_all(grader)) == ["of somebody else", "newer"]
+    grader.wait_queuelen(2)  # what was superseded does not count
+    assert bodies(grader.get_all(2)) == ["of somebody else", "newer"]
     # It left the broker's queue too, and is not subtracted for ever.
     beside.wait_ready(submissions_queue("openedx"), 0)
-    wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
+    grader.wait_queuelen(0)
     submit(lms, f"{url}1", "next")
-    assert grader.queuelen() == 1
+    grader.wait_queuelen(1)
 
 
 def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Client, url: str) -> None:
@@ -86,24 +85,23 @@ def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Clien
     grow_old()
     for number in range(10):
         submit(lms, f"{url}{number}", f"new {number}")
-    wait_until(lambda: grader.queuelen() == 10, 2, "what was superseded counts as waiting")
-    assert bodies(take_all(grader)) == [f"new {number}" for number in range(10)]
+    grader.wait_queuelen(10)
+    assert bodies(grader.get_all(10)) == [f"new {number}" for number in range(10)]
 
 
 def test_a_queue_may_keep_them_all(lms: Client, grader: Client, url: str) -> None:
     submit(lms, url, "older", queue="other")
     grow_old()
     submit(lms, url, "newer", queue="other")
-    assert bodies(take_all(grader, "other")) == ["older", "newer"]
+    assert bodies(grader.get_all(2, "other")) == ["older", "newer"]
 
 
 def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: BrokerSide, url: str) -> None:
     submit(lms, url, "older")
-    older = grader.get(wait=5)
-    assert older
+    older = grader.get_one()
     grow_old()
     submit(lms, url, "newer")
-    [newer] = take_all(grader)
+    [newer] = grader.get_all(1)
     assert newer["xqueue_body"] == "newer"
     for taken in (older, newer):
         assert grader.put(taken["xqueue_header"], reply_to(taken["xqueue_body"])) == (0, "")
@@ -113,8 +111,7 @@ def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: Bro
 def test_what_was_graded_is_not_in_the_way_of_a_new_try(lms: Client, grader: Client, url: str) -> None:
     for body in ("first try", "second try"):
         submit(lms, url, body)
-        taken = grader.get(wait=5)
-        assert taken
+        taken = grader.get_one()
         assert taken["xqueue_body"] == body
         assert grader.put(taken["xqueue_header"], reply_to(body)) == (0, "")
         grow_old()
