@@ -9,9 +9,10 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
+from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
-from broker_setup.link.connection import CONNECTION_ERRORS
+from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import (
     PARKED_EXCHANGE,
@@ -81,11 +82,12 @@ class Settling:
         try:
             if isinstance(verdict, GiveBack):
                 await asyncio.sleep(PAUSE_SECONDS)
-                await message.nack(requeue=True)
+                how = Ending.RETURNED
             else:
-                await message.ack()
-        except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+                how = Ending.ACKED
+            await end_delivery(message.channel, message.delivery_tag or 0, how)
+        except (BrokerUnavailableError, ChannelInvalidStateError) as error:
+            log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
 
     async def _tell_student(self, result: Result) -> None:
         # One that was redriven and is still no good: the student was told the first time.

@@ -12,7 +12,8 @@ from broker_setup.errors import BadMessageError, BrokerUnavailableError, Message
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of
-from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyTasks
@@ -210,18 +211,18 @@ class Grader:
 
     async def _settle(self, message: DeliveredMessage, verdict: Verdict) -> None:
         """End the delivery as `verdict` says: the one place that acks, nacks and rejects."""
-        channel, tag = message.channel, message.delivery_tag or 0
+        match verdict:
+            case Answered():
+                how = Ending.ACKED
+            case Failed(why):
+                log.warning("submission %s: rejected: %s", _name(message), why)
+                how = Ending.REJECTED
+            case GivenBack():
+                how = Ending.RETURNED
         try:
-            match verdict:
-                case Answered():
-                    await channel.basic_ack(tag, wait=False)
-                case Failed(why):
-                    log.warning("submission %s: rejected: %s", _name(message), why)
-                    await channel.basic_reject(tag, requeue=False, wait=False)
-                case GivenBack():
-                    await channel.basic_nack(tag, requeue=True, wait=False)
-        except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", _name(message), error)
+            await end_delivery(message.channel, message.delivery_tag or 0, how)
+        except BrokerUnavailableError as error:
+            log.debug("submission %s: its delivery is void and comes again: %s", _name(message), error)
 
 
 def _name(message: DeliveredMessage) -> str | None:

@@ -18,6 +18,7 @@ from broker_setup.wire.messages import NO_TRIES, Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.relay import Relay
 from tests.support.service_process import ServiceProcess, service_process
+from tests.support.waiting import eventually
 
 SECRET = "a secret of the tests, long enough for a key"
 RUNGS = (0.1, 0.2, 0.4)
@@ -100,11 +101,15 @@ async def grader_side(settings: Settings) -> AsyncIterator[Results]:
 
 @contextlib.asynccontextmanager
 async def running_relay(settings: Settings) -> AsyncIterator[Relay]:
-    """Run a relay in this process for as long as the block runs."""
+    """Run a relay in this process for as long as the block runs; at its end nothing must be left that never ends.
+
+    The broker's counts are of ready messages: what a relay holds and has forgotten is not among them.
+    """
     relay = Relay(settings)
     task = asyncio.create_task(relay.run())
     try:
         yield relay
+        await eventually(lambda: not relay._schedule._at_hand and not relay._under_way, 10)
     finally:
         relay.stop()
         await task

@@ -14,6 +14,7 @@ from broker_setup.wire.messages import Tries
 from deploy.local.node import PrivateNode
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS
+from tests.support.proxy import proxied
 from tests.support.relay import Results, grader_side, relay_process, results_at, running_relay, settings_for
 from tests.support.waiting import eventually
 
@@ -182,6 +183,22 @@ async def test_a_killed_broker_loses_nothing(private_node: PrivateNode, lms: Fak
             await results.rest(settings)
     # This relay remembers what it delivered, so even those in flight were not posted again.
     assert max(times_accepted(lms).values()) == 1
+
+
+async def test_a_connection_that_is_cut_under_hundreds_of_acks_holds_nothing_up(vhost: VHost, lms: FakeLMS) -> None:
+    """Acks that never came to an end took the LMS's slots, one by one, until it got no callback any more."""
+    lms.always(Answer(delay=0.02))
+    async with proxied(vhost.amqp_url) as proxy:
+        settings = settings_for(proxy.url, callback_concurrency_per_origin=200)
+        async with results_at(settings_for(vhost.amqp_url)) as results:
+            await results.put_many(headers(lms, 2 * MANY))
+            async with running_relay(settings):
+                for cut_at in (200, 400, 600, 800):
+                    await lms.wait_accepted(cut_at)
+                    await proxy.close()
+                    await proxy.open()
+                await eventually(lambda: len(times_accepted(lms)) == 2 * MANY)
+                await results.rest(settings)
 
 
 async def test_of_two_relays_one_works_and_the_other_takes_over(
