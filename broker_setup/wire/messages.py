@@ -46,6 +46,12 @@ MAX_MESSAGE_BYTES = 15 * 1024 * 1024
 # Properties and headers have to fit one frame, 128 KiB by default; the sealed return address is the large one.
 MAX_RETURN_BYTES = 112 * 1024
 
+# A body up to this size fits a message again: ours is larger by a header of it and by spaces, or, where it was sent in
+# UTF-16, by half.
+_FITS_AGAIN_BYTES = MAX_MESSAGE_BYTES // 2
+# Of what any header counts, seconds included; a stranger may have written any number.
+_MAX_COUNT = 2**32
+
 _PROCESS = uuid4().hex
 _publishes = count()
 
@@ -127,7 +133,7 @@ def submission_id_of(uuid: bytes) -> int:
 
 def encode_submission(submission: Submission) -> Message:
     """Make the AMQP message of a submission; raise MessageTooLargeError if no broker would take it."""
-    if len(submission.sealed_return) > MAX_RETURN_BYTES:
+    if _is_too_large(submission.sealed_return):
         raise MessageTooLargeError(f"the LMS's header makes more than the {MAX_RETURN_BYTES} bytes that fit a message")
     body = json.dumps(
         {
@@ -154,18 +160,27 @@ def encode_submission(submission: Submission) -> Message:
 
 
 def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submission:
-    """Read a delivery from the course queue `queue`; raise BadMessageError if it is no submission."""
+    """Read a delivery from the course queue `queue`; raise BadMessageError if it is no submission.
+
+    What it returns can be published again.
+    """
     body, files = decode_work(message.body)
-    return Submission(
+    submission = Submission(
         uuid=_correlation_id(message),
         queue=queue,
         body=body,
         files=files,
-        sealed_return=_text_header(message, RETURN_HEADER),
+        sealed_return=_sealed_return(message),
         submitted_at=message.timestamp or datetime.now(UTC),
         attempt=_count(message, ATTEMPT_HEADER, default=1),
         redriven=_count(message, REDRIVEN_HEADER),
     )
+    if len(message.body) > _FITS_AGAIN_BYTES:
+        try:
+            encode_submission(submission)
+        except MessageTooLargeError as error:
+            raise BadMessageError(f"it is no submission of ours: {error}", message.body) from error
+    return submission
 
 
 def decode_work(received: bytes) -> tuple[str, dict[str, str]]:
@@ -177,12 +192,19 @@ def decode_work(received: bytes) -> tuple[str, dict[str, str]]:
         raise BadMessageError(f"the body is not the JSON of a submission: {error}", received) from error
     if not isinstance(body, str) or not _is_string_map(files):
         raise BadMessageError("xqueue_body must be a string, xqueue_files map names to URLs", received)
+    try:
+        for text in (body, *files, *files.values()):
+            text.encode()
+    except UnicodeEncodeError as error:
+        raise BadMessageError(
+            "xqueue_body or xqueue_files has half a character: a surrogate alone", received
+        ) from error
     return body, files
 
 
 def decode_return(message: AbstractIncomingMessage) -> tuple[str, str]:
     """Read the uuid and the sealed return address of a delivery, whatever else it is; raise BadMessageError."""
-    return _correlation_id(message), _text_header(message, RETURN_HEADER)
+    return _correlation_id(message), _sealed_return(message)
 
 
 def encode_result(result: Result) -> Message:
@@ -204,7 +226,7 @@ def decode_result(message: AbstractIncomingMessage) -> Result:
     return Result(
         submission=_correlation_id(message),
         body=message.body,
-        sealed_return=_text_header(message, RETURN_HEADER),
+        sealed_return=_sealed_return(message),
         tries=_tries(message),
         amendment=_count(message, AMENDMENT_HEADER),
         redriven=_count(message, REDRIVEN_HEADER),
@@ -267,18 +289,26 @@ def _correlation_id(message: AbstractIncomingMessage) -> str:
     return uuid
 
 
-def _text_header(message: AbstractIncomingMessage, name: str) -> str:
-    value = message.headers.get(name)
+def _sealed_return(message: AbstractIncomingMessage) -> str:
+    value = message.headers.get(RETURN_HEADER)
     if isinstance(value, bytes):
         value = value.decode("ascii", errors="replace")
     if not isinstance(value, str):
-        raise BadMessageError(f"the header {name} is missing", message.body)
+        raise BadMessageError(f"the header {RETURN_HEADER} is missing", message.body)
+    if _is_too_large(value):
+        raise BadMessageError(
+            f"the header {RETURN_HEADER} has more than the {MAX_RETURN_BYTES} bytes that fit a message", message.body
+        )
     return value
+
+
+def _is_too_large(sealed_return: str) -> bool:
+    return len(sealed_return.encode(errors="replace")) > MAX_RETURN_BYTES
 
 
 def _count(message: AbstractIncomingMessage, name: str, *, default: int = 0) -> int:
     value = message.headers.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
         raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", message.body)
     return value
 

@@ -17,6 +17,7 @@ from broker_setup.link.connection import Link
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
 from broker_setup.wire.return_address import Sealer, callback_url_of
+from gateway.leasing.attempts import attempt_of
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Buffered, Consumer
 from gateway.leasing.holds import Hold, Release, end
@@ -227,7 +228,7 @@ class CourseQueue:
     async def _lease_one(self, waiting: Waiting) -> Handout | None:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
         if self._standing(waiting.id) is Standing.FREE:
-            attempt = self._attempt(waiting)
+            attempt = attempt_of(submission, self._state.lease_of(waiting.id))
             if attempt > self._max_attempts:
                 self._park(replace(submission, attempt=attempt - 1), f"failed {attempt - 1} times")
                 return None
@@ -255,11 +256,6 @@ class CourseQueue:
                 raise
         self._look_again(waiting)
         return None
-
-    def _attempt(self, waiting: Waiting) -> int:
-        # Every handing out is one; a delivery that comes again is none. AMQP graders' are counted in the message.
-        before = self._state.lease_of(waiting.id)
-        return max(before.attempt + 1 if before else 1, waiting.submission.attempt)
 
     def _standing(self, submission: bytes) -> Standing:
         redriven = max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
@@ -303,8 +299,12 @@ class CourseQueue:
             await parking
         except XQueueError as error:
             log.warning("queue %s: a message could not be parked, and comes again: %s", self.name, error)
-            await asyncio.sleep(PAUSE_SECONDS)
             how = Release.RETURNED
+        except Exception:  # a mistake of ours: not acked, so not lost
+            log.exception("queue %s: unexpected error while parking", self.name)
+            how = Release.RETURNED
+        if how is Release.RETURNED:
+            await asyncio.sleep(PAUSE_SECONDS)
         for hold in holds:
             self._release(hold, how)
 

@@ -1,26 +1,27 @@
 """Takes in what AMQP graders rejected: a failed attempt goes back into its queue, one too many is parked.
 
 Leases that run out or are released as failed are counted in the ledger (course_queue.py); an AMQP grader's failures are
-counted here, in the message.
+counted here, in the message, together with those of the ledger (attempts.py).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, XQueueError
+from broker_setup.errors import BadMessageError, UnroutableError, XQueueError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyConsumer
-from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED
-from broker_setup.wire.messages import decode_submission, encode_submission
+from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
+from broker_setup.wire.messages import Submission, decode_submission, encode_submission
 from broker_setup.wire.parked import Kind, read_parked
+from gateway.leasing.attempts import attempt_of
 from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
@@ -69,14 +70,18 @@ class Failures:
             await self._take(message)
         except XQueueError as error:
             log.warning("submission %s: it failed, and stays where it is: %s", message.correlation_id, error)
-            await asyncio.sleep(PAUSE_SECONDS)
             how = Release.RETURNED
+        except Exception:  # a mistake of ours: not acked, so not lost
+            log.exception("submission %s: unexpected error", message.correlation_id)
+            how = Release.RETURNED
+        if how is Release.RETURNED:
+            await asyncio.sleep(PAUSE_SECONDS)
         await end(Hold.of(message), how)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         """Do what is to be done before the delivery is acked."""
         await self._ledger.wait_up_to_date()
-        queue = read_parked(message, Kind.SUBMISSION).queue
+        queue = course_queue_of(message)
         try:
             submission = decode_submission(message, queue)
         except BadMessageError as error:
@@ -88,9 +93,29 @@ class Failures:
                 log.info("submission %s: failed after it had ended", submission.uuid)
             case Standing.SUPERSEDED:
                 self._ledger.note(Superseded(now, uuid, queue, self._ledger.state.superseded_by(uuid)))
-            case _ if submission.attempt >= self._max_attempts:
-                await self._parking.submission(submission, f"failed {submission.attempt} times")
             case _:
-                log.info("submission %s: failed, attempt %d, queue %s", submission.uuid, submission.attempt, queue)
-                again = encode_submission(replace(submission, attempt=submission.attempt + 1))
-                await self._publisher.publish(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=queue)
+                attempt = attempt_of(submission, self._ledger.state.lease_of(uuid))
+                await self._failed(replace(submission, attempt=attempt))
+
+    async def _failed(self, submission: Submission) -> None:
+        if submission.attempt >= self._max_attempts:
+            await self._parking.submission(submission, f"failed {submission.attempt} times")
+            return
+        log.info("submission %s: failed, attempt %d, queue %s", submission.uuid, submission.attempt, submission.queue)
+        again = encode_submission(replace(submission, attempt=submission.attempt + 1))
+        try:
+            await self._publisher.publish(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=submission.queue)
+        except UnroutableError as error:
+            # Deleted, or never one: it would keep the place of others here until somebody makes it.
+            await self._parking.submission(submission, str(error))
+
+
+def course_queue_of(message: AbstractIncomingMessage) -> str:
+    """Say which course queue a failed submission was in: RabbitMQ's word for it, before the message's own."""
+    deaths = message.headers.get("x-death")
+    newest = deaths[0] if isinstance(deaths, list) and deaths else None
+    died_in = newest.get("queue") if isinstance(newest, Mapping) else None
+    before_its_name = submissions_queue("")
+    if isinstance(died_in, str) and died_in.startswith(before_its_name):
+        return died_in.removeprefix(before_its_name)
+    return read_parked(message, Kind.SUBMISSION).queue

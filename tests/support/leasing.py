@@ -201,19 +201,20 @@ class Scene:
         self.ledger = FakeLedger()
         self.publisher = FakePublisher()
         self.sealer = Sealer(["0123456789abcdef" * 2])
+        self.parking = Parking(
+            self.publisher.as_publisher,
+            self.sealer,
+            FAILURE,
+            note=self.ledger.as_ledger.note,
+            standing=self.ledger.state.standing,
+            clock=lambda: self.now,
+        )
         self.queue = CourseQueue(
             QUEUE,
             link=Link("amqp://nowhere", "no link"),
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
-            parking=Parking(
-                self.publisher.as_publisher,
-                self.sealer,
-                FAILURE,
-                note=self.ledger.as_ledger.note,
-                standing=self.ledger.state.standing,
-                clock=lambda: self.now,
-            ),
+            parking=self.parking,
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now,

@@ -8,8 +8,9 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import ATTEMPT_HEADER
+from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from gateway.leasing.failures import PREFETCH
 from tests.support.broker import VHost
 from tests.support.gateway import Client, Gateway, lms_header, wait_until
 
@@ -122,6 +123,26 @@ def test_what_is_no_submission_is_parked_whether_a_pull_or_an_amqp_grader_meets_
     assert body == b"by hand"
     assert "not the JSON of a submission" in str(properties.headers[PARKED_REASON_HEADER])
     assert properties.headers[PARKED_QUEUE_HEADER] == queue
+
+
+def test_more_bad_messages_than_are_looked_at_at_once_hold_up_no_failed_submission_behind_them(
+    lms: Client, amqp: AmqpSide
+) -> None:
+    bad = b'{"xqueue_body": "\\ud800"}'
+    stranger = pika.BasicProperties(correlation_id="0" * 32, headers={RETURN_HEADER: "s", PARKED_QUEUE_HEADER: "none"})
+    for _ in range(PREFETCH + 1):
+        amqp.channel.basic_publish(SUBMISSIONS_EXCHANGE, "other", bad, stranger)
+    lms.submit(lms_header(queue="other"), "behind")
+    for _ in range(PREFETCH + 2):
+        method, _, _ = amqp.get(submissions_queue("other"))
+        amqp.channel.basic_reject(method.delivery_tag, requeue=False)
+    properties, body = amqp.take(submissions_queue("other"))
+    assert json.loads(body)["xqueue_body"] == "behind"
+    assert properties.headers[ATTEMPT_HEADER] == 2
+    for _ in range(PREFETCH + 1):
+        properties, body = amqp.take(SUBMISSIONS_PARKED)
+        assert body == bad
+        assert properties.headers[PARKED_QUEUE_HEADER] == "other"
 
 
 def test_a_restart_of_the_gateway_is_no_attempt(lms: Client, grader: Client, gateway: Gateway) -> None:

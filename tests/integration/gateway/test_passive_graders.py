@@ -192,11 +192,12 @@ async def test_what_is_no_submission_is_parked_and_those_behind_it_flow(
     broken = aio_pika.Message(b"{", correlation_id=good.uuid, headers={RETURN_HEADER: good.sealed_return})
     nobody = aio_pika.Message(message, correlation_id=good.uuid)
     ours = aio_pika.Message(message, correlation_id="x", reply_to=RESULTS_QUEUE)
-    for bad in (forged, broken, nobody, ours):
+    half = aio_pika.Message(b'{"xqueue_body": "\\ud800"}', correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
+    for bad in (forged, broken, nobody, ours, half):
         await lms.put("red", bad)
     await lms.submit("red", "last")
     async with running_bridge(settings):
-        parked = [await lms.take(SUBMISSIONS_PARKED) for _ in range(4)]
+        parked = [await lms.take(SUBMISSIONS_PARKED) for _ in range(5)]
         assert all(copy.headers["xqueue-parked-reason"] for copy in parked)
         results = [await lms.take() for _ in range(2)]
     # The student of the one whose address opens is told.

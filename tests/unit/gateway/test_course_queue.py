@@ -220,6 +220,9 @@ async def test_what_is_leased_is_not_let_go_for_a_newer_one() -> None:
         {"body": b"[" * 100_000},
         {"body": b'{"xqueue_body": 7}'},
         {"body": b'{"xqueue_body": "x", "xqueue_files": ["a"]}'},
+        {"body": b'{"xqueue_body": "\\ud800"}'},
+        {"body": b'{"xqueue_body": "%s"}' % (b"x" * 15 * 1024 * 1024)},
+        {"headers": {"xqueue-return": "s" * 115 * 1024}},
         {"correlation_id": None},
         {"correlation_id": "A" * 32},
         {"headers": {}},
@@ -236,10 +239,13 @@ async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
     assert copy.headers[PARKED_QUEUE_HEADER] == "openedx"
 
 
-async def test_what_can_not_be_parked_goes_back_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), RuntimeError("a mistake of ours")])
+async def test_what_can_not_be_parked_goes_back_after_a_pause(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
     scene = Scene()
-    scene.publisher.error, scene.publisher.refused = BrokerUnavailableError("away"), PARKED_EXCHANGE
+    scene.publisher.error, scene.publisher.refused = error, PARKED_EXCHANGE
     tag = scene.deliver(1, body=b"no JSON")
     await turns(10)
     assert scene.channel.sent == [("requeue", tag)]

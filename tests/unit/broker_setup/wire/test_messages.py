@@ -15,12 +15,14 @@ from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     MAX_MESSAGE_BYTES,
+    MAX_RETURN_BYTES,
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
     Result,
     Submission,
     Tries,
     decode_result,
+    decode_return,
     decode_submission,
     encode_result,
     encode_submission,
@@ -145,6 +147,9 @@ BODY = b'{"xqueue_body": "x"}'
         b'{"xqueue_body": "x", "xqueue_files": {"a": 5}}',
         b"[" * 100_000,
         b"1" * 5_000,
+        b'{"xqueue_body": "\\ud800"}',
+        b'{"xqueue_body": "x", "xqueue_files": {"a": "\\udfff"}}',
+        b'{"xqueue_body": "x", "xqueue_files": {"\\ud800": "a"}}',
     ],
     ids=lambda body: repr(body[:50]),
 )
@@ -152,6 +157,39 @@ def test_a_body_that_is_no_submission_is_a_bad_message_that_carries_it(body: byt
     with pytest.raises(BadMessageError) as caught:
         decode_submission(delivery(body=body, correlation_id=UUID, headers={RETURN_HEADER: "s"}), "q")
     assert caught.value.received == body
+
+
+def _body_of(size: int) -> bytes:
+    return b'{"xqueue_body": "%s"}' % (b"x" * (size - 19))
+
+
+# Encoded anew, the second is larger than it was, and the third no larger than what it was in UTF-16.
+@pytest.mark.parametrize(
+    "body",
+    [
+        _body_of(MAX_MESSAGE_BYTES + 1),
+        _body_of(MAX_MESSAGE_BYTES - 1),
+        json.dumps({"xqueue_body": "\u4e2d" * (MAX_MESSAGE_BYTES * 2 // 5)}, ensure_ascii=False).encode("utf-16"),
+    ],
+    ids=["too large", "too large with our header", "too large in UTF-8"],
+)
+def test_a_body_that_would_fit_no_message_again_is_a_bad_message(body: bytes) -> None:
+    with pytest.raises(BadMessageError, match="fit a message"):
+        decode_submission(delivery(body=body, correlation_id=UUID, headers={RETURN_HEADER: "s"}), "q")
+
+
+def test_the_largest_body_that_we_publish_is_read_again() -> None:
+    room = MAX_MESSAGE_BYTES - len(encode_submission(Submission(UUID, "q", "", "s")).body)
+    submission = Submission(UUID, "q", "x" * room, "s")
+    assert decode_submission(delivered(encode_submission(submission)), "q").body == submission.body
+
+
+@pytest.mark.parametrize("sealed", ["s" * (MAX_RETURN_BYTES + 1), "\u4e2d" * (MAX_RETURN_BYTES // 2)])
+def test_a_return_address_that_would_fit_no_message_again_is_a_bad_message(sealed: str) -> None:
+    message = delivery(body=BODY, correlation_id=UUID, headers={RETURN_HEADER: sealed})
+    for decode in (decode_return, decode_result, lambda message: decode_submission(message, "q")):
+        with pytest.raises(BadMessageError, match="fit a message"):
+            decode(message)
 
 
 @pytest.mark.parametrize("uuid", [None, "", "5", UUID[1:], UUID + "0", UUID.upper(), "g" * 32, 5, b"x" * 32])
@@ -174,6 +212,7 @@ def test_a_correlation_id_that_is_no_uuid_is_a_bad_message(uuid: object) -> None
         ({RETURN_HEADER: "s", ATTEMPT_HEADER: 1.5}, ATTEMPT_HEADER),
         ({RETURN_HEADER: "s", ATTEMPT_HEADER: True}, ATTEMPT_HEADER),
         ({RETURN_HEADER: "s", ATTEMPT_HEADER: None}, ATTEMPT_HEADER),
+        ({RETURN_HEADER: "s", ATTEMPT_HEADER: 2**63}, ATTEMPT_HEADER),
     ],
 )
 def test_a_header_that_is_missing_or_wrong_is_named(headers: Mapping[str, Any], named: str) -> None:
@@ -189,6 +228,15 @@ anything: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
     max_leaves=5,
 )
+
+
+@given(texts=st.lists(st.text(alphabet=st.characters(exclude_categories=())), min_size=3, max_size=3))
+def test_what_is_read_as_a_submission_can_be_published_again(texts: list[str]) -> None:
+    body, name, url = texts
+    content = json.dumps({"xqueue_body": body, "xqueue_files": {name: url}}).encode()
+    message = delivery(body=content, correlation_id=UUID, headers={RETURN_HEADER: "s"})
+    with contextlib.suppress(BadMessageError):
+        encode_submission(decode_submission(message, "q"))
 
 
 @given(
