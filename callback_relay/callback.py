@@ -1,6 +1,7 @@
 """The callback: what is posted to which URL."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,7 @@ from yarl import URL
 from broker_setup.callback_origins import callback_url, origin_of
 from broker_setup.errors import BadCallbackUrlError, XQueueError
 from broker_setup.wire.messages import Result
-from callback_relay.quoting import quoted
+from callback_relay.quoting import pieces_quoted
 
 
 class BadCallbackError(XQueueError):
@@ -39,7 +40,14 @@ class Callback:
 
     def form(self) -> bytes:
         """Encode the two fields as application/x-www-form-urlencoded."""
-        return b"xqueue_header=" + quoted(self.header) + b"&xqueue_body=" + quoted(self.body)
+        return b"".join(self.form_pieces())
+
+    def form_pieces(self) -> Iterator[bytes]:
+        """Encode the same piece by piece: whole, it may be three times as large as the two fields."""
+        yield b"xqueue_header="
+        yield from pieces_quoted(self.header)
+        yield b"&xqueue_body="
+        yield from pieces_quoted(self.body)
 
 
 def callback_for(result: Result, lms_header: str) -> Callback:

@@ -1,8 +1,8 @@
 """Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from io import BytesIO
 from ssl import SSLContext
 from time import time
 from typing import Self
@@ -29,7 +29,7 @@ from callback_relay.verdict import Answered, NoAnswer, NotAllowed
 # The LMS's reply means nothing beyond its status; this much of it is read so that the connection can be used again.
 REPLY_CAP = 64 * 1024
 
-# A longer form is sent piece by piece, so that other callbacks get their turn meanwhile.
+# What is longer is encoded and sent piece by piece: it is never in memory whole, and other callbacks get their turn.
 ONE_PIECE = 256 * 1024
 
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "xqueue"}
@@ -98,12 +98,12 @@ class Poster:
         """Post `callback` once; never raise for what the LMS or the network does."""
         if refusal := self._origins.refusal(callback.url):
             return NotAllowed(Reason(Slug.NOT_ALLOWED, refusal))
-        form = callback.form()
+        form, headers = await self._sent(callback)
         try:
             async with self._session.post(
                 callback.url,
-                data=form if len(form) <= ONE_PIECE else BytesIO(form),
-                headers=self._headers_for(callback, form),
+                data=form,
+                headers=headers,
                 allow_redirects=False,
             ) as response:
                 # The status is the answer, whatever becomes of the rest.
@@ -126,12 +126,33 @@ class Poster:
             case _:
                 return NoAnswer(_reason(error))
 
-    def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
+    async def _sent(self, callback: Callback) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
+        """Return the form, whole or in pieces, and its headers."""
         # A URL that carries user and password means those.
         headers = (
             self._authorization.get(callback.origin, self._other_authorization) if callback.url.raw_user is None else {}
         )
-        return headers | self._signer.headers(callback.id, form, int(time())) if self._signer else headers
+        signature = self._signer.begin(callback.id, int(time())) if self._signer else None
+        form: bytes | AsyncIterator[bytes]
+        if len(callback.header) + len(callback.body) <= ONE_PIECE:
+            form = callback.form()
+            if signature:
+                signature.update(form)
+        else:
+            length = 0
+            async for piece in _in_turn(callback.form_pieces()):
+                length += len(piece)
+                if signature:
+                    signature.update(piece)
+            headers = headers | {"Content-Length": str(length)}
+            form = _in_turn(callback.form_pieces())
+        return form, (headers | signature.headers() if signature else headers)
+
+
+async def _in_turn(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
 
 
 def _basic(pair: BasicAuth) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Percent-encodes a form's values as urllib's quote_plus does, five times as fast: half of a callback's own cost."""
 
+from collections.abc import Iterator
 from string import ascii_letters, digits
 from urllib.parse import quote_plus
 
@@ -10,6 +11,14 @@ _QUOTED[ord(" ")] = b"+"
 MOST_REPLACED = 60
 # What stands in a replacement must be replaced first.
 _FIRST = b"%+"
+# Of a value, at once: a long one is never there a second time, three times as long.
+PIECE = 64 * 1024
+
+
+def pieces_quoted(value: bytes) -> Iterator[bytes]:
+    """Quote `value` piece by piece."""
+    for start in range(0, len(value), PIECE):
+        yield quoted(value[start : start + PIECE])
 
 
 def quoted(value: bytes) -> bytes:

@@ -120,12 +120,14 @@ async def test_a_signed_callback_is_taken_by_the_standards_own_verifier(
 ) -> None:
     lms.next_answers(500, 200, 200)
     uuid = uuid4().hex
-    async with running_relay(settings_for(vhost.amqp_url, callback_signing_key=KEYS)):
+    # Any bytes: a reply that is no JSON would be replaced by a notice.
+    async with running_relay(settings_for(vhost.amqp_url, callback_signing_key=KEYS, validate_results=False)):
         await results.put(lms.header(), b"\x00\xff +&=", submission=uuid)
         await lms.wait_accepted(1)
         sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
         await results.put_message(encode_result(Result(uuid, REPLY, sealed, amendment=1)))
         await lms.wait_accepted(2)
+    assert lms.received[0].xqueue_body == b"\x00\xff +&="
     for callback in lms.received:
         for key in KEYS:
             Webhook(key).verify(callback.body, dict(callback.headers), json_parse=False)
