@@ -15,6 +15,7 @@ from broker_setup.errors import BadCallbackUrlError
 from broker_setup.forbidden_addresses import why_forbidden
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LONGEST_HOST = 253  # of a name in DNS
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 # What inet_aton and browsers take for an address: 127.1, 2130706433, 0177.0.0.1, 0x7f.1, and all with a dot behind.
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?")
@@ -41,6 +42,8 @@ def _is_plain(url: str) -> bool:
 
 def _check_host(host: str) -> None:
     """Raise ValueError for a host that one program reads like this and another like that (%6c, zones, commas)."""
+    if len(host) > _LONGEST_HOST:
+        raise ValueError("the host is longer than any name can be")
     if ":" in host and "%" not in host:
         IPv6Address(host)
     elif not _HOST.fullmatch(host):

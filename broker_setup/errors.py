@@ -1,5 +1,14 @@
 """The errors that this package raises, named after what happened."""
 
+# Of what a stranger sent, in the text of an error, which goes to the log, the ledger and operators' tables.
+MAX_QUOTED = 60
+
+
+def in_brief(value: object) -> str:
+    """Quote the beginning of `value`, whatever it is."""
+    words = repr(value)
+    return words if len(words) <= MAX_QUOTED else f"{words[:MAX_QUOTED]}..."
+
 
 class XQueueError(Exception):
     """Base of every error that XQueue raises on purpose; its text is fit for an operator's eyes."""

@@ -97,9 +97,11 @@ class UploadStore:
 
     def remove_now(self, keys: Sequence[str]) -> None:
         """Remove what there is of these files; blocks."""
+        # Together where the store can; those that say that one is not there have then to be asked for each. Of a folder
+        # one by one: removed together, each sees the other's file, and none the empty folder.
+        one_by_one = [[key] for key in keys]
         try:
-            # Together where the store can; those that say that one is not there have then to be asked for each.
-            for some in (keys, *([key] for key in keys)):
+            for some in one_by_one if self._root else (keys, *one_by_one):
                 try:
                     obstore.delete(self._store, some)
                 except FileNotFoundError:

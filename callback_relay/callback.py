@@ -20,7 +20,7 @@ class BadCallbackError(XQueueError):
 class Callback:
     """One POST: the form's two fields, byte for byte, and where they go.
 
-    `id` is the same each time that this result is posted, and another one for an amendment.
+    `id` is the same each time that this result is posted, and another one for an amendment and for a notice.
     """
 
     url: URL
@@ -59,4 +59,7 @@ def callback_for(result: Result, lms_header: str) -> Callback:
         raise BadCallbackError(str(error)) from None
     except ValueError:
         raise BadCallbackError("the LMS's header has characters that can't be sent") from None
-    return Callback(url, raw_header, result.body, f"{result.submission}-{result.amendment}")
+    # A receiver that drops what it has seen must not drop a result that comes after its notice.
+    return Callback(
+        url, raw_header, result.body, f"{result.submission}-{'notice' if result.notice else result.amendment}"
+    )

@@ -4,21 +4,34 @@ Names are looked up once. The lookup's forbidden addresses are dropped, and each
 judges the very address that it will be connected to, so that nothing between the two can change it.
 """
 
+import asyncio
 import socket
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
-from aiohttp import TCPConnector, ThreadedResolver
+from aiohttp import AsyncResolver, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
 from broker_setup.errors import SettingsError
 from broker_setup.forbidden_addresses import why_forbidden
 
+# Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
+LOOKUP_SECONDS = 4.0
+# A name server that says nothing is asked again, the first time after this; 250 ms once it has shown that it is quick.
+FIRST_PATIENCE_SECONDS = 1.0
+# Enough to fill LOOKUP_SECONDS, as the patience doubles.
+QUESTIONS = 5
+
 
 class AddressRefusedError(OSError):
     """The host is at an address that callbacks never go to."""
+
+
+class LookupTimeoutError(OSError):
+    """The name servers did not say in time where the host is."""
 
 
 def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
@@ -33,27 +46,41 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
-def guarded_connector(limit: int, tls: ssl.SSLContext) -> TCPConnector:
-    """Make a pool of at most `limit` connections; needs a running loop."""
-    return TCPConnector(limit=limit, ssl=tls, resolver=_GuardedResolver(), socket_factory=_guarded_socket)
+def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames") -> TCPConnector:
+    """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop."""
+    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=_guarded_socket)
 
 
-class _GuardedResolver(AbstractResolver):
-    """Looks names up as the system does, and keeps the addresses that callbacks may go to."""
+def system_names(**others: Any) -> AbstractResolver:
+    """Look names up as the system is configured (/etc/hosts, resolv.conf); `others` are options of aiodns.
+
+    Not with getaddrinfo, which takes a thread for each name for as long as its name servers are silent.
+    """
+    return AsyncResolver(timeout=FIRST_PATIENCE_SECONDS, tries=QUESTIONS, **others)
+
+
+class GuardedNames(AbstractResolver):
+    """Looks names up as the system does, and keeps the addresses that callbacks may go to; needs a running loop."""
 
     def __init__(self) -> None:
-        self._system = ThreadedResolver()
+        self._system = system_names()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._system.resolve(host, port, family)
+        """Return where `host` is; raise AddressRefusedError, LookupTimeoutError, or OSError if nobody knows it."""
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                found = await self._system.resolve(host, port, family)
+        except TimeoutError:
+            raise LookupTimeoutError(f"the host's name was not found out within {LOOKUP_SECONDS:g} s") from None
         allowed = [one for one in found if _refusal(one["host"]) is None]
         if found and not allowed:
             raise AddressRefusedError(_refusal(found[0]["host"]))
         return allowed
 
     async def close(self) -> None:
+        """End the lookups that are under way."""
         await self._system.close()
 
 

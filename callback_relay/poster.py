@@ -14,7 +14,13 @@ from broker_setup.http_failures import why_no_answer
 from broker_setup.secret_keys import signing_key
 from broker_setup.settings import BasicAuth, Settings
 from callback_relay.callback import Callback
-from callback_relay.guarded_connections import AddressRefusedError, guarded_connector, tls_context
+from callback_relay.guarded_connections import (
+    AddressRefusedError,
+    GuardedNames,
+    LookupTimeoutError,
+    guarded_connector,
+    tls_context,
+)
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
@@ -73,8 +79,9 @@ class Poster:
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
+        self._names = GuardedNames()
         self._session = aiohttp.ClientSession(
-            connector=guarded_connector(self._concurrency, self._tls),
+            connector=guarded_connector(self._concurrency, self._tls, self._names),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             headers=_HEADERS,
@@ -85,6 +92,7 @@ class Poster:
     async def __aexit__(self, *_: object) -> None:
         """Close the pool."""
         await self._session.close()
+        await self._names.close()
 
     async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
         """Post `callback` once; never raise for what the LMS or the network does."""
@@ -104,12 +112,19 @@ class Poster:
                 if response.status == _OK:
                     return Answered(_OK)
                 return Answered(response.status, seconds_until(response.headers.get("Retry-After"), time()))
-        except TimeoutError:
-            return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-                return NotAllowed(Reason(Slug.NOT_ALLOWED, str(error.os_error)))
-            return NoAnswer(_reason(error))
+            return self._outcome_of(error)
+
+    def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed:
+        match error:
+            case TimeoutError():
+                return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
+            case aiohttp.ClientConnectorError(os_error=AddressRefusedError() as refused):
+                return NotAllowed(Reason(Slug.NOT_ALLOWED, str(refused)))
+            case aiohttp.ClientConnectorError(os_error=LookupTimeoutError() as silent):
+                return NoAnswer(Reason(Slug.UNKNOWN_HOST, str(silent)))
+            case _:
+                return NoAnswer(_reason(error))
 
     def _headers_for(self, callback: Callback, form: bytes) -> dict[str, str]:
         # A URL that carries user and password means those.

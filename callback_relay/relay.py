@@ -272,9 +272,12 @@ class Relay:
             self._end(delivery, kind, verdict, answered_at)
             await self._settling.settle(delivery.message, verdict, delivery.about)
         else:
-            # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
-            await self._settling.settle(delivery.message, verdict, delivery.about)
-            self._end(delivery, kind, verdict, answered_at)
+            try:
+                # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
+                await self._settling.settle(delivery.message, verdict, delivery.about)
+            finally:
+                # Whatever became of that: what never ends here keeps its slot, and all of its URL waiting, for ever.
+                self._end(delivery, kind, verdict, answered_at)
 
     def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict, now: float) -> None:
         breaker = self._schedule.paces[delivery.origin].breaker

@@ -9,9 +9,10 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
+from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
-from broker_setup.link.connection import CONNECTION_ERRORS
+from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import (
     PARKED_EXCHANGE,
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # Before a result goes back that the broker would take nowhere else.
 PAUSE_SECONDS = 1.0
+# Of a reason, in the log and in the ledger.
+MAX_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,12 @@ class Settling:
         try:
             if isinstance(verdict, GiveBack):
                 await asyncio.sleep(PAUSE_SECONDS)
-                await message.nack(requeue=True)
+                how = Ending.RETURNED
             else:
-                await message.ack()
-        except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", message.correlation_id, error)
+                how = Ending.ACKED
+            await end_delivery(message.channel, message.delivery_tag or 0, how)
+        except (BrokerUnavailableError, ChannelInvalidStateError) as error:
+            log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
 
     async def _tell_student(self, result: Result) -> None:
         # One that was redriven and is still no good: the student was told the first time.
@@ -94,7 +98,7 @@ class Settling:
     def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
         # Whatever is not a result of ours may name anything.
         if is_uuid(message.correlation_id):
-            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason))
+            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
 
     async def _put(self, message: Message, queue: str) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
@@ -123,8 +127,10 @@ def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level
         case Repeat():
             log.info("submission %s: repeat, delivered to %s before", submission, origin)
         case Retry(delay, tries, reason):
-            log.log(level, "submission %s: %s: %s; try %d in %g s", submission, origin, reason, tries.made + 1, delay)
+            log.log(
+                level, "submission %s: %s: %.500s; try %d in %g s", submission, origin, reason, tries.made + 1, delay
+            )
         case Park(reason):
-            log.warning("submission %s: %s: parked: %s", submission, origin, reason)
+            log.warning("submission %s: %s: parked: %.500s", submission, origin, reason)
         case GiveBack(reason):
-            log.warning("submission %s: %s: back to the queue: %s", submission, origin, reason)
+            log.warning("submission %s: %s: back to the queue: %.500s", submission, origin, reason)

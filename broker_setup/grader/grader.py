@@ -4,18 +4,20 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
-from broker_setup.grader.consumer import QueueConsumer
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of
-from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.link.steady_consumer import SteadyTasks
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,12 @@ class Grader:
         self._pool = pool_for(grade, options.workers, options.at_once, options.timeout)
         self._room = asyncio.Semaphore(options.at_once)
         prefetch = options.prefetch or options.at_once
-        self._consumers = [QueueConsumer(self._source, queue, prefetch, self._received) for queue in queues]
+        self._consumers = [
+            SteadyTasks(
+                self._source, submissions_queue(queue), prefetch=prefetch, serve=partial(self._received, queue=queue)
+            )
+            for queue in queues
+        ]
         self._at_hand: dict[asyncio.Task[None], bool] = {}  # whether its grading has begun
         self._stopping = asyncio.Event()
         self._broken: GraderBrokenError | None = None
@@ -204,18 +211,18 @@ class Grader:
 
     async def _settle(self, message: DeliveredMessage, verdict: Verdict) -> None:
         """End the delivery as `verdict` says: the one place that acks, nacks and rejects."""
-        channel, tag = message.channel, message.delivery_tag or 0
+        match verdict:
+            case Answered():
+                how = Ending.ACKED
+            case Failed(why):
+                log.warning("submission %s: rejected: %s", _name(message), why)
+                how = Ending.REJECTED
+            case GivenBack():
+                how = Ending.RETURNED
         try:
-            match verdict:
-                case Answered():
-                    await channel.basic_ack(tag, wait=False)
-                case Failed(why):
-                    log.warning("submission %s: rejected: %s", _name(message), why)
-                    await channel.basic_reject(tag, requeue=False, wait=False)
-                case GivenBack():
-                    await channel.basic_nack(tag, requeue=True, wait=False)
-        except CONNECTION_ERRORS as error:
-            log.debug("submission %s: its delivery is void and comes again: %r", _name(message), error)
+            await end_delivery(message.channel, message.delivery_tag or 0, how)
+        except BrokerUnavailableError as error:
+            log.debug("submission %s: its delivery is void and comes again: %s", _name(message), error)
 
 
 def _name(message: DeliveredMessage) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
-from broker_setup.errors import BadMessageError
+from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
@@ -94,7 +94,9 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     if sealed is None and not reply_to:
         raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to", message.body)
     if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
-        raise BadMessageError(f"its correlation_id {name!r} is no uuid, or its {RETURN_HEADER} no text", message.body)
+        raise BadMessageError(
+            f"its correlation_id {in_brief(name)} is no uuid, or its {RETURN_HEADER} no text", message.body
+        )
     submission = Submission(
         body=body,
         files=files,
@@ -114,5 +116,5 @@ def returns_of(message: DeliveredMessage) -> int:
 def _count(headers: Mapping[str, Any], name: str, default: int) -> int:
     value = headers.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadMessageError(f"the header {name} is not a count: {value!r}", b"")
+        raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", b"")
     return value

@@ -1,6 +1,7 @@
 """Keeps a process up to date with the ledger: a replay at start, then every frame as it is written."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait as wait_for_any
@@ -18,6 +19,7 @@ from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, broker_calls, close_channel
+from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.topology import LEDGER
 
 log = logging.getLogger(__name__)
@@ -228,7 +230,8 @@ class LedgerReader:
         self._unacked += 1
         if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
-            await message.channel.basic_ack(message.delivery_tag or 0, multiple=True, wait=False)
+            with contextlib.suppress(BrokerUnavailableError):  # then its channel is gone, and is opened anew
+                await end_delivery(message.channel, message.delivery_tag or 0, Ending.ACKED, multiple=True)
 
     def _take_at(self, offset: int, last: Position, body: bytes) -> None:
         try:

@@ -26,6 +26,8 @@ STUCK_SECONDS = 30.0
 MAX_UNCONFIRMED = 5_000
 # Of one routing key, beyond the time that their publishers waited: its queue has no leader.
 MAX_OVERDUE = 20
+# What a closed channel has not ended by then it never will.
+ENDED_SECONDS = 1.0
 
 
 class Publisher:
@@ -39,6 +41,7 @@ class Publisher:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._channels: dict[str, AbstractChannel] = {}
+        self._on: dict[asyncio.Task[None], AbstractChannel] = {}  # which channel a publish under way is on
         self._opening = asyncio.Lock()
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
         self._confirmed_at = float("-inf")
@@ -70,7 +73,7 @@ class Publisher:
             raise BrokerUnavailableError("the broker confirms nothing at the moment")
         if self._overdue[routing_key] >= MAX_OVERDUE:
             raise BrokerUnavailableError(f"the broker confirms nothing for {routing_key!r} at the moment")
-        # A task of its own, never cancelled: a cancelled publish leaves the channel's count of confirms in doubt.
+        # A task of its own, not cancelled while its channel is open: that would leave the count of confirms in doubt.
         task = asyncio.create_task(self._publish(message, exchange, routing_key))
         self._unconfirmed[task] = monotonic()
         task.add_done_callback(self._confirmed)
@@ -79,6 +82,8 @@ class Publisher:
             self._overdue[routing_key] += 1
             task.add_done_callback(lambda _: self._overdue.subtract({routing_key: 1}))
             raise BrokerUnavailableError("the broker did not confirm in time")
+        if task.cancelled():
+            raise BrokerUnavailableError("the broker was lost before it confirmed")
         task.result()
 
     async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
@@ -87,6 +92,8 @@ class Publisher:
         with broker_calls("the broker was lost before it confirmed"):
             try:
                 channel = self._usable(exchange) or await self._open(exchange)
+                if task := asyncio.current_task():
+                    self._on[task] = channel
                 # Not aio-pika's publish, which has each one wait until the bytes of the one before are on the wire.
                 underlay = cast("Channel", await channel.get_underlay_channel())
                 await underlay.basic_publish(
@@ -128,9 +135,17 @@ class Publisher:
         for exchange, its_channel in list(self._channels.items()):
             if channel is its_channel:
                 del self._channels[exchange]
+        # Most are told why by aiormq. It tells nothing to those that wait for room on a connection that takes nothing
+        # more: they would count as unconfirmed for ever, and so the broker as blocked.
+        asyncio.get_running_loop().call_later(ENDED_SECONDS, self._end_all_on, channel)
+
+    def _end_all_on(self, channel: object) -> None:
+        for task in [task for task, its_channel in self._on.items() if channel is its_channel]:
+            task.cancel()
 
     def _confirmed(self, task: asyncio.Task[None]) -> None:
         self._unconfirmed.pop(task, None)
+        self._on.pop(task, None)
         # Its publisher may have gone; then nobody else asks for its error.
         if not task.cancelled() and task.exception() is None:
             self._confirmed_at = monotonic()

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
@@ -17,22 +19,13 @@ PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
 
 
-class SteadyConsumer:
-    """Hands over deliveries, up to `prefetch` unsettled at a time; says when those at hand have become void."""
+class Steady(ABC):
+    """Consumes one queue, up to `prefetch` unsettled deliveries at a time; says when those at hand have become void."""
 
-    def __init__(
-        self,
-        link: Link,
-        queue: str,
-        *,
-        prefetch: int,
-        received: Callable[[AbstractIncomingMessage], None],
-        lost: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, link: Link, queue: str, *, prefetch: int, lost: Callable[[], None] = lambda: None) -> None:
         self._link = link
         self._queue = queue
         self._prefetch = prefetch
-        self._received = received
         self._lost = lost
         self._failure = ""
         self.is_consuming = False
@@ -53,8 +46,9 @@ class SteadyConsumer:
             self._lost()
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def prepare(self, channel: AbstractChannel) -> None:
-        """Do on a fresh channel what has to be done before it consumes; for whoever derives from this."""
+    @abstractmethod
+    async def begin(self, channel: AbstractChannel) -> str:
+        """Consume the queue on a fresh channel; return the consumer's tag."""
 
     def failed(self, error: Exception) -> None:
         """Say that it can't consume, once for each reason."""
@@ -67,27 +61,71 @@ class SteadyConsumer:
         channel = await self._link.channel(prefetch=self._prefetch)
         over = asyncio.Event()
         channel.close_callbacks.add(lambda *_: over.set())
-        await self.prepare(channel)
         # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
-        queue = await channel.get_queue(self._queue, ensure=False)
-        tag = await queue.consume(self._on_message)
+        tag = await self.begin(channel)
         log.info("consuming %s", self._queue)
         self._failure = ""
         self.is_consuming = True
         try:
             await over.wait()
         except asyncio.CancelledError:
-            # Stopping: nothing new, while what is under way can still be acked on this channel.
-            await _quietly(queue.cancel(tag))
+            # Stopping: nothing new, while what is under way can still be settled on this channel.
+            await _quietly(underlay.basic_cancel(tag))
             raise
         finally:
             self.is_consuming = False
         await close_channel(channel)
 
+
+class SteadyConsumer(Steady):
+    """Hands each delivery over at once; what becomes of those at hand when their channel is gone, `lost` decides."""
+
+    def __init__(
+        self,
+        link: Link,
+        queue: str,
+        *,
+        prefetch: int,
+        received: Callable[[AbstractIncomingMessage], None],
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(link, queue, prefetch=prefetch, lost=lost)
+        self._received = received
+
+    async def prepare(self, channel: AbstractChannel) -> None:
+        """Do on a fresh channel what has to be done before it consumes; for whoever derives from this."""
+
+    async def begin(self, channel: AbstractChannel) -> str:
+        """Consume by aio-pika."""
+        await self.prepare(channel)
+        queue = await channel.get_queue(self._queue, ensure=False)
+        return await queue.consume(self._on_message)
+
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._received(message)
+
+
+class SteadyTasks(Steady):
+    """Serves each delivery in a task of its own, which is cancelled when its channel is gone.
+
+    On the layer below aio-pika's, whose messages cost a grader as much as all the rest of a cycle.
+    """
+
+    def __init__(
+        self, link: Link, queue: str, *, prefetch: int, serve: Callable[[DeliveredMessage], Awaitable[None]]
+    ) -> None:
+        super().__init__(link, queue, prefetch=prefetch)
+        self._serve = serve
+
+    async def begin(self, channel: AbstractChannel) -> str:
+        """Consume by aiormq, which makes the tasks and cancels them."""
+        underlay = await channel.get_underlay_channel()
+        return (await underlay.basic_consume(self._queue, self._on_message)).consumer_tag or ""
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        await self._serve(message)
 
 
 async def _quietly(call: Awaitable[object]) -> None:

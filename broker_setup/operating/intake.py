@@ -7,6 +7,8 @@ from itertools import groupby
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
+from broker_setup.link.ending import Ending, end_delivery
+
 # A queue from which nothing comes for so long has nothing ready for us.
 IDLE_SECONDS = 0.3
 # RabbitMQ 3.10 keeps the order of what is returned only up to 32 messages of one consumer in one command, and only
@@ -61,7 +63,7 @@ class Intake:
         for number, message in enumerate(messages, start=1):
             tag = message.delivery_tag or 0
             self._held.pop(tag, None)
-            await message.channel.basic_ack(tag, wait=False)
+            await end_delivery(message.channel, tag, Ending.ACKED)
             if number % ACKS_UNDER_WAY == 0:
                 await self._sync()
         if number % ACKS_UNDER_WAY:
@@ -72,7 +74,7 @@ class Intake:
         await self._cancel()
         underlay = await self._channel.get_underlay_channel()
         for number, tags in enumerate(_together(self._held)):
-            await underlay.basic_nack(tags[-1], multiple=True, requeue=True, wait=False)
+            await end_delivery(underlay, tags[-1], Ending.RETURNED, multiple=True)
             if number % UNDER_WAY == 0:
                 await self._sync()
         self._held.clear()

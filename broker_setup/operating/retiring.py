@@ -90,7 +90,7 @@ class Retirement:
             raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
         finally:
             # Interrupted or not: what was not acked goes back to where it was.
-            with contextlib.suppress(*CONNECTION_ERRORS):
+            with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
                 await intake.put_back()
                 await channel.close()
         return tally

@@ -11,7 +11,7 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, MessageTooLargeError
+from broker_setup.errors import BadMessageError, MessageTooLargeError, in_brief
 from broker_setup.topology import RESULTS_QUEUE
 
 RETURN_HEADER = "xqueue-return"
@@ -25,6 +25,20 @@ NOTICE_HEADER = "xqueue-notice"
 REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
 FAILING_SINCE_HEADER = "xqueue-failing-since"
+
+# The one without which nothing can be delivered first.
+OUR_HEADERS = (
+    RETURN_HEADER,
+    SUBMISSION_ID_HEADER,
+    ATTEMPT_HEADER,
+    REDRIVEN_HEADER,
+    AMENDMENT_HEADER,
+    RECORDED_HEADER,
+    NOTICE_HEADER,
+    REFUSALS_HEADER,
+    WAITS_HEADER,
+    FAILING_SINCE_HEADER,
+)
 
 # RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
 MAX_MESSAGE_BYTES = 15 * 1024 * 1024
@@ -249,7 +263,7 @@ def _message(
 def _correlation_id(message: AbstractIncomingMessage) -> str:
     uuid = message.correlation_id
     if not is_uuid(uuid):
-        raise BadMessageError(f"correlation_id {uuid!r} is not a submission's uuid", message.body)
+        raise BadMessageError(f"correlation_id {in_brief(uuid)} is not a submission's uuid", message.body)
     return uuid
 
 
@@ -265,7 +279,7 @@ def _text_header(message: AbstractIncomingMessage, name: str) -> str:
 def _count(message: AbstractIncomingMessage, name: str, *, default: int = 0) -> int:
     value = message.headers.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadMessageError(f"the header {name} is not a count: {value!r}", message.body)
+        raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", message.body)
     return value
 
 

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from time import time
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import uuid4
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractMessage
 
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED
-from broker_setup.wire.messages import ATTEMPT_HEADER, REDRIVEN_HEADER, is_uuid, submission_id_of
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    MAX_RETURN_BYTES,
+    OUR_HEADERS,
+    REDRIVEN_HEADER,
+    is_uuid,
+    submission_id_of,
+)
 
 PARKED_PREFIX = "xqueue-parked-"
 PARKED_REASON_HEADER = f"{PARKED_PREFIX}reason"
@@ -20,8 +27,10 @@ PARKED_AT_HEADER = f"{PARKED_PREFIX}at"
 PARKED_QUEUE_HEADER = f"{PARKED_PREFIX}queue"
 PARKED_ORIGIN_HEADER = f"{PARKED_PREFIX}origin"
 
-# All of a message's headers must fit one frame of 128 KiB, or the broker closes the connection.
-_MAX_HEADERS = 100 * 1024
+# All of a message's properties must fit one frame of 128 KiB, or the broker closes the connection: these are its own
+# headers, the largest return address and room for the rest. Beside them stand at most 6 KiB of ours, which say why,
+# and 2 KiB of other properties.
+MAX_HEADERS = MAX_RETURN_BYTES + 4 * 1024
 _MAX_REASON = 500
 _MAX_INT = 2**63 - 1  # what a header can carry
 _MAX_COUNT = 1_000_000  # a stranger may have written any number
@@ -75,17 +84,26 @@ def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any], reply_to: s
 def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of `headers` is the message's own and can be published; nothing of an earlier parking."""
     kept: dict[str, Any] = {}
-    room = _MAX_HEADERS
-    for name, value in headers.items():
+    room = MAX_HEADERS
+    # Ours first, the return address before all: whatever else stands beside them, the copy can be redriven.
+    for name in (*OUR_HEADERS, *(name for name in headers if name not in OUR_HEADERS)):
+        value = headers.get(name)
         if name.startswith(("x-", PARKED_PREFIX)) or not _is_plain(value):
             continue
-        room -= len(name.encode()) + len(value if isinstance(value, bytes) else str(value).encode())
-        if room >= 0:
+        needed = _wire_size(name, value)
+        if needed <= room:
             kept[name] = value
+            room -= needed
     return kept
 
 
-def _is_plain(value: object) -> bool:
+def _wire_size(name: str, value: str | bytes | int) -> int:
+    # As AMQP writes it: a byte each for the name's length and the value's kind; 8 for a number; 4 for a text's length.
+    size = 8 if isinstance(value, int) else 4 + len(value if isinstance(value, bytes) else value.encode())
+    return 2 + len(name.encode()) + size
+
+
+def _is_plain(value: object) -> TypeGuard[str | bytes | int]:
     if isinstance(value, int):
         return abs(value) <= _MAX_INT
     return isinstance(value, str | bytes)

@@ -7,7 +7,8 @@ from enum import Enum, auto
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 
-from broker_setup.link.connection import CONNECTION_ERRORS
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.ending import Ending, end_delivery
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,9 @@ class Release(Enum):
 
     SETTLED = auto()  # acked: it leaves its queue, for good or because a copy is stored elsewhere
     RETURNED = auto()  # requeued, to the head of its queue
+
+
+_ENDINGS = {Release.SETTLED: Ending.ACKED, Release.RETURNED: Ending.RETURNED}
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,7 @@ class Hold:
 async def end(hold: Hold, how: Release) -> None:
     """Ack or nack: nowhere else in the gateway does either."""
     try:
-        match how:
-            case Release.SETTLED:
-                await hold.channel.basic_ack(hold.delivery_tag, wait=False)
-            case Release.RETURNED:
-                await hold.channel.basic_nack(hold.delivery_tag, requeue=True, wait=False)
-    except CONNECTION_ERRORS as error:
+        await end_delivery(hold.channel, hold.delivery_tag, _ENDINGS[how])
+    except BrokerUnavailableError as error:
         # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
-        log.debug("a hold of %s was gone before it could be released: %r", hold.consumer_tag, error)
+        log.debug("a hold of %s was gone before it could be released: %s", hold.consumer_tag, error)

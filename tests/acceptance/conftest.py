@@ -14,7 +14,8 @@ from broker_setup.topology import topology
 from tests.support.broker import VHost
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway
 from tests.support.lms import FakeLMS, running_lms
-from tests.support.relay import RelayProcess, relay_process
+from tests.support.relay import relay_process
+from tests.support.service_process import ServiceProcess
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Stack:
     retry_delays: tuple[float, ...] = RETRY_DELAYS
 
     @asynccontextmanager
-    async def relay(self) -> AsyncIterator[RelayProcess]:
+    async def relay(self) -> AsyncIterator[ServiceProcess]:
         """Run a relay for as long as the block runs."""
         settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=self.retry_delays)
         async with relay_process(settings, self.folder / "relay.log") as process:

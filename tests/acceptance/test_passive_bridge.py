@@ -20,7 +20,6 @@ from tests.support.hostile import hostile_lms
 from tests.support.memory import MIB
 from tests.support.passive import (
     REPLY,
-    BridgeProcess,
     FakeGrader,
     LmsSide,
     bridge_process,
@@ -28,6 +27,7 @@ from tests.support.passive import (
     running_grader,
     settings_for,
 )
+from tests.support.service_process import ServiceProcess
 from tests.support.waiting import eventually
 
 NOTICE = failure_notice(Settings().failure_message)
@@ -133,7 +133,7 @@ async def test_whatever_graders_do_each_student_has_one_notice_and_the_bridge_li
         assert "Traceback" not in bridge.log
 
 
-def consumes(bridge: BridgeProcess) -> bool:
+def consumes(bridge: ServiceProcess) -> bool:
     return "consuming" in bridge.log
 
 

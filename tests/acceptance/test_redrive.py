@@ -3,24 +3,25 @@
 import asyncio
 import signal
 import sys
+from bisect import bisect_left
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import Result, Submission, Tries, encode_result, encode_submission
+from broker_setup.wire.messages import MAX_RETURN_BYTES, Result, Submission, Tries, encode_result, encode_submission
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.return_address import ReturnAddress, Sealer
-from tests.acceptance.conftest import Stack
+from tests.acceptance.conftest import Stack, running_stack
 from tests.support.broker import VHost
-from tests.support.fleet import fleet
+from tests.support.fleet import fleet, reply_to
 from tests.support.gateway import SECRET_KEY, Client
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked
 from tests.support.lms import running_lms
 from tests.support.operator import environment
-from tests.support.parking import put
+from tests.support.parking import put, reject_one
 from tests.support.queues import ready
 from tests.support.relay import REPLY, SECRET, relay_process, results_at, settings_for
 from tests.support.waiting import eventually
@@ -96,6 +97,52 @@ async def test_a_parked_submission_is_redriven_and_graded_once_though_the_redriv
             assert await asyncio.to_thread(client.get, wait=1) is None
     assert [each.lms_key for each in stack.lms.received] == ["key"]
     assert set(clients.handed_out.values()) == {1}
+
+
+async def test_the_largest_header_that_a_submit_takes_comes_back_whole_though_work_and_result_are_parked(
+    vhost: VHost, tmp_path: Path
+) -> None:
+    async with running_stack(vhost.amqp_url, tmp_path, XQUEUE_MAX_ATTEMPTS="1") as stack:
+        header, too_large = largest_header(stack)
+        stack.lms.always(404)
+        async with stack.relay(), fleet(stack.gateway.url) as clients:
+            with Client(stack.gateway.url) as client:
+                assert await asyncio.to_thread(client.submit, header, "work") == (0, "1")
+                code, content = await asyncio.to_thread(client.submit, too_large, "work")
+                assert (code, "too large" in content) == (1, True)
+            await asyncio.to_thread(reject_one, stack.amqp_url, "openedx")
+            # The student's notice is refused, too.
+            await eventually(lambda: holds(stack.amqp_url, SUBMISSIONS_PARKED, 1))
+            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 1), 30)
+
+            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--submissions")).wait() == 0
+            async with asyncio.timeout(30):
+                await clients.grade_until(lambda: bool(clients.taken), graders=1)
+            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 2), 30)
+
+            stack.lms.always(200)
+            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--results")).wait() == 0
+            accepted = await stack.lms.wait_accepted(2)
+    assert {each.xqueue_header for each in accepted} == {header.encode()}
+    assert reply_to("work").encode() in {each.xqueue_body for each in accepted}
+
+
+def largest_header(stack: Stack) -> tuple[str, str]:
+    """Make the largest LMS header that fits a message, and one that is too large."""
+    sealer = Sealer([SECRET_KEY])
+
+    def header(key: int) -> str:
+        return stack.lms.header("k" * key, path="/xqueue/1/score_update")
+
+    def is_too_large(key: int) -> bool:
+        return len(sealer.seal(ReturnAddress("0" * 32, header(key)))) > MAX_RETURN_BYTES
+
+    first_too_large = bisect_left(range(MAX_RETURN_BYTES), 1, key=is_too_large)
+    return header(first_too_large - 1), header(first_too_large)
+
+
+async def holds(amqp_url: str, queue: str, messages: int) -> bool:
+    return await ready(amqp_url, queue) == messages
 
 
 async def is_empty(amqp_url: str, *queues: str) -> bool:

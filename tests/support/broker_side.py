@@ -9,7 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
-from tests.support.gateway import wait_until
+from tests.support.gateway import PATIENCE_SECONDS, wait_until
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class BrokerSide:
         """Count the consumers of a RabbitMQ queue."""
         return int(self._channel.queue_declare(queue, passive=True).method.consumer_count)
 
-    def wait_ready(self, queue: str, count: int, within: float = 5.0) -> None:
+    def wait_ready(self, queue: str, count: int, within: float = PATIENCE_SECONDS) -> None:
         wait_until(lambda: self.ready(queue) == count, within, f"{queue} did not come to hold {count} in {within} s")
 
     def take(self, queue: str = RESULTS_QUEUE) -> Came | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 from aio_pika import Message
@@ -161,10 +162,15 @@ class FakeChannel:
 
     sent: list[tuple[str, int]] = field(default_factory=list)
 
-    async def basic_ack(self, tag: int, *, wait: bool) -> None:
+    @property
+    def connection(self) -> Any:
+        """A connection on which nothing waits to be sent."""
+        return SimpleNamespace(write_queue=asyncio.Queue())
+
+    async def basic_ack(self, tag: int, *, multiple: bool, wait: bool) -> None:
         self.sent.append(("ack", tag))
 
-    async def basic_nack(self, tag: int, *, requeue: bool, wait: bool) -> None:
+    async def basic_nack(self, tag: int, *, multiple: bool, requeue: bool, wait: bool) -> None:
         self.sent.append(("requeue" if requeue else "drop", tag))
 
     async def basic_reject(self, tag: int, *, requeue: bool, wait: bool) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.support.gateway import Client
+from tests.support.gateway import PATIENCE_SECONDS, Client
 
 
 class BulkClient(Client):
@@ -29,7 +29,7 @@ class BulkClient(Client):
         assert all(set(answer) == {"return_code", "content"} for answer in content)
         return [(answer["return_code"], answer["content"]) for answer in content]
 
-    def take_one(self, queue: str = "openedx", wait: float = 5.0) -> dict[str, Any]:
+    def take_one(self, queue: str = "openedx", wait: float = PATIENCE_SECONDS) -> dict[str, Any]:
         taken = self.get_many(queue, wait=wait)
         assert taken, f"nothing came from {queue} in {wait} s"
         return taken[0]

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from callback_relay import guarded_connections
 
 
-class FakeNames:
+class FakeNames(AbstractResolver):
     """Takes the place of the system's lookup for the names that it is told; all others are looked up as ever."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: Counter[str] = Counter()
         self.connected: list[str] = []
         self._answers: dict[str, list[Sequence[str]]] = {}
-        self._look_up = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", self._answer)
+        self._system_names = guarded_connections.system_names
+        monkeypatch.setattr(guarded_connections, "system_names", self._open)
         loop = asyncio.selector_events.BaseSelectorEventLoop
         really = loop.sock_connect
 
@@ -31,16 +34,22 @@ class FakeNames:
         """Let `name` lead to the first answer's addresses, at its second lookup to the second's, and so on."""
         self._answers[name] = list(answers)
 
-    def _answer(self, host: Any, port: Any, *others: Any, **more: Any) -> list[Any]:
-        answers = self._answers.get(str(host).lower())
+    def _open(self) -> AbstractResolver:
+        self._system = self._system_names()
+        return self
+
+    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
+        answers = self._answers.get(host.lower())
         if answers is None:
-            return self._look_up(host, port, *others, **more)
-        self.asked[str(host).lower()] += 1
+            return await self._system.resolve(host, port, family)
+        self.asked[host.lower()] += 1
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
-        return [_info(address, port) for address in addresses]
+        return [_found(host, address, port) for address in addresses]
+
+    async def close(self) -> None:
+        await self._system.close()
 
 
-def _info(address: str, port: int) -> Any:
-    if ":" in address:
-        return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0))
-    return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
+def _found(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)

@@ -53,14 +53,22 @@ def park_submissions(amqp_url: str, *messages: Message) -> None:
     asyncio.run(put(amqp_url, SUBMISSIONS_PARKED, messages))
 
 
+def reject_one(amqp_url: str, course_queue: str) -> None:
+    """Take a submission as an AMQP grader does, and reject it."""
+    with pika_channel(amqp_url) as channel:
+        method, *_ = next(iter(channel.consume(submissions_queue(course_queue))))
+        channel.basic_reject(method.delivery_tag, requeue=False)
+        channel.cancel()
+
+
 def reject(amqp_url: str, course_queue: str, body: bytes, **properties: object) -> None:
     """Have RabbitMQ dead-letter a message of a course queue, and park it with x-death for all that it says."""
     with pika_channel(amqp_url) as channel:
-        queue = submissions_queue(course_queue)
-        channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, **properties))
-        [(method, *_)] = [next(iter(channel.consume(queue)))]
-        channel.basic_reject(method.delivery_tag, requeue=False)
-        channel.cancel()
+        channel.basic_publish(
+            "", submissions_queue(course_queue), body, pika.BasicProperties(delivery_mode=2, **properties)
+        )
+    reject_one(amqp_url, course_queue)
+    with pika_channel(amqp_url) as channel:
         [(method, failed, body)] = [next(iter(channel.consume(SUBMISSIONS_FAILED)))]
         channel.basic_publish("", SUBMISSIONS_PARKED, body, failed)
         channel.basic_ack(method.delivery_tag)

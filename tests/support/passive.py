@@ -3,17 +3,14 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import aio_pika
-import psutil
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import web
 
@@ -24,6 +21,7 @@ from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.passive.bridge import Bridge
 from tests.support.lms import LOOPBACK
+from tests.support.service_process import ServiceProcess, service_process
 from tests.support.waiting import eventually
 
 SECRET = "a secret of the tests, long enough for a key"
@@ -157,58 +155,14 @@ async def running_bridge(settings: Settings) -> AsyncIterator[None]:
         await task
 
 
-class BridgeProcess:
-    """A bridge as it runs in production; its log is in `log`."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self._process = process
-        self._log = log
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.returncode is None
-
-    def memory(self) -> int:
-        """Resident memory, in bytes."""
-        return int(psutil.Process(self._process.pid).memory_info().rss)
-
-    async def kill(self) -> None:
-        """Kill it with SIGKILL."""
-        self._process.kill()
-        await self._process.wait()
-
-    async def terminate(self, within: float = 12) -> int:
-        """Stop it with SIGTERM; return its exit code."""
-        self._process.send_signal(signal.SIGTERM)
-        return await self.ended(within)
-
-    async def ended(self, within: float = 12) -> int:
-        async with asyncio.timeout(within):
-            return await self._process.wait()
-
-
-@contextlib.asynccontextmanager
-async def bridge_process(settings: Settings, log: Path) -> AsyncIterator[BridgeProcess]:
+def bridge_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[ServiceProcess]:
     """Run `python -m gateway.passive`; it is gone when the block ends."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")} | {
-        "XQUEUE_AMQP_URL": settings.amqp_url.get_secret_value(),
-        "XQUEUE_SECRET_KEY": settings.secrets[0],
-        "XQUEUE_XQUEUES": json.dumps(settings.xqueues),
-        "XQUEUE_GRADING_TIMEOUT": str(settings.grading_timeout),
-        "XQUEUE_GRADING_RETRY_DELAYS": json.dumps(settings.grading_retry_delays),
-        "XQUEUE_GRADING_CONCURRENCY": str(settings.grading_concurrency),
+    values = {
+        "AMQP_URL": settings.amqp_url.get_secret_value(),
+        "SECRET_KEY": settings.secrets[0],
+        "XQUEUES": json.dumps(settings.xqueues),
+        "GRADING_TIMEOUT": str(settings.grading_timeout),
+        "GRADING_RETRY_DELAYS": json.dumps(settings.grading_retry_delays),
+        "GRADING_CONCURRENCY": str(settings.grading_concurrency),
     }
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.passive", env=environment, stdout=output, stderr=output
-        )
-    try:
-        yield BridgeProcess(process, log)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    return service_process("gateway.passive", values, log)

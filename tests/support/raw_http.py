@@ -39,6 +39,7 @@ class Connection:
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.connect((address.hostname, address.port))
+        self.port = int(self._socket.getsockname()[1])
         self._received = b""
 
     def send(self, data: bytes) -> None:

@@ -110,7 +110,8 @@ async def test_a_refused_callback_is_parked_after_a_few_tries(
 
 async def test_a_callback_that_fails_for_too_long_is_parked(vhost: VHost, results: Results, lms: FakeLMS) -> None:
     lms.always(503)
-    async with running_relay(settings_for(vhost.amqp_url, callback_max_age=1.5)):
+    # Messages say to the second since when they fail: it is 2 to 3 s.
+    async with running_relay(settings_for(vhost.amqp_url, callback_max_age=3)):
         await results.put(lms.header())
         parked = await results.parked()
     assert str(parked.headers[PARKED_REASON_HEADER]).startswith("answered 503; failing for")

@@ -105,7 +105,10 @@ async def test_an_lms_that_is_away_shows_in_its_breaker_and_is_back_when_it_answ
 async def test_results_show_where_they_are_and_how_old_the_oldest_is(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
-    one_at_a_time = settings.model_copy(update={"callback_concurrency_per_origin": 1, "retry_delays": (600.0,)})
+    # The one that hangs is under way for as long as this looks.
+    one_at_a_time = settings.model_copy(
+        update={"callback_concurrency_per_origin": 1, "retry_delays": (600.0,), "requests_timeout": 60.0}
+    )
     async with results_at(one_at_a_time), watched_relay(one_at_a_time) as relay:
         lms.next_answers(503, Answer(delay=60))
         await results.put(lms.header("to a rung"))

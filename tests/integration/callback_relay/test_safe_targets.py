@@ -171,7 +171,7 @@ async def test_even_a_lookup_that_is_not_guarded_opens_no_socket(
     async def resolve(_: object, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         return [ResolveResult(hostname=host, host=address, port=port, family=0, proto=0, flags=0)]
 
-    monkeypatch.setattr(guarded_connections._GuardedResolver, "resolve", resolve)
+    monkeypatch.setattr(guarded_connections.GuardedNames, "resolve", resolve)
     [reason] = await parked_reasons(settings, results, [f"http://lying.example:{port_of(lms)}/x"])
     assert reason.startswith(f"the host is at {address}, ")
     assert lms.received == []
@@ -208,6 +208,7 @@ async def test_with_a_list_nothing_else_is_posted_to_whatever_it_looks_like(
     async with running_relay(settings):
         await results.put(header(f"http://LMS.example:{port}/x"))
         await lms.wait_accepted(1)
+    assert set(names.asked) == {"lms.example"}  # what is not on the list is not even looked up
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -1,12 +1,16 @@
 """One gateway process for each module, on a virtual host of its own, and clients that speak to it."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.support.broker import Broker, VHost, temporary_vhost
 from tests.support.broker_side import BrokerSide, broker_side
-from tests.support.gateway import Client, Gateway, running_gateway
+from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, running_gateway, wait_until
+
+# Longer than a module runs: what one test leaves leased should not come back in the middle of another.
+LEASE_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,8 @@ def gateway(
     module_vhost: VHost, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
-    with running_gateway(module_vhost.amqp_url, folder, settings=settings) as running:
+    long_leases = {"XQUEUE_SUBMISSION_PROCESSING_DELAY": str(LEASE_SECONDS / 60)}
+    with running_gateway(module_vhost.amqp_url, folder, settings=long_leases | settings) as running:
         yield running
         assert "Traceback" not in running.log, running.log
 
@@ -61,6 +66,11 @@ def stranger(gateway: Gateway) -> Iterator[Client]:
 def empty(grader: Client, beside: BrokerSide) -> None:
     """Begin with nothing waiting: what an earlier test left is graded, and all results are taken out."""
     for queue in ("openedx", "other"):
-        while taken := grader.get(queue):
-            grader.put(taken["xqueue_header"], "left over")
+        wait_until(partial(_is_emptied, grader, queue), 2 * PATIENCE_SECONDS, f"{queue} is never empty")
     beside.take_all()
+
+
+def _is_emptied(grader: Client, queue: str) -> bool:
+    while taken := grader.get(queue):
+        grader.put(taken["xqueue_header"], "left over")
+    return grader.queuelen(queue) == 0

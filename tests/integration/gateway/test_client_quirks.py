@@ -4,15 +4,16 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 
 from tests.support.broker_side import BrokerSide
-from tests.support.gateway import USERS, Client, Gateway, lms_header
+from tests.support.gateway import PATIENCE_SECONDS, USERS, Client, Gateway, lms_header, wait_until
 from tests.support.raw_http import connection
 
 pytestmark = pytest.mark.usefixtures("empty")
@@ -34,6 +35,17 @@ def waiting(empty: None, lms: Client) -> None:
     """One submission that nobody has taken."""
     fields = {"xqueue_header": lms_header(), "xqueue_body": "work"}
     assert lms.call("POST", "submit/", data=fields, files={"a.py": b"content"}) == (0, "1")
+
+
+def handed_out(poll: Callable[[], requests.Response]) -> requests.Response:
+    """Poll again and again, as every client does, until a submission comes; return the answer that brought it."""
+
+    def taken() -> requests.Response | None:
+        answer = poll()
+        return answer if answer.json()["return_code"] == 0 else None
+
+    answer: requests.Response = wait_until(taken, PATIENCE_SECONDS, "no submission came")
+    return answer
 
 
 def test_the_lms_logs_in_only_on_login_required_and_sends_again(gateway: Gateway, bare: requests.Session) -> None:
@@ -62,10 +74,17 @@ def test_the_lms_opens_a_new_session_for_each_problem(gateway: Gateway) -> None:
 def test_xqueue_watcher_logs_in_with_csrf_within_its_second_and_returns_the_header_verbatim(
     gateway: Gateway, bare: requests.Session, beside: BrokerSide
 ) -> None:
-    def call(method: str, path: str, **options: Any) -> requests.Response:
+    def within_a_second(method: str, path: str, **options: Any) -> requests.Response:
         return bare.request(
             method, f"{gateway.url}/xqueue{path}", timeout=WATCHER_SECONDS, allow_redirects=False, **options
         )
+
+    def call(method: str, path: str, **options: Any) -> requests.Response:
+        # It tries again too, and a busy machine may stand still for a second.
+        for _ in range(4):
+            with suppress(requests.Timeout):
+                return within_a_second(method, path, **options)
+        return within_a_second(method, path, **options)
 
     assert call("GET", "/get_submission/", params={"queue_name": "openedx"}).status_code == 302
     assert call("GET", "/login/").status_code == 200
@@ -76,9 +95,8 @@ def test_xqueue_watcher_logs_in_with_csrf_within_its_second_and_returns_the_head
         headers={"X-CSRFToken": bare.cookies.get("csrftoken") or "none"},
     )
     assert login.json()["return_code"] == 0
-    got = call("GET", "/get_submission/", params={"queue_name": "openedx"}).json()
-    assert got["return_code"] == 0
-    submission = json.loads(got["content"])
+    got = handed_out(lambda: call("GET", "/get_submission/", params={"queue_name": "openedx"}))
+    submission = json.loads(got.json()["content"])
     assert "xqueue_files" in submission
     put = call("POST", "/put_result/", data={"xqueue_header": submission["xqueue_header"], "xqueue_body": REPLY})
     assert put.json() == {"return_code": 0, "content": ""}
@@ -93,7 +111,8 @@ def test_tutors_command_line_reads_logged_in_and_nested_json_and_sends_the_id_as
     base = f"{gateway.url}/xqueue"
     login = bare.post(f"{base}/login/", data={"username": "lms", "password": USERS["lms"]}, timeout=10).json()
     assert login["content"] == "Logged in"
-    submission = json.loads(bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10).json()["content"])
+    got = handed_out(lambda: bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10))
+    submission = json.loads(got.json()["content"])
     header = json.loads(submission["xqueue_header"])
     files = json.loads(submission["xqueue_files"])
     # It puts its own base before paths that do not start with http.
@@ -110,8 +129,7 @@ def test_bux_formats_the_id_with_percent_d_and_knows_exact_texts(grader: Client,
     assert stranger.call("POST", "login/", data=wrong) == (1, "Incorrect login credentials")
     _, length = grader.call("GET", "get_queuelen/", params={"queue_name": "openedx"})
     assert int(length) == 1
-    taken = grader.get()
-    assert taken
+    taken = grader.get_one()
     header = json.loads(taken["xqueue_header"])
     text = '{"submission_id": %d, "submission_key": "%s"}' % tuple(header.values())  # noqa: UP031 - as it does it
     assert grader.put(text, REPLY) == (0, "")
@@ -133,7 +151,7 @@ def test_the_ruby_client_sends_basic_auth_beside_its_session_and_finds_queues_by
     found = re.match(r"^Valid queue names are: (.*)$", names)
     assert found
     assert found[1].split(", ") == ["openedx", "other"]
-    assert bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10).json()["return_code"] == 0
+    assert handed_out(lambda: bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10))
 
 
 @pytest.mark.usefixtures("waiting")
@@ -142,7 +160,7 @@ def test_the_aiohttp_bridge_checks_the_content_type_and_names_the_queue_when_it_
 ) -> None:
     bare.auth = ("grader", USERS["grader"])
     base = f"{gateway.url}/xqueue"
-    got = bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10)
+    got = handed_out(lambda: bare.get(f"{base}/get_submission/?queue_name=openedx", timeout=10))
     assert got.headers["content-type"].split(";")[0] == "text/html"
     header = json.loads(got.json()["content"])["xqueue_header"]
     form = {"xqueue_header": header, "xqueue_body": REPLY}
@@ -160,7 +178,7 @@ def test_the_multi_broker_grader_takes_what_starts_with_queue_for_idle_and_parse
 
     assert poll() is None
     assert lms.submit(lms_header(), "work")[0] == 0
-    assert poll()["xqueue_body"] == "work"
+    assert wait_until(poll, PATIENCE_SECONDS, "no submission came")["xqueue_body"] == "work"
     assert poll() is None
 
 
@@ -174,7 +192,7 @@ def test_older_watchers_block_for_up_to_a_minute(lms: Client, gateway: Gateway) 
         with pytest.raises(TimeoutError):
             poll.result(0.6)
         assert lms.submit(lms_header(), "work")[0] == 0
-        assert poll.result(5)
+        assert poll.result(30)
 
 
 @pytest.mark.usefixtures("waiting")
@@ -183,15 +201,13 @@ def test_stanfords_reference_takes_queuelen_for_a_number_and_fetches_files_witho
 ) -> None:
     _, length = grader.call("GET", "get_queuelen/", params={"queue_name": "openedx"})
     assert length > 0
-    taken = grader.get()
-    assert taken
+    taken = grader.get_one()
     assert bare.get(taken["xqueue_files"]["a.py"], timeout=10).content == b"content"
 
 
 @pytest.mark.usefixtures("waiting")
 def test_node_clients_keep_the_id_whole_as_a_number(grader: Client) -> None:
-    taken = grader.get()
-    assert taken
+    taken = grader.get_one()
     header = json.loads(taken["xqueue_header"])
     as_double = int(float(header["submission_id"]))  # what JavaScript makes of a number
     assert as_double == header["submission_id"]

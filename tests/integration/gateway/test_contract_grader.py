@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.broker_side import BrokerSide
-from tests.support.gateway import Client, Gateway, lms_header
+from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, seconds_taken
 from tests.support.raw_http import connection
 
 pytestmark = pytest.mark.usefixtures("empty")
@@ -31,9 +31,7 @@ def beginner(gateway: Gateway) -> Iterator[ThreadPoolExecutor]:
 def leased(lms: Client, grader: Client) -> dict[str, Any]:
     """A submission that the grader has just taken."""
     assert lms.submit(lms_header(), "work") == (0, "1")
-    taken = grader.get()
-    assert taken
-    return taken
+    return grader.get_one()
 
 
 def test_get_submission_without_a_queue_is_told_so(grader: Client) -> None:
@@ -48,15 +46,16 @@ def test_get_submission_of_an_unknown_queue_is_told_so(grader: Client, name: str
 
 
 def test_get_submission_of_an_empty_queue_says_so_at_once(grader: Client) -> None:
-    start = monotonic()
-    assert grader.call("GET", "get_submission/", params={"queue_name": "openedx"}) == EMPTY
-    assert monotonic() - start < 1, "some graders have one second for everything"
+    def poll() -> None:
+        assert grader.call("GET", "get_submission/", params={"queue_name": "openedx"}) == EMPTY
+
+    assert seconds_taken(poll, below=1) < 1, "some graders have one second for everything"
 
 
 def test_a_submission_is_json_strings_within_a_json_string(lms: Client, grader: Client) -> None:
     work = json.dumps({"student_response": 'print("hi")\n', "grader_payload": json.dumps({"name": "hello world"})})
     assert lms.submit(lms_header(), work) == (0, "1")
-    code, content = grader.call("GET", "get_submission/", params={"queue_name": "openedx"})
+    code, content = grader.call("GET", "get_submission/", params={"queue_name": "openedx", "wait": PATIENCE_SECONDS})
     assert code == 0
     assert isinstance(content, str)
     submission = json.loads(content)
@@ -193,7 +192,7 @@ def test_a_different_result_under_the_same_key_is_an_amendment(
 def test_wait_waits_so_long_and_ends_empty(grader: Client) -> None:
     start = monotonic()
     assert grader.get(wait=0.5) is None
-    assert 0.5 <= monotonic() - start < 1.5
+    assert 0.5 <= monotonic() - start < PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "soon", ""])
@@ -211,10 +210,10 @@ def test_a_long_poll_is_answered_as_soon_as_a_submission_arrives(
     assert not poll.done()
     submitted = monotonic()
     assert lms.submit(lms_header(), "work")[0] == 0
-    taken = poll.result(10)
+    taken = poll.result(30)
     assert taken
     assert taken["xqueue_body"] == "work"
-    assert monotonic() - submitted < 2
+    assert monotonic() - submitted < PATIENCE_SECONDS, "it waited until it would have ended anyway"
 
 
 def test_a_long_poll_whose_client_hangs_up_eats_no_submission(gateway: Gateway, lms: Client, grader: Client) -> None:
@@ -223,10 +222,8 @@ def test_a_long_poll_whose_client_hangs_up_eats_no_submission(gateway: Gateway, 
         impatient.request("GET", "/xqueue/get_submission/?queue_name=openedx&wait=30", headers={"Cookie": login})
         assert impatient.is_silent_for(0.5)
     assert lms.submit(lms_header(), "work")[0] == 0
-    start = monotonic()
-    found = grader.get(wait=2)
-    assert found, "the poll that nobody waited for took the submission"
-    assert monotonic() - start < 2
+    # If the poll that nobody waited for had taken it, nobody would get it before its lease runs out.
+    assert grader.get_one()
 
 
 def cookie_of(client: Client) -> str:

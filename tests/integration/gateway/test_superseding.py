@@ -18,6 +18,7 @@ from tests.support.operator import Operator
 pytestmark = pytest.mark.usefixtures("empty")
 
 MIN_AGE_SECONDS = 1.0
+TRIES = 10
 URL = "https://lms.example/courses/course-v1:x+y+z/xqueue/7/block@problem/score_update"
 
 
@@ -48,13 +49,6 @@ def grow_old() -> None:
     time.sleep(MIN_AGE_SECONDS + 0.1)
 
 
-def take_all(grader: Client, queue: str = "openedx") -> list[dict[str, Any]]:
-    all_taken = []
-    while taken := grader.get(queue, wait=1):
-        all_taken.append(taken)
-    return all_taken
-
-
 def wait_until_read(lms: Client, grader: Client, vhost: VHost) -> None:
     """Return when the gateway has read in the ledger of every submission that was handed in so far."""
     url = f"{URL}?read={time.monotonic()}"
@@ -65,7 +59,7 @@ def wait_until_read(lms: Client, grader: Client, vhost: VHost) -> None:
         read_ledger(vhost.amqp_url, lambda frame: events.extend(frame.events))
         return any(isinstance(event, Submitted) and event.url == hash_url(url) for event in events)
 
-    wait_until(is_written, 5, "the ledger does not hear of a submit")
+    wait_until(is_written, 20, "the ledger does not hear of a submit")
     # A lease is answered when it has been read back, and so all that stands before it.
     taken = grader.get("other", wait=5)
     assert taken
@@ -84,13 +78,18 @@ def bodies(taken: list[dict[str, Any]]) -> list[str]:
 
 
 def test_two_answers_that_come_together_are_both_graded(lms: Client, grader: Client) -> None:
-    url = f"{URL}?together"
-    start = time.monotonic()
-    submit(lms, url, "first")
-    submit(lms, url, "second")
-    assert time.monotonic() - start < MIN_AGE_SECONDS, "too slow to say anything"
-    assert grader.queuelen() == 2
-    assert bodies(take_all(grader)) == ["first", "second"]
+    for number in range(TRIES):
+        start = time.monotonic()
+        submit(lms, f"{URL}?together={number}", "first")
+        submit(lms, f"{URL}?together={number}", "second")
+        if time.monotonic() - start < MIN_AGE_SECONDS:
+            grader.wait_queuelen(2)
+            assert bodies(grader.get_all(2)) == ["first", "second"]
+            return
+        # They came together for us, but not for a machine as slow as this.
+        while grader.get(wait=1):
+            pass
+    pytest.fail("too slow to say anything")
 
 
 def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not_count(
@@ -100,13 +99,13 @@ def test_a_resubmission_takes_the_place_of_what_waits_and_the_older_one_does_not
     submit(lms, f"{url}0", "of somebody else")
     grow_old()
     submit(lms, url, "newer")
-    wait_until(lambda: grader.queuelen() == 2, 2, "what was superseded counts as waiting")
-    assert bodies(take_all(grader)) == ["of somebody else", "newer"]
+    grader.wait_queuelen(2)  # what was superseded does not count
+    assert bodies(grader.get_all(2)) == ["of somebody else", "newer"]
     # It left the broker's queue too, and is not subtracted for ever.
     beside.wait_ready(submissions_queue("openedx"), 0)
-    wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
+    grader.wait_queuelen(0)
     submit(lms, f"{url}1", "next")
-    assert grader.queuelen() == 1
+    grader.wait_queuelen(1)
 
 
 def test_what_an_amqp_grader_holds_hides_nothing_that_waits(
@@ -130,8 +129,8 @@ def test_what_an_amqp_grader_holds_hides_nothing_that_waits(
     beside.wait_ready(course, 3)
     assert grader.queuelen() == 2
     assert counted(module_vhost) == 2
-    assert bodies(take_all(grader)) == ["newer", "of somebody else"]
-    wait_until(lambda: grader.queuelen() == 0, 2, "something still waits")
+    assert bodies(grader.get_all(2)) == ["newer", "of somebody else"]
+    grader.wait_queuelen(0)
 
 
 def test_one_whose_reply_nobody_can_read_hides_nothing_that_waits(
@@ -148,7 +147,7 @@ def test_one_whose_reply_nobody_can_read_hides_nothing_that_waits(
     assert json.loads(taken.body)["xqueue_body"] == "older"
     assert grader.queuelen() == 1
     assert counted(module_vhost) == 1
-    assert bodies(take_all(grader)) == ["newer"]
+    assert bodies(grader.get_all(1)) == ["newer"]
 
 
 def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Client, url: str) -> None:
@@ -157,24 +156,23 @@ def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Clien
     grow_old()
     for number in range(10):
         submit(lms, f"{url}{number}", f"new {number}")
-    wait_until(lambda: grader.queuelen() == 10, 2, "what was superseded counts as waiting")
-    assert bodies(take_all(grader)) == [f"new {number}" for number in range(10)]
+    grader.wait_queuelen(10)
+    assert bodies(grader.get_all(10)) == [f"new {number}" for number in range(10)]
 
 
 def test_a_queue_may_keep_them_all(lms: Client, grader: Client, url: str) -> None:
     submit(lms, url, "older", queue="other")
     grow_old()
     submit(lms, url, "newer", queue="other")
-    assert bodies(take_all(grader, "other")) == ["older", "newer"]
+    assert bodies(grader.get_all(2, "other")) == ["older", "newer"]
 
 
 def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: BrokerSide, url: str) -> None:
     submit(lms, url, "older")
-    older = grader.get(wait=5)
-    assert older
+    older = grader.get_one()
     grow_old()
     submit(lms, url, "newer")
-    [newer] = take_all(grader)
+    [newer] = grader.get_all(1)
     assert newer["xqueue_body"] == "newer"
     for taken in (older, newer):
         assert grader.put(taken["xqueue_header"], reply_to(taken["xqueue_body"])) == (0, "")
@@ -184,8 +182,7 @@ def test_what_is_being_graded_is_graded(lms: Client, grader: Client, beside: Bro
 def test_what_was_graded_is_not_in_the_way_of_a_new_try(lms: Client, grader: Client, url: str) -> None:
     for body in ("first try", "second try"):
         submit(lms, url, body)
-        taken = grader.get(wait=5)
-        assert taken
+        taken = grader.get_one()
         assert taken["xqueue_body"] == body
         assert grader.put(taken["xqueue_header"], reply_to(body)) == (0, "")
         grow_old()

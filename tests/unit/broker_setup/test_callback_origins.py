@@ -192,6 +192,13 @@ def test_a_host_with_a_zone_or_half_an_address_can_not_be_read(url: str) -> None
         callback_url(url)
 
 
+def test_a_host_that_is_longer_than_any_name_can_not_be_read() -> None:
+    longest = ".".join(["a" * 63] * 4)[:253]
+    assert callback_url(f"http://{longest}/").raw_host == longest
+    with pytest.raises(BadCallbackUrlError, match="can't be read"):
+        callback_url(f"http://{longest}a/")
+
+
 @pytest.mark.parametrize("url", ["http://user:hunter2@evil.example/hunter2", "http://hunter2@169.254.169.254/hunter2"])
 def test_a_refusal_shows_no_more_than_the_origin(url: str) -> None:
     refusal = ONLY_LMS.refusal(callback_url(url))

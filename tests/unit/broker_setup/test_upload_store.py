@@ -38,12 +38,13 @@ async def test_what_is_not_there_has_no_size_and_is_removed_already(tmp_path: Pa
 async def test_removing_removes_all_that_are_there_and_folders_that_are_empty(tmp_path: Path) -> None:
     store = UploadStore((tmp_path / "x").as_uri(), {})
     keys = [file_key("ab" * 16, index) for index in range(4)]
-    for key in keys[1:3]:
-        (tmp_path / "content").write_bytes(b"x")
-        with (tmp_path / "content").open("rb") as content:
-            await store.put(key, content)
-    await store.remove(keys)
-    assert list((tmp_path / "x").iterdir()) == []
+    (tmp_path / "content").write_bytes(b"x")
+    for _ in range(20):  # a folder was left behind one time in four
+        for key in keys[1:3]:
+            with (tmp_path / "content").open("rb") as content:
+                await store.put(key, content)
+        await store.remove(keys)
+        assert list((tmp_path / "x").iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/a folder/b", "gs://bucket/x"])

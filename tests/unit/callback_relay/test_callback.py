@@ -94,6 +94,10 @@ def test_a_callback_keeps_its_id_over_tries_and_an_amendment_has_another() -> No
     assert amendment.id == f"{RESULT.submission}-1"
 
 
+def test_a_notice_has_an_id_of_its_own_so_that_the_result_after_it_is_no_repeat() -> None:
+    assert callback_for(replace(RESULT, notice=True), header()).id == f"{RESULT.submission}-notice"
+
+
 def test_a_callback_shows_nothing_but_its_id_and_origin() -> None:
     shown = repr(callback_for(RESULT, header("http://user:hunter2@lms/path")))
     assert shown == f"Callback({RESULT.submission}-0 to http://lms)"

@@ -418,7 +418,7 @@ async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
     scene = Scene()
 
     class Gone(FakeChannel):
-        async def basic_ack(self, tag: int, *, wait: bool) -> None:
+        async def basic_ack(self, tag: int, *, multiple: bool, wait: bool) -> None:
             raise RuntimeError("this channel is closed")
 
     scene.deliver(1, Gone())

@@ -1,9 +1,8 @@
 """Guessing at passwords: what it costs, when it is stopped, and that the right clients get through."""
 
 import asyncio
-import statistics
 import threading
-from time import perf_counter, thread_time
+from time import thread_time
 
 import pytest
 from argon2 import PasswordHasher
@@ -156,18 +155,6 @@ async def test_the_decoys_password_opens_no_other_account() -> None:
     assert await passwords.is_right("lms", "word")
     assert not await passwords.is_right("plain", "word")
     assert not await passwords.is_right("nobody", "word")
-
-
-async def test_known_and_unknown_names_take_the_same_time() -> None:
-    passwords = Passwords({"lms": PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1).hash("word")})
-    times: dict[str, list[float]] = {"lms": [], "nobody": []}
-    for number in range(15):
-        for name, taken in times.items():
-            start = perf_counter()
-            assert not await passwords.is_right(name, f"guess {number}")
-            taken.append(perf_counter() - start)
-    known, unknown = (statistics.median(taken) for taken in times.values())
-    assert 0.5 < known / unknown < 2, times
 
 
 async def test_verifying_a_hash_does_not_hold_up_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,3 +171,31 @@ async def test_a_connection_cut_under_publishes_tells_each_of_them_and_loses_non
             # What failed may have been stored; the publisher says that it does not know.
             assert confirmed <= count(RESULTS_QUEUE) <= len(outcomes)
             await publish(publisher)
+
+
+@pytest.mark.parametrize("end", ["dropped", "cut"])
+async def test_what_was_under_way_on_a_lost_connection_does_not_block_the_next(declared: VHost, end: str) -> None:
+    """Publishes that wait for room in a connection when it ends are woken by nobody, and counted as unconfirmed."""
+    async with proxied(declared.amqp_url) as proxy:
+        link = Link(proxy.url, "lost")
+        async with supervised(link), asyncio.timeout(60):
+            await link.wait_up()
+            publisher = Publisher(link)
+            await publish(publisher)
+            under_way: list[asyncio.Task[None]] = []
+            cutting = asyncio.create_task(proxy.close()) if end == "cut" else None
+            if not cutting:
+                link.drop("the test says so")
+            for _ in range(50):  # more in a turn of the loop than aiormq has room for
+                under_way += [asyncio.create_task(publish(publisher)) for _ in range(20)]
+                await asyncio.sleep(0)
+            if cutting:
+                await cutting
+                await proxy.open()
+            outcomes = await asyncio.gather(*under_way, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} <= {BrokerUnavailableError, type(None)}
+            assert any(outcomes)
+            await eventually(lambda: not publisher._unconfirmed)
+            assert not any(publisher._overdue.values())
+            await link.wait_up()
+            await publish(publisher)

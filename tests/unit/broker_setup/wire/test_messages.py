@@ -203,3 +203,14 @@ def test_garbage_is_a_bad_message_and_never_another_error(
     for decode in (decode_result, lambda message: decode_submission(message, "q")):
         with contextlib.suppress(BadMessageError):
             decode(message)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "headers"),
+    [("x" * 255, {}), (UUID, {RETURN_HEADER: "sealed", ATTEMPT_HEADER: "x" * 100_000})],
+    ids=["correlation_id", "count"],
+)
+def test_an_error_quotes_little_of_what_a_stranger_sent(uuid: str, headers: dict[str, str]) -> None:
+    with pytest.raises(BadMessageError, match="xxx") as caught:
+        decode_result(delivery(correlation_id=uuid, headers=headers))
+    assert len(str(caught.value)) < 150

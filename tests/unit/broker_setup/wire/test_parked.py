@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from broker_setup.operating.parked_selection import MAX_GROUPS, OTHERS, Selection, Tally
 from broker_setup.operating.redrive_plan import redriven_copy
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import ATTEMPT_HEADER, REDRIVEN_HEADER
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    MAX_RETURN_BYTES,
+    REDRIVEN_HEADER,
+    RETURN_HEADER,
+    Result,
+    Submission,
+    Tries,
+    encode_result,
+    encode_submission,
+)
 from broker_setup.wire.parked import (
     PARKED_AT_HEADER,
     PARKED_ORIGIN_HEADER,
@@ -95,6 +105,55 @@ def test_whatever_a_stranger_published_is_read_copied_and_selected(headers: dict
     Tally().add(read)
     Selection(before=NOON, since=NOON, reason="x", origin="*").takes(read)
     assert redriven_copy(message, read).headers[REDRIVEN_HEADER] == read.redriven + 1
+
+
+LARGEST_RETURN = "r" * MAX_RETURN_BYTES
+FRAME_BYTES = 128 * 1024
+WORDS = "\N{SNOWMAN}" * 9999
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        encode_result(Result(UUID, b"graded", LARGEST_RETURN, Tries(3, 3, 3, 1), amendment=1, recorded=True)),
+        encode_submission(Submission(UUID, "openedx", "work", LARGEST_RETURN, attempt=7, redriven=2)),
+    ],
+    ids=["result", "submission"],
+)
+def test_the_largest_return_address_is_kept_with_all_headers_and_the_copy_fits_a_frame(message: Message) -> None:
+    copy = parked_copy(message, WORDS, queue=WORDS, origin=WORDS)
+    assert copy.headers.items() >= message.headers.items()
+    assert properties_size(copy) < FRAME_BYTES
+    again = redriven_copy(copy, read_parked(copy, Kind.RESULT))
+    assert again.headers[RETURN_HEADER] == LARGEST_RETURN
+    assert properties_size(again) < FRAME_BYTES
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"large": "x" * 120_000},
+        {f"{number}": "x" * 50_000 for number in range(3)},
+        {f"{number}": 1 for number in range(20_000)},
+        {"": b"x" * 10_000, "\N{SNOWMAN}" * 80: "\N{SNOWMAN}" * 30_000},
+    ],
+    ids=["one that is too large", "some", "very many", "long in bytes"],
+)
+def test_a_strangers_headers_push_none_of_ours_out(strange: dict[str, Any]) -> None:
+    ours = encode_result(Result(UUID, b"graded", LARGEST_RETURN, Tries(3, 3, 3, 1), redriven=1)).headers
+    copy = parked_copy(Message(b"graded", headers=strange | ours), WORDS, queue=WORDS, origin=WORDS)
+    assert copy.headers.items() >= ours.items()
+    assert properties_size(copy) < FRAME_BYTES
+
+
+def test_what_fits_beside_a_header_that_does_not_is_kept() -> None:
+    copy = parked_copy(Message(b"x", headers={"large": "x" * 120_000, "small": "kept"}), "why")
+    assert copy.headers["small"] == "kept"
+    assert "large" not in copy.headers
+
+
+def properties_size(message: Message) -> int:
+    return len(message.properties.marshal())
 
 
 def test_a_redriven_submission_can_be_answered_by_amqp_graders_again() -> None:

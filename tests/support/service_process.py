@@ -1,0 +1,64 @@
+"""A service as it runs in production, in a process of its own that ends with the test."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import psutil
+
+
+class ServiceProcess:
+    """One process; its log is in `log`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    def memory(self) -> int:
+        """Resident memory, in bytes."""
+        return int(psutil.Process(self._process.pid).memory_info().rss)
+
+    async def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def terminate(self, within: float = 12) -> int:
+        """Stop it with SIGTERM; return its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        return await self.ended(within)
+
+    async def ended(self, within: float = 12) -> int:
+        """Return the exit code once it has ended."""
+        async with asyncio.timeout(within):
+            return await self._process.wait()
+
+
+@contextlib.asynccontextmanager
+async def service_process(module: str, settings: Mapping[str, str], log: Path) -> AsyncIterator[ServiceProcess]:
+    """Run `python -m module` with these settings and no others; it is gone when the block ends."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
+    environment = others | {f"XQUEUE_{key}": value for key, value in settings.items()}
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield ServiceProcess(process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

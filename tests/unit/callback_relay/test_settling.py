@@ -1,0 +1,59 @@
+"""Whatever a reason says, what is written of it to the log and to the ledger is bounded."""
+
+import logging
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from broker_setup.ledger.events import AnyEvent, Undeliverable
+from broker_setup.wire.messages import NO_TRIES, Result, encode_result
+from callback_relay.metrics import Metrics
+from callback_relay.reason import Reason, Slug
+from callback_relay.settling import MAX_REASON, About, Settling
+from callback_relay.verdict import Park, Retry, Verdict
+from tests.support.deliveries import FakeDelivery
+
+UUID = "0" * 32
+ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
+
+
+@dataclass
+class Delivery(FakeDelivery):
+    channel: Any = field(default_factory=lambda: SimpleNamespace(is_closed=False))
+    content_type = content_encoding = type = None
+
+    async def ack(self) -> None:
+        """Be acked."""
+
+
+class Broker:
+    """Takes in what is published and noted."""
+
+    def __init__(self) -> None:
+        self.events: list[AnyEvent] = []
+
+    async def publish(self, *_: object, **__: object) -> None:
+        """Take it."""
+
+    def note(self, event: AnyEvent) -> None:
+        self.events.append(event)
+
+
+@pytest.mark.parametrize("verdict", [Park(ENDLESS), Retry(5, NO_TRIES, ENDLESS)], ids=["parked", "tried again"])
+async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
+    verdict: Verdict, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker: Any = Broker()
+    reading: Any = None
+    settling = Settling(broker, broker, Metrics(lambda: reading), "no result")
+    sent = encode_result(Result(UUID, b"reply", "sealed"))
+    message: Any = Delivery(sent.body, UUID, sent.headers, sent.timestamp)
+    await settling.settle(message, verdict, About("http://lms"))
+    [line] = caplog.messages
+    assert "http://lms: " in line
+    assert len(line) < MAX_REASON + 150
+    noted = [event.reason for event in broker.events if isinstance(event, Undeliverable)]
+    assert noted == ([ENDLESS.text[:MAX_REASON]] if isinstance(verdict, Park) else [])
