@@ -20,6 +20,7 @@ from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.attempts import attempt_of
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Buffered, Consumer
+from gateway.leasing.deadline import in_time
 from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
@@ -97,6 +98,10 @@ class CourseQueue:
 
         Raise BrokerUnavailableError if the broker or the ledger could not be asked.
         """
+        async with in_time(extra=wait):
+            return await self._take(limit, wait)
+
+    async def _take(self, limit: int, wait: float) -> list[Handout]:
         await self._ledger.wait_up_to_date()
         start = monotonic()
         self._consumer.demand(limit)

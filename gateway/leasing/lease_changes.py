@@ -5,6 +5,7 @@ from time import time
 
 from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
+from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission, UnknownSubmissionError, WrongKeyError, check_permission
 
@@ -29,12 +30,13 @@ class LeaseChanges:
         Raise UnknownSubmissionError (also without `permission` for the queue), WrongKeyError (also for a lease that
         has run out) or BrokerUnavailableError.
         """
-        lease = await self._find(submission_id, key, permission)
-        cap = lease.granted_at + self._max_seconds(lease.queue)
-        # Never shortened: whoever wants it to end sooner releases it.
-        expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
-        await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
-        return expires_at
+        async with in_time():
+            lease = await self._find(submission_id, key, permission)
+            cap = lease.granted_at + self._max_seconds(lease.queue)
+            # Never shortened: whoever wants it to end sooner releases it.
+            expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
+            await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
+            return expires_at
 
     async def release(
         self, submission_id: int, key: str, permission: Permission, *, delay: float, failed: bool
@@ -43,10 +45,11 @@ class LeaseChanges:
 
         Raise what extend raises.
         """
-        lease = await self._find(submission_id, key, permission)
-        now = self._clock()
-        available_at = now + min(delay, self._max_seconds(lease.queue))
-        await self._record(Released(now, lease.submission, lease.key, available_at=available_at, failed=failed))
+        async with in_time():
+            lease = await self._find(submission_id, key, permission)
+            now = self._clock()
+            available_at = now + min(delay, self._max_seconds(lease.queue))
+            await self._record(Released(now, lease.submission, lease.key, available_at=available_at, failed=failed))
 
     async def _find(self, submission_id: int, key: str, permission: Permission) -> Lease:
         await self._ledger.wait_up_to_date()

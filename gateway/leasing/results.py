@@ -15,6 +15,7 @@ from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.replies import suits_every_url, wrong_with_reply
 from broker_setup.wire.return_address import Sealer, callback_url_of
+from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,10 @@ class Results:
         MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
         result that had arrived all the same is not delivered twice.
         """
+        async with in_time():
+            await self._take(submission_id, key, body, permission)
+
+    async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
         await self._ledger.wait_up_to_date()
         check_permission(self._ledger.state, submission_id, key, permission)
         digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()

@@ -8,7 +8,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Leased, Released, hash_key, hash_url
-from gateway.leasing import course_queue
+from gateway.leasing import course_queue, deadline
 from gateway.leasing.course_queue import Handout
 from tests.support.leasing import DELAY, Scene, turns
 from tests.support.ledger_events import graded, leased, released, submitted, uuid_of
@@ -285,3 +285,25 @@ async def test_a_poll_without_a_consumer_is_told_so(monkeypatch: pytest.MonkeyPa
 
 def bodies(handouts: list[Handout]) -> list[str]:
     return [handout.submission.body for handout in handouts]
+
+
+async def test_one_deadline_stands_over_all_that_a_poll_waits_for_and_its_late_lease_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.3)
+    scene = Scene()
+
+    async def wait_up_to_date() -> None:
+        await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(scene.ledger, "wait_up_to_date", wait_up_to_date)
+    scene.ledger.in_time.clear()
+    scene.deliver(1)
+    began = monotonic()
+    with pytest.raises(BrokerUnavailableError, match="in time"):
+        await scene.poll()
+    assert monotonic() - began < 0.45, "not the one after the other"
+    scene.ledger.in_time.set()
+    await turns()
+    assert [type(event) for event in scene.ledger.noted] == [Released]
+    assert scene.ledger.state.standing(uuid_of(1), scene.now) is Standing.FREE

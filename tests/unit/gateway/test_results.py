@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
 from broker_setup.ledger.leases import AMENDMENT_SECONDS
 from broker_setup.wire.messages import submission_id_of
+from gateway.leasing import deadline
 from gateway.leasing import results as module
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns
@@ -278,6 +280,33 @@ async def test_a_grader_that_hangs_up_does_not_undo_what_it_handed_in() -> None:
     assert desk.publisher.bodies == [(b"reply", 0)]
     assert desk.standing() is Standing.CLOSED
     assert not desk.results.is_under_way(uuid_of(1))
+
+
+# In time.
+
+
+async def test_one_deadline_stands_over_all_that_a_result_waits_for_and_what_was_begun_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.3)
+    desk = Desk()
+    desk.now = START + DELAY  # late, so it waits for a marker too
+    slow = desk.ledger.barrier
+
+    async def barrier() -> None:
+        await asyncio.sleep(0.2)
+        await slow()
+
+    monkeypatch.setattr(desk.ledger, "barrier", barrier)
+    desk.ledger.in_time.clear()
+    began = monotonic()
+    with pytest.raises(BrokerUnavailableError, match="in time"):
+        await desk.put()
+    assert monotonic() - began < 0.45, "not the one after the other"
+    desk.ledger.in_time.set()
+    await turns()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+    assert desk.standing() is Standing.CLOSED
 
 
 # Whose result it is.
