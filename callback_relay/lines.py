@@ -91,6 +91,21 @@ class Lines(Generic[J]):
         heappush(self._away, (due + GRACE_SECONDS, next(self._numbers), place))
         return True
 
+    def length(self, url: str) -> int:
+        """Return how many results stand in a line, here or on rungs."""
+        return len(self._lines.get(url, ()))
+
+    def drop_delivered(self, url: str) -> int:
+        """Take away, from the front of a line, places of results on rungs that the LMS has by now; tell how many.
+
+        These are copies: what comes of them is a repeat, and nobody need wait for it.
+        """
+        dropped = 0
+        while (first := self.first(url)) and first.job is None and first.identity in self._delivered:
+            self._remove(first)
+            dropped += 1
+        return dropped
+
     def expire(self, now: float) -> list[Place[J]]:
         """Give up, and return, the places of those that did not come back."""
         expired = []

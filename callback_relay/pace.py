@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from callback_relay.breaker import Breaker
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
+from callback_relay.queued import Queued
 from callback_relay.verdict import Kind
 
 J = TypeVar("J", bound=Job)
@@ -23,7 +24,7 @@ class Pace(Generic[J]):
         self._most = most_under_way
         self._seconds = 0.0
         self._since: dict[J, float] = {}  # under way, with when each was begun
-        self.waiting: dict[J, None] = {}  # at hand and not under way, oldest first
+        self.waiting: Queued[J] = Queued()  # at hand and not under way
         self.ready: dict[J, None] = {}  # of these, the ones whose turn it is in their lines
         self.away = 0  # on a rung
         self.used_at = 0.0
@@ -52,7 +53,7 @@ class Pace(Generic[J]):
 
     def forget(self, job: J) -> None:
         """Note that a job is not waiting here any more."""
-        self.waiting.pop(job, None)
+        self.waiting.discard(job)
         self.ready.pop(job, None)
 
     def began(self, job: J, now: float) -> None:
@@ -66,11 +67,20 @@ class Pace(Generic[J]):
         self._seconds = seconds if not self._seconds else self._seconds + NEWEST * (seconds - self._seconds)
         self.breaker.ended(kind, now)
 
-    def drain_seconds(self, now: float, *, all_of_them: bool = False) -> float:
-        """Estimate how long those that wait here will take, or all that are on their way to this LMS.
+    def drain_seconds(self, now: float) -> float:
+        """Estimate how long those that wait here will take; those of one URL go one at a time."""
+        return self._seconds_each(now) * max(len(self.waiting) / self._most, self.waiting.longest)
 
-        A callback that hangs counts for as long as it has hung.
-        """
+    def all_drain_seconds(self, now: float, in_line: int) -> float:
+        """Estimate how long all that are on their way to this LMS will take, where one line has `in_line` of them."""
+        return self._seconds_each(now) * max((len(self.waiting) + self.away) / self._most, in_line)
+
+    def newest_of_the_slowest(self) -> J:
+        """Return the result that will be through last: of its longest line, if that takes longer than all the rest."""
+        is_serial = self.waiting.longest > len(self.waiting) / self._most
+        return self.waiting.newest_of_longest() if is_serial else self.waiting.newest()
+
+    def _seconds_each(self, now: float) -> float:
+        # A callback that hangs counts for as long as it has hung.
         oldest = now - next(iter(self._since.values())) if self._since else 0.0
-        results = len(self.waiting) + (self.away if all_of_them else 0)
-        return results * max(self._seconds, oldest) / self._most
+        return max(self._seconds, oldest)

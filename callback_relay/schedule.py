@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
-from callback_relay.lines import Lines
+from callback_relay.lines import Lines, Place
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug
 from callback_relay.verdict import Delivered, Kind, Repeat, Retry, Verdict, untried
@@ -61,8 +61,13 @@ class Schedule(Generic[J]):
         self._chance = chance
         self._lines: Lines[J] = Lines()
         self._paces: dict[str, Pace[J]] = {}
+        self._held: dict[str, None] = {}  # URLs whose results wait here for one that is back soon
         self._at_hand = 0
         self._under_way = 0
+
+    def is_delivered(self, job: J) -> bool:
+        """Tell whether the LMS has taken this result before."""
+        return self._lines.is_delivered(job.identity)
 
     def arrive(self, job: J, now: float) -> list[Order[J]]:
         """Take in a job that was delivered; `now` is of any clock, in seconds, the same in all calls."""
@@ -72,7 +77,7 @@ class Schedule(Generic[J]):
         if self._lines.join(job):
             pace.away -= 1
         self._at_hand += 1
-        pace.waiting[job] = None
+        pace.waiting.add(job)
         return [*self._advance(job.url, now), *self._go_on(pace, now), *self._make_room(now)]
 
     def ended(self, job: J, kind: Kind, verdict: Verdict, now: float) -> list[Order[J]]:
@@ -120,16 +125,27 @@ class Schedule(Generic[J]):
 
     def _advance(self, url: str, now: float) -> list[Order[J]]:
         """Let the first of a line be ready; if it is away for long, send those behind it after it."""
+        self._held.pop(url, None)
         first = self._lines.first(url)
         if first is None:
             return []
         pace = self._paces[first.origin]
+        if dropped := self._lines.drop_delivered(url):
+            pace.away -= dropped
+            return self._advance(url, now)
         if first.job is not None:
             if first.job in pace.waiting:
                 pace.ready[first.job] = None
             return []
         if first.due - now <= HOLD_SECONDS:
+            if self._lines.length(url) > 1:
+                self._held[url] = None
             return []
+        return self._send_behind(url, first, now)
+
+    def _send_behind(self, url: str, first: Place[J], now: float) -> list[Order[J]]:
+        """Send those of a line that are here after the first, which is away."""
+        pace = self._paces[first.origin]
         retries = [
             (job, Retry(self._ladder.towards(first.due - now), job.tries, BEHIND)) for job in self._lines.behind(url)
         ]
@@ -156,14 +172,21 @@ class Schedule(Generic[J]):
         return orders
 
     def _make_room(self, now: float) -> list[Order[J]]:
-        """Send away the newest of the LMS that will take longest with what waits here, unless that is soon."""
+        """Send away what waits for one that is back soon: it is first to come when there is room, and not before.
+
+        Then the newest of the LMS that will take longest with what waits here, unless that is soon.
+        """
         orders: list[Order[J]] = []
+        while self._at_hand > self._high_water and self._held:
+            url, _ = self._held.popitem()
+            if (first := self._lines.first(url)) and first.job is None:
+                orders += self._send_behind(url, first, now)
         while self._at_hand > self._high_water:
             pace = max(self._paces.values(), key=lambda each: each.drain_seconds(now))
             if pace.drain_seconds(now) <= DRAIN_SECONDS:
                 break
-            newest = next(reversed(pace.waiting))
-            delay = self._ladder.towards(pace.drain_seconds(now, all_of_them=True))
+            newest = pace.newest_of_the_slowest()
+            delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.url)))
             orders.append(self._put_off(pace, newest, Retry(delay, newest.tries, SLOW), now))
             orders += self._advance(newest.url, now)
         return orders

@@ -100,16 +100,18 @@ async def grader_side(settings: Settings) -> AsyncIterator[Results]:
 
 
 @contextlib.asynccontextmanager
-async def running_relay(settings: Settings) -> AsyncIterator[Relay]:
+async def running_relay(settings: Settings, *, until_idle: bool = True) -> AsyncIterator[Relay]:
     """Run a relay in this process for as long as the block runs; at its end nothing must be left that never ends.
 
-    The broker's counts are of ready messages: what a relay holds and has forgotten is not among them.
+    The broker's counts are of ready messages: what a relay holds and has forgotten is not among them. Without
+    `until_idle` it may be stopped with much to do.
     """
     relay = Relay(settings)
     task = asyncio.create_task(relay.run())
     try:
         yield relay
-        await eventually(lambda: not relay._schedule._at_hand and not relay._under_way, 10)
+        if until_idle:
+            await eventually(lambda: not relay._schedule._at_hand and not relay._under_way, 10)
     finally:
         relay.stop()
         await task

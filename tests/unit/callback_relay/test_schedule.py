@@ -14,6 +14,7 @@ from callback_relay.schedule import AWAY, BEHIND, SLOW, Order, Post, Schedule, S
 from callback_relay.verdict import Delivered, Kind, Park, Repeat, Retry
 
 ROOM = 16
+HIGH_WATER = 12  # three quarters
 PER_ORIGIN = 4
 LADDER = Ladder((1, 5, 30, 120))
 HIGH = 0.99
@@ -167,7 +168,59 @@ def test_one_that_never_comes_back_is_given_up_for_those_behind_it(schedule: Sch
     assert schedule.tick(1 + GRACE_SECONDS) == [Post(second)]
 
 
+def test_copies_of_a_delivered_result_that_are_on_rungs_hold_up_nobody(schedule: Schedule[Job]) -> None:
+    first, second = job("http://lms/same"), job("http://lms/same")
+    copy = again(first)
+    schedule.arrive(first, 0)
+    schedule.arrive(copy, 0)
+    schedule.arrive(second, 0)
+    fail(schedule, first, now=0)  # the copy and the second go after it
+    back = again(first)
+    assert schedule.arrive(back, 30) == [Post(back)]
+    assert deliver(schedule, back, now=30) == []
+    second = again(second)
+    assert schedule.arrive(second, 30) == [Post(second)]
+    assert deliver(schedule, second, now=30) == []
+    copy = again(copy)
+    assert schedule.arrive(copy, 30) == [Settle(copy, Repeat())]
+    schedule.tick(30)
+    assert not schedule.paces
+
+
 # One LMS's share.
+
+
+def test_what_waits_behind_one_that_is_back_soon_leaves_when_room_gets_scarce(schedule: Schedule[Job]) -> None:
+    """It took all the room there was, so the one that it waited for could not come back, nor anybody else's come."""
+    first, *behind = (job("http://lms/same") for _ in range(HIGH_WATER))
+    for each in (first, *behind):
+        schedule.arrive(each, 0)
+    assert fail(schedule, first, retry(1, ANSWERED_503), now=0) == []
+    others = [job(origin="http://other") for _ in range(2)]
+    assert schedule.arrive(others[0], 0) == [Post(others[0])]
+    orders = schedule.arrive(others[1], 0)
+    assert orders == [Post(others[1]), *(Settle(each, retry(1, BEHIND)) for each in behind)]
+    # In their order, also where others come for the URL meanwhile.
+    back, late = again(first), job("http://lms/same")
+    assert schedule.arrive(late, 1) == []
+    assert schedule.arrive(back, 1) == [Post(back)]
+    copies = [again(each) for each in behind]
+    for each in copies:
+        assert schedule.arrive(each, 1) == []
+    assert deliver(schedule, back, now=1) == [Post(copies[0])]
+
+
+def test_of_one_long_line_the_newest_leave_however_quick_the_lms_is(schedule: Schedule[Job]) -> None:
+    line = [job("http://lms/same") for _ in range(ROOM)]
+    schedule.arrive(line[0], 0)
+    assert schedule.arrive(line[1], 0) == []
+    assert deliver(schedule, line[0], now=0.1) == [Post(line[1])]
+    other = job()
+    orders = [order for each in (other, *line[2:]) for order in schedule.arrive(each, 0.1)]
+    away = [order.job for order in orders if isinstance(order, Settle)]
+    assert away == line[HIGH_WATER:]
+    assert orders[0] == Post(other)
+    assert {order.verdict for order in orders if isinstance(order, Settle)} == {retry(1, SLOW)}
 
 
 def test_one_lms_gets_no_more_than_its_callbacks_at_a_time(schedule: Schedule[Job]) -> None:
