@@ -65,7 +65,7 @@ def build(settings: Settings) -> Starlette:
         window=settings.ledger_window,
         name=name,
     )
-    parking = Parking(publisher, sealer, settings.failure_message, note=ledger.note, standing=ledger.state.standing)
+    parking = Parking(publisher, sealer, settings.failure_message, ledger=ledger, standing=ledger.state.standing)
     queues = {
         queue: CourseQueue(
             queue,

@@ -21,6 +21,8 @@ MAX_BYTES = 4 * 1024 * 1024
 # A frame costs its writer and every reader some 0.2 ms of CPU, whatever is in it. So frames follow each other at this
 # pace at the most; an event that comes alone is written at once.
 PACE_SECONDS = 0.002
+# A frame has its confirm, or not, within 2.5 s, and one may be under way before it.
+STORE_SECONDS = 6.0
 # What may wait in memory while the broker does not confirm; more is refused.
 MAX_WAITING = 100_000
 
@@ -75,6 +77,18 @@ class LedgerWriter:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return Appended(batch.id, index, batch.confirmed)
+
+    async def store(self, *events: AnyEvent) -> None:
+        """Append events and return once the broker has them; without any, learn whether the ledger takes something.
+
+        Raise BrokerUnavailableError if that fails or takes too long: then the broker may have them or not.
+        """
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                # Shielded: others wait for the same frame.
+                await asyncio.shield(self.append(*events).confirmed)
+        except TimeoutError:
+            raise BrokerUnavailableError("the ledger takes nothing in time") from None
 
     async def _flush(self) -> None:
         # One frame in flight at a time: the order of the frames is the order of the events.

@@ -19,6 +19,7 @@ SUBMISSION_ID_HEADER = "xqueue-submission-id"
 ATTEMPT_HEADER = "xqueue-attempt"
 AMENDMENT_HEADER = "xqueue-amendment"
 REDRIVEN_HEADER = "xqueue-redriven"
+UNTOLD_HEADER = "xqueue-untold"
 RECORDED_HEADER = "xqueue-recorded"
 NOTICE_HEADER = "xqueue-notice"
 # Of a result that could not be delivered yet; with ATTEMPT_HEADER, what Tries holds.
@@ -65,7 +66,8 @@ class Submission:
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
     where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says
-    how often an operator has sent it on its way again.
+    how often an operator has sent it on its way again. `untold` says that it was parked, and its student could not be
+    told.
     """
 
     uuid: str
@@ -76,6 +78,7 @@ class Submission:
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     attempt: int = 1
     redriven: int = 0
+    untold: bool = False
 
     @property
     def uuid_bytes(self) -> bytes:
@@ -153,6 +156,7 @@ def encode_submission(submission: Submission) -> Message:
             SUBMISSION_ID_HEADER: submission.submission_id,
             ATTEMPT_HEADER: submission.attempt,
             **({REDRIVEN_HEADER: submission.redriven} if submission.redriven else {}),
+            **({UNTOLD_HEADER: 1} if submission.untold else {}),
         },
         reply_to=RESULTS_QUEUE,
         timestamp=submission.submitted_at,
@@ -174,6 +178,7 @@ def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submissio
         submitted_at=message.timestamp or datetime.now(UTC),
         attempt=_count(message, ATTEMPT_HEADER, default=1),
         redriven=_count(message, REDRIVEN_HEADER),
+        untold=_count(message, UNTOLD_HEADER) > 0,
     )
     if len(message.body) > _FITS_AGAIN_BYTES:
         try:

@@ -92,7 +92,8 @@ class Failures:
             case Standing.CLOSED:
                 log.info("submission %s: failed after it had ended", submission.uuid)
             case Standing.SUPERSEDED:
-                self._ledger.note(Superseded(now, uuid, queue, self._ledger.state.superseded_by(uuid)))
+                # Stored before it is acked: a crash in between must not lose that.
+                await self._ledger.store(Superseded(now, uuid, queue, self._ledger.state.superseded_by(uuid)))
             case _:
                 attempt = attempt_of(submission, self._ledger.state.lease_of(uuid))
                 await self._failed(replace(submission, attempt=attempt))

@@ -78,6 +78,13 @@ class Ledger:
         """Write an event some time soon: one that changes nothing for whoever notes it."""
         self._notes.note(event)
 
+    async def store(self, *events: AnyEvent) -> None:
+        """Write events that must not get lost, and return once they are stored; raise BrokerUnavailableError.
+
+        Whether they are valid does not matter to the caller. Without any, learn whether the ledger can be written.
+        """
+        await self._writer.store(*events)
+
     async def flush(self) -> None:
         """Write what was noted last, at the end of the process."""
         await self._notes.flush()

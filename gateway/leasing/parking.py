@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
+from typing import Protocol
 
-from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.callback_origins import callback_url, origin_of
+from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
 from broker_setup.link.publisher import Publisher
@@ -32,6 +33,21 @@ class Addressee:
     sealed_return: str
     url: str
 
+    @property
+    def origin(self) -> str:
+        """Which LMS it is; "" where the URL is none."""
+        try:
+            return origin_of(callback_url(self.url))
+        except BadCallbackUrlError:
+            return ""
+
+
+class Store(Protocol):
+    """What is wanted of the ledger."""
+
+    async def store(self, *events: AnyEvent) -> None:
+        """Return once the broker has the events; raise BrokerUnavailableError."""
+
 
 def _free(submission: bytes, now: float) -> Standing:
     return Standing.FREE
@@ -40,8 +56,9 @@ def _free(submission: bytes, now: float) -> Standing:
 class Parking:
     """Parks submissions. Each call returns when the submission's delivery may be acked.
 
-    The student is told first, then the copy is stored, then the ledger hears of it. A crash in between may tell the
-    student twice, never not. All raise BrokerUnavailableError or UnroutableError, and should then be made again.
+    The student is told first, then the copy is stored, then the ledger hears of it, each with a confirm. A crash in
+    between may tell the student twice, never not. All raise BrokerUnavailableError or UnroutableError, and should then
+    be made again; while the ledger is away they raise before all else, or each try would store another copy.
     """
 
     def __init__(
@@ -50,41 +67,44 @@ class Parking:
         sealer: Sealer,
         message: str,
         *,
-        note: Callable[[AnyEvent], None],
+        ledger: Store,
         standing: Callable[[bytes, float], Standing] = _free,
         clock: Callable[[], float] = time,
     ) -> None:
-        """`message` is what a student reads; `note` writes to the ledger, `standing` says what that knows, if we do."""
+        """`message` is what a student reads; `standing` says what the ledger knows of a submission, if we do."""
         self._publisher = publisher
         self._sealer = sealer
         self._message = message
-        self._write = note
+        self._ledger = ledger
         self._standing = standing
         self._clock = clock
 
     async def submission(self, submission: Submission, why: str) -> None:
         """Park a submission; its student is told once, also if it is redriven and parked again."""
-        log.warning("submission %s: parked: %s", submission.uuid, why)
         waits = self._addressee(submission.uuid, submission.sealed_return)
-        if waits and not submission.redriven:
+        await self._ledger.store()
+        log.warning("submission %s: parked: %s", submission.uuid, why)
+        untold = submission.untold or not submission.redriven
+        if waits and untold:
             await self._tell(waits)
-        await self._store(parked_copy(encode_submission(submission), why, queue=submission.queue))
-        url = hash_url(waits.url) if waits else b""
-        self._note(submission.uuid_bytes, submission.queue, url, why, submission.redriven)
+            untold = False
+        await self._store(encode_submission(replace(submission, untold=untold)), why, submission.queue, waits)
+        await self._record(submission.uuid_bytes, submission.queue, waits, why, submission.redriven)
 
     async def unreadable(self, message: AbstractIncomingMessage, queue: str, why: str) -> None:
         """Park a message of the course queue `queue` that is no submission, and tell whoever waits for it, if any."""
-        log.warning("queue %s: parking a message that is no submission: %s", queue, why)
         waits = self._addressee_of(message)
         uuid = bytes.fromhex(waits.submission) if waits else b""
         # If somebody grades another copy of it, or it has ended, there is nothing to tell.
-        if waits and self._standing(uuid, self._clock()) is not Standing.FREE:
-            waits = None
-        if waits:
+        tell = waits is not None and self._standing(uuid, self._clock()) is Standing.FREE
+        if tell:
+            await self._ledger.store()
+        log.warning("queue %s: parking a message that is no submission: %s", queue, why)
+        if waits and tell:
             await self._tell(waits)
-        await self._store(parked_copy(message, why, queue=queue))
-        if waits:
-            self._note(uuid, queue, hash_url(waits.url), why)
+        await self._store(message, why, queue, waits)
+        if tell:
+            await self._record(uuid, queue, waits, why)
 
     def _addressee_of(self, message: AbstractIncomingMessage) -> Addressee | None:
         try:
@@ -103,8 +123,12 @@ class Parking:
         notice = encode_result(notice_of(waits.submission, waits.sealed_return, self._message))
         await self._publisher.publish(notice, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
-    async def _store(self, copy: Message) -> None:
+    async def _store(self, message: AbstractMessage, why: str, queue: str, waits: Addressee | None) -> None:
+        copy = parked_copy(message, why, queue=queue, origin=waits.origin if waits else "")
         await self._publisher.publish(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
 
-    def _note(self, submission: bytes, queue: str, url: bytes, why: str, redriven: int = 0) -> None:
-        self._write(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))
+    async def _record(
+        self, submission: bytes, queue: str, waits: Addressee | None, why: str, redriven: int = 0
+    ) -> None:
+        url = hash_url(waits.url) if waits else b""
+        await self._ledger.store(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))

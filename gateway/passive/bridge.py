@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 from broker_setup.essential import essential
-from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
@@ -32,9 +31,8 @@ class Bridge:
         self._sink = Link(url, f"{NAME} publish")
         publisher = Publisher(self._sink)
         sealer = Sealer(settings.secrets)
-        self._notes = Notes(LedgerWriter(publisher, NAME))
         answers = Answers(publisher, settings.failure_message)
-        parking = Parking(publisher, sealer, settings.failure_message, note=self._notes.note)
+        parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, NAME))
         self._queues = [
             ServedQueue(
                 queue,
@@ -64,10 +62,7 @@ class Bridge:
         """Serve until `stop`; a broker or a grader that is away, or comes back, is no reason to end."""
         tolerate_ill_made_properties()
         queues = {f"queue {queue.name}": queue.run() for queue in self._queues}
-        async with supervised(self._source, self._sink):
-            # The queues end first: until then there is something to note.
-            async with essential({"ledger notes": self._notes.run()}), essential(queues):
-                await self._stopping.wait()
-                log.info("stopping")
-            await self._notes.flush()
+        async with supervised(self._source, self._sink), essential(queues):
+            await self._stopping.wait()
+            log.info("stopping")
         log.info("stopped")

@@ -39,6 +39,7 @@ class FakeLedger:
         self.state = LedgerState(lambda queue: 2.0)
         self.events: list[AnyEvent] = []  # in the ledger's order, as far as they were read
         self.noted: list[AnyEvent] = []
+        self.stored: list[AnyEvent] = []
         self.unread: list[AnyEvent] = []
         self.away = False  # takes nothing, and says so
         self.swallows = False  # takes an event, and does not say so in time
@@ -79,6 +80,14 @@ class FakeLedger:
             self._unwritten.append(event)
         else:
             self.happens(event)
+
+    async def store(self, *events: AnyEvent) -> None:
+        self._refuse_if_away()
+        if events:
+            await self.in_time.wait()
+        self._refuse_if_away()
+        self.stored += events
+        self.happens(*events)
 
     def happens(self, *events: AnyEvent) -> bool:
         """Read events that stand in the ledger now; say whether the last one was valid."""
@@ -205,7 +214,7 @@ class Scene:
             self.publisher.as_publisher,
             self.sealer,
             FAILURE,
-            note=self.ledger.as_ledger.note,
+            ledger=self.ledger.as_ledger,
             standing=self.ledger.state.standing,
             clock=lambda: self.now,
         )
@@ -232,13 +241,16 @@ class Scene:
         url: str = URL,
         redriven: int = 0,
         attempt: int = 1,
+        untold: bool = False,
         **spoilt: Any,
     ) -> int:
         """Let a submission arrive from the broker; return its delivery tag."""
         uuid = uuid_of(number).hex()
         header = json.dumps({"lms_callback_url": url, "lms_key": "key", "queue_name": QUEUE})
         sealed = self.sealer.seal(ReturnAddress(uuid, header))
-        submission = Submission(uuid, QUEUE, f"work {number}", sealed, attempt=attempt, redriven=redriven)
+        submission = Submission(
+            uuid, QUEUE, f"work {number}", sealed, attempt=attempt, redriven=redriven, untold=untold
+        )
         message = encode_submission(submission)
         self.tag += 1
         values: dict[str, Any] = {

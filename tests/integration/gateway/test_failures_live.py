@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER
-from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from gateway.leasing.failures import PREFETCH
 from tests.support.broker import VHost
 from tests.support.gateway import Client, Gateway, lms_header, wait_until
@@ -73,6 +73,7 @@ def test_what_an_amqp_grader_rejects_comes_again_and_is_parked_at_last(lms: Clie
     assert {properties.correlation_id} == uuids
     assert properties.headers[PARKED_REASON_HEADER] == f"failed {ATTEMPTS} times"
     assert properties.headers[PARKED_QUEUE_HEADER] == "other"
+    assert str(properties.headers[PARKED_ORIGIN_HEADER]).startswith("http")
     assert properties.headers[ATTEMPT_HEADER] == ATTEMPTS
     assert notice(amqp)["correct"] is None
 

@@ -17,7 +17,7 @@ from tests.support.project import ROOT, quoted, table_rows, text
 PAGE = text("docs/reference/amqp.md")
 SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])
 UUID = "0123456789abcdef" * 2
-SUBMISSION = encode(Submission(UUID, "openedx", "work", "sealed", {"a": "http://a"}, redriven=1))
+SUBMISSION = encode(Submission(UUID, "openedx", "work", "sealed", {"a": "http://a"}, redriven=1, untold=True))
 RESULT = encode_result(Result(UUID, b"{}", "sealed"))
 # Set by the publisher, and by RabbitMQ.
 USER, COUNTED = {"user_id"}, {DELIVERY_COUNT_HEADER}

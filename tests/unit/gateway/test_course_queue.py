@@ -10,9 +10,9 @@ from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Expired, Parked, Superseded, hash_key, hash_url
 from broker_setup.topology import PARKED_EXCHANGE
-from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
+from broker_setup.wire.messages import ATTEMPT_HEADER, UNTOLD_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice
-from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from gateway.leasing import course_queue
 from gateway.leasing.consumer import Buffered
 from gateway.leasing.course_queue import CourseQueue, Handout
@@ -249,7 +249,7 @@ async def test_what_can_not_be_parked_goes_back_after_a_pause(
     tag = scene.deliver(1, body=b"no JSON")
     await turns(10)
     assert scene.channel.sent == [("requeue", tag)]
-    assert scene.ledger.noted == []
+    assert scene.ledger.stored == []
 
 
 # Failed too often.
@@ -269,7 +269,7 @@ async def test_a_submission_whose_leases_ran_out_too_often_is_parked_and_the_nex
     assert copy.headers[ATTEMPT_HEADER] == MAX_ATTEMPTS
     [(uuid, body, _, _)] = scene.publisher.results
     assert (uuid, body) == (uuid_of(1).hex(), failure_notice(FAILURE))
-    [event] = scene.ledger.noted
+    [event] = scene.ledger.stored
     assert isinstance(event, Parked)
     assert event.reason == f"failed {MAX_ATTEMPTS} times"
 
@@ -306,6 +306,63 @@ async def test_attempts_of_amqp_graders_count_as_well() -> None:
     assert len(scene.publisher.parked) == 1
 
 
+async def test_a_parked_submission_is_let_go_when_the_ledger_has_stored_that() -> None:
+    scene = Scene()
+    scene.ledger.in_time.clear()
+    tag = scene.deliver(1, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    await turns(10)
+    assert len(scene.publisher.parked) == 1
+    assert scene.channel.sent == []
+    scene.ledger.in_time.set()
+    await turns(10)
+    assert scene.channel.sent == [("ack", tag)]
+    assert len(scene.ledger.stored) == 1
+
+
+@pytest.mark.parametrize("spoilt", [{"body": b"no JSON"}, {"attempt": MAX_ATTEMPTS + 1}])
+async def test_while_the_ledger_is_away_nothing_is_parked_and_nobody_is_told(
+    spoilt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    scene.ledger.away = True
+    tag = scene.deliver(1, **spoilt)
+    assert await scene.queue.take() == []
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.publisher.messages == []
+
+
+async def test_what_is_parked_says_which_lms_it_is_from() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    scene.deliver(2, body=b"no JSON")
+    scene.deliver(3, attempt=MAX_ATTEMPTS + 1, url="no URL")
+    assert await scene.queue.take() == []
+    await turns(10)
+    origins = [copy.headers.get(PARKED_ORIGIN_HEADER) for copy in scene.publisher.parked]
+    assert sorted(origins, key=str) == [None, "https://lms.example", "https://lms.example"]
+
+
+async def test_a_student_who_could_not_be_told_is_told_when_it_is_parked_again() -> None:
+    scene = Scene()
+    scene.deliver(1, headers={"xqueue-return": "sealed under a secret that is not here"})
+    assert await scene.queue.take() == []
+    [copy] = scene.publisher.parked
+    assert copy.headers[UNTOLD_HEADER] == 1
+    assert scene.publisher.results == []
+    for told in (False, True):
+        scene.now += 1
+        scene.ledger.happens(redriven(1, scene.now, 2 if told else 1))
+        scene.deliver(1, attempt=MAX_ATTEMPTS + 1, redriven=2 if told else 1, untold=not told)
+        assert await scene.queue.take() == []
+        await turns(10)
+        assert len(scene.publisher.results) == 1
+        assert UNTOLD_HEADER not in scene.publisher.parked[-1].headers
+
+
 async def test_a_student_who_was_told_is_not_told_again_when_it_is_parked_again() -> None:
     scene = Scene()
     scene.deliver(1, attempt=MAX_ATTEMPTS + 1, redriven=1)
@@ -329,7 +386,7 @@ async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_ne
     [copy] = scene.publisher.parked
     assert "return address" in str(copy.headers[PARKED_REASON_HEADER])
     assert copy.body == delivered_body
-    [event] = scene.ledger.noted
+    [event] = scene.ledger.stored
     assert isinstance(event, Parked)
     assert (event.submission, event.queue) == (uuid_of(1), "openedx")
     assert "return address" in event.reason
@@ -343,7 +400,7 @@ async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_
     scene.publisher.in_time.clear()
     tag = scene.deliver(1, body=b"\xff my secret work")
     assert await scene.sent() == []
-    assert scene.ledger.noted == []
+    assert scene.ledger.stored == []
     scene.publisher.in_time.set()
     await turns()
     assert scene.channel.sent == [("ack", tag)]
@@ -352,7 +409,7 @@ async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_
     assert (uuid, body, amendment) == (uuid_of(1).hex(), failure_notice(FAILURE), 0)
     assert isinstance(sealed, str)
     assert "lms_key" in scene.sealer.open(sealed, uuid_of(1).hex()).lms_header
-    [event] = scene.ledger.noted
+    [event] = scene.ledger.stored
     assert isinstance(event, Parked)
     assert (event.submission, event.queue, event.url) == (uuid_of(1), "openedx", hash_url(URL))
     assert "not the JSON of a submission" in event.reason
@@ -370,7 +427,7 @@ async def test_a_submission_whose_student_can_not_be_told_goes_back_after_a_paus
     tag = scene.deliver(1, body=b"no JSON")
     await turns(10)
     assert scene.channel.sent == [("requeue", tag)]
-    assert scene.ledger.noted == []
+    assert scene.ledger.stored == []
     scene.publisher.error = None
     again = scene.deliver(1, body=b"no JSON")
     await turns(10)
@@ -395,7 +452,7 @@ async def test_nobody_is_told_of_an_unreadable_copy_of_what_is_graded_or_has_end
     assert scene.channel.sent == [("ack", tag)]
     assert scene.publisher.results == []
     assert len(scene.publisher.parked) == 1
-    assert scene.ledger.noted == []
+    assert scene.ledger.stored == []
 
 
 @pytest.mark.parametrize(
@@ -417,7 +474,7 @@ async def test_where_the_return_address_does_not_open_nobody_can_be_told(spoilt:
     assert scene.channel.sent == [("ack", tag)]
     assert scene.publisher.results == []
     assert len(scene.publisher.parked) == 1
-    assert scene.ledger.noted == []
+    assert scene.ledger.stored == []
 
 
 async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
@@ -487,7 +544,7 @@ async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> N
     scene = Scene()
     scene.deliver(1, redriven=2, headers={"xqueue-return": "forged", "xqueue-redriven": 2})
     assert await scene.queue.take() == []
-    [event] = scene.ledger.noted
+    [event] = scene.ledger.stored
     assert isinstance(event, Parked)
     assert event.redriven == 2
     [copy] = scene.publisher.parked

@@ -134,9 +134,15 @@ async def test_a_submission_of_a_queue_that_is_gone_is_parked_and_its_student_to
 async def test_a_failed_submission_of_a_superseded_one_is_let_go_and_the_ledger_hears_of_it(failed: Failed) -> None:
     failed.ledger.happens(submitted(1, failed.now), submitted(2, failed.now + 10))
     assert await failed.reject(1) == "ack"
-    [event] = failed.ledger.events[2:]
+    [event] = failed.ledger.stored
     assert isinstance(event, Superseded)
     assert failed.again() == failed.publisher.parked == []
+
+
+async def test_what_was_superseded_stays_until_the_ledger_takes_that(failed: Failed) -> None:
+    failed.ledger.happens(submitted(1, failed.now), submitted(2, failed.now + 10))
+    failed.ledger.away = True
+    assert await failed.reject(1) == "requeue"
 
 
 async def test_what_has_ended_is_debris(failed: Failed) -> None:

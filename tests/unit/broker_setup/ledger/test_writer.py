@@ -228,3 +228,41 @@ async def test_frames_keep_their_distance(
     began = time.monotonic()
     await writer.append(EVENTS[1]).confirmed
     assert 0.1 < time.monotonic() - began < 5
+
+
+async def test_what_is_to_be_stored_is_when_the_broker_has_it(writer: LedgerWriter, publisher: FakePublisher) -> None:
+    storing = asyncio.create_task(writer.store(EVENTS[0]))
+    await turns()
+    assert not storing.done()
+    publisher.confirm()
+    await storing
+    assert [frame.events for frame in publisher.frames] == [[EVENTS[0]]]
+
+
+async def test_whoever_stores_hears_that_the_broker_did_not_take_it(
+    writer: LedgerWriter, publisher: FakePublisher
+) -> None:
+    publisher.fail(BrokerUnavailableError("away"))
+    with pytest.raises(BrokerUnavailableError, match="away"):
+        await writer.store(EVENTS[0])
+
+
+async def test_whoever_stores_waits_for_a_while_and_takes_nothing_from_the_others_of_its_frame(
+    writer: LedgerWriter, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "STORE_SECONDS", 0.05)
+    appended = writer.append(EVENTS[0])
+    with pytest.raises(BrokerUnavailableError, match="in time"):
+        await writer.store(EVENTS[1])
+    publisher.confirm()
+    await appended.confirmed
+
+
+async def test_storing_nothing_says_whether_the_ledger_can_be_written(
+    writer: LedgerWriter, publisher: FakePublisher
+) -> None:
+    publisher.confirm()
+    await writer.store()
+    publisher.fail(BrokerUnavailableError("away"))
+    with pytest.raises(BrokerUnavailableError, match="away"):
+        await writer.store()

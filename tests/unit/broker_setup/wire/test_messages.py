@@ -44,6 +44,8 @@ submissions = st.builds(
     files=st.dictionaries(st.text(), st.text(), max_size=3),
     submitted_at=moments,
     attempt=st.integers(min_value=1, max_value=2**31),
+    redriven=st.integers(min_value=0, max_value=2**31),
+    untold=st.booleans(),
 )
 counts = st.integers(min_value=0, max_value=2**31)
 results = st.builds(
