@@ -30,7 +30,7 @@ from broker_setup.topology import (
     RESULTS_PARKED,
     retry_queue,
 )
-from broker_setup.users.answering import may_answer
+from broker_setup.users.answering import is_ours, may_answer
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
 from broker_setup.wire.replies import wrong_with_reply
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
@@ -106,6 +106,7 @@ class Relay:
         self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
+        self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
         self._validates = settings.validate_results
         self._ladder = Ladder(settings.retry_delays)
         self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
@@ -125,7 +126,7 @@ class Relay:
             lost=lambda: self._schedule.lost(monotonic()),
         )
         self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
-        self._settling = Settling(self._publisher, self._notes, self._metrics, settings.failure_message)
+        self._settling = Settling(self._publisher, self._notes, self._metrics, settings.failure_message, self._is_ours)
         self._endpoint = Endpoint(
             settings.metrics_host,
             settings.metrics_port,
@@ -200,7 +201,7 @@ class Relay:
     def _read(self, message: AbstractIncomingMessage) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
-        result = decode_result(message)
+        result = decode_result(message, ours=self._is_ours(message.user_id))
         address = self._sealer.open(result.sealed_return, result.submission)
         callback = callback_for(result, address.lms_header)
         return Delivery(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import time
 
@@ -22,7 +23,14 @@ from broker_setup.topology import (
     RETRY_EXCHANGE,
     retry_queue,
 )
-from broker_setup.wire.messages import Result, Tries, decode_result, encode_result, is_uuid
+from broker_setup.wire.messages import (
+    BOOKKEEPING_HEADERS,
+    Result,
+    Tries,
+    decode_result,
+    encode_result,
+    is_uuid,
+)
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.parked import parked_copy
 from callback_relay.metrics import Metrics
@@ -47,12 +55,23 @@ class About:
 class Settling:
     """Settles deliveries; `settle` is called once for each."""
 
-    def __init__(self, publisher: Publisher, notes: Notes, metrics: Metrics, failure_message: str) -> None:
-        """`failure_message` is what a student reads whose grader's reply can't be used."""
+    def __init__(
+        self,
+        publisher: Publisher,
+        notes: Notes,
+        metrics: Metrics,
+        failure_message: str,
+        is_ours: Callable[[str | None], bool],
+    ) -> None:
+        """`failure_message` is what a student reads whose grader's reply can't be used.
+
+        `is_ours` says of a message's user whether what stands in its bookkeeping headers counts.
+        """
         self._publisher = publisher
         self._notes = notes
         self._metrics = metrics
         self._failure_message = failure_message
+        self._is_ours = is_ours
 
     async def settle(
         self, message: AbstractIncomingMessage, verdict: Verdict, about: About, *, level: int = logging.INFO
@@ -67,12 +86,14 @@ class Settling:
         try:
             match verdict:
                 case Retry(delay, tries):
-                    await self._put(_again(message, tries), retry_queue(delay))
+                    await self._put(self._again(message, tries), retry_queue(delay))
                 case Park(reason, tries, tell):
                     if tell:
-                        await self._tell_student(decode_result(message))
-                    last = _again(message, tries) if tries else message
-                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin)
+                        await self._tell_student(self._read(message))
+                    last = self._again(message, tries) if tries else message
+                    # A redrive would make ours what a grader wrote there.
+                    without = () if tries or self._is_ours(message.user_id) else BOOKKEEPING_HEADERS
+                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin, without=without)
                     await self._put(copy, RESULTS_PARKED)
                     self._note_parked(message, reason.text)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
@@ -88,6 +109,13 @@ class Settling:
             await end_delivery(message.channel, message.delivery_tag or 0, how)
         except (BrokerUnavailableError, ChannelInvalidStateError) as error:
             log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
+
+    def _read(self, message: AbstractIncomingMessage) -> Result:
+        return decode_result(message, ours=self._is_ours(message.user_id))
+
+    def _again(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
+        """Make the message of a result that has been tried as `tries` says."""
+        return encode_result(replace(self._read(message), tries=tries))
 
     async def _tell_student(self, result: Result) -> None:
         # One that was redriven and is still no good: the student was told the first time.
@@ -111,11 +139,6 @@ def _is_void(message: AbstractIncomingMessage) -> bool:
         return message.channel.is_closed
     except ChannelInvalidStateError:
         return True
-
-
-def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:
-    """Make the message of a result that has been tried as `tries` says."""
-    return encode_result(replace(decode_result(message), tries=tries))
 
 
 def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:

@@ -12,14 +12,14 @@ from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     FAILING_SINCE_HEADER,
-    REDRIVEN_HEADER,
     REFUSALS_HEADER,
+    TRIES_HEADER,
     WAITS_HEADER,
 )
-from broker_setup.wire.parked import Kind, ParkedMessage, fresh_copy, plain_headers
+from broker_setup.wire.parked import REDRIVEN_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
 
 # What the relay counted on the way to here: it begins anew.
-SPENT_HEADERS = frozenset({ATTEMPT_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER})
+SPENT_HEADERS = frozenset({TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER})
 
 
 class Fate(Enum):
@@ -47,7 +47,7 @@ def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, no
 def redriven_copy(message: AbstractMessage, parked: ParkedMessage) -> Message:
     """Make what is published: as it was before it was tried for the first time, and redriven once more."""
     headers = {name: value for name, value in plain_headers(message.headers).items() if name not in SPENT_HEADERS}
-    headers[REDRIVEN_HEADER] = parked.redriven + 1
+    headers[REDRIVEN_HEADERS[parked.kind]] = parked.redriven + 1
     if parked.kind is Kind.RESULT:
         return fresh_copy(message, headers)
     return fresh_copy(message, headers | {ATTEMPT_HEADER: 1}, reply_to=RESULTS_QUEUE)

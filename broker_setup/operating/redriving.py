@@ -41,7 +41,7 @@ class ParkedMessages:
         self._queues = frozenset(settings.xqueues)
         self._session = Session(settings, "xqueue-broker parked")
         self._sealer = Sealer(settings.secrets) if settings.secrets else None
-        self._gone: set[bytes] = set()
+        self._gone: set[tuple[bytes, int]] = set()  # submissions, each with the number of its redrive
         self.tally = Tally()
         self._walk = Walk(self._session.source, selection, limit, self.tally, progress)
 
@@ -102,9 +102,10 @@ class ParkedMessages:
     def _fate_of(self, each: Met) -> Fate:
         fate = judge(each.parked, self._queues, self._session.state, time())
         if fate is Fate.GOES and each.parked.uuid:
-            if each.parked.uuid in self._gone:
-                return Fate.DEBRIS  # a second copy, of a parking that was done twice
-            self._gone.add(each.parked.uuid)
+            copy = each.parked.uuid, each.parked.redriven
+            if copy in self._gone:
+                return Fate.DEBRIS  # a second one, of a parking that was done twice
+            self._gone.add(copy)
         return fate
 
     async def _publish(self, each: Met, exchange: str, routing_key: str) -> None:

@@ -1,6 +1,14 @@
-"""Whether a result comes from somebody who may answer its queue: RabbitMQ vouches for the user that a message names."""
+"""Who has sent a result, and what follows: RabbitMQ vouches for the user that a message names."""
 
 from collections.abc import Collection, Mapping
+
+
+def is_ours(user: str | None, *, graders: Collection[str], services: Collection[str]) -> bool:
+    """Say whether a result is from a service of XQueue, so that the bookkeeping in its headers counts.
+
+    Where no AMQP `graders` are set up, nobody else publishes results; the services may have any names then, or none.
+    """
+    return not graders or user in services
 
 
 def may_answer(
@@ -17,7 +25,7 @@ def may_answer(
     every result has to have one: whoever leaves it out could be any of them. XQueue's own `services` always do, and
     answer any queue. Where no grader publishes results, nobody is asked.
     """
-    if not graders or user in services:
+    if is_ours(user, graders=graders, services=services):
         return None
     if user is None:
         return "it names no user (user_id), so that nobody knows whose grader it is from"

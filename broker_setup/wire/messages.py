@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeGuard
@@ -17,15 +17,31 @@ from broker_setup.topology import RESULTS_QUEUE
 RETURN_HEADER = "xqueue-return"
 SUBMISSION_ID_HEADER = "xqueue-submission-id"
 ATTEMPT_HEADER = "xqueue-attempt"
-AMENDMENT_HEADER = "xqueue-amendment"
 REDRIVEN_HEADER = "xqueue-redriven"
 UNTOLD_HEADER = "xqueue-untold"
+# Of results, and of no submission: a grader may echo all that its submission had, and means nothing by it.
+AMENDMENT_HEADER = "xqueue-amendment"
 RECORDED_HEADER = "xqueue-recorded"
 NOTICE_HEADER = "xqueue-notice"
-# Of a result that could not be delivered yet; with ATTEMPT_HEADER, what Tries holds.
+RESULT_REDRIVEN_HEADER = "xqueue-result-redriven"
+# Of a result that could not be delivered yet: what Tries holds.
+TRIES_HEADER = "xqueue-callback-tries"
 REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
 FAILING_SINCE_HEADER = "xqueue-failing-since"
+# What XQueue itself keeps on a result.
+BOOKKEEPING_HEADERS = frozenset(
+    {
+        AMENDMENT_HEADER,
+        RECORDED_HEADER,
+        NOTICE_HEADER,
+        RESULT_REDRIVEN_HEADER,
+        TRIES_HEADER,
+        REFUSALS_HEADER,
+        WAITS_HEADER,
+        FAILING_SINCE_HEADER,
+    }
+)
 
 # The one without which nothing can be delivered first.
 OUR_HEADERS = (
@@ -33,12 +49,8 @@ OUR_HEADERS = (
     SUBMISSION_ID_HEADER,
     ATTEMPT_HEADER,
     REDRIVEN_HEADER,
-    AMENDMENT_HEADER,
-    RECORDED_HEADER,
-    NOTICE_HEADER,
-    REFUSALS_HEADER,
-    WAITS_HEADER,
-    FAILING_SINCE_HEADER,
+    UNTOLD_HEADER,
+    *sorted(BOOKKEEPING_HEADERS),
 )
 
 # RabbitMQ takes 16 MiB a message from 4.0 (128 MiB before); the rest is room for properties and headers.
@@ -226,28 +238,36 @@ def encode_result(result: Result) -> Message:
     )
 
 
-def decode_result(message: AbstractIncomingMessage) -> Result:
-    """Read a delivery from the results queue; raise BadMessageError if it is no result."""
-    return Result(
+def decode_result(message: AbstractIncomingMessage, *, ours: bool = True) -> Result:
+    """Read a delivery from the results queue; raise BadMessageError if it is no result.
+
+    Unless it is `ours`, published by a service of XQueue, its bookkeeping is passed over, whatever that says.
+    """
+    result = Result(
         submission=_correlation_id(message),
         body=message.body,
         sealed_return=_sealed_return(message),
+        graded_at=message.timestamp or datetime.now(UTC),
+    )
+    if not ours:
+        return result
+    return replace(
+        result,
         tries=_tries(message),
         amendment=_count(message, AMENDMENT_HEADER),
-        redriven=_count(message, REDRIVEN_HEADER),
+        redriven=_count(message, RESULT_REDRIVEN_HEADER),
         recorded=_count(message, RECORDED_HEADER) > 0,
         notice=_count(message, NOTICE_HEADER) > 0,
-        graded_at=message.timestamp or datetime.now(UTC),
     )
 
 
 def _counts(result: Result) -> dict[str, int]:
     return {
         AMENDMENT_HEADER: result.amendment,
-        REDRIVEN_HEADER: result.redriven,
+        RESULT_REDRIVEN_HEADER: result.redriven,
         RECORDED_HEADER: int(result.recorded),
         NOTICE_HEADER: int(result.notice),
-        ATTEMPT_HEADER: result.tries.made,
+        TRIES_HEADER: result.tries.made,
         REFUSALS_HEADER: result.tries.refused,
         WAITS_HEADER: result.tries.waits,
         FAILING_SINCE_HEADER: result.tries.since,
@@ -256,7 +276,7 @@ def _counts(result: Result) -> dict[str, int]:
 
 def _tries(message: AbstractIncomingMessage) -> Tries:
     made, refused, waits, since = (
-        _count(message, name) for name in (ATTEMPT_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER)
+        _count(message, name) for name in (TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER)
     )
     return Tries(made, refused, waits, since) if made or waits else NO_TRIES
 

@@ -1,6 +1,6 @@
 """What a parked message looks like: the delivery as it came, with why, when and from where it was put aside."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +17,8 @@ from broker_setup.wire.messages import (
     MAX_RETURN_BYTES,
     OUR_HEADERS,
     REDRIVEN_HEADER,
+    RESULT_REDRIVEN_HEADER,
+    TRIES_HEADER,
     is_uuid,
     submission_id_of,
 )
@@ -44,16 +46,24 @@ class Kind(StrEnum):
 
 
 PARKED_QUEUES: Mapping[Kind, str] = {Kind.RESULT: RESULTS_PARKED, Kind.SUBMISSION: SUBMISSIONS_PARKED}
+ATTEMPT_HEADERS: Mapping[Kind, str] = {Kind.RESULT: TRIES_HEADER, Kind.SUBMISSION: ATTEMPT_HEADER}
+REDRIVEN_HEADERS: Mapping[Kind, str] = {Kind.RESULT: RESULT_REDRIVEN_HEADER, Kind.SUBMISSION: REDRIVEN_HEADER}
 
 
 def parked_copy(
-    message: AbstractMessage, reason: str, *, queue: str = "", origin: str = "", at: float | None = None
+    message: AbstractMessage,
+    reason: str,
+    *,
+    queue: str = "",
+    origin: str = "",
+    at: float | None = None,
+    without: Collection[str] = (),
 ) -> Message:
     """Copy `message` for a parked queue: its body byte for byte, what identifies it, and in headers why and when.
 
     `queue` is the course queue, `origin` the LMS as scheme://host:port, where they are known; `at` is in seconds since
     the epoch, now by default. Whatever a stranger may have put into a message, the copy can be published; headers that
-    are no plain value (such as RabbitMQ's own x-death) are left out, and those that don't fit.
+    are no plain value (such as RabbitMQ's own x-death) are left out, those of `without`, and those that don't fit.
     """
     why = {
         PARKED_REASON_HEADER: reason[:_MAX_REASON],
@@ -61,7 +71,8 @@ def parked_copy(
         PARKED_QUEUE_HEADER: queue[:_MAX_REASON],
         PARKED_ORIGIN_HEADER: origin[:_MAX_REASON],
     }
-    headers = plain_headers(message.headers) | {name: value for name, value in why.items() if value}
+    kept = {name: value for name, value in message.headers.items() if name not in without}
+    headers = plain_headers(kept) | {name: value for name, value in why.items() if value}
     return fresh_copy(message, headers)
 
 
@@ -154,8 +165,8 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
         reason=_text(headers.get(PARKED_REASON_HEADER)) or dead_for,
         parked_at=_time(headers.get(PARKED_AT_HEADER)) or _time(death.get("time")),
         sent_at=_time(message.timestamp),
-        attempts=_count(headers.get(ATTEMPT_HEADER)),
-        redriven=_count(headers.get(REDRIVEN_HEADER)),
+        attempts=_count(headers.get(ATTEMPT_HEADERS[kind])),
+        redriven=_count(headers.get(REDRIVEN_HEADERS[kind])),
         size=len(message.body),
     )
 

@@ -17,7 +17,7 @@ from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Graded, hash_url
 from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
-from broker_setup.wire.messages import ATTEMPT_HEADER, Result, encode_result
+from broker_setup.wire.messages import TRIES_HEADER, Result, encode_result
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress
@@ -102,7 +102,7 @@ async def test_a_refused_callback_is_parked_after_a_few_tries(
         await results.put(lms.header())
         parked = await results.parked()
     assert f"answered {status}" in str(parked.headers[PARKED_REASON_HEADER])
-    assert parked.headers[ATTEMPT_HEADER] == 3
+    assert parked.headers[TRIES_HEADER] == 3
     assert parked.headers[PARKED_ORIGIN_HEADER] == lms.origin
     assert parked.headers[PARKED_QUEUE_HEADER] == "openedx"
     assert len(lms.received) == 3

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, Result, Tries, encode_result
+from broker_setup.wire.messages import RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
@@ -151,7 +151,7 @@ GARBAGE = [
     Message(
         b"a table", correlation_id=uuid4().hex, headers={RETURN_HEADER: {"a": [1, None]}, "x-death": [{"count": 1}]}
     ),
-    Message(b"a bad count", correlation_id=uuid4().hex, headers={RETURN_HEADER: "x", ATTEMPT_HEADER: -1}),
+    Message(b"a bad count", correlation_id=uuid4().hex, headers={RETURN_HEADER: "x", TRIES_HEADER: -1}),
     Message(b"much", headers={f"header-{number}": "\u00e9" * 6000 for number in range(10)}),
 ]
 

@@ -1,5 +1,6 @@
 """Whatever a reason says, what is written of it to the log and to the ledger is bounded."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -19,13 +20,24 @@ UUID = "0" * 32
 ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
 
 
+class Channel:
+    """Takes in acks."""
+
+    is_closed = False
+
+    def __init__(self) -> None:
+        self.connection = SimpleNamespace(write_queue=asyncio.Queue())
+        self.acked: list[int] = []
+
+    async def basic_ack(self, tag: int, **_: Any) -> None:
+        self.acked.append(tag)
+
+
 @dataclass
 class Delivery(FakeDelivery):
-    channel: Any = field(default_factory=lambda: SimpleNamespace(is_closed=False))
-    content_type = content_encoding = type = None
-
-    async def ack(self) -> None:
-        """Be acked."""
+    channel: Channel = field(default_factory=Channel)
+    delivery_tag = 1
+    user_id = content_type = content_encoding = type = None
 
 
 class Broker:
@@ -48,10 +60,11 @@ async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
     caplog.set_level(logging.INFO)
     broker: Any = Broker()
     reading: Any = None
-    settling = Settling(broker, broker, Metrics(lambda: reading), "no result")
+    settling = Settling(broker, broker, Metrics(lambda: reading), "no result", lambda _: True)
     sent = encode_result(Result(UUID, b"reply", "sealed"))
     message: Any = Delivery(sent.body, UUID, sent.headers, sent.timestamp)
     await settling.settle(message, verdict, About("http://lms"))
+    assert message.channel.acked == [1]
     [line] = caplog.messages
     assert "http://lms: " in line
     assert len(line) < MAX_REASON + 150

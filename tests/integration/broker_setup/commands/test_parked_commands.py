@@ -19,7 +19,14 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
-from broker_setup.wire.messages import ATTEMPT_HEADER, REDRIVEN_HEADER, RETURN_HEADER, Result, Submission
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    REDRIVEN_HEADER,
+    RESULT_REDRIVEN_HEADER,
+    RETURN_HEADER,
+    Result,
+    Submission,
+)
 from broker_setup.wire.parked import PARKED_PREFIX, PARKED_REASON_HEADER
 from tests.support.broker import VHost
 from tests.support.ledger import follower, pika_channel, write_frames
@@ -231,13 +238,13 @@ def test_a_redriven_result_is_as_it_was_before_its_first_try(operator: Operator)
         "xqueue-waits": 2,
         "xqueue-failing-since": "then",
         "mine": "kept",
-        REDRIVEN_HEADER: 1,
+        RESULT_REDRIVEN_HEADER: 1,
     }
     park_results(operator.amqp_url, message)
     assert operator.json("parked", "redrive", "--uuid", result.submission, "--yes")["redriven"] == 1
     [(uuid, body, headers)] = take_all(operator.amqp_url, RESULTS_QUEUE)
     assert (uuid, body) == (result.submission, result.body)
-    assert headers == {RETURN_HEADER: result.sealed_return, "mine": "kept", REDRIVEN_HEADER: 2}
+    assert headers == {RETURN_HEADER: result.sealed_return, "mine": "kept", RESULT_REDRIVEN_HEADER: 2}
     assert in_queue(operator, RESULTS_PARKED) == []
 
 

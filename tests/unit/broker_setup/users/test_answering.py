@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.settings import Settings
-from broker_setup.users.answering import may_answer
+from broker_setup.users.answering import is_ours, may_answer
 
 GRADERS = {"matlab-grader": ("matlab", "octave"), "python-grader": ("python",)}
 SERVICES = {"xqueue-gateway", "xqueue-relay", "xqueue-passive", "xqueue-broker"}
@@ -45,6 +45,17 @@ def test_nobody_else_may(user: str | None, queue: str, why: str) -> None:
 @pytest.mark.parametrize("user", [None, "somebody"])
 def test_where_there_are_no_amqp_graders_nobody_is_asked(user: str | None) -> None:
     assert may_answer(user, "matlab", graders={}, services=SERVICES) is None
+
+
+def test_only_what_a_service_sent_is_ours() -> None:
+    assert all(is_ours(user, graders=GRADERS, services=SERVICES) for user in SERVICES)
+    strangers = ["matlab-grader", "xqueue-operator", "", None]
+    assert not any(is_ours(user, graders=GRADERS, services=SERVICES) for user in strangers)
+
+
+def test_where_there_are_no_amqp_graders_services_may_have_any_names() -> None:
+    assert is_ours("somebody", graders={}, services=SERVICES)
+    assert is_ours(None, graders={}, services=SERVICES)
 
 
 def test_the_services_are_those_of_the_settings_and_we_ourselves() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
+    BOOKKEEPING_HEADERS,
     MAX_MESSAGE_BYTES,
     MAX_RETURN_BYTES,
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
+    TRIES_HEADER,
     Result,
     Submission,
     Tries,
@@ -128,6 +131,29 @@ def test_a_graders_message_needs_no_more_than_the_two_things_it_copied() -> None
     assert result == Result(UUID, b'{"correct": true}', "sealed", graded_at=result.graded_at)
 
 
+@given(submissions, st.integers(min_value=1, max_value=9))
+def test_a_grader_may_echo_all_headers_of_its_submission_and_means_nothing_by_it(
+    submission: Submission, redriven: int
+) -> None:
+    headers = dict(encode_submission(replace(submission, redriven=redriven)).headers)
+    result = decode_result(delivery(body=b"{}", correlation_id=submission.uuid, headers=headers))
+    assert result == Result(submission.uuid, b"{}", submission.sealed_return, graded_at=result.graded_at)
+
+
+@given(results, st.sampled_from([7, -1, "often", None]))
+def test_the_bookkeeping_of_strangers_is_passed_over_whatever_it_says(result: Result, count: Any) -> None:
+    plain = Result(result.submission, result.body, result.sealed_return, graded_at=result.graded_at)
+    message = encode_result(result)
+    assert decode_result(delivered(message), ours=False) == plain
+    message.headers |= dict.fromkeys(BOOKKEEPING_HEADERS, count)
+    assert decode_result(delivered(message), ours=False) == plain
+
+
+def test_what_xqueue_keeps_on_a_result_is_all_of_its_bookkeeping() -> None:
+    result = Result(UUID, b"{}", "s", Tries(1, 1, 1, 1), amendment=1, redriven=1, recorded=True, notice=True)
+    assert set(encode_result(result).headers) == BOOKKEEPING_HEADERS | {RETURN_HEADER}
+
+
 BODY = b'{"xqueue_body": "x"}'
 
 
@@ -218,11 +244,11 @@ def test_a_correlation_id_that_is_no_uuid_is_a_bad_message(uuid: object) -> None
     ],
 )
 def test_a_header_that_is_missing_or_wrong_is_named(headers: Mapping[str, Any], named: str) -> None:
-    message = delivery(body=BODY, correlation_id=UUID, headers=headers)
     with pytest.raises(BadMessageError, match=named):
-        decode_submission(message, "q")
-    with pytest.raises(BadMessageError, match=named):
-        decode_result(message)
+        decode_submission(delivery(body=BODY, correlation_id=UUID, headers=headers), "q")
+    of_a_result = {TRIES_HEADER if name == ATTEMPT_HEADER else name: value for name, value in headers.items()}
+    with pytest.raises(BadMessageError, match=TRIES_HEADER if named == ATTEMPT_HEADER else named):
+        decode_result(delivery(body=BODY, correlation_id=UUID, headers=of_a_result))
 
 
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -244,7 +270,7 @@ def test_what_is_read_as_a_submission_can_be_published_again(texts: list[str]) -
 @given(
     body=st.one_of(st.binary(), anything.map(lambda value: json.dumps(value, default=repr).encode())),
     correlation_id=st.one_of(anything, st.just(UUID)),
-    headers=st.dictionaries(st.sampled_from([RETURN_HEADER, ATTEMPT_HEADER, "other"]), anything),
+    headers=st.dictionaries(st.sampled_from([RETURN_HEADER, ATTEMPT_HEADER, TRIES_HEADER, "other"]), anything),
 )
 def test_garbage_is_a_bad_message_and_never_another_error(
     body: bytes, correlation_id: object, headers: Mapping[str, Any]
@@ -257,7 +283,7 @@ def test_garbage_is_a_bad_message_and_never_another_error(
 
 @pytest.mark.parametrize(
     ("uuid", "headers"),
-    [("x" * 255, {}), (UUID, {RETURN_HEADER: "sealed", ATTEMPT_HEADER: "x" * 100_000})],
+    [("x" * 255, {}), (UUID, {RETURN_HEADER: "sealed", TRIES_HEADER: "x" * 100_000})],
     ids=["correlation_id", "count"],
 )
 def test_an_error_quotes_little_of_what_a_stranger_sent(uuid: str, headers: dict[str, str]) -> None:

@@ -15,7 +15,9 @@ from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     MAX_RETURN_BYTES,
     REDRIVEN_HEADER,
+    RESULT_REDRIVEN_HEADER,
     RETURN_HEADER,
+    TRIES_HEADER,
     Result,
     Submission,
     Tries,
@@ -23,10 +25,12 @@ from broker_setup.wire.messages import (
     encode_submission,
 )
 from broker_setup.wire.parked import (
+    ATTEMPT_HEADERS,
     PARKED_AT_HEADER,
     PARKED_ORIGIN_HEADER,
     PARKED_QUEUE_HEADER,
     PARKED_REASON_HEADER,
+    REDRIVEN_HEADERS,
     Kind,
     ParkedMessage,
     parked_copy,
@@ -73,11 +77,23 @@ def test_a_copy_keeps_its_own_headers_and_nothing_of_an_earlier_parking() -> Non
     assert PARKED_ORIGIN_HEADER not in again.headers
 
 
-def test_what_was_parked_is_read_as_it_was() -> None:
-    message = Message(b"graded", correlation_id=UUID, timestamp=NOON, headers={ATTEMPT_HEADER: 7, REDRIVEN_HEADER: 2})
-    read = read_parked(parked_copy(message, "why", queue="q", origin="o", at=NOON.timestamp()), Kind.RESULT)
-    assert read == ParkedMessage(Kind.RESULT, UUID, "q", "o", "why", NOON, NOON, 7, 2, 6)
+@pytest.mark.parametrize("kind", Kind)
+def test_what_was_parked_is_read_as_it_was(kind: Kind) -> None:
+    of_a_result = {TRIES_HEADER: 7, RESULT_REDRIVEN_HEADER: 2}
+    of_a_submission = {ATTEMPT_HEADER: 5, REDRIVEN_HEADER: 4}
+    # A grader may have echoed the submission's.
+    headers: dict[str, Any] = of_a_submission | (of_a_result if kind is Kind.RESULT else {})
+    message = Message(b"graded", correlation_id=UUID, timestamp=NOON, headers=headers)
+    read = read_parked(parked_copy(message, "why", queue="q", origin="o", at=NOON.timestamp()), kind)
+    attempts, redriven = (7, 2) if kind is Kind.RESULT else (5, 4)
+    assert read == ParkedMessage(kind, UUID, "q", "o", "why", NOON, NOON, attempts, redriven, 6)
     assert read.uuid == bytes.fromhex(UUID)
+
+
+def test_a_copy_can_be_made_without_what_a_stranger_wrote() -> None:
+    copy = parked_copy(Message(b"x", headers={TRIES_HEADER: 9, "mine": "kept"}), "why", without={TRIES_HEADER})
+    assert "mine" in copy.headers
+    assert TRIES_HEADER not in copy.headers
 
 
 def test_what_the_broker_parked_is_read_from_its_x_death() -> None:
@@ -94,7 +110,10 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["queue", "time", "reason"]), inner),
 )
 names = st.sampled_from(
-    ["x-death", PARKED_AT_HEADER, PARKED_REASON_HEADER, PARKED_QUEUE_HEADER, ATTEMPT_HEADER, REDRIVEN_HEADER, "mine"]
+    [
+        *("x-death", PARKED_AT_HEADER, PARKED_REASON_HEADER, PARKED_QUEUE_HEADER, "mine"),
+        *(*ATTEMPT_HEADERS.values(), *REDRIVEN_HEADERS.values()),
+    ]
 )
 
 
@@ -104,7 +123,7 @@ def test_whatever_a_stranger_published_is_read_copied_and_selected(headers: dict
     read = read_parked(message, kind)
     Tally().add(read)
     Selection(before=NOON, since=NOON, reason="x", origin="*").takes(read)
-    assert redriven_copy(message, read).headers[REDRIVEN_HEADER] == read.redriven + 1
+    assert redriven_copy(message, read).headers[REDRIVEN_HEADERS[kind]] == read.redriven + 1
 
 
 LARGEST_RETURN = "r" * MAX_RETURN_BYTES
