@@ -112,8 +112,8 @@ def _is_void(message: AbstractIncomingMessage) -> bool:
 
 
 def _again(message: AbstractIncomingMessage, tries: Tries) -> Message:
-    """Make the message of a result that has been tried as `tries` says."""
-    return encode_result(replace(decode_result(message), tries=tries))
+    """Make the message of a result that has been tried as `tries` says; the ledger has heard of it by now."""
+    return encode_result(replace(decode_result(message), tries=tries, recorded=True))
 
 
 def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
