@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from broker_setup.errors import XQueueError
+from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link
 
 log = logging.getLogger(__name__)
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 # Between two tries to consume.
 PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
+# A broker that is well needs milliseconds. A queue without a leader may not answer at all, while the heartbeats go on.
+START_SECONDS = 10.0
 
 
 class SteadyConsumer:
@@ -67,12 +69,16 @@ class SteadyConsumer:
         channel = await self._link.channel(prefetch=self._prefetch)
         over = asyncio.Event()
         channel.close_callbacks.add(lambda *_: over.set())
-        await self.prepare(channel)
         # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
         queue = await channel.get_queue(self._queue, ensure=False)
-        tag = await queue.consume(self._on_message)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self.prepare(channel)
+                tag = await queue.consume(self._on_message)
+        except TimeoutError:  # aiormq has closed the channel
+            raise BrokerUnavailableError("the broker does not answer in time") from None
         log.info("consuming %s", self._queue)
         self._failure = ""
         self.is_consuming = True
