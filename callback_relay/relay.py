@@ -152,7 +152,7 @@ class Relay:
             noting = asyncio.create_task(self._notes.run(), name="ledger notes")
             stopping = asyncio.create_task(self._stopping.wait(), name="wait for stop")
             try:
-                await asyncio.wait({consuming, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({consuming, ticking, noting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._stopping.set()
                 for task in (consuming, ticking, stopping):
@@ -163,7 +163,7 @@ class Relay:
                 await asyncio.wait({noting})
                 with suppress(*CONNECTION_ERRORS):
                     await self._notes.flush()
-            for task in (consuming, ticking):
+            for task in (consuming, ticking, noting):
                 if not task.cancelled():
                     task.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")
@@ -183,20 +183,22 @@ class Relay:
 
     def _received(self, message: AbstractIncomingMessage) -> None:
         try:
-            delivery = self._read(message)
+            self._take(message)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
             self._start(self._settling.settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._start(self._settling.settle(message, Park(_mistake(error)), About()))
+
+    def _take(self, message: AbstractIncomingMessage) -> None:
+        delivery = self._read(message)
+        park = self._wrong_with(delivery)
+        if (park is None or park.tell) and not self._schedule.is_delivered(delivery):
+            self._note_graded(delivery)
+        if park:
+            self._start(self._settling.settle(message, park, delivery.about))
         else:
-            park = self._wrong_with(delivery)
-            if park is None or park.tell:
-                self._note_graded(delivery)
-            if park:
-                self._start(self._settling.settle(message, park, delivery.about))
-            else:
-                self._obey(self._schedule.arrive(delivery, monotonic()))
+            self._obey(self._schedule.arrive(delivery, monotonic()))
 
     def _read(self, message: AbstractIncomingMessage) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
@@ -248,7 +250,12 @@ class Relay:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
         task = asyncio.create_task(coroutine)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a mistake of ours: a result may wait until the relay is started again", exc_info=error)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Make one callback, and settle its result."""

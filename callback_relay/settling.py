@@ -114,8 +114,8 @@ class Settling:
         return decode_result(message, ours=self._is_ours(message.user_id))
 
     def _again(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
-        """Make the message of a result that has been tried as `tries` says."""
-        return encode_result(replace(self._read(message), tries=tries))
+        """Make the message of a result that has been tried as `tries` says; the ledger has heard of it by now."""
+        return encode_result(replace(self._read(message), tries=tries, recorded=True))
 
     async def _tell_student(self, result: Result) -> None:
         # One that was redriven and is still no good: the student was told the first time.

@@ -9,7 +9,7 @@ from contextlib import suppress
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.abc import DeliveredMessage
 
-from broker_setup.errors import XQueueError
+from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 # Between two tries to consume.
 PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
+# A broker that is well needs milliseconds. A queue without a leader may not answer at all, while the heartbeats go on.
+START_SECONDS = 10.0
 
 
 class Steady(ABC):
@@ -64,7 +66,11 @@ class Steady(ABC):
         # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
-        tag = await self.begin(channel)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                tag = await self.begin(channel)
+        except TimeoutError:  # aiormq has closed the channel
+            raise BrokerUnavailableError("the broker does not answer in time") from None
         log.info("consuming %s", self._queue)
         self._failure = ""
         self.is_consuming = True

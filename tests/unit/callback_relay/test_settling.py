@@ -1,4 +1,4 @@
-"""Whatever a reason says, what is written of it to the log and to the ledger is bounded."""
+"""What the relay writes of a result: into its copy on a rung, into the log, into the ledger."""
 
 import asyncio
 import logging
@@ -7,14 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aio_pika import Message
 
 from broker_setup.ledger.events import AnyEvent, Undeliverable
-from broker_setup.wire.messages import NO_TRIES, Result, encode_result
+from broker_setup.wire.messages import NO_TRIES, Result, decode_result, encode_result
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.settling import MAX_REASON, About, Settling
 from callback_relay.verdict import Park, Retry, Verdict
-from tests.support.deliveries import FakeDelivery
+from tests.support.deliveries import FakeDelivery, delivered
 
 UUID = "0" * 32
 ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
@@ -45,9 +46,10 @@ class Broker:
 
     def __init__(self) -> None:
         self.events: list[AnyEvent] = []
+        self.published: list[Message] = []
 
-    async def publish(self, *_: object, **__: object) -> None:
-        """Take it."""
+    async def publish(self, message: Message, **_: object) -> None:
+        self.published.append(message)
 
     def note(self, event: AnyEvent) -> None:
         self.events.append(event)
@@ -58,15 +60,32 @@ async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
     verdict: Verdict, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    broker: Any = Broker()
-    reading: Any = None
-    settling = Settling(broker, broker, Metrics(lambda: reading), "no result", lambda _: True)
-    sent = encode_result(Result(UUID, b"reply", "sealed"))
-    message: Any = Delivery(sent.body, UUID, sent.headers, sent.timestamp)
-    await settling.settle(message, verdict, About("http://lms"))
+    broker = Broker()
+    message = a_result()
+    await settling(broker).settle(message, verdict, About("http://lms"))
     assert message.channel.acked == [1]
     [line] = caplog.messages
     assert "http://lms: " in line
     assert len(line) < MAX_REASON + 150
     noted = [event.reason for event in broker.events if isinstance(event, Undeliverable)]
     assert noted == ([ENDLESS.text[:MAX_REASON]] if isinstance(verdict, Park) else [])
+
+
+async def test_a_copy_on_a_rung_says_that_the_ledger_has_heard_of_the_result() -> None:
+    """It comes back untried from a rung where it only stood behind another: it is noted once all the same."""
+    broker, message = Broker(), a_result()
+    assert not decode_result(message).recorded
+    await settling(broker).settle(message, Retry(5, NO_TRIES, Reason(Slug.BEHIND, "another is before it")), About())
+    [copy] = map(decode_result, map(delivered, broker.published))
+    assert copy.recorded
+    assert copy.tries == NO_TRIES
+
+
+def a_result() -> Any:
+    sent = encode_result(Result(UUID, b"reply", "sealed"))
+    return Delivery(sent.body, UUID, sent.headers, sent.timestamp)
+
+
+def settling(broker: Any) -> Settling:
+    reading: Any = None
+    return Settling(broker, broker, Metrics(lambda: reading), "no result", lambda _: True)
