@@ -9,7 +9,7 @@ from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import RESULTS_QUEUE, is_ours
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     RETURN_HEADER,
@@ -91,8 +91,8 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     properties = message.header.properties
     headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
     sealed = headers.get(RETURN_HEADER)
-    if sealed is None and not reply_to:
-        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to", message.body)
+    if sealed is None and (not reply_to or is_ours(reply_to)):
+        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
     if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
         raise BadMessageError(f"its correlation_id {name!r} is no uuid, or its {RETURN_HEADER} no text", message.body)
     submission = Submission(

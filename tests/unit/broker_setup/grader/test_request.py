@@ -63,6 +63,8 @@ def test_each_publish_has_a_message_of_its_own() -> None:
         delivered(b"[" * 100_000, **SUBMISSION),
         delivered(),
         delivered(correlation_id=UUID),
+        delivered(correlation_id="call", reply_to=RESULTS_QUEUE),
+        delivered(correlation_id="call", reply_to="xqueue.submissions.openedx"),
         delivered(**SUBMISSION | {"correlation_id": "not a uuid"}),
         delivered(**SUBMISSION | {"correlation_id": None}),
         delivered(**SUBMISSION | {"headers": {RETURN_HEADER: 7}}),
