@@ -11,7 +11,7 @@ from broker_setup.errors import BadMessageError, BrokerUnavailableError, Message
 from broker_setup.grader.consumer import QueueConsumer
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
-from broker_setup.grader.request import Request, read_request, returns_of
+from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
@@ -32,7 +32,8 @@ class Options:
     `at_once` submissions are graded at a time, in `workers` unless the function is a coroutine, for `timeout` seconds
     each at most. It holds `prefetch` of each queue (`at_once`, if None): those beyond what it grades wait here, for
     nobody else. When it is stopped, what is under way has `stop_grace` seconds. What came back to its queue `returns`
-    times without an end is not graded any more, as it may be what kills graders.
+    times without an end is rejected ungraded, as it may be what kills graders: that is a failed attempt, and each one
+    halves what is tolerated in the next, down to one.
     """
 
     at_once: int = 4
@@ -153,7 +154,7 @@ class Grader:
             return GivenBack()
         try:
             request = read_request(message, queue)
-            self._refuse_poison(message)
+            self._refuse_poison(message, request.submission.attempt)
             reply = await self._pool.grade(request.submission)
             return await self._answer(request, reply)
         except BadMessageError as error:
@@ -168,8 +169,9 @@ class Grader:
             log.exception("submission %s: the function failed", _name(message))
             return Failed(f"the function failed: {error!r}")
 
-    def _refuse_poison(self, message: DeliveredMessage) -> None:
-        if (returns := returns_of(message)) >= self._options.returns:
+    def _refuse_poison(self, message: DeliveredMessage, attempt: int) -> None:
+        # A reject is all that can be said of it: RabbitMQ's count does not survive the dead-lettering.
+        if (returns := returns_of(message)) >= tolerated_returns(attempt, self._options.returns):
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
 
     async def _answer(self, request: Request, reply: bytes) -> Verdict:

@@ -111,6 +111,15 @@ def returns_of(message: DeliveredMessage) -> int:
     return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
 
 
+def tolerated_returns(attempt: int, returns: int) -> int:
+    """Say after how many returns a submission is not graded in its `attempt`th attempt, if `returns` in its first.
+
+    Half as many after each attempt that failed, one at the least: gateways and graders that stop give back what is not
+    at fault, and the broker counts that like a death (up to 4.2), so what never failed has room for it.
+    """
+    return max(1, returns >> max(0, attempt - 1))
+
+
 def _count(headers: Mapping[str, Any], name: str, default: int) -> int:
     value = headers.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
