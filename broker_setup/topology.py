@@ -13,6 +13,9 @@ RESULTS_PARKED = "xqueue.results.parked"
 RUNGS = "xqueue.results.retry"
 LEDGER = "xqueue.ledger"
 
+# What they all begin with.
+_OURS = "xqueue."
+
 # With these nobody publishes through the default exchange, where a right to write is one to every queue. No queue has
 # the name of any: RabbitMQ's rights are to names, and who may read one and write the other could unbind the two.
 LEDGER_EXCHANGE = "xqueue.frames"
@@ -71,6 +74,11 @@ class Topology:
     exchanges: Sequence[Exchange]
     queues: Sequence[Queue]
     bindings: Sequence[Binding]
+
+
+def is_ours(name: str) -> bool:
+    """Say whether a queue or an exchange of that name is XQueue's own: no caller waits for an answer at one."""
+    return name.startswith(_OURS)
 
 
 def submissions_queue(queue: str) -> str:

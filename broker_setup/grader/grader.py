@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
 from broker_setup.grader.errors import GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
-from broker_setup.grader.request import Request, read_request, returns_of
+from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.ill_made import tolerate_ill_made_properties
@@ -34,7 +34,8 @@ class Options:
     `at_once` submissions are graded at a time, in `workers` unless the function is a coroutine, for `timeout` seconds
     each at most. It holds `prefetch` of each queue (`at_once`, if None): those beyond what it grades wait here, for
     nobody else. When it is stopped, what is under way has `stop_grace` seconds. What came back to its queue `returns`
-    times without an end is not graded any more, as it may be what kills graders.
+    times without an end is rejected ungraded, as it may be what kills graders: that is a failed attempt, and each one
+    halves what is tolerated in the next, down to one.
     """
 
     at_once: int = 4
@@ -160,7 +161,7 @@ class Grader:
             return GivenBack()
         try:
             request = read_request(message, queue)
-            self._refuse_poison(message)
+            self._refuse_poison(message, request.submission.attempt)
             reply = await self._pool.grade(request.submission)
             return await self._answer(request, reply)
         except BadMessageError as error:
@@ -175,8 +176,9 @@ class Grader:
             log.exception("submission %s: the function failed", _name(message))
             return Failed(f"the function failed: {error!r}")
 
-    def _refuse_poison(self, message: DeliveredMessage) -> None:
-        if (returns := returns_of(message)) >= self._options.returns:
+    def _refuse_poison(self, message: DeliveredMessage, attempt: int) -> None:
+        # A reject is all that can be said of it: RabbitMQ's count does not survive the dead-lettering.
+        if (returns := returns_of(message)) >= tolerated_returns(attempt, self._options.returns):
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
 
     async def _answer(self, request: Request, reply: bytes) -> Verdict:

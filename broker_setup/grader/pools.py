@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from queue import SimpleQueue
 from threading import Thread
@@ -95,9 +96,7 @@ class Threads:
 
     async def grade(self, submission: Submission) -> bytes:
         """Run the function in a free thread; raise GradingError where it takes too long."""
-        if self._slow == len(self._threads):
-            raise GraderBrokenError(f"all {self._slow} threads are busy with functions that do not return")
-        thread = await self._idle.get()
+        thread = await self._free_thread()
         done = thread.begin(submission)
         # Also when nobody waits any more: the thread is free again when its function has returned, not before.
         done.add_done_callback(lambda _: self._idle.put_nowait(thread))
@@ -112,6 +111,15 @@ class Threads:
         """Let idle threads end; the others are daemons and end with the process."""
         for thread in self._threads:
             thread.end()
+
+    async def _free_thread(self) -> "_Thread":
+        while True:
+            if self._slow == len(self._threads):
+                raise GraderBrokenError(f"all {self._slow} threads are busy with functions that do not return")
+            # Those that are busy now are free or given up on by then.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    return await self._idle.get()
 
     def _give_up_on(self, done: asyncio.Future[bytes]) -> None:
         def late(_: object) -> None:

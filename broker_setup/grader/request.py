@@ -9,7 +9,7 @@ from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError, in_brief
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import RESULTS_QUEUE, is_ours
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     RETURN_HEADER,
@@ -91,8 +91,8 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     properties = message.header.properties
     headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
     sealed = headers.get(RETURN_HEADER)
-    if sealed is None and not reply_to:
-        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to", message.body)
+    if sealed is None and (not reply_to or is_ours(reply_to)):
+        raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
     if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
         raise BadMessageError(
             f"its correlation_id {in_brief(name)} is no uuid, or its {RETURN_HEADER} no text", message.body
@@ -111,6 +111,15 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
 def returns_of(message: DeliveredMessage) -> int:
     """Say how often a delivery has come back to its queue."""
     return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
+
+
+def tolerated_returns(attempt: int, returns: int) -> int:
+    """Say after how many returns a submission is not graded in its `attempt`th attempt, if `returns` in its first.
+
+    Half as many after each attempt that failed, one at the least: gateways and graders that stop give back what is not
+    at fault, and the broker counts that like a death (up to 4.2), so what never failed has room for it.
+    """
+    return max(1, returns >> max(0, attempt - 1))
 
 
 def _count(headers: Mapping[str, Any], name: str, default: int) -> int:

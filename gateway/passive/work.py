@@ -9,10 +9,8 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
+from broker_setup.topology import is_ours
 from broker_setup.wire.messages import RETURN_HEADER
-
-# The names of XQueue's own queues and exchanges: no caller waits at one, so nobody has an answer put there.
-_OUR_NAMES = "xqueue."
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Caller:
 def caller_of(message: AbstractIncomingMessage) -> Caller | None:
     """Return who asked, None for a submission: that has a sealed return address instead."""
     reply_to, correlation_id = message.reply_to, message.correlation_id
-    if RETURN_HEADER in message.headers or not reply_to or not correlation_id or reply_to.startswith(_OUR_NAMES):
+    if RETURN_HEADER in message.headers or not reply_to or not correlation_id or is_ours(reply_to):
         return None
     return Caller(reply_to, correlation_id)
 

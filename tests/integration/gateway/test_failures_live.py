@@ -1,6 +1,10 @@
 """What graders can't finish: rejected over AMQP, given back as failed, or run out of time, again and again."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 
 import pika
@@ -15,6 +19,17 @@ from tests.support.broker import VHost
 from tests.support.gateway import Client, Gateway, lms_header, wait_until
 
 ATTEMPTS = 3
+DEADLY_GRADER = """
+import os
+from broker_setup.grader import Options, reply, run
+
+def grade(submission):
+    if submission.body == "die":
+        os._exit(7)
+    return reply(correct=True, score=1, text="fine")
+
+run(grade, "other", options=Options(at_once=1, returns=1))
+"""
 Delivery = tuple[pika.spec.Basic.GetOk, pika.BasicProperties, bytes]
 
 
@@ -76,6 +91,31 @@ def test_what_an_amqp_grader_rejects_comes_again_and_is_parked_at_last(lms: Clie
     assert str(properties.headers[PARKED_ORIGIN_HEADER]).startswith("http")
     assert properties.headers[ATTEMPT_HEADER] == ATTEMPTS
     assert notice(amqp)["correct"] is None
+
+
+def test_a_submission_that_kills_graders_is_parked_after_as_many_deaths_as_it_has_attempts(
+    lms: Client, amqp: AmqpSide, module_vhost: VHost
+) -> None:
+    lms.submit(lms_header(queue="other"), "die")
+    lms.submit(lms_header(queue="other"), "behind")
+    # Nobody else takes from this queue, and it holds one at a time: what comes back was its death.
+    command = [sys.executable, "-c", DEADLY_GRADER]
+    env = os.environ | {"XQUEUE_AMQP_URL": module_vhost.amqp_url}
+    deaths, deadline = 0, time.monotonic() + 60
+    parked: list[pika.BasicProperties] = []
+    while not parked:
+        assert time.monotonic() < deadline, f"{deaths} deaths, and it is not parked"
+        with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as grader:
+            while grader.poll() is None and not parked:
+                method, properties, _ = amqp.channel.basic_get(SUBMISSIONS_PARKED, auto_ack=True)
+                parked += [properties] if method else []
+                time.sleep(0.02)
+            if parked:
+                grader.terminate()
+        deaths += grader.returncode == 7
+    assert deaths == ATTEMPTS
+    assert parked[0].headers[PARKED_REASON_HEADER] == f"failed {ATTEMPTS} times"
+    assert sorted(str(notice(amqp)["correct"]) for _ in range(2)) == ["None", "True"]
 
 
 def release_as_failed(grader: Client, header: str) -> None:

@@ -12,7 +12,7 @@ from aio_pika import Message
 
 from broker_setup.grader import Answer, Options, Submission, Workers, reply
 from broker_setup.link.broker_url import user_of
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire.messages import RETURN_HEADER
 from tests.support.grading import QUEUE, Course, grading
 
@@ -128,6 +128,7 @@ async def test_a_function_that_takes_too_long_rejects_the_submission(course: Cou
         Message(b'{"xqueue_body": "nobody to answer"}'),
         Message(b'{"xqueue_body": "no uuid"}', headers={RETURN_HEADER: "sealed"}),
         Message(b'{"xqueue_body": 7}', reply_to="somebody"),
+        Message(b'{"xqueue_body": "for a queue of ours"}', reply_to=RESULTS_PARKED, correlation_id="a call"),
     ],
 )
 async def test_what_is_no_submission_is_rejected(course: Course, message: Message) -> None:

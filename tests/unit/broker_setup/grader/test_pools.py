@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,6 +86,29 @@ async def test_a_thread_that_was_given_up_grades_again_when_its_function_returns
                 return False
 
         await eventually(graded)
+
+
+async def test_a_submission_that_waits_for_a_thread_hears_that_none_comes_back() -> None:
+    hang = threading.Event()
+
+    def wait(submission: Submission) -> Answer:
+        assert hang.wait(20)
+        return "done"
+
+    async with opened(pool_for(wait, Workers.THREADS, 2, 0.2)) as pool:
+        async with asyncio.timeout(10):
+            ends = await asyncio.gather(*(pool.grade(WORK) for _ in range(3)), return_exceptions=True)
+        assert [type(end) for end in ends] == [GradingError, GradingError, GraderBrokenError]
+        hang.set()
+
+
+async def test_a_submission_that_waits_for_a_thread_longer_than_it_may_be_graded_has_its_turn() -> None:
+    def take_a_while(submission: Submission) -> Answer:
+        time.sleep(0.3)
+        return "done"
+
+    async with opened(pool_for(take_a_while, Workers.THREADS, 1, 0.4)) as pool:
+        assert await asyncio.gather(*(pool.grade(WORK) for _ in range(3))) == [b"done"] * 3
 
 
 async def test_a_timeout_of_the_functions_own_is_its_failure() -> None:

@@ -8,7 +8,9 @@ from aiormq.abc import DeliveredMessage
 from pamqp import commands, header
 
 from broker_setup.errors import BadMessageError
-from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of
+from broker_setup.grader import Options
+from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of, tolerated_returns
+from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, encode_submission
 from broker_setup.wire.messages import Submission as Sent
@@ -63,6 +65,8 @@ def test_each_publish_has_a_message_of_its_own() -> None:
         delivered(b"[" * 100_000, **SUBMISSION),
         delivered(),
         delivered(correlation_id=UUID),
+        delivered(correlation_id="call", reply_to=RESULTS_QUEUE),
+        delivered(correlation_id="call", reply_to="xqueue.submissions.openedx"),
         delivered(**SUBMISSION | {"correlation_id": "not a uuid"}),
         delivered(**SUBMISSION | {"correlation_id": None}),
         delivered(**SUBMISSION | {"headers": {RETURN_HEADER: 7}}),
@@ -78,6 +82,18 @@ def test_what_is_neither_is_an_error(message: DeliveredMessage) -> None:
 def test_a_delivery_says_how_often_it_came_back() -> None:
     assert returns_of(delivered()) == 0
     assert returns_of(delivered(headers={DELIVERY_COUNT_HEADER: 7})) == 7
+
+
+def test_what_never_failed_may_come_back_often_and_what_fails_again_and_again_once() -> None:
+    assert [tolerated_returns(attempt, 20) for attempt in range(1, 8)] == [20, 10, 5, 2, 1, 1, 1]
+    assert [tolerated_returns(attempt, 1) for attempt in range(1, 8)] == [1] * 7
+    assert tolerated_returns(0, 20) == 20
+    assert tolerated_returns(2**32, 20) == 1
+
+
+def test_so_many_deaths_of_graders_are_enough_to_park_a_submission() -> None:
+    attempts = range(1, Settings().max_attempts + 1)
+    assert sum(tolerated_returns(attempt, Options().returns) for attempt in attempts) == 53
 
 
 def submission(body: str) -> Submission:
