@@ -69,26 +69,27 @@ def grade(submission: Submission) -> Answer:
 
 def failure_of(program: str, test: Test) -> str | None:
     """Run the program once; say what went wrong in words for the student, None if nothing did."""
-    with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+    # What it prints goes to a file without a name: one in its folder it could replace, by a link to a file of ours say.
+    with tempfile.TemporaryDirectory(prefix="grading-") as folder, tempfile.TemporaryFile() as printed:
         place = Path(folder)
         (place / "program.py").write_text(program, encoding="utf-8", errors="replace")
-        with (place / "printed").open("wb") as printed:
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", LIMITED],
-                cwd=place,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-                stdin=subprocess.PIPE,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-c", LIMITED],
+            cwd=place,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             child.communicate(test.input.encode(), timeout=SECONDS)
         except subprocess.TimeoutExpired:
             return f"Your program did not end within {SECONDS} s."
         finally:
             end(child)
-        output = (place / "printed").read_text(encoding="utf-8", errors="replace")
+        printed.seek(0)
+        output = printed.read(FILE_BYTES).decode(errors="replace")
     if child.returncode == -signal.SIGXCPU:
         return f"Your program needed more than {CPU_SECONDS} s of computing."
     if child.returncode:

@@ -36,6 +36,14 @@ def warn_of_no_queue(settings: Settings) -> None:
         typer.echo("XQUEUES names no queue", err=True)
 
 
+def warn_of_missed(missed: int) -> None:
+    """Say on stderr that the answer is not about all that the broker counted."""
+    if missed:
+        typer.echo(
+            f"{missed} that the broker counted did not come: it is slow, or others took them; run it again", err=True
+        )
+
+
 def moment(text: str, now: datetime) -> datetime:
     """Read a time: `2h` (two hours before now; s, m, h, d), or ISO 8601, in UTC unless it says otherwise.
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from broker_setup.commands.console import progress
+from broker_setup.commands.console import progress, warn_of_missed
 from broker_setup.commands.parked_views import groups_as_dicts, print_groups
 from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
 from broker_setup.link.blocking import count_ready
@@ -92,6 +92,7 @@ def _run(verb: Verb, run: Run, work: Work) -> Tally:
             raise InterruptedWalkError(f"interrupted; {_so_far(verb, messages.tally)}") from None
         except (BrokerUnavailableError, UnroutableError) as error:
             raise type(error)(f"{error}; {_so_far(verb, messages.tally)}") from error
+    warn_of_missed(messages.tally.missed)
     return messages.tally
 
 

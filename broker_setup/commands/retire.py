@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker_setup.commands.console import AsJson, moment, progress, settings_of, shown
+from broker_setup.commands.console import AsJson, moment, progress, settings_of, shown, warn_of_missed
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, XQueueError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operating.retire_plan import Plan, Tally
@@ -72,11 +72,13 @@ def _run(settings: Settings, plan: Plan, *, act: bool) -> Tally:
 
         retirement = Retirement(settings, plan, show)
         try:
-            return asyncio.run(retirement.retire(done) if act else retirement.count())
+            tally = asyncio.run(retirement.retire(done) if act else retirement.count())
         except KeyboardInterrupt:
             raise InterruptedRetirementError(f"interrupted; {_so_far(done)}") from None
         except BrokerUnavailableError as error:
             raise BrokerUnavailableError(f"{error}; {_so_far(done)}") from error
+    warn_of_missed(tally.missed)
+    return tally
 
 
 def _so_far(done: Tally) -> str:

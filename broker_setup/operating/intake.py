@@ -9,8 +9,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.link.ending import Ending, end_delivery
 
-# A queue from which nothing comes for so long has nothing ready for us.
+# A queue from which nothing comes for so long has nothing ready for us, once all that it counted has come; until then
+# it may be a broker that is busy, or somebody who holds them for a moment.
 IDLE_SECONDS = 0.3
+STALL_SECONDS = 4.0
 # RabbitMQ 3.10 keeps the order of what is returned only up to 32 messages of one consumer in one command, and only
 # while no more than 32 commands are under way; beyond that it comes back in any order, and acks that wait behind them
 # are lost when the channel closes. So now and then we ask something that is answered after them.
@@ -30,6 +32,8 @@ class Intake:
         self._channel = channel
         self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._name = ""
+        self._counted = 0
+        self._taken = 0
         self._turn = 0
         self._held: dict[int, int] = {}  # delivery tags, each with its turn
         self._queue: AbstractQueue | None = None
@@ -39,10 +43,19 @@ class Intake:
         """Find the queue; return how many messages are ready."""
         self._name = name
         self._queue = await self._channel.get_queue(name)
-        return self._queue.declaration_result.message_count or 0
+        self._counted = self._queue.declaration_result.message_count or 0
+        return self._counted
+
+    @property
+    def left(self) -> int:
+        """How many of those that were ready have not come yet."""
+        return max(0, self._counted - self._taken)
 
     async def take(self, most: int) -> list[AbstractIncomingMessage]:
-        """Take the next messages, up to `most`, waiting a moment for each; empty if nothing comes."""
+        """Take the next messages, up to `most`, waiting a moment for each; empty if nothing comes.
+
+        While some of those that were ready are left, the first of a turn has a few seconds to come.
+        """
         assert self._queue is not None
         await self._channel.set_qos(prefetch_count=most)
         self._turn += 1
@@ -50,11 +63,12 @@ class Intake:
         taken: list[AbstractIncomingMessage] = []
         with contextlib.suppress(TimeoutError):
             while len(taken) < most:
-                async with asyncio.timeout(IDLE_SECONDS):
+                async with asyncio.timeout(STALL_SECONDS if self.left and not taken else IDLE_SECONDS):
                     taken.append(await self._inbox.get())
         await self._cancel()
         while not self._inbox.empty():
             taken.append(self._inbox.get_nowait())
+        self._taken += len(taken)
         return taken
 
     async def ack(self, messages: Iterable[AbstractIncomingMessage]) -> None:

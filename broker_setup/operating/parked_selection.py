@@ -78,7 +78,10 @@ class Count:
 
 @dataclass
 class Tally:
-    """What was met; `done` are redriven or discarded, `cleared` were debris, and `stuck` name no queue of ours."""
+    """What was met; `done` are redriven or discarded, `cleared` were debris, and `stuck` name no queue of ours.
+
+    `missed` were ready when the walk began, and did not come.
+    """
 
     ready: int = 0
     seen: int = 0
@@ -86,6 +89,7 @@ class Tally:
     done: int = 0
     cleared: int = 0
     stuck: int = 0
+    missed: int = 0
     _groups: dict[Group, Count] = field(default_factory=dict)
 
     def add(self, parked: ParkedMessage) -> None:

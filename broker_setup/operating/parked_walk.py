@@ -76,10 +76,11 @@ class Walk:
         intake = Intake(channel)
         turn, met, size = FIRST_TURN, 0, 0
         try:
-            left = await intake.open(PARKED_QUEUES[kind])
-            self._tally.ready += left
-            while left > 0 and not self._is_enough() and (batch := await intake.take(min(turn, left))):
-                left -= len(batch)
+            self._tally.ready += await intake.open(PARKED_QUEUES[kind])
+            while intake.left and not self._is_enough():
+                if not (batch := await intake.take(min(turn, intake.left))):
+                    self._tally.missed += intake.left
+                    break
                 met, size = met + len(batch), size + sum(len(message.body) for message in batch)
                 await self._take(batch, kind, act, pace, intake)
                 turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))

@@ -45,6 +45,7 @@ class Tally:
     leased: int = 0
     unreadable: int = 0
     cleared: int = 0  # superseded or closed ones that were still in the queue
+    missed: int = 0  # were ready when the queue was looked at, and did not come
 
     @property
     def seen(self) -> int:

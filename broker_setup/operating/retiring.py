@@ -66,7 +66,7 @@ class Retirement:
 
     async def _retires_any(self, tally: Tally, after: float = 0.0) -> bool:
         await asyncio.sleep(after)
-        before, tally.newer, tally.leased, tally.unreadable = tally.retired, 0, 0, 0
+        before, tally.newer, tally.leased, tally.unreadable, tally.missed = tally.retired, 0, 0, 0, 0
         await self._sweep(tally, act=True)
         return tally.retired > before
 
@@ -86,6 +86,8 @@ class Retirement:
                 self._progress(tally)
                 if len(met) >= self._prefetch and all(each.verdict is Verdict.NEWER for each in met):
                     break  # queues are in order of time: behind these stand only newer ones
+            else:
+                tally.missed = intake.left
         except CONNECTION_ERRORS as error:
             raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
         finally:

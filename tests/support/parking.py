@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pika
@@ -17,6 +18,7 @@ from tests.support.ledger import pika_channel
 from tests.support.operator import SECRET, header
 
 AT = 1_738_324_800.0  # 2025-01-31T12:00:00Z
+NOON = datetime.fromtimestamp(AT, UTC)
 LMS = "https://lms.example"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -63,6 +64,30 @@ def test_a_program_that_fails_gets_no_points_and_is_told_why(
 def test_a_program_that_sleeps_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(python_grader, "SECONDS", 0.5)
     assert "did not end within 0.5 s" in graded("import time; time.sleep(60)")["msg"]
+
+
+def test_a_program_finds_nothing_to_read_or_replace_but_itself() -> None:
+    assert graded("import os; print(*os.listdir())", {"tests": [{"input": "", "output": "program.py"}]})["correct"]
+
+
+@pytest.mark.parametrize("replace", ["os.mkfifo('printed')", "os.symlink({secret!r}, 'printed')"], ids=["fifo", "link"])
+def test_a_program_can_not_choose_what_the_grader_reads(tmp_path: Path, replace: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the grader")
+    program = f"""
+import contextlib, os
+with contextlib.suppress(FileNotFoundError):
+    os.unlink("printed")
+{replace.format(secret=str(secret))}
+print("mine")
+"""
+    reading = Thread(target=lambda: replies.append(graded(program)), daemon=True)
+    replies: list[Any] = []
+    reading.start()
+    reading.join(20)
+    [reply] = replies
+    assert "printed\nmine" in reply["msg"]
+    assert "of the grader" not in reply["msg"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may start as many processes as it likes")
