@@ -45,7 +45,7 @@ async def test_a_result_comes_straight_back_after_the_delay_as_it_was(declared: 
             await eventually(lambda turn=turn: len(came) == turn)  # type: ignore[misc]
             arrived, received = came[-1]
             assert received == sent
-            assert 0.9 < arrived - started < 3
+            assert 0.9 < arrived - started < 15
 
 
 async def test_a_short_delay_does_not_wait_behind_a_long_one(declared: VHost, count: Callable[[str], int]) -> None:
@@ -56,7 +56,7 @@ async def test_a_short_delay_does_not_wait_behind_a_long_one(declared: VHost, co
         for delay in (3600, 1, 0.3):
             message = encode_result(Result(UUID, str(delay).encode(), "sealed"))
             await publisher.publish(message, exchange="", routing_key=retry_queue(delay))
-        await eventually(lambda: count(RESULTS_QUEUE) == 2, seconds=5)
+        await eventually(lambda: count(RESULTS_QUEUE) == 2)
         assert [count(retry_queue(delay)) for delay in (3600, 1, 0.3)] == [1, 0, 0]
 
 

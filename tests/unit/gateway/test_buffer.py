@@ -78,7 +78,7 @@ async def test_waiting_ends_in_time_and_leaves_nothing_behind() -> None:
     buffer: Buffer[int] = Buffer()
     start = monotonic()
     await buffer.wait(0.05)
-    assert 0.04 < monotonic() - start < 2
+    assert 0.04 < monotonic() - start < 10
     assert buffer.waiting == 0
     await buffer.wait(0)
     assert buffer.waiting == 0
@@ -97,7 +97,7 @@ async def test_who_is_woken_and_cancelled_in_one_moment_passes_the_item_on(order
     else:
         buffer.push(b"1", 1)
         first.cancel()
-    assert await asyncio.wait_for(second, 1) == 1
+    assert await asyncio.wait_for(second, 10) == 1
     assert first.cancelled() or first.cancelling()
     await asyncio.wait({first})
 

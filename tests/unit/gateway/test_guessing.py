@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from time import thread_time
 
 import pytest
 from argon2 import PasswordHasher
@@ -167,11 +166,9 @@ async def test_verifying_a_hash_does_not_hold_up_the_event_loop(monkeypatch: pyt
         return matches(known, word)
 
     monkeypatch.setattr(passwords, "_matches", watched)
-    before = thread_time()
     assert await passwords.is_right("lms", "word")
     assert threads
     assert threading.get_ident() not in threads
-    assert thread_time() - before < 0.02, "the hash was computed in the loop's own thread"
 
 
 async def test_when_too_many_passwords_wait_to_be_checked_the_next_is_refused_and_was_no_guess() -> None:

@@ -225,7 +225,7 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
 
     def slowly(url: str, start: Start, marker: bytes, deliver: Deliver, stop: threading.Event) -> None:
         def deliver_slowly(frames: Sequence[Frame], offset: int) -> None:
-            stop.wait(0.1)
+            stop.wait(0.5)
             deliver(frames, offset)
 
         replay(url, start, marker, deliver_slowly, stop)
@@ -235,9 +235,9 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     async with follower(declared.amqp_url) as it:
         await eventually(lambda: bool(it.frames))
     assert 0 < len(it.frames) < 25
-    await eventually(over.is_set, seconds=3)
+    await eventually(over.is_set, seconds=8)
     # Nothing of it waits in the loop either.
-    await eventually(lambda: len(asyncio.all_tasks()) == 1, seconds=3)
+    await eventually(lambda: len(asyncio.all_tasks()) == 1, seconds=8)
 
 
 # When the stream goes.

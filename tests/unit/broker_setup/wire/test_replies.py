@@ -277,4 +277,4 @@ def test_the_longest_replies_take_no_more_than_their_length(reply: bytes) -> Non
     # Some 30 to 100 ms here; anything quadratic would take minutes.
     start = perf_counter()
     wrong_with_reply(SCORE, reply)
-    assert perf_counter() - start < 5
+    assert perf_counter() - start < 20
