@@ -120,30 +120,38 @@ def p99(values: Sequence[float]) -> float:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(180)
-async def test_an_lms_that_takes_five_seconds_does_not_slow_another(vhost: VHost, tmp_path: Path) -> None:
+@pytest.mark.timeout(240)
+async def test_an_lms_that_is_slow_or_hangs_or_is_down_does_not_slow_another(vhost: VHost, tmp_path: Path) -> None:
     settings = settings_for(vhost.amqp_url, requests_timeout=10, retry_delays=(0.5, 1, 2, 4, 8))
-    async with results_at(settings) as results, several_lms(2) as (quick, slow):
+    async with results_at(settings) as results, several_lms(4) as (quick, slow, hanging, down):
         quick.always(Answer(delay=QUICK_SECONDS))
         slow.always(Answer(delay=5))
+        hanging.always(Answer(delay=60))
+        await down.stop()
+        sick = {"slow": slow, "hanging": hanging, "down": down}
         async with relay_process(settings, tmp_path / "relay.log"):
             await latencies(quick, await load(results, [quick], 50, 1, "warm up"))
             best: dict[str, float] = {}
-            # A moment of the machine's shows in either, so there are several turns, and the best of each counts.
-            for turn in range(6):
+            # A moment of the machine's shows in any, so there are several turns, and the best of each counts.
+            for turn in range(5):
                 alone = await latencies(quick, await load(results, [quick], 50, 5, f"alone {turn}"))
-                # The slow one gets more than it answers: it takes some 6 a second, 32 at a time.
-                hogging = asyncio.create_task(load(results, [slow], 50, 7, f"slow {turn}"))
-                await slow.wait_received(32)
-                beside = await latencies(quick, await load(results, [quick], 50, 5, f"beside {turn}"))
-                await hogging
-                for name, values in {"alone": alone, "beside": beside}.items():
-                    best[name] = min(best.get(name, 10), p99(values))
-                if best["beside"] / best["alone"] <= 1.2:
+                best["alone"] = min(best.get("alone", 10), p99(alone))
+                for name, lms in sick.items():
+                    if best.get(name, 10) <= 1.2 * best["alone"]:
+                        continue
+                    # It gets more than it answers: the slow one takes some 6 a second, 32 at a time.
+                    hogging = asyncio.create_task(load(results, [lms], 50, 7, f"{name} {turn}"))
+                    if lms is not down:
+                        await lms.wait_received(32)
+                    beside = await latencies(quick, await load(results, [quick], 50, 5, f"beside {name} {turn}"))
+                    best[name] = min(best.get(name, 10), p99(beside))
+                    await hogging
+                if all(best[name] <= 1.2 * best["alone"] for name in sick):
                     break
             assert slow.most_under_way == settings.callback_concurrency_per_origin
     print({name: f"{value * 1000:.1f} ms" for name, value in best.items()})
-    assert best["beside"] / best["alone"] <= 1.2, best
+    for name in sick:
+        assert best[name] <= 1.2 * best["alone"], best
 
 
 @pytest.mark.alone
