@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from broker_setup.topology import submissions_queue
 from tests.integration.gateway.conftest import LEASE_SECONDS
 from tests.support.broker_side import BrokerSide
-from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, seconds_taken
+from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, seconds_taken, wait_until
 from tests.support.more_calls import BulkClient, id_and_key
 from tests.support.raw_http import connection
 
@@ -58,6 +59,13 @@ def settle(bulk: BulkClient, taken: list[dict[str, Any]]) -> None:
     assert answers == [(0, "")] * len(taken)
 
 
+@pytest.fixture
+def quiet(empty: None, beside: BrokerSide) -> None:
+    """Begin with no consumer: one that idles takes what is submitted, and may give it back just as a poll comes."""
+    wait_until(lambda: beside.consumers(submissions_queue("openedx")) == 0, PATIENCE_SECONDS, "the consumer stays")
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("before", [0, 1, 3], ids="after {} single polls".format)
 def test_twenty_of_fifty_come_together_and_in_order(lms: Client, bulk: BulkClient, before: int) -> None:
     works = submit(lms, 50 + before)
@@ -73,6 +81,7 @@ def test_twenty_of_fifty_come_together_and_in_order(lms: Client, bulk: BulkClien
     settle(bulk, taken)
 
 
+@pytest.mark.usefixtures("quiet")
 def test_a_hundred_come_together(lms: Client, bulk: BulkClient) -> None:
     works = submit(lms, 101)
     taken = bulk.get_many(limit=100, wait=PATIENCE_SECONDS)
