@@ -62,8 +62,8 @@ MAX_RETURN_BYTES = 112 * 1024
 # A body up to this size fits a message again: ours is larger by a header of it and by spaces, or, where it was sent in
 # UTF-16, by half.
 _FITS_AGAIN_BYTES = MAX_MESSAGE_BYTES // 2
-# Of what any header counts, seconds included; a stranger may have written any number.
-_MAX_COUNT = 2**32
+# What a header that we publish can carry; a stranger may have written more.
+_MAX_COUNT = 2**63 - 1
 
 _PROCESS = uuid4().hex
 _publishes = count()
