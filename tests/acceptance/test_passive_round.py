@@ -18,6 +18,7 @@ from tests.support.relay import relay_process
 from tests.support.waiting import eventually
 
 NOTICE = failure_notice(Settings().failure_message)
+BAD = 6  # of 60 submissions
 
 
 async def test_each_student_hears_once_whatever_is_killed(vhost: VHost, tmp_path: Path) -> None:
@@ -50,15 +51,22 @@ async def test_each_student_hears_once_whatever_is_killed(vhost: VHost, tmp_path
                 async with bridge_process(settings, tmp_path / "killed") as bridge:
                     await lms.wait_accepted(15)
                     await bridge.kill()
-                async with bridge_process(settings, tmp_path / "steady"):
+                async with bridge_process(settings, tmp_path / "steady") as steady:
                     await lms.wait_accepted(60, within=30)
-                    await eventually(lambda: broker.waiting(SUBMISSIONS_PARKED))
+                    await eventually(partial(all_parked, broker))
+                    # Its last ack may be outstanding.
+                    assert await steady.terminate() == 0
                 await eventually(partial(is_empty, broker))
         finally:
             await asyncio.to_thread(gateway.stop)
     told = {callback.lms_key: callback.xqueue_body for callback in lms.accepted}
     assert told == {f"key-{number}": NOTICE if number % 10 == 0 else REPLY for number in range(60)}
     assert len(lms.accepted) == 60
+
+
+async def all_parked(broker: LmsSide) -> bool:
+    # A bridge that was killed between the copy and its ack leaves one twice.
+    return await broker.waiting(SUBMISSIONS_PARKED) >= BAD
 
 
 async def is_empty(broker: LmsSide) -> bool:

@@ -1,4 +1,7 @@
-"""A grader as its users write it, run as a program by tests: it says in a file what it begins, and waits if told to."""
+"""A grader as its users write it, run as a program by tests: it says in a file what it begins, and waits if told to.
+
+`wait` waits until there is the file that goes by the first one's name and `.go`, `wait 60` for so many seconds.
+"""
 
 import sys
 import time
@@ -7,13 +10,18 @@ from pathlib import Path
 from broker_setup.grader import Answer, Options, Submission, Workers, reply, run
 
 WORKERS, STARTED = Workers(sys.argv[1]), Path(sys.argv[2])
+GO = STARTED.with_suffix(".go")
 
 
 def grade(submission: Submission) -> Answer:
     with STARTED.open("a", encoding="ascii") as started:
         started.write(f"{submission.uuid}\n")
-    if submission.body.startswith("wait"):
-        time.sleep(float(submission.body.split()[1]))
+    match submission.body.split():
+        case ["wait"]:
+            while not GO.exists():
+                time.sleep(0.02)
+        case ["wait", seconds]:
+            time.sleep(float(seconds))
     return reply(correct=True, score=1, text=submission.body)
 
 

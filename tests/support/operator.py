@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ from broker_setup.wire.return_address import ReturnAddress, Sealer
 
 SECRET = "a secret of the tests, long enough for a key"
 QUEUES = '{"openedx": null, "q.2": null}'
+# Taking out what is ready: it has come after so long, and nothing more comes after a silence.
+TAKE_SECONDS = 30.0
+SILENCE_SECONDS = 0.3
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -113,10 +117,15 @@ def take_all(amqp_url: str, queue: str) -> list[tuple[str, bytes, dict[str, Any]
     taken: list[tuple[str, bytes, dict[str, Any]]] = []
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
-        for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.3):
-            if method is None:
+        ready = channel.queue_declare(queue, passive=True).method.message_count
+        deadline = time.monotonic() + TAKE_SECONDS
+        for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=SILENCE_SECONDS):
+            if method is not None:
+                taken.append((properties.correlation_id, body, dict(properties.headers or {})))
+            elif len(taken) >= ready:
                 break
-            taken.append((properties.correlation_id, body, dict(properties.headers or {})))
+            else:
+                assert time.monotonic() < deadline, f"{len(taken)} of {ready} came out of {queue}"
     return taken
 
 

@@ -19,5 +19,12 @@ async def eventually(condition: Callable[[], Any | Awaitable[Any]], seconds: flo
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {inspect.getsource(condition).strip()} is {value!r}")
+            raise AssertionError(f"not within {seconds} s: {_source(condition)} is {value!r}")
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _source(condition: Callable[[], Any]) -> str:
+    try:
+        return inspect.getsource(condition).strip()
+    except (TypeError, OSError):  # a partial, a method of C, something typed in
+        return repr(condition)

@@ -106,12 +106,15 @@ async def test_a_grader_that_is_stopped_finishes_what_it_began_and_gives_back_th
     started = tmp_path / "started"
     async with grader_process(course.amqp_url, started, workers) as process:
         for _ in range(2):
-            await course.submit("wait 1")
+            await course.submit("wait")
         await eventually(lambda: len(begun(started)) == 2)
         for _ in range(3):
-            await course.submit("wait 1")
+            await course.submit("wait")
         await eventually(lambda: course.ready_is(1))
         process.send_signal(signal.SIGTERM)
+        # What it prefetched comes back: it has heard, and begins nothing more.
+        await eventually(lambda: course.ready_is(3))
+        started.with_suffix(".go").touch()
         async with asyncio.timeout(10):
             assert await process.wait() == 0
     graded = {str((await course.take()).correlation_id) for _ in range(2)}

@@ -37,7 +37,7 @@ def wayward(submission: Submission) -> Answer:
         case "die":
             os._exit(7)
         case "hang":
-            time.sleep(3)
+            time.sleep(5)
         case "nothing":
             return None  # type: ignore[return-value]
     return right(submission)
@@ -105,7 +105,7 @@ async def test_a_function_that_fails_rejects_the_submission_and_grades_the_next(
 
 @pytest.mark.parametrize("what", ["fail", "leave", "nothing", "die", "hang"])
 async def test_a_worker_process_that_fails_dies_or_hangs_takes_nothing_else_along(course: Course, what: str) -> None:
-    options = Options(at_once=2, workers=Workers.PROCESSES, timeout=0.5)
+    options = Options(at_once=2, workers=Workers.PROCESSES, timeout=1.5)
     async with grading(course.amqp_url, wayward, options):
         failed, *fine = [await course.submit(what), *[await course.submit() for _ in range(6)]]
         assert (await course.take_failed()).correlation_id == failed
@@ -115,7 +115,7 @@ async def test_a_worker_process_that_fails_dies_or_hangs_takes_nothing_else_alon
 
 @pytest.mark.parametrize("grade", [wayward, wayward_on_the_loop], ids=["thread", "coroutine"])
 async def test_a_function_that_takes_too_long_rejects_the_submission(course: Course, grade: object) -> None:
-    async with grading(course.amqp_url, grade, Options(at_once=2, timeout=0.3)):  # type: ignore[arg-type]
+    async with grading(course.amqp_url, grade, Options(at_once=2, timeout=1.5)):  # type: ignore[arg-type]
         slow, fine = await course.submit("hang"), await course.submit()
         assert (await course.take_failed()).correlation_id == slow
         assert (await course.take()).correlation_id == fine
