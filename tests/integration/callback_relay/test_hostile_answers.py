@@ -87,7 +87,7 @@ async def test_it_ends_in_time_with_little_memory(what: str) -> None:
     else:
         assert isinstance(outcome, NoAnswer)
         assert not answer.counts
-    assert took < TIMEOUT + 1.5
+    assert took < TIMEOUT + 5  # none of them ends by itself
     assert peak < MOST_MEMORY
     assert lms.sent < MOST_SENT or answer.read_to_the_end_of_time
 

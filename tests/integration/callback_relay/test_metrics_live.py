@@ -36,8 +36,8 @@ def settings(vhost: VHost) -> Settings:
 
 
 @asynccontextmanager
-async def watched_relay(settings: Settings) -> AsyncIterator[Relay]:
-    async with running_relay(settings) as relay:
+async def watched_relay(settings: Settings, *, until_idle: bool = True) -> AsyncIterator[Relay]:
+    async with running_relay(settings, until_idle=until_idle) as relay:
         await eventually(lambda: relay._endpoint._runner and relay._endpoint._runner.addresses)
         yield relay
 
@@ -109,7 +109,7 @@ async def test_results_show_where_they_are_and_how_old_the_oldest_is(
     one_at_a_time = settings.model_copy(
         update={"callback_concurrency_per_origin": 1, "retry_delays": (600.0,), "requests_timeout": 60.0}
     )
-    async with results_at(one_at_a_time), watched_relay(one_at_a_time) as relay:
+    async with results_at(one_at_a_time), watched_relay(one_at_a_time, until_idle=False) as relay:
         lms.next_answers(503, Answer(delay=60))
         await results.put(lms.header("to a rung"))
         await seen(relay, lambda said: said["xqueue_relay_results"].get((lms.origin, "on_rung")) == 1)

@@ -150,12 +150,15 @@ def test_one_whose_reply_nobody_can_read_hides_nothing_that_waits(
     assert bodies(grader.get_all(1)) == ["newer"]
 
 
-def test_of_many_resubmissions_the_last_one_is_graded(lms: Client, grader: Client, url: str) -> None:
+def test_of_many_resubmissions_the_last_one_is_graded(
+    lms: Client, grader: Client, module_vhost: VHost, url: str
+) -> None:
     for number in range(10):
         submit(lms, f"{url}{number}", f"old {number}")
     grow_old()
     for number in range(10):
         submit(lms, f"{url}{number}", f"new {number}")
+    wait_until_read(lms, grader, module_vhost)
     grader.wait_queuelen(10)
     assert bodies(grader.get_all(10)) == [f"new {number}" for number in range(10)]
 
