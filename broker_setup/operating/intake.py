@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
@@ -15,10 +16,14 @@ IDLE_SECONDS = 0.3
 STALL_SECONDS = 4.0
 # RabbitMQ 3.10 keeps the order of what is returned only up to 32 messages of one consumer in one command, and only
 # while no more than 32 commands are under way; beyond that it comes back in any order, and acks that wait behind them
-# are lost when the channel closes. So now and then we ask something that is answered after them.
+# are lost when the channel closes. So now and then we ask something that is answered after them - and what is answered
+# is not yet done by a busy broker: what was returned is under way until the queue counts it as ready again.
 AT_ONCE = 30
 UNDER_WAY = 4
 ACKS_UNDER_WAY = 10
+# If it does not get there in so long, somebody else takes from the queue, and its order is no longer ours to keep.
+RETURN_SECONDS = 5.0
+RETURN_POLL_SECONDS = 0.01
 
 
 class Intake:
@@ -86,15 +91,31 @@ class Intake:
     async def put_back(self) -> None:
         """Return everything that is held."""
         await self._cancel()
+        if not self._held:
+            return
         underlay = await self._channel.get_underlay_channel()
-        for number, tags in enumerate(_together(self._held)):
+        ready, patience = await self._sync(), RETURN_SECONDS
+        for number, tags in enumerate(_together(self._held), start=1):
             await end_delivery(underlay, tags[-1], Ending.RETURNED, multiple=True)
+            ready += len(tags)
             if number % UNDER_WAY == 0:
-                await self._sync()
+                patience = RETURN_SECONDS if await self._comes_to(ready, patience) else 0.0
         self._held.clear()
 
-    async def _sync(self) -> None:
-        await self._channel.declare_queue(self._name, passive=True)
+    async def _comes_to(self, ready: int, patience: float) -> bool:
+        """Wait until the queue has so many ready messages, for so many seconds; say whether it has."""
+        deadline = monotonic() + patience
+        # No timeout around the question: to cancel one closes the channel, and returns all that is held at once.
+        while await self._sync() < ready:
+            if monotonic() >= deadline:
+                return False
+            await asyncio.sleep(RETURN_POLL_SECONDS)
+        return True
+
+    async def _sync(self) -> int:
+        """Return how many messages are ready, once the broker has read all that we sent before."""
+        asked = await self._channel.declare_queue(self._name, passive=True)
+        return asked.declaration_result.message_count or 0
 
     async def _cancel(self) -> None:
         if self._queue is not None and self._consumer:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.commands.parked_runs import Run, look
 from broker_setup.operating import intake as operating_intake
@@ -21,6 +22,7 @@ from tests.support.broker import VHost
 from tests.support.ledger import pika_channel
 from tests.support.operator import SECRET, submission, submit
 from tests.support.parking import NOON, park_results, parked_result, result_for
+from tests.support.waiting import eventually
 
 BEHIND = 5
 
@@ -48,6 +50,28 @@ async def test_what_was_counted_is_waited_for_while_somebody_holds_it_for_a_mome
         assert len(await taking) == 3
         assert intake.left == 0
         await intake.put_back()
+
+
+async def test_what_others_take_as_it_is_put_back_is_not_waited_for_again_and_again(
+    declared: VHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating_intake, "RETURN_SECONDS", 2.0)
+    await submit(declared.amqp_url, [submission(NOON, f"https://lms/{each}") for each in range(900)])
+    async with await aio_pika.connect(declared.amqp_url) as connection, await connection.channel() as channel:
+        intake = Intake(channel)
+        await intake.open(submissions_queue("openedx"))
+        assert len(await intake.take(900)) == 900
+        other = await (await connection.channel()).get_queue(submissions_queue("openedx"), ensure=False)
+        taken: list[str | None] = []
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            taken.append(message.correlation_id)
+
+        await other.consume(take, no_ack=True)
+        # Seven waits, of which one is in vain.
+        async with asyncio.timeout(7 * 2.0):
+            await intake.put_back()
+        await eventually(lambda: len(taken) == 900)
 
 
 def test_what_was_counted_and_did_not_come_is_said(
