@@ -22,7 +22,7 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, subm
 from broker_setup.wire.messages import Submission, decode_submission, encode_submission
 from broker_setup.wire.parked import Kind, read_parked
 from gateway.leasing.attempts import attempt_of
-from gateway.leasing.holds import Hold, Release, end
+from gateway.leasing.holds import Release, end_message
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
 
@@ -76,7 +76,7 @@ class Failures:
             how = Release.RETURNED
         if how is Release.RETURNED:
             await asyncio.sleep(PAUSE_SECONDS)
-        await end(Hold.of(message), how)
+        await end_message(message, how)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         """Do what is to be done before the delivery is acked."""

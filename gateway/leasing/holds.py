@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelInvalidStateError
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.ending import Ending, end_delivery
@@ -45,3 +46,13 @@ async def end(hold: Hold, how: Release) -> None:
     except BrokerUnavailableError as error:
         # The channel has gone, and with it the hold: the broker delivers it again, and the facts decide then.
         log.debug("a hold of %s was gone before it could be released: %s", hold.consumer_tag, error)
+
+
+async def end_message(message: AbstractIncomingMessage, how: Release) -> None:
+    """End the hold of a delivery that was not made before, because it was dealt with at once."""
+    try:
+        hold = Hold.of(message)
+    except ChannelInvalidStateError:
+        log.debug("a delivery's channel was gone before it could be released: it comes again")
+        return
+    await end(hold, how)

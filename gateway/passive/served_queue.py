@@ -16,8 +16,7 @@ from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.messages import Result, decode_submission, decode_work
 from broker_setup.wire.replies import wrong_with_reply
 from broker_setup.wire.return_address import Sealer, callback_url_of
-from gateway.leasing.holds import Hold, Release
-from gateway.leasing.holds import end as end_hold
+from gateway.leasing.holds import Release, end_message
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader
@@ -167,7 +166,7 @@ class ServedQueue:
             log.exception("queue %s: unexpected error", self.name)
             await asyncio.sleep(PAUSE_SECONDS)
             how = Release.RETURNED
-        await end_hold(Hold.of(message), how)
+        await end_message(message, how)
 
     async def _store(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> Release:
         match end:
