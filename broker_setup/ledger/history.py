@@ -106,29 +106,37 @@ class Timeline:
 
     def _become(self) -> tuple[str, float]:
         # What the events say it is, and when its last lease ends, or ended.
-        standing, delivery, lease_ends = "", "", 0.0
+        standing, delivery, lease_ends, redriven = "", "", 0.0, False
         for step in self.steps:
             if step.void:
                 continue
             match step.event:
+                case Delivered() | Undeliverable() if redriven and standing not in _ENDED:
+                    pass  # of the notice by which its student heard that it was parked
                 case Delivered() | Undeliverable() | Discarded() as event:
                     delivery = type(event).__name__.lower()
                 case Redriven():
-                    standing = "waiting"
+                    standing, delivery, redriven = "waiting", "", True
                 case Retired() if standing == "parked":
                     standing = "retired"
                 case event if standing not in _ENDED:
                     # A submit can be noted after its first lease.
                     late = standing and isinstance(event, Submitted)
                     standing = standing if late else _BECOMES.get(type(event), standing)
-                    if isinstance(event, Leased):
-                        lease_ends = event.expires_at
-                    elif isinstance(event, Extended):
-                        lease_ends = max(lease_ends, event.expires_at)
+                    lease_ends = _lease_ends(event, lease_ends)
         if delivery and standing not in _ENDED:
             # An AMQP grader's result: its lease was between it and the broker.
             return delivery, lease_ends
         return f"{standing}, {delivery}" if delivery else standing, lease_ends
+
+
+def _lease_ends(event: AnyEvent, before: float) -> float:
+    match event:
+        case Leased():
+            return event.expires_at
+        case Extended():
+            return max(before, event.expires_at)
+    return before
 
 
 class History:

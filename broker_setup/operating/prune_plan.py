@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from broker_setup.ledger.events import Delivered, Graded, Retired, Superseded, Undeliverable
+from broker_setup.ledger.events import Delivered, Graded, Parked, Redriven, Retired, Superseded, Undeliverable
 from broker_setup.ledger.frames import Frame
 from broker_setup.upload_store import submission_of
-
-_ENDS = (Graded, Superseded, Retired, Delivered, Undeliverable)
 
 
 @dataclass
@@ -19,18 +17,42 @@ class PrunePlan:
 
     ended_before: float
     link_made_before: float
-    _ended: set[bytes] = field(default_factory=set)
+    _ended: dict[bytes, float] = field(default_factory=dict)
+    _called_back: dict[bytes, float] = field(default_factory=dict)
+    _parked: set[bytes] = field(default_factory=set)
+    _redriven: set[bytes] = field(default_factory=set)
 
     def take(self, frame: Frame) -> None:
         """Take a frame in."""
         for event in frame.events:
-            # Of an AMQP grader's result the ledger may hear no more than what became of its callback.
-            if isinstance(event, _ENDS) and event.at < self.ended_before:
-                self._ended.add(event.submission)
+            submission = event.submission
+            match event:
+                case Parked() if submission not in self._ended:
+                    self._parked.add(submission)
+                case Redriven() if submission not in self._ended:
+                    self._parked.discard(submission)
+                    self._redriven.add(submission)
+                case Superseded() | Retired():
+                    self._parked.discard(submission)
+                    self._ended[submission] = event.at
+                case Graded() if submission not in self._parked:
+                    self._ended[submission] = event.at
+                case Delivered() | Undeliverable():
+                    self._called_back[submission] = event.at
 
     def may_go(self, key: str, stored: float) -> bool:
         """Whether this file may be removed; what is not ours never."""
         submission = submission_of(key)
         if submission is None:
             return False
-        return bytes.fromhex(submission) in self._ended or stored < self.link_made_before
+        ended = self._ended_at(bytes.fromhex(submission))
+        return (ended is not None and ended < self.ended_before) or stored < self.link_made_before
+
+    def _ended_at(self, submission: bytes) -> float | None:
+        if submission in self._parked:
+            return None
+        if submission in self._redriven:
+            # A callback may have been that of the notice by which its student heard that it was parked.
+            return self._ended.get(submission)
+        # Of an AMQP grader's result the ledger may hear no more than what became of its callback.
+        return self._ended.get(submission, self._called_back.get(submission))

@@ -8,7 +8,7 @@ from broker_setup.ledger.events import AnyEvent, Delivered, Undeliverable
 from broker_setup.ledger.frames import Frame, new_frame_id
 from broker_setup.operating.prune_plan import PrunePlan
 from broker_setup.upload_store import file_key, submission_of
-from tests.support.ledger_events import graded, leased, parked, released, retired, submitted, superseded
+from tests.support.ledger_events import graded, leased, parked, redriven, released, retired, submitted, superseded
 
 DAY = 86_400.0
 NOW = 1000 * DAY
@@ -25,10 +25,16 @@ def at(days_ago: float) -> float:
     return NOW - days_ago * DAY
 
 
+def called_back(days_ago: float) -> AnyEvent:
+    return Delivered(at(days_ago), bytes.fromhex(UUID), 1)
+
+
 ENDS: dict[str, list[AnyEvent]] = {
     "graded": [submitted(1, at(5)), leased(1, at(5), "k"), graded(1, at(4), "k")],
     "superseded": [submitted(1, at(5)), superseded(1, at(4), by=2)],
     "retired": [submitted(1, at(5)), retired(1, at(4))],
+    "discarded": [submitted(1, at(5)), parked(1, at(5)), called_back(5), retired(1, at(4))],
+    "redriven and graded": [submitted(1, at(5)), parked(1, at(5)), redriven(1, at(5), 1), graded(1, at(4), "k")],
     "delivered for an AMQP grader": [submitted(1, at(5)), Delivered(at(4), bytes.fromhex(UUID), 1)],
     "undeliverable for an AMQP grader": [submitted(1, at(5)), Undeliverable(at(4), bytes.fromhex(UUID), "x")],
 }
@@ -38,6 +44,23 @@ STAYS: dict[str, list[AnyEvent]] = {
     "leased": [submitted(1, at(5)), leased(1, at(4), "k")],
     "released": [submitted(1, at(5)), leased(1, at(5), "k"), released(1, at(4), "k")],
     "parked": [submitted(1, at(5)), parked(1, at(4))],
+    "parked, and its student told": [submitted(1, at(5)), parked(1, at(4)), called_back(4)],
+    "parked, and its student told before": [submitted(1, at(5)), called_back(4), parked(1, at(4))],
+    "parked, and graded too late": [submitted(1, at(5)), parked(1, at(5)), graded(1, at(4), "k")],
+    "redriven": [submitted(1, at(5)), parked(1, at(5)), called_back(5), redriven(1, at(4), 1)],
+    "redriven before its student was told": [
+        submitted(1, at(5)),
+        parked(1, at(5)),
+        redriven(1, at(5), 1),
+        called_back(4),
+    ],
+    "parked again": [
+        submitted(1, at(5)),
+        parked(1, at(5)),
+        redriven(1, at(5), 1),
+        parked(1, at(4), redriven=1),
+        called_back(4),
+    ],
     "graded just now": [submitted(1, at(5)), leased(1, at(5), "k"), graded(1, at(2), "k")],
     "another one": [submitted(2, at(5)), leased(2, at(5), "k"), graded(2, at(4), "k")],
 }
