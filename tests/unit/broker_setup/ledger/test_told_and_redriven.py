@@ -35,7 +35,7 @@ def test_what_was_parked_told_of_and_redriven_waits(told: AnyEvent, when: str) -
 
 
 def test_its_result_is_told_of_like_any_other() -> None:
-    events = [submitted(1, 1.0), parked(1, 2.0), TOLD, redriven(1, 4.0), graded(1, 5.0, "k")]
+    events: list[AnyEvent] = [submitted(1, 1.0), parked(1, 2.0), TOLD, redriven(1, 4.0), graded(1, 5.0, "k")]
     assert standing(*events) == "settled"
     assert standing(*events, Delivered(6.0, uuid_of(1), 1)) == "settled, delivered"
     assert oldest(*events) is None
