@@ -25,7 +25,8 @@ class Job:
     """A result that was delivered to this relay and is not settled yet.
 
     `url` is the whole callback URL, `origin` the LMS as scheme://host:port, `graded_at` seconds since the epoch. A job
-    is `void` once the channel that brought it is gone: the broker delivers it again.
+    is `void` once the channel that brought it is gone: the broker delivers it again. It `comes_back` where this relay
+    knows that it waited on a rung.
     """
 
     identity: Identity
@@ -34,3 +35,4 @@ class Job:
     tries: Tries
     graded_at: float
     void: bool = field(default=False, init=False)
+    comes_back: bool = field(default=False, init=False)

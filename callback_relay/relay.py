@@ -43,7 +43,7 @@ from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Order, Post, Schedule, Settle
-from callback_relay.settling import About, Settling
+from callback_relay.settling import About, Settling, level_of
 from callback_relay.verdict import (
     Delivered,
     Kind,
@@ -244,7 +244,8 @@ class Relay:
                     if not self._stopping.is_set():
                         self._start(self._deliver(delivery))
                 case Settle(delivery, verdict):
-                    self._start(self._settling.settle(delivery.message, verdict, delivery.about, level=logging.DEBUG))
+                    level = level_of(delivery, verdict)
+                    self._start(self._settling.settle(delivery.message, verdict, delivery.about, level=level))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from callback_relay.job import Job
+from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.lines import Lines, Place
 from callback_relay.pace import Pace
@@ -26,7 +26,6 @@ HOLD_SECONDS = 5.0
 # How long an LMS that answers nothing is remembered when nothing of it is left.
 FORGET_SECONDS = 3600.0
 
-BEHIND = Reason(Slug.BEHIND, "an earlier result for the same callback URL waits")
 AWAY = Reason(Slug.AWAY, "the LMS has not answered for a while")
 SLOW = Reason(Slug.SLOW, "the LMS has more under way than it answers")
 
@@ -47,6 +46,11 @@ class Settle(Generic[J]):
 
 
 Order = Post[J] | Settle[J]
+
+
+def behind(earlier: Identity) -> Reason:
+    """Say that a result is not posted before an earlier one of its callback URL."""
+    return Reason(Slug.BEHIND, f"waits behind submission {earlier.submission}, which has the same callback URL")
 
 
 class Schedule(Generic[J]):
@@ -75,6 +79,7 @@ class Schedule(Generic[J]):
             return [Settle(job, Repeat())]
         pace = self._paces.get(job.origin) or self._paces.setdefault(job.origin, Pace(self._ladder, self._per_origin))
         if self._lines.join(job):
+            job.comes_back = True
             pace.away -= 1
         self._at_hand += 1
         pace.waiting.add(job)
@@ -146,10 +151,8 @@ class Schedule(Generic[J]):
     def _send_behind(self, url: str, first: Place[J], now: float) -> list[Order[J]]:
         """Send those of a line that are here after the first, which is away."""
         pace = self._paces[first.origin]
-        retries = [
-            (job, Retry(self._ladder.towards(first.due - now), job.tries, BEHIND)) for job in self._lines.behind(url)
-        ]
-        return [self._put_off(pace, job, retry, now) for job, retry in retries]
+        delay, reason = self._ladder.towards(first.due - now), behind(first.identity)
+        return [self._put_off(pace, job, Retry(delay, job.tries, reason), now) for job in self._lines.behind(url)]
 
     def _go_on(self, pace: Pace[J], now: float) -> list[Order[J]]:
         """Begin what may be begun."""

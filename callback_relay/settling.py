@@ -25,6 +25,7 @@ from broker_setup.topology import (
 )
 from broker_setup.wire.messages import (
     BOOKKEEPING_HEADERS,
+    NO_TRIES,
     Result,
     Tries,
     decode_result,
@@ -33,7 +34,9 @@ from broker_setup.wire.messages import (
 )
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.parked import parked_copy
+from callback_relay.job import Job
 from callback_relay.metrics import Metrics
+from callback_relay.reason import Slug
 from callback_relay.verdict import Delivered, GiveBack, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
@@ -131,6 +134,12 @@ class Settling:
     async def _put(self, message: Message, queue: str) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
         await self._publisher.publish(message, exchange=exchange, routing_key=queue)
+
+
+def level_of(job: Job, verdict: Verdict) -> int:
+    """Return how loud the log tells of what was not posted: of who waits behind another once, of all else in detail."""
+    waits = isinstance(verdict, Retry) and verdict.reason.slug == Slug.BEHIND
+    return logging.INFO if waits and job.tries == NO_TRIES and not job.comes_back else logging.DEBUG
 
 
 def _is_void(message: AbstractIncomingMessage) -> bool:

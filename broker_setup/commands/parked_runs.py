@@ -112,6 +112,9 @@ def _tell(verb: Verb, tally: Tally, *, dry: bool, as_json: bool) -> None:
         told |= {"cleared": tally.cleared, "stuck": tally.stuck} if verb is REDRIVE else {}
         print(json.dumps(told | {"groups": groups_as_dicts(tally)}))
         return
+    if not tally.selected:
+        print(f"0 of {tally.seen} parked messages match")
+        return
     if dry:
         print_groups(tally, datetime.now(UTC))
         return

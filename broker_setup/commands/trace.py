@@ -70,7 +70,7 @@ def trace(
         for timeline in timelines:
             _print(timeline, now)
     if not timelines:
-        raise ArgumentError("the ledger knows of none")
+        raise ArgumentError("the ledger knows of none in the last LEDGER_MAX_AGE; look at the id or the queue's name")
 
 
 def by_subject(subject: str) -> Wanted:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,9 +35,14 @@ async def example(name: str, amqp_url: str, queue: str, log: Path) -> AsyncItera
     try:
         yield
     finally:
+        # Ctrl-C
         if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(process.wait(), timeout=30)
+        except TimeoutError:
             process.kill()
-        await process.wait()
+            raise
 
 
 @pytest.mark.parametrize("name", ["python_grader", "pika_grader"])

@@ -10,7 +10,7 @@ from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
 from callback_relay.reason import Reason
-from callback_relay.schedule import AWAY, BEHIND, SLOW, Order, Post, Schedule, Settle
+from callback_relay.schedule import AWAY, SLOW, Order, Post, Schedule, Settle, behind
 from callback_relay.verdict import Delivered, Kind, Park, Repeat, Retry
 
 ROOM = 16
@@ -135,13 +135,17 @@ def test_what_stands_behind_one_that_waits_for_long_goes_after_it_rung_by_rung(s
     first, second = job("http://lms/same"), job("http://lms/same")
     schedule.arrive(first, 0)
     schedule.arrive(second, 0)
-    assert fail(schedule, first, retry(120, ANSWERED_503), now=0) == [Settle(second, retry(120, BEHIND))]
+    assert fail(schedule, first, retry(120, ANSWERED_503), now=0) == [
+        Settle(second, retry(120, behind(first.identity)))
+    ]
     late = job("http://lms/same")
-    assert schedule.arrive(late, 20) == [Settle(late, retry(30, BEHIND))]
+    assert not late.comes_back
+    assert schedule.arrive(late, 20) == [Settle(late, retry(30, behind(first.identity)))]
     late = again(late)
-    assert schedule.arrive(late, 51) == [Settle(late, retry(30, BEHIND))]
+    assert schedule.arrive(late, 51) == [Settle(late, retry(30, behind(first.identity)))]
+    assert late.comes_back
     late = again(late)
-    assert schedule.arrive(late, 82) == [Settle(late, retry(30, BEHIND))]
+    assert schedule.arrive(late, 82) == [Settle(late, retry(30, behind(first.identity)))]
     late = again(late)
     assert schedule.arrive(late, 116) == []
     second = again(second)
@@ -192,19 +196,19 @@ def test_copies_of_a_delivered_result_that_are_on_rungs_hold_up_nobody(schedule:
 
 def test_what_waits_behind_one_that_is_back_soon_leaves_when_room_gets_scarce(schedule: Schedule[Job]) -> None:
     """It took all the room there was, so the one that it waited for could not come back, nor anybody else's come."""
-    first, *behind = (job("http://lms/same") for _ in range(HIGH_WATER))
-    for each in (first, *behind):
+    first, *others_of_it = (job("http://lms/same") for _ in range(HIGH_WATER))
+    for each in (first, *others_of_it):
         schedule.arrive(each, 0)
     assert fail(schedule, first, retry(1, ANSWERED_503), now=0) == []
     others = [job(origin="http://other") for _ in range(2)]
     assert schedule.arrive(others[0], 0) == [Post(others[0])]
     orders = schedule.arrive(others[1], 0)
-    assert orders == [Post(others[1]), *(Settle(each, retry(1, BEHIND)) for each in behind)]
+    assert orders == [Post(others[1]), *(Settle(each, retry(1, behind(first.identity))) for each in others_of_it)]
     # In their order, also where others come for the URL meanwhile.
     back, late = again(first), job("http://lms/same")
     assert schedule.arrive(late, 1) == []
     assert schedule.arrive(back, 1) == [Post(back)]
-    copies = [again(each) for each in behind]
+    copies = [again(each) for each in others_of_it]
     for each in copies:
         assert schedule.arrive(each, 1) == []
     assert deliver(schedule, back, now=1) == [Post(copies[0])]
@@ -379,7 +383,7 @@ def test_a_line_stays_short_and_what_is_beyond_is_posted_all_the_same(schedule: 
     fail(schedule, first, retry(120, ANSWERED_503))
     many = [job("http://lms/one") for _ in range(3 * MAX_IN_LINE)]
     for each in many:
-        assert schedule.arrive(each, 1) == [Settle(each, retry(30, BEHIND))]
+        assert schedule.arrive(each, 1) == [Settle(each, retry(30, behind(first.identity)))]
     assert schedule.paces["http://lms"].away <= MAX_IN_LINE + 1
 
     back = again(first)

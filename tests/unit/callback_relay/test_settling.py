@@ -10,14 +10,17 @@ import pytest
 from aio_pika import Message
 
 from broker_setup.ledger.events import AnyEvent, Undeliverable
-from broker_setup.wire.messages import NO_TRIES, Result, decode_result, encode_result
+from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
+from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
-from callback_relay.settling import MAX_REASON, About, Settling
+from callback_relay.schedule import SLOW, behind
+from callback_relay.settling import MAX_REASON, About, Settling, level_of
 from callback_relay.verdict import Park, Retry, Verdict
 from tests.support.deliveries import FakeDelivery, delivered
 
 UUID = "0" * 32
+BEHIND = behind(Identity("1" * 32, 0, 0))
 ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
 
 
@@ -69,6 +72,24 @@ async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
     assert len(line) < MAX_REASON + 150
     noted = [event.reason for event in broker.events if isinstance(event, Undeliverable)]
     assert noted == ([ENDLESS.text[:MAX_REASON]] if isinstance(verdict, Park) else [])
+
+
+@pytest.mark.parametrize(
+    ("tries", "comes_back", "reason", "level"),
+    [
+        (NO_TRIES, False, BEHIND, logging.INFO),
+        (NO_TRIES, True, BEHIND, logging.DEBUG),
+        (Tries(made=1, waits=1, since=1), False, BEHIND, logging.DEBUG),
+        (NO_TRIES, False, SLOW, logging.DEBUG),
+    ],
+    ids=["new", "back from a rung", "tried before", "waits for its slow LMS"],
+)
+def test_a_result_that_waits_behind_another_is_told_of_once(
+    tries: Tries, *, comes_back: bool, reason: Reason, level: int
+) -> None:
+    job = Job(Identity(UUID, 0, 0), "http://lms/1", "http://lms", tries, 0.0)
+    job.comes_back = comes_back
+    assert level_of(job, Retry(5, tries, reason)) == level
 
 
 async def test_a_copy_on_a_rung_says_that_the_ledger_has_heard_of_the_result() -> None:

@@ -121,6 +121,15 @@ def test_nothing_parked_is_said(operator: Operator) -> None:
     assert operator.json("parked", "redrive", "--all", "--yes")["redriven"] == 0
 
 
+@pytest.mark.parametrize("verb", ["redrive", "discard"])
+@pytest.mark.parametrize("yes", [(), ("--yes",)], ids=["looking", "doing"])
+def test_filters_that_match_nothing_are_told_from_nothing_parked(
+    operator: Operator, verb: str, yes: tuple[str, ...]
+) -> None:
+    park_results(operator.amqp_url, *map(parked_result, some_results(2)))
+    assert operator.run("parked", verb, "--queue", "elsewhere", *yes).stdout == "0 of 2 parked messages match\n"
+
+
 def test_reasons_that_differ_in_a_uuid_only_are_one_group(operator: Operator) -> None:
     park_results(
         operator.amqp_url,

@@ -210,7 +210,8 @@ def test_a_lease_that_runs_is_one(operator: Operator) -> None:
 
 
 def test_what_the_ledger_does_not_know_is_said(operator: Operator) -> None:
-    assert "the ledger knows of none" in operator.refused("trace", "1")
+    said = operator.refused("trace", "1")
+    assert "none in the last LEDGER_MAX_AGE; look at the id or the queue's name" in said
     ran = operator.run("trace", "1", "--json")
     assert (ran.returncode, json.loads(ran.stdout)) == (1, {"submissions": []})
 
