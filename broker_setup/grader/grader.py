@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
-from broker_setup.grader.errors import GraderBrokenError, GradingError
+from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
 from broker_setup.link.connection import Link, supervised
@@ -159,21 +160,25 @@ class Grader:
     async def _graded(self, message: DeliveredMessage, queue: str) -> Verdict:
         if self._stopping.is_set():
             return GivenBack()
+        attempt = 1
         try:
             request = read_request(message, queue)
-            self._refuse_poison(message, request.submission.attempt)
+            attempt = request.submission.attempt
+            self._refuse_poison(message, attempt)
             reply = await self._pool.grade(request.submission)
             return await self._answer(request, reply)
         except BadMessageError as error:
             return Failed(f"this is no submission: {error}")
         except (GradingError, MessageTooLargeError) as error:
+            if isinstance(error, FunctionFailedError):
+                _show_trace(message, attempt, error.trace)
             return Failed(str(error))
         except GraderBrokenError as error:
             self._broken = error
             self.stop()
             return GivenBack()
-        except Exception as error:
-            log.exception("submission %s: the function failed", _name(message))
+        except Exception as error:  # noqa: BLE001 - the function may raise anything
+            _show_trace(message, attempt, traceback.format_exc())
             return Failed(f"the function failed: {error!r}")
 
     def _refuse_poison(self, message: DeliveredMessage, attempt: int) -> None:
@@ -225,6 +230,12 @@ class Grader:
             await end_delivery(message.channel, message.delivery_tag or 0, how)
         except BrokerUnavailableError as error:
             log.debug("submission %s: its delivery is void and comes again: %s", _name(message), error)
+
+
+def _show_trace(message: DeliveredMessage, attempt: int, trace: str) -> None:
+    """Log where the function failed, the first time: the next attempts have a line each, of what it was."""
+    level = logging.ERROR if attempt <= 1 else logging.DEBUG
+    log.log(level, "submission %s: the function failed\n%s", _name(message), trace.rstrip())
 
 
 def _name(message: DeliveredMessage) -> str | None:

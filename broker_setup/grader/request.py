@@ -9,6 +9,7 @@ from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError, in_brief
+from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.topology import RESULTS_QUEUE, is_ours
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
@@ -42,19 +43,22 @@ class Submission:
 
     @property
     def student_response(self) -> str:
-        """What the student typed; raise ValueError where the body is not what Open edX makes of a code problem."""
+        """What the student typed; raise UnreadableBodyError where the body is not a code problem's."""
         return self._field("student_response")
 
     @property
     def grader_payload(self) -> str:
-        """What the problem's author wrote for the grader, often JSON; raise ValueError as above."""
+        """What the problem's author wrote for the grader, often JSON; raise UnreadableBodyError as above."""
         return self._field("grader_payload")
 
     def _field(self, name: str) -> str:
-        content = json.loads(self.body)
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            content = None
         value = content.get(name) if isinstance(content, dict) else None
         if not isinstance(value, str):
-            raise ValueError(f"the submission's body has no text {name!r}")  # noqa: TRY004 - the data's mistake
+            raise UnreadableBodyError(f"xqueue_body is not JSON with a text {name!r}")
         return value
 
 

@@ -1,6 +1,7 @@
 """Runs a grading function as a program: settings from the environment, a log on stderr, an end on SIGTERM."""
 
 import asyncio
+import logging
 import signal
 import sys
 
@@ -10,8 +11,11 @@ from broker_setup.errors import SettingsError
 from broker_setup.grader.errors import GraderBrokenError
 from broker_setup.grader.grader import Grader, Options
 from broker_setup.grader.pools import Grade
+from broker_setup.link.broker_url import address_of
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import load_settings
+from broker_setup.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
 
 
 def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
@@ -27,10 +31,23 @@ def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
     except SettingsError as error:
         sys.exit(f"grader: {error}")
     log_to_stderr(settings.log_level)
+    if warning := default_broker_warning(settings):
+        log.warning("%s", warning)
     try:
         uvloop.run(_serve(Grader(settings.amqp_url.get_secret_value(), queues, grade, options)))
     except GraderBrokenError as error:
         sys.exit(f"grader: {error}")
+
+
+def default_broker_warning(settings: Settings) -> str | None:
+    """Word the warning that nobody said where the broker is; None if somebody did."""
+    if "amqp_url" in settings.model_fields_set:
+        return None
+    address = address_of(settings.amqp_url.get_secret_value())
+    return (
+        f"XQUEUE_AMQP_URL is not set: using amqp://{address} (nothing was set, so this is the default); "
+        "under `make up`: . .local/environment"
+    )
 
 
 async def _serve(grader: Grader) -> None:

@@ -10,7 +10,7 @@ from pickle import PicklingError
 from threading import Thread
 from time import monotonic
 
-from broker_setup.grader.errors import GraderBrokenError, GradingError
+from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.reply import Answer, encoded
 from broker_setup.grader.request import Submission
 
@@ -68,9 +68,10 @@ class WorkerProcess:
         except GradingError:
             self._end()
             raise
-        if isinstance(reply, bytes):
-            return reply
-        raise GradingError(f"the function failed: {reply}")
+        if isinstance(reply, GradingError):
+            raise reply
+        assert isinstance(reply, bytes)
+        return reply
 
     def kill(self) -> None:
         """End it for good, whatever it is doing."""
@@ -78,7 +79,7 @@ class WorkerProcess:
         if self._process is not None and self._process.is_alive():
             self._process.kill()
 
-    def _received(self, timeout: float | None) -> bytes | str:
+    def _received(self, timeout: float | None) -> bytes | GradingError | str:
         """Wait for what it sends; raise EOFError when it has died, GradingError when it takes longer than `timeout`."""
         assert self._process is not None
         assert self._pipe is not None
@@ -93,7 +94,7 @@ class WorkerProcess:
             if left <= 0:
                 raise GradingError(f"the function took longer than {timeout:g} s")
             connection.wait([self._pipe, self._process.sentinel], left)
-        received: bytes | str = self._pipe.recv()
+        received: bytes | GradingError | str = self._pipe.recv()
         return received
 
     def _end(self) -> str:
@@ -122,12 +123,16 @@ def _serve(pipe: Connection, function: Callable[[Submission], Answer]) -> None:
             submission = pipe.recv()
         except EOFError:
             return
-        reply: bytes | str
-        try:
-            reply = encoded(function(submission))
-        except BaseException:  # noqa: BLE001 - whatever it was, it is told to whoever asked
-            reply = traceback.format_exc()
-        pipe.send(reply)
+        pipe.send(_graded(function, submission))
+
+
+def _graded(function: Callable[[Submission], Answer], submission: Submission) -> bytes | GradingError:
+    try:
+        return encoded(function(submission))
+    except GradingError as error:
+        return GradingError(str(error))  # a class of the function's own may be none that pickles
+    except BaseException as error:  # noqa: BLE001 - whatever it was, it is told to whoever asked
+        return FunctionFailedError(f"the function failed: {error!r}", traceback.format_exc())
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -17,7 +18,8 @@ from aio_pika.exceptions import AMQPError
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
-from broker_setup.link.broker_url import user_of
+from broker_setup.link.broker_url import address_of, user_of
+from broker_setup.link.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Link:
         self._url = url
         self.name = name
         self.user = user_of(url)
+        self._address = address_of(url)
         self._connection: AbstractConnection | None = None
         self._up = asyncio.Event()
         self._drop = asyncio.Event()
@@ -113,14 +116,17 @@ class Link:
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
         backoff = FIRST_BACKOFF_SECONDS
+        outage: Outage | None = None
         while True:
             try:
-                with broker_calls("no connection to the broker"):
+                with broker_calls("connecting"):
                     connection = await self._connect()
             except BrokerUnavailableError as error:
-                log.warning("%s: %s", self.name, _one_line(error))
+                outage = outage or Outage(self._address, monotonic())
+                level, words = outage.failed(_one_line(error.__cause__ or error), monotonic())
+                log.log(level, "%s: %s", self.name, words)
             else:
-                backoff = FIRST_BACKOFF_SECONDS
+                backoff, outage = FIRST_BACKOFF_SECONDS, None
                 try:
                     await self._drop.wait()
                 finally:

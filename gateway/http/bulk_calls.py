@@ -11,9 +11,18 @@ from starlette.responses import Response
 
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
-from gateway.http.grader_calls import REPLY_TOO_LARGE, Reply, hand_in, parse_reply, polled, strings_of, take
+from gateway.http.grader_calls import (
+    REPLY_TOO_LARGE,
+    IllFormedError,
+    Reply,
+    hand_in,
+    parse_reply,
+    polled,
+    strings_of,
+    take,
+)
 from gateway.http.identity import permission_of
-from gateway.http.refusals import REFUSED, RefusedError, explain
+from gateway.http.refusals import INCORRECT_FORMAT, REFUSED, RefusedError, explain
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Permission, Results
 
@@ -52,7 +61,10 @@ class BulkCalls:
         except TooLargeError as error:
             raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
 
-    async def _take(self, reply: Reply | None, permission: Permission) -> dict[str, object]:
+    async def _take(self, reply: Reply | IllFormedError, permission: Permission) -> dict[str, object]:
+        if isinstance(reply, IllFormedError):
+            log.info("a result was refused: %s", reply)
+            return envelope(1, INCORRECT_FORMAT)
         try:
             await hand_in(self._results, reply, permission)
         except REFUSED as error:
@@ -74,8 +86,8 @@ def parse_limit(parameters: Mapping[str, str]) -> int:
     return limit
 
 
-def parse_replies(body: bytes) -> list[Reply | None]:
-    """Read the body of put_results, None for each entry that is ill-formed; raise RefusedError if all of it is."""
+def parse_replies(body: bytes) -> list[Reply | IllFormedError]:
+    """Read the body of put_results, an error for each ill-formed entry; raise RefusedError if all of it is."""
     try:
         content = json.loads(body)
     except ValueError as error:
@@ -87,7 +99,14 @@ def parse_replies(body: bytes) -> list[Reply | None]:
         raise RefusedError("The body must be a JSON object with a list 'results'")
     if len(results) > MAX_BULK:
         raise RefusedError(f"'results' has {len(results)} entries, of at most {MAX_BULK}")
-    return [parse_reply(_strings(entry)) for entry in results]
+    return [_parse_entry(entry) for entry in results]
+
+
+def _parse_entry(entry: object) -> Reply | IllFormedError:
+    try:
+        return parse_reply(_strings(entry))
+    except IllFormedError as error:
+        return error
 
 
 def _strings(entry: object) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.errors import MessageTooLargeError
+from broker_setup.errors import MessageTooLargeError, XQueueError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import permission_of
@@ -28,6 +28,10 @@ MAX_WAIT_SECONDS = 60.0
 
 # Python converts no more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
+
+
+class IllFormedError(XQueueError):
+    """A result is not what the contract asks for; the text says which field and why, and quotes nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class GraderCalls:
         try:
             async with read_form(request, self._limits) as form:
                 reply = parse_reply(form.fields)
-        except BadFormError as error:
+        except (BadFormError, IllFormedError) as error:
             log.info("a result was refused: %s", error)
             return refusal(INCORRECT_FORMAT)
         except TooLargeError as error:
@@ -87,10 +91,8 @@ class GraderCalls:
         return success("")
 
 
-async def hand_in(results: Results, reply: Reply | None, permission: Permission) -> None:
-    """Take a result; raise RefusedError if it is ill-formed or too large, or what Results.take raises."""
-    if reply is None:
-        raise RefusedError(INCORRECT_FORMAT)
+async def hand_in(results: Results, reply: Reply, permission: Permission) -> None:
+    """Take a result; raise RefusedError if it is too large, or what Results.take raises."""
     try:
         await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"), permission)
     except MessageTooLargeError as error:
@@ -148,22 +150,28 @@ def parse_seconds(text: str) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def parse_reply(fields: Mapping[str, str]) -> Reply | None:
-    """Read a put_result's fields; None if anything that the contract asks for is missing or of another kind."""
-    lease, body = parse_header(fields.get("xqueue_header", "")), fields.get("xqueue_body")
-    return None if lease is None or body is None else Reply(*lease, body)
+def parse_reply(fields: Mapping[str, str]) -> Reply:
+    """Read a put_result's fields; raise IllFormedError if one of the contract's is missing or of another kind."""
+    lease, body = parse_header(fields.get("xqueue_header")), fields.get("xqueue_body")
+    if body is None:
+        raise IllFormedError("xqueue_body is missing")
+    return Reply(*lease, body)
 
 
-def parse_header(text: str) -> tuple[int, str] | None:
-    """Read the submission id and the key out of an xqueue_header; None if it is no such header."""
+def parse_header(text: str | None) -> tuple[int, str]:
+    """Read the submission id and the key out of an xqueue_header; raise IllFormedError if it is no such header."""
+    if text is None:
+        raise IllFormedError("xqueue_header is missing")
     header = json_object(text)
     if header is None:
-        return None
+        raise IllFormedError("xqueue_header is not a JSON object")
     submission_id, key = header.get("submission_id"), header.get("submission_key")
     if isinstance(submission_id, str) and _INTEGER.fullmatch(submission_id):
         submission_id = int(submission_id)
-    if not isinstance(submission_id, int) or isinstance(submission_id, bool) or not isinstance(key, str):
-        return None
+    if not isinstance(submission_id, int) or isinstance(submission_id, bool):
+        raise IllFormedError("submission_id in xqueue_header is missing, or no integer")
+    if not isinstance(key, str):
+        raise IllFormedError("submission_key in xqueue_header is missing, or no text")
     return submission_id, key
 
 

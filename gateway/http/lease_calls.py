@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.grader_calls import parse_header, parse_seconds
+from gateway.http.grader_calls import IllFormedError, parse_header, parse_seconds
 from gateway.http.identity import permission_of
 from gateway.http.refusals import RefusedError
 from gateway.leasing.lease_changes import LeaseChanges
@@ -55,10 +55,10 @@ async def _fields(request: Request, call: str) -> Mapping[str, str]:
 
 def header_of(fields: Mapping[str, str]) -> tuple[int, str]:
     """Return the submission id and the key of the lease; raise RefusedError."""
-    lease = parse_header(fields.get("xqueue_header", ""))
-    if lease is None:
-        raise RefusedError("'xqueue_header' must be the header of a submission, as it came")
-    return lease
+    try:
+        return parse_header(fields.get("xqueue_header"))
+    except IllFormedError as error:
+        raise RefusedError("'xqueue_header' must be the header of a submission, as it came") from error
 
 
 def seconds_of(fields: Mapping[str, str], name: str, otherwise: str = "") -> float:

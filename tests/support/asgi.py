@@ -1,7 +1,7 @@
 """Requests as a server hands them to the application, made by hand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -9,9 +9,10 @@ from starlette.requests import Request
 Message = MutableMapping[str, Any]
 
 
-def posted(body: bytes) -> Request:
+def posted(body: bytes, content_type: str | None = None) -> Request:
     """A POST whose body came whole, from a client that stays."""
-    return _request("POST", _receiving({"type": "http.request", "body": body}))
+    headers = [(b"content-type", content_type.encode())] if content_type else []
+    return _request("POST", _receiving({"type": "http.request", "body": body}), headers)
 
 
 def hung_up() -> Request:
@@ -24,8 +25,10 @@ def staying() -> Request:
     return _request("GET", _receiving({"type": "http.request"}))
 
 
-def _request(method: str, receive: Callable[[], Awaitable[Message]]) -> Request:
-    scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}
+def _request(
+    method: str, receive: Callable[[], Awaitable[Message]], headers: Sequence[tuple[bytes, bytes]] = ()
+) -> Request:
+    scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": list(headers)}
     # As behind the door, to a caller who may do everything.
     return Request(scope | {"state": {"permission": lambda queue: True}}, receive)
 

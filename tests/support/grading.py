@@ -27,11 +27,12 @@ class Course:
         self._channel = channel
         self._sealer = Sealer([SECRET])
 
-    async def submit(self, body: str = "work", *, queue: str = QUEUE, lms_header: str = "{}") -> str:
+    async def submit(self, body: str = "work", *, queue: str = QUEUE, lms_header: str = "{}", attempt: int = 1) -> str:
         """Put a submission into its queue, as a gateway does; return its uuid."""
         uuid = uuid4().hex
         sealed = self._sealer.seal(ReturnAddress(uuid, lms_header))
-        await self.put(encode_submission(Submission(uuid, queue, body, sealed, {"a.py": "http://files/a.py"})), queue)
+        files = {"a.py": "http://files/a.py"}
+        await self.put(encode_submission(Submission(uuid, queue, body, sealed, files, attempt=attempt)), queue)
         return uuid
 
     def opens(self, sealed: str, uuid: str) -> bool:

@@ -1,6 +1,7 @@
 """How the query of get_submissions/ and the body of put_results/ are read, and what a result's failure does."""
 
 import json
+import logging
 from typing import Any, cast
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from gateway.http.bulk_calls import MAX_BULK, BulkCalls, parse_limit, parse_replies
 from gateway.http.forms import FormLimits
-from gateway.http.grader_calls import Reply
+from gateway.http.grader_calls import IllFormedError, Reply
 from gateway.http.refusals import RefusedError
 from gateway.leasing.results import BadReplyError, Permission, Results, UnknownSubmissionError, WrongKeyError
 from tests.support.asgi import posted
@@ -58,7 +59,9 @@ def test_results_are_read_in_their_order_and_verbatim() -> None:
 )
 def test_an_ill_formed_entry_stands_alone(entry: Any) -> None:
     good = {"xqueue_header": HEADER, "xqueue_body": "reply"}
-    assert parse_replies(bulk(good, entry, good)) == [Reply(7, "key", "reply"), None, Reply(7, "key", "reply")]
+    first, bad, last = parse_replies(bulk(good, entry, good))
+    assert first == last == Reply(7, "key", "reply")
+    assert isinstance(bad, IllFormedError)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_an_ill_formed_body_is_refused_as_a_whole_with_what_is_wrong(body: bytes
 
 
 def test_a_hundred_and_none_at_all_are_fine() -> None:
-    assert parse_replies(bulk(*[{}] * MAX_BULK)) == [None] * MAX_BULK
+    assert len(parse_replies(bulk(*[{}] * MAX_BULK))) == MAX_BULK
     assert parse_replies(bulk()) == []
 
 
@@ -130,3 +133,11 @@ async def test_a_body_over_the_limit_is_refused() -> None:
     calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), limits=FormLimits(10, 0, 0, 0))
     with pytest.raises(RefusedError, match="Reply is too large: more than 10 bytes"):
         await calls.put_results(posted(bulk()))
+
+
+async def test_an_ill_formed_entry_is_answered_as_put_result_would_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), limits=FormLimits(10_000, 0, 0, 0))
+    with caplog.at_level(logging.INFO):
+        answer = await calls.put_results(posted(bulk({"xqueue_header": HEADER})))
+    assert json.loads(bytes(answer.body))["content"] == [{"return_code": 1, "content": "Incorrect reply format"}]
+    assert "a result was refused: xqueue_body is missing" in caplog.text

@@ -1,15 +1,19 @@
 """How the fields of submit/ and put_result/ and the query of get_submission/ are read, and how a handout is written."""
 
 import json
-from typing import Any
+import logging
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import pytest
 
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.wire.messages import Submission
-from gateway.http.grader_calls import MAX_WAIT_SECONDS, parse_reply, parse_wait, render
+from gateway.http.forms import FormLimits
+from gateway.http.grader_calls import MAX_WAIT_SECONDS, GraderCalls, IllFormedError, parse_reply, parse_wait, render
 from gateway.http.lms_calls import parse_order, why_no_callback
 from gateway.leasing.course_queue import Handout
+from tests.support.asgi import posted
 
 GOOD_ORDER = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
 GOOD_REPLY = {"submission_id": 7, "submission_key": "key"}
@@ -79,28 +83,54 @@ def test_an_order_that_lacks_a_field_is_refused(fields: dict[str, str]) -> None:
     ids=lambda value: repr(value)[:30],
 )
 def test_a_submission_id_is_an_integer_as_a_number_or_as_a_string(submission_id: Any, read_as: int | None) -> None:
-    reply = parse_reply(order(GOOD_REPLY | {"submission_id": submission_id}, "reply"))
-    assert (reply.submission_id if reply else None) == read_as
+    fields = order(GOOD_REPLY | {"submission_id": submission_id}, "reply")
+    if read_as is None:
+        with pytest.raises(IllFormedError, match=r"^submission_id in xqueue_header is missing, or no integer$"):
+            parse_reply(fields)
+    else:
+        assert parse_reply(fields).submission_id == read_as
 
 
 @pytest.mark.parametrize("header", [*NO_OBJECTS, '{"submission_id": %s}' % ("9" * 5000)], ids=lambda text: text[:20])
 def test_a_reply_whose_header_is_no_json_object_is_refused(header: str) -> None:
-    assert parse_reply(order(header)) is None
+    with pytest.raises(IllFormedError, match=r"^xqueue_header is not a JSON object$"):
+        parse_reply(order(header))
 
 
 @pytest.mark.parametrize("key", GOOD_REPLY)
 def test_a_reply_that_lacks_a_part_of_its_header_is_refused(key: str) -> None:
-    assert parse_reply(order({name: value for name, value in GOOD_REPLY.items() if name != key})) is None
+    with pytest.raises(IllFormedError, match=rf"^{key} in xqueue_header is missing"):
+        parse_reply(order({name: value for name, value in GOOD_REPLY.items() if name != key}))
 
 
 @pytest.mark.parametrize("key", [None, 7, ["key"], {}])
 def test_a_reply_whose_key_is_no_string_is_refused(key: object) -> None:
-    assert parse_reply(order(GOOD_REPLY | {"submission_key": key})) is None
+    with pytest.raises(IllFormedError, match=r"^submission_key in xqueue_header is missing, or no text$"):
+        parse_reply(order(GOOD_REPLY | {"submission_key": key}))
 
 
-@pytest.mark.parametrize("fields", [{}, {"xqueue_body": "reply"}, order(GOOD_REPLY, None)])
-def test_a_reply_that_lacks_a_field_is_refused(fields: dict[str, str]) -> None:
-    assert parse_reply(fields) is None
+@pytest.mark.parametrize(
+    ("fields", "lacking"),
+    [({}, "xqueue_header"), ({"xqueue_body": "reply"}, "xqueue_header"), (order(GOOD_REPLY, None), "xqueue_body")],
+)
+def test_a_reply_that_lacks_a_field_is_refused(fields: dict[str, str], lacking: str) -> None:
+    with pytest.raises(IllFormedError, match=rf"^{lacking} is missing$"):
+        parse_reply(fields)
+
+
+async def test_why_a_reply_is_refused_is_logged_and_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    calls = GraderCalls(
+        queues={},
+        counts=cast("Any", None),
+        results=cast("Any", None),
+        limits=FormLimits(10_000, 10_000, 10, 10),
+    )
+    form = urlencode(order({"submission_id": "of a student", "submission_key": "key"}, "a student's")).encode()
+    with caplog.at_level(logging.INFO):
+        answer = await calls.put_result(posted(form, "application/x-www-form-urlencoded"))
+    assert json.loads(bytes(answer.body)) == {"return_code": 1, "content": "Incorrect reply format"}
+    [line] = [record.getMessage() for record in caplog.records if record.name == "gateway.http.grader_calls"]
+    assert line == "a result was refused: submission_id in xqueue_header is missing, or no integer"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,10 @@ def wayward(submission: Submission) -> Answer:
     return right(submission)
 
 
+def typed(submission: Submission) -> Answer:
+    return reply(correct=True, score=1, text=submission.student_response)
+
+
 async def wayward_on_the_loop(submission: Submission) -> Answer:
     if submission.body == "hang":
         await asyncio.sleep(60)
@@ -101,6 +105,34 @@ async def test_a_function_that_fails_rejects_the_submission_and_grades_the_next(
             assert (await course.take_failed()).correlation_id == failed
             assert (await course.take()).correlation_id == fine
     assert f"submission {failed}: rejected: " in caplog.text
+
+
+@pytest.mark.parametrize("options", [Options(), PROCESSES], ids=["threads", "processes"])
+async def test_the_traceback_of_a_failure_is_logged_at_the_first_attempt_only(
+    course: Course, options: Options, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with grading(course.amqp_url, wayward, options):
+        failed = [await course.submit("fail", attempt=attempt) for attempt in (1, 2)]
+        for _ in failed:
+            await course.take_failed()
+    rejected = "submission {}: rejected: the function failed: KeyError('no such test')"
+    lines = [record.getMessage() for record in caplog.records]
+    assert {rejected.format(uuid) for uuid in failed} <= set(lines)
+    [traced] = [line for line in lines if "Traceback" in line]
+    assert traced.startswith(f"submission {failed[0]}: the function failed\n")
+    assert 'raise KeyError("no such test")' in traced
+
+
+@pytest.mark.parametrize("options", [Options(), PROCESSES], ids=["threads", "processes"])
+async def test_a_body_that_is_no_json_is_rejected_in_a_line(
+    course: Course, options: Options, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with grading(course.amqp_url, typed, options):
+        uuid = await course.submit("no JSON")
+        await course.take_failed()
+    said = f"submission {uuid}: rejected: xqueue_body is not JSON with a text 'student_response'"
+    assert said in [record.getMessage() for record in caplog.records]
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("what", ["fail", "leave", "nothing", "die", "hang"])

@@ -134,6 +134,19 @@ async def test_a_link_to_nobody_stops_at_once() -> None:
     assert time.monotonic() - started < 5
 
 
+async def test_a_broker_that_is_away_is_said_once_with_its_address(caplog: pytest.LogCaptureFixture) -> None:
+    def ours() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.name == "broker_setup.link.connection"]
+
+    with caplog.at_level(logging.DEBUG):
+        async with supervised(Link("amqp://me:hunter2@127.0.0.1:1/", "nobody there")):
+            await eventually(lambda: len(ours()) >= 3)
+    [said] = [record.getMessage() for record in ours() if record.levelno >= logging.WARNING]
+    assert said.startswith("nobody there: no connection to the broker at 127.0.0.1:1: ")
+    assert "111" in said
+    assert not any("hunter2" in record.getMessage() for record in ours())
+
+
 async def test_a_wrong_password_is_logged_in_a_line_that_does_not_show_it(
     declared: VHost, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,6 +156,6 @@ async def test_a_wrong_password_is_logged_in_a_line_that_does_not_show_it(
         async with supervised(link):
             await eventually(lambda: [record for record in caplog.records if "impostor" in record.getMessage()])
     ours = [record.getMessage() for record in caplog.records if record.name == "broker_setup.link.connection"]
-    assert "impostor: no connection to the broker: " in ours[0]
+    assert f"impostor: no connection to the broker at {where.partition('/')[0]}: " in ours[0]
     assert "\n" not in ours[0]
     assert not any("hunter2" in record.getMessage() for record in caplog.records)

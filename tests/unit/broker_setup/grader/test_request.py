@@ -9,6 +9,7 @@ from pamqp import commands, header
 
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
+from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of, tolerated_returns
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
@@ -105,7 +106,11 @@ def test_the_parts_of_a_code_problems_body_are_at_hand() -> None:
     assert (found.student_response, found.grader_payload) == ("print(1)", "{}")
 
 
-@pytest.mark.parametrize("body", ["", "no JSON", "[]", "{}", '{"student_response": 7}'])
+@pytest.mark.parametrize(
+    "body", ["", "no JSON", "[]", "{}", '{"student_response": 7}', "[" * 100_000], ids=lambda text: text[:20]
+)
 def test_a_body_of_another_kind_has_no_such_parts(body: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json's own is one, too
+    with pytest.raises(UnreadableBodyError) as caught:
         _ = submission(body).student_response
+    assert str(caught.value) == "xqueue_body is not JSON with a text 'student_response'"
+    assert isinstance(caught.value, ValueError)  # as it always was: a function may catch that

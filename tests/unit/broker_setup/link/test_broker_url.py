@@ -1,9 +1,9 @@
-"""The user and the virtual host in an AMQP URL."""
+"""The user, the address and the virtual host in an AMQP URL."""
 
 import pika
 import pytest
 
-from broker_setup.link.broker_url import url_for, user_of, vhost_of
+from broker_setup.link.broker_url import address_of, url_for, user_of, vhost_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,20 @@ from broker_setup.link.broker_url import url_for, user_of, vhost_of
 def test_user_and_virtual_host_are_read(url: str, user: str | None, vhost: str) -> None:
     assert user_of(url) == user
     assert vhost_of(url) == vhost
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("amqp://guest:hunter2@127.0.0.1:5673/vhost", "127.0.0.1:5673"),
+        ("amqp://u:p%40ss@broker.example/", "broker.example:5672"),
+        ("amqps://u:p@broker.example/", "broker.example:5671"),
+        ("amqp://u:p@[::1]/", "[::1]:5672"),
+        ("amqp:///v", "localhost:5672"),
+    ],
+)
+def test_the_address_is_host_and_port_without_the_account(url: str, address: str) -> None:
+    assert address_of(url) == address
 
 
 @pytest.mark.parametrize("name", ["g", "a@b", "a/b:c", "ünï cødé", "100%"])
