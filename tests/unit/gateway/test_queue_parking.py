@@ -1,0 +1,311 @@
+"""What a course queue does not hand out: it is parked, once, with its student told."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from broker_setup.errors import BrokerUnavailableError, UnroutableError
+from broker_setup.ledger.answers import Standing
+from broker_setup.ledger.events import Parked, hash_url
+from broker_setup.topology import PARKED_EXCHANGE
+from broker_setup.wire.messages import ATTEMPT_HEADER, UNTOLD_HEADER, Submission, encode_submission
+from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from gateway.leasing import course_queue
+from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, Scene, turns
+from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, uuid_of
+
+# What can not be read.
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"body": b"no JSON"},
+        {"body": b"[]"},
+        {"body": b"\xff\xfe"},
+        {"body": b"[" * 100_000},
+        {"body": b'{"xqueue_body": 7}'},
+        {"body": b'{"xqueue_body": "x", "xqueue_files": ["a"]}'},
+        {"body": b'{"xqueue_body": "\\ud800"}'},
+        {"body": b'{"xqueue_body": "%s"}' % (b"x" * 15 * 1024 * 1024)},
+        {"headers": {"xqueue-return": "s" * 115 * 1024}},
+        {"correlation_id": None},
+        {"correlation_id": "A" * 32},
+        {"headers": {}},
+    ],
+    ids=lambda spoilt: f"{spoilt}"[:40],
+)
+async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
+    scene = Scene()
+    tag = scene.deliver(1, **spoilt)
+    assert await scene.sent() == [("ack", tag)]
+    assert scene.queue.waiting_here == 0
+    [copy] = scene.publisher.parked
+    assert copy.headers[PARKED_REASON_HEADER]
+    assert copy.headers[PARKED_QUEUE_HEADER] == "openedx"
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), RuntimeError("a mistake of ours")])
+async def test_what_can_not_be_parked_goes_back_after_a_pause(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    scene.publisher.error, scene.publisher.refused = error, PARKED_EXCHANGE
+    tag = scene.deliver(1, body=b"no JSON")
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.ledger.stored == []
+
+
+# Failed too often.
+
+
+async def test_a_submission_whose_leases_ran_out_too_often_is_parked_and_the_next_is_handed_out() -> None:
+    scene = Scene()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        scene.ledger.happens(leased(1, scene.now, f"key {attempt}", attempt=attempt))
+        scene.now += 2 * DELAY
+    tag = scene.deliver(1)
+    scene.deliver(2)
+    assert (await scene.poll()).submission.body == "work 2"
+    assert await scene.sent() == [("ack", tag)]
+    [copy] = scene.publisher.parked
+    assert copy.headers[PARKED_REASON_HEADER] == f"failed {MAX_ATTEMPTS} times"
+    assert copy.headers[ATTEMPT_HEADER] == MAX_ATTEMPTS
+    [(uuid, body, _, _)] = scene.publisher.results
+    assert (uuid, body) == (uuid_of(1).hex(), failure_notice(FAILURE))
+    [event] = scene.ledger.stored
+    assert isinstance(event, Parked)
+    assert event.reason == f"failed {MAX_ATTEMPTS} times"
+
+
+async def test_what_is_given_back_without_a_failure_is_no_attempt() -> None:
+    scene = Scene()
+    for turn in range(3 * MAX_ATTEMPTS):
+        scene.ledger.happens(
+            leased(1, scene.now, f"key {turn}"), released(1, scene.now + 1, f"key {turn}", available_at=scene.now + 1)
+        )
+        scene.now += 2
+    scene.deliver(1)
+    assert (await scene.poll()).submission.body == "work 1"
+
+
+async def test_what_is_given_back_as_failed_is_an_attempt() -> None:
+    scene = Scene()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        key = f"key {attempt}"
+        gone = released(1, scene.now + 1, key, available_at=scene.now + 1, failed=True)
+        scene.ledger.happens(leased(1, scene.now, key, attempt=attempt), gone)
+        scene.now += 2
+    scene.deliver(1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+
+
+async def test_attempts_of_amqp_graders_count_as_well() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS)
+    assert (await scene.poll()).submission.attempt == MAX_ATTEMPTS
+    scene.deliver(2, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+
+
+async def test_a_parked_submission_is_let_go_when_the_ledger_has_stored_that() -> None:
+    scene = Scene()
+    scene.ledger.in_time.clear()
+    tag = scene.deliver(1, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    await turns(10)
+    assert len(scene.publisher.parked) == 1
+    assert scene.channel.sent == []
+    scene.ledger.in_time.set()
+    await turns(10)
+    assert scene.channel.sent == [("ack", tag)]
+    assert len(scene.ledger.stored) == 1
+
+
+@pytest.mark.parametrize("spoilt", [{"body": b"no JSON"}, {"attempt": MAX_ATTEMPTS + 1}])
+async def test_while_the_ledger_is_away_nothing_is_parked_and_nobody_is_told(
+    spoilt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    scene.ledger.away = True
+    tag = scene.deliver(1, **spoilt)
+    assert await scene.queue.take() == []
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.publisher.messages == []
+
+
+async def test_what_is_parked_says_which_lms_it_is_from() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    scene.deliver(2, body=b"no JSON")
+    scene.deliver(3, attempt=MAX_ATTEMPTS + 1, url="no URL")
+    assert await scene.queue.take() == []
+    await turns(10)
+    origins = [copy.headers.get(PARKED_ORIGIN_HEADER) for copy in scene.publisher.parked]
+    assert sorted(origins, key=str) == [None, "https://lms.example", "https://lms.example"]
+
+
+async def test_a_student_who_could_not_be_told_is_told_when_it_is_parked_again() -> None:
+    scene = Scene()
+    scene.deliver(1, headers={"xqueue-return": "sealed under a secret that is not here"})
+    assert await scene.queue.take() == []
+    [copy] = scene.publisher.parked
+    assert copy.headers[UNTOLD_HEADER] == 1
+    assert scene.publisher.results == []
+    for told in (False, True):
+        scene.now += 1
+        scene.ledger.happens(redriven(1, scene.now, 2 if told else 1))
+        scene.deliver(1, attempt=MAX_ATTEMPTS + 1, redriven=2 if told else 1, untold=not told)
+        assert await scene.queue.take() == []
+        await turns(10)
+        assert len(scene.publisher.results) == 1
+        assert UNTOLD_HEADER not in scene.publisher.parked[-1].headers
+
+
+async def test_a_student_who_was_told_is_not_told_again_when_it_is_parked_again() -> None:
+    scene = Scene()
+    scene.deliver(1, attempt=MAX_ATTEMPTS + 1, redriven=1)
+    assert await scene.queue.take() == []
+    assert len(scene.publisher.parked) == 1
+    assert scene.publisher.results == []
+
+
+@pytest.mark.parametrize("sealed", ["forged", "", "of another submission"])
+async def test_a_submission_with_a_bad_return_address_is_parked_noted_and_the_next_is_handed_out(sealed: str) -> None:
+    scene = Scene()
+    other = Scene()
+    other.deliver(3)
+    if sealed.startswith("of"):
+        sealed = (await other.poll()).submission.sealed_return
+    tag = scene.deliver(1, headers={"xqueue-return": sealed})
+    delivered_body = encode_submission(Submission(uuid_of(1).hex(), "openedx", "work 1", "sealed")).body
+    scene.deliver(2)
+    assert (await scene.poll()).submission.body == "work 2"
+    assert await scene.sent() == [("ack", tag)]
+    [copy] = scene.publisher.parked
+    assert "return address" in str(copy.headers[PARKED_REASON_HEADER])
+    assert copy.body == delivered_body
+    [event] = scene.ledger.stored
+    assert isinstance(event, Parked)
+    assert (event.submission, event.queue) == (uuid_of(1), "openedx")
+    assert "return address" in event.reason
+
+
+# Who waits for what is no submission.
+
+
+async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_go() -> None:
+    scene = Scene()
+    scene.publisher.in_time.clear()
+    tag = scene.deliver(1, body=b"\xff my secret work")
+    assert await scene.sent() == []
+    assert scene.ledger.stored == []
+    scene.publisher.in_time.set()
+    await turns()
+    assert scene.channel.sent == [("ack", tag)]
+    assert [copy.body for copy in scene.publisher.parked] == [b"\xff my secret work"]
+    [(uuid, body, amendment, sealed)] = scene.publisher.results
+    assert (uuid, body, amendment) == (uuid_of(1).hex(), failure_notice(FAILURE), 0)
+    assert isinstance(sealed, str)
+    assert "lms_key" in scene.sealer.open(sealed, uuid_of(1).hex()).lms_header
+    [event] = scene.ledger.stored
+    assert isinstance(event, Parked)
+    assert (event.submission, event.queue, event.url) == (uuid_of(1), "openedx", hash_url(URL))
+    assert "not the JSON of a submission" in event.reason
+    assert "secret" not in event.reason
+    assert scene.ledger.state.standing(uuid_of(1), scene.now) is Standing.CLOSED
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), UnroutableError("no queue")])
+async def test_a_submission_whose_student_can_not_be_told_goes_back_after_a_pause(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    scene.publisher.error = error
+    tag = scene.deliver(1, body=b"no JSON")
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag)]
+    assert scene.ledger.stored == []
+    scene.publisher.error = None
+    again = scene.deliver(1, body=b"no JSON")
+    await turns(10)
+    assert scene.channel.sent == [("requeue", tag), ("ack", again)]
+    assert len(scene.publisher.results) == len(scene.publisher.parked) == 1
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        leased(1, 999, "key", until=2_000),
+        graded(1, 999, "key"),
+        retired(1, 999),
+        parked(1, 999),
+    ],
+)
+async def test_nobody_is_told_of_an_unreadable_copy_of_what_is_graded_or_has_ended(happened: Any) -> None:
+    scene = Scene()
+    scene.ledger.happens(happened)
+    tag = scene.deliver(1, body=b"no JSON")
+    await turns()
+    assert scene.channel.sent == [("ack", tag)]
+    assert scene.publisher.results == []
+    assert len(scene.publisher.parked) == 1
+    assert scene.ledger.stored == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"correlation_id": None},
+        {"correlation_id": uuid_of(2).hex()},
+        {"headers": {}},
+        {"headers": {"xqueue-return": "forged"}},
+        {"headers": {"xqueue-return": "fôrged"}},
+        {"headers": {"xqueue-return": 7}},
+    ],
+    ids=str,
+)
+async def test_where_the_return_address_does_not_open_nobody_can_be_told(spoilt: dict[str, Any]) -> None:
+    scene = Scene()
+    tag = scene.deliver(1, **({"body": b"no JSON"} | spoilt))
+    await turns()
+    assert scene.channel.sent == [("ack", tag)]
+    assert scene.publisher.results == []
+    assert len(scene.publisher.parked) == 1
+    assert scene.ledger.stored == []
+
+
+# Parked again, or lost.
+
+
+async def test_a_copy_that_is_parked_again_says_how_often_it_was_redriven() -> None:
+    scene = Scene()
+    scene.deliver(1, redriven=2, headers={"xqueue-return": "forged", "xqueue-redriven": 2})
+    assert await scene.queue.take() == []
+    [event] = scene.ledger.stored
+    assert isinstance(event, Parked)
+    assert event.redriven == 2
+    [copy] = scene.publisher.parked
+    assert copy.headers["xqueue-redriven"] == 2
+
+
+@pytest.mark.parametrize("bad", [{"attempt": MAX_ATTEMPTS + 1}, {"headers": {"xqueue-return": "forged"}}])
+async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_again(bad: dict[str, Any]) -> None:
+    scene = Scene()
+    scene.deliver(1, **bad)
+    polling = asyncio.create_task(scene.queue.take())
+    await turns(1)
+    assert scene.queue.waiting_here == 0, "it was taken out of the buffer"
+    scene.queue.lost()
+    assert await polling == []
+    assert scene.publisher.parked == []
