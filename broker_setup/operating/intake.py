@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from itertools import groupby
 from time import monotonic
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.connection import CONNECTION_ERRORS, Link
 from broker_setup.link.ending import Ending, end_delivery
 
 # A queue from which nothing comes for so long has nothing ready for us, once all that it counted has come; until then
@@ -24,6 +27,24 @@ ACKS_UNDER_WAY = 10
 # If it does not get there in so long, somebody else takes from the queue, and its order is no longer ours to keep.
 RETURN_SECONDS = 5.0
 RETURN_POLL_SECONDS = 0.01
+
+
+@asynccontextmanager
+async def taking_in(source: Link) -> AsyncIterator["Intake"]:
+    """Take in on a channel of its own; at the end, interrupted or not, what was not acked goes back to where it was.
+
+    Raise BrokerUnavailableError if the broker is lost.
+    """
+    channel = await source.channel()
+    intake = Intake(channel)
+    try:
+        yield intake
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
+    finally:
+        with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
+            await intake.put_back()
+            await channel.close()
 
 
 class Intake:

@@ -1,7 +1,6 @@
 """Walks over a parked queue: what is selected is handed over in small portions, all else stays, in its order."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -9,9 +8,8 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import CONNECTION_ERRORS, Link
-from broker_setup.operating.intake import Intake
+from broker_setup.link.connection import Link
+from broker_setup.operating.intake import Intake, taking_in
 from broker_setup.operating.parked_selection import Selection, Tally
 from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
 
@@ -72,10 +70,8 @@ class Walk:
 
         Raise BrokerUnavailableError if the broker is lost; what was not acked is then parked as it was.
         """
-        channel = await self._source.channel()
-        intake = Intake(channel)
         turn, met, size = FIRST_TURN, 0, 0
-        try:
+        async with taking_in(self._source) as intake:
             self._tally.ready += await intake.open(PARKED_QUEUES[kind])
             while intake.left and not self._is_enough():
                 if not (batch := await intake.take(min(turn, intake.left))):
@@ -84,13 +80,6 @@ class Walk:
                 met, size = met + len(batch), size + sum(len(message.body) for message in batch)
                 await self._take(batch, kind, act, pace, intake)
                 turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
-        finally:
-            # Interrupted or not: what was not acked goes back to where it was.
-            with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
-                await intake.put_back()
-                await channel.close()
 
     async def _take(
         self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, pace: Pace, intake: Intake

@@ -5,18 +5,16 @@ under way at once, where a blocking client would take a quarter of an hour for a
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError
+from broker_setup.errors import BadMessageError, BadReturnAddressError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
-from broker_setup.link.connection import CONNECTION_ERRORS
-from broker_setup.operating.intake import Intake
+from broker_setup.operating.intake import Intake, taking_in
 from broker_setup.operating.operator_session import Session
 from broker_setup.operating.retire_plan import STAYS, Plan, Tally, Verdict, judge
 from broker_setup.settings import Settings
@@ -73,9 +71,7 @@ class Retirement:
     async def _sweep(self, tally: Tally, *, act: bool) -> Tally:
         """Go through the queue once; what stays, or all of it, is held until the end and then put back in order."""
         name = submissions_queue(self._plan.queue)
-        channel = await self._session.source.channel()
-        intake = Intake(channel)
-        try:
+        async with taking_in(self._session.source) as intake:
             tally.ready = tally.seen + await intake.open(name)
             while batch := await intake.take(self._prefetch):
                 # Whatever was written of these before they came to us is known after this.
@@ -88,13 +84,6 @@ class Retirement:
                     break  # queues are in order of time: behind these stand only newer ones
             else:
                 tally.missed = intake.left
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
-        finally:
-            # Interrupted or not: what was not acked goes back to where it was.
-            with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
-                await intake.put_back()
-                await channel.close()
         return tally
 
     def _look_at(self, batch: Sequence[AbstractIncomingMessage], tally: Tally) -> list[Met]:
