@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from ssl import SSLContext
 from time import time
 from typing import Self
@@ -11,6 +12,7 @@ import aiohttp
 
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.http_failures import why_no_answer
+from broker_setup.redirects import safe_location
 from broker_setup.secret_keys import signing_key
 from broker_setup.settings import BasicAuth, Settings
 from callback_relay.callback import Callback
@@ -21,18 +23,24 @@ from callback_relay.guarded_connections import (
     guarded_connector,
     tls_context,
 )
+from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
 from callback_relay.verdict import Answered, NoAnswer, NotAllowed
 
-# The LMS's reply means nothing beyond its status; this much of it is read so that the connection can be used again.
+# The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.
 REPLY_CAP = 64 * 1024
 
 # What is longer is encoded and sent piece by piece: it is never in memory whole, and other callbacks get their turn.
 ONE_PIECE = 256 * 1024
 
-_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "xqueue"}
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": "xqueue",
+    # Nothing is unpacked, and a page that came packed could not be told from another.
+    "Accept-Encoding": "identity",
+}
 _OK = 200
 
 
@@ -106,12 +114,7 @@ class Poster:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                # The status is the answer, whatever becomes of the rest.
-                with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                    await _skim(response.content)
-                if response.status == _OK:
-                    return Answered(_OK)
-                return Answered(response.status, seconds_until(response.headers.get("Retry-After"), time()))
+                return await _answer(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._outcome_of(error)
 
@@ -160,10 +163,19 @@ def _basic(pair: BasicAuth) -> dict[str, str]:
     return {"Authorization": aiohttp.encode_basic_auth(user, password.get_secret_value())}
 
 
-async def _skim(content: aiohttp.StreamReader) -> None:
-    left = REPLY_CAP
-    while left > 0 and (chunk := await content.read(left)):
-        left -= len(chunk)
+async def _answer(response: aiohttp.ClientResponse) -> Answered:
+    """Read an answer to its end, or as much of it as is read of any."""
+    body = bytearray()
+    # The status is the answer, whatever becomes of the rest.
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        while (left := REPLY_CAP - len(body)) > 0 and (chunk := await response.content.read(left)):
+            body += chunk
+    status, headers = response.status, response.headers
+    if status == _OK:
+        return Answered(_OK, is_page=is_page(headers.get("Content-Type", ""), bytes(body)))
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    location = safe_location(response.url, headers.get("Location")) if is_redirect else None
+    return Answered(status, seconds_until(headers.get("Retry-After"), time()), location)
 
 
 # By the library's error, most special first.

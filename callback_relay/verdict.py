@@ -20,10 +20,16 @@ _TEMPORARY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPSt
 
 @dataclass(frozen=True)
 class Answered:
-    """The LMS answered the callback with this HTTP status, and asked to wait `retry_after` seconds if it did."""
+    """The LMS answered the callback with this HTTP status, and asked to wait `retry_after` seconds if it did.
+
+    `location` is where a redirect (3xx) leads, in words that are fit for a log; None if it doesn't say. `is_page` tells
+    that a 200 brought a page for people, such as a login's or a maintenance's: an LMS answers an empty body.
+    """
 
     status: int
     retry_after: float | None = None
+    location: str | None = None
+    is_page: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,21 @@ async def test_it_ends_in_time_with_little_memory(what: str) -> None:
     assert lms.sent < MOST_SENT or answer.read_to_the_end_of_time
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_says_where_it_leads_and_no_more(status: int) -> None:
+    answer = b"HTTP/1.1 %d Away\r\nContent-Length: 0\r\nLocation: https://lms.example/score_update?t=secret\r\n\r\n"
+    async with hostile_lms(answer % status) as lms, poster_for(Settings(requests_timeout=TIMEOUT)) as poster:
+        outcome = await poster.post(Callback(URL(lms.url), b"{}", b""))
+    assert outcome == Answered(status, location="https://lms.example/...")
+
+
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"ok"])
+async def test_a_page_is_told_from_an_empty_answer(body: bytes) -> None:
+    answer = head(len(body), b"Content-Type: text/html; charset=utf-8") + body
+    async with hostile_lms(answer) as lms, poster_for(Settings(requests_timeout=TIMEOUT)) as poster:
+        assert await poster.post(Callback(URL(lms.url), b"{}", b"")) == Answered(200, is_page=b"<html>" in body)
+
+
 @pytest.mark.parametrize(
     ("line", "seconds"),
     [(b"Retry-After: 7", 7), (b"Retry-After: Mon, 01 Jan 1990 00:00:00 GMT", 0), (b"Retry-After: soon", None)],
