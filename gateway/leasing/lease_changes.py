@@ -7,7 +7,7 @@ from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
 from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
-from gateway.leasing.results import Permission, UnknownSubmissionError, WrongKeyError, check_permission
+from gateway.leasing.results import Permission, WrongKeyError, is_hidden, refused
 
 
 class LeaseChanges:
@@ -53,14 +53,20 @@ class LeaseChanges:
 
     async def _find(self, submission_id: int, key: str, permission: Permission) -> Lease:
         await self._ledger.wait_up_to_date()
-        check_permission(self._ledger.state, submission_id, key, permission)
-        match self._ledger.state.find(submission_id, key, self._clock()):
-            case Refusal.UNKNOWN_SUBMISSION:
-                raise UnknownSubmissionError(f"submission {submission_id} is not leased")
-            case Lease() as lease:
-                return lease
-            case _:
-                raise WrongKeyError(f"the key is not that of a running lease of submission {submission_id}")
+        found = self._look(submission_id, key, permission)
+        if isinstance(found, Refusal):
+            # Another gateway may have leased it just now: what it wrote is on its way to this one.
+            await self._ledger.barrier()
+            found = self._look(submission_id, key, permission)
+        if isinstance(found, Refusal):
+            raise refused(found, submission_id)
+        return found
+
+    def _look(self, submission_id: int, key: str, permission: Permission) -> Lease | Refusal:
+        state = self._ledger.state
+        if is_hidden(state, submission_id, key, permission):
+            return Refusal.UNKNOWN_SUBMISSION
+        return state.find(submission_id, key, self._clock())
 
     async def _record(self, event: Extended | Released) -> None:
         if not await self._ledger.record(event):

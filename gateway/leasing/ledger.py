@@ -12,6 +12,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
+from gateway.leasing.coalesced import Coalesced
 
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5
@@ -35,6 +36,7 @@ class Ledger:
         self._writer = LedgerWriter(publisher, name)
         self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
         self._notes = Notes(self._writer)
+        self._barrier = Coalesced(self._reader.barrier)
         self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
         self._gone: Gone = _nobody_holds_it
 
@@ -52,8 +54,11 @@ class Ledger:
         await self._reader.wait_up_to_date(RECORD_SECONDS)
 
     async def barrier(self) -> None:
-        """Return when everything written before this call has been applied; raise BrokerUnavailableError."""
-        await self._reader.barrier()
+        """Return when everything written before this call has been applied; raise BrokerUnavailableError.
+
+        One marker serves all who ask at the same time: a stranger's thousand bad keys write no thousand of them.
+        """
+        await self._barrier()
 
     async def record(self, event: AnyEvent) -> bool:
         """Write an event, and say whether it was valid when its turn came in the ledger.

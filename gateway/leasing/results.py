@@ -39,11 +39,17 @@ class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for."""
 
 
-def check_permission(state: LedgerState, submission_id: int, key: str, permission: Permission) -> None:
-    """Raise UnknownSubmissionError, whatever the key, for a submission of a queue that must seem not to be there."""
+def is_hidden(state: LedgerState, submission_id: int, key: str, permission: Permission) -> bool:
+    """Say whether a submission is, whatever the key, of a queue that must seem not to be there."""
     queue = state.queue_of(submission_id, key)
-    if queue is not None and not permission(queue):
-        raise UnknownSubmissionError(f"submission {submission_id} is of a queue that its sender may not reach")
+    return queue is not None and not permission(queue)
+
+
+def refused(refusal: Refusal, submission_id: int) -> XQueueError:
+    """Make the error of a refusal."""
+    if refusal is Refusal.UNKNOWN_SUBMISSION:
+        return UnknownSubmissionError(f"submission {submission_id} is not leased, or not its sender's to see")
+    return WrongKeyError(f"the key is not that of the lease of submission {submission_id}")
 
 
 class Results:
@@ -78,21 +84,18 @@ class Results:
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
         await self._ledger.wait_up_to_date()
-        check_permission(self._ledger.state, submission_id, key, permission)
         digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()
         up_to_date = False
         while True:
-            match self._ledger.state.judge(submission_id, key, digest, self._clock()):
-                case Refusal.UNKNOWN_SUBMISSION:
-                    raise UnknownSubmissionError(f"submission {submission_id} is not leased")
-                case Refusal.WRONG_KEY:
-                    raise WrongKeyError(f"the key is not that of the lease of submission {submission_id}")
+            match self._judge(submission_id, key, digest, permission):
                 case Refusal.REPEAT:
                     return
-                case Take(late=True) if not up_to_date:
-                    # Somebody may have leased it since, at another gateway, or while this one was frozen.
+                case Refusal() | Take(late=True) if not up_to_date:
+                    # Another gateway may have leased it just now, or since: what it wrote is on its way to this one.
                     await self._ledger.barrier()
                     up_to_date = True
+                case Refusal() as refusal:
+                    raise refused(refusal, submission_id)
                 case Take(lease, amendment):
                     self._refuse_bad(lease, body)
                     under_way = self._under_way.get(lease.submission)
@@ -102,6 +105,12 @@ class Results:
                         return
                     # The same grader's first try, or another result under the same key: see how that ends.
                     await asyncio.wait({under_way})
+
+    def _judge(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
+        state = self._ledger.state
+        if is_hidden(state, submission_id, key, permission):
+            return Refusal.UNKNOWN_SUBMISSION
+        return state.judge(submission_id, key, digest, self._clock())
 
     def _refuse_bad(self, lease: Lease, body: bytes) -> None:
         # Opening a seal takes longer than all the rest, and most replies are fine wherever they go.

@@ -98,6 +98,25 @@ async def test_leases_outlive_the_only_gateway(vhost: VHost, tmp_path: Path) -> 
         assert set(keys(stack).values()) == {1}
 
 
+@pytest.mark.timeout(60 + SUBMISSIONS)
+async def test_a_result_put_at_once_at_the_other_gateway_is_never_refused(vhost: VHost, tmp_path: Path) -> None:
+    async with (
+        several(vhost.amqp_url, tmp_path, count=2, delay=600) as (stack, gateways),
+        fleet(*(gateway.url for gateway in gateways)) as clients,
+    ):
+        assert len(await clients.submit_all(stack.headers(SUBMISSIONS))) == SUBMISSIONS
+
+        async def grade(here: str, there: str) -> None:
+            while sum(clients.handed_out.values()) < SUBMISSIONS:
+                if submission := await clients.take(url=here, wait=0.5):
+                    await clients.put(submission, reply_to(submission["xqueue_body"]), url=there)
+
+        one, other = (gateway.url for gateway in gateways)
+        await asyncio.gather(*(grade(*way) for way in [(one, other), (other, one)] * 4))
+        assert clients.refused == {}
+        assert sum(clients.taken.values()) == len(clients.taken) == SUBMISSIONS
+
+
 async def test_a_late_result_is_taken_unless_somebody_else_took_the_work(vhost: VHost, tmp_path: Path) -> None:
     async with several(vhost.amqp_url, tmp_path, count=2, delay=1) as (stack, gateways), stack.relay():
         async with fleet(*(gateway.url for gateway in gateways)) as clients:

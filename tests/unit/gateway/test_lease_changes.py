@@ -142,6 +142,22 @@ async def test_where_something_else_came_first_in_the_ledger_the_grader_is_refus
             await (desk.extend(60) if change == "extend" else desk.release())
 
 
+async def test_a_lease_that_this_gateway_has_not_read_of_yet_is_extended_and_released() -> None:
+    for change in ("extend", "release"):
+        desk = Desk()
+        desk.ledger.unread = [leased(2, START, "elsewhere", until=START + DELAY)]
+        await (desk.extend(120, "elsewhere", 2) if change == "extend" else desk.release("elsewhere", 2))
+        assert isinstance(desk.ledger.events[-1], Extended | Released)
+
+
+async def test_a_change_is_refused_only_by_a_ledger_that_is_up_to_date() -> None:
+    desk = Desk()
+    desk.ledger.away = True
+    for change in (desk.release("other"), desk.extend(60, number=7)):
+        with pytest.raises(BrokerUnavailableError):
+            await change
+
+
 async def test_nobody_is_told_before_it_stands_in_the_ledger_and_without_it_all_stays_as_it_was() -> None:
     desk = Desk()
     desk.ledger.in_time.clear()

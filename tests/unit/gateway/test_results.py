@@ -16,7 +16,7 @@ from gateway.leasing import deadline
 from gateway.leasing import results as module
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
 from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns
-from tests.support.ledger_events import URL, amended, extended, graded, id_of, leased, submitted, uuid_of
+from tests.support.ledger_events import URL, amended, extended, graded, id_of, leased, released, submitted, uuid_of
 
 START = 1_000.0
 
@@ -307,6 +307,46 @@ async def test_one_deadline_stands_over_all_that_a_result_waits_for_and_what_was
     await turns()
     assert desk.publisher.bodies == [(b"reply", 0)]
     assert desk.standing() is Standing.CLOSED
+
+
+# Put at another gateway than the one that handed the work out.
+
+
+async def test_a_result_of_a_lease_that_this_gateway_has_not_read_of_yet_is_taken() -> None:
+    desk = Desk()
+    desk.ledger.unread = [leased(2, START, "elsewhere", until=START + DELAY)]
+    await desk.put(key="elsewhere", number=2)
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_a_result_of_a_second_lease_that_this_gateway_has_not_read_of_yet_is_taken() -> None:
+    desk = Desk()
+    desk.ledger.unread = [
+        released(1, START, "key"),
+        leased(1, START, "elsewhere", until=START + DELAY),
+    ]
+    await desk.put(key="elsewhere")
+    assert desk.publisher.bodies == [(b"reply", 0)]
+
+
+async def test_what_is_refused_is_refused_only_by_a_ledger_that_is_up_to_date() -> None:
+    desk = Desk()
+    with pytest.raises(WrongKeyError):
+        await desk.put(key="other")
+    assert desk.ledger.barriers == 1
+    desk.ledger.away = True
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put(key="other")
+    with pytest.raises(BrokerUnavailableError):
+        await desk.put(number=2)
+
+
+async def test_a_lease_that_comes_to_light_late_is_hidden_from_who_may_not_reach_its_queue() -> None:
+    desk = Desk()
+    desk.ledger.unread = [leased(2, START, "elsewhere", until=START + DELAY)]
+    with pytest.raises(UnknownSubmissionError):
+        await desk.results.take(id_of(2), "elsewhere", b"reply", lambda queue: queue != "openedx")
+    assert desk.publisher.bodies == []
 
 
 # Whose result it is.
