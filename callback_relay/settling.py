@@ -34,6 +34,7 @@ from broker_setup.wire.messages import (
 )
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.waits import waits_headers
 from callback_relay.job import Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Slug
@@ -88,8 +89,10 @@ class Settling:
             return
         try:
             match verdict:
-                case Retry(delay, tries):
-                    await self._put(self._again(message, tries), retry_queue(delay))
+                case Retry(delay, tries, reason):
+                    copy = self._again(message, tries)
+                    copy.headers |= waits_headers(about.origin, about.queue, reason.text, time() + delay)
+                    await self._put(copy, retry_queue(delay))
                 case Park(reason, tries, tell):
                     if tell:
                         await self._tell_student(self._read(message))

@@ -22,6 +22,7 @@ from broker_setup.wire.messages import (
     is_uuid,
     submission_id_of,
 )
+from broker_setup.wire.waits import WAITS_PREFIX
 
 PARKED_PREFIX = "xqueue-parked-"
 PARKED_REASON_HEADER = f"{PARKED_PREFIX}reason"
@@ -93,13 +94,13 @@ def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any], reply_to: s
 
 
 def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of `headers` is the message's own and can be published; nothing of an earlier parking."""
+    """Return what of `headers` is the message's own and can be published; nothing of an earlier parking or wait."""
     kept: dict[str, Any] = {}
     room = MAX_HEADERS
     # Ours first, the return address before all: whatever else stands beside them, the copy can be redriven.
     for name in (*OUR_HEADERS, *(name for name in headers if name not in OUR_HEADERS)):
         value = headers.get(name)
-        if name.startswith(("x-", PARKED_PREFIX)) or not _is_plain(value):
+        if name.startswith(("x-", PARKED_PREFIX, WAITS_PREFIX)) or not _is_plain(value):
             continue
         needed = _wire_size(name, value)
         if needed <= room:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from aio_pika import Message
 
 from broker_setup.ledger.events import AnyEvent, Undeliverable
 from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
+from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
 from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
@@ -100,6 +102,23 @@ async def test_a_copy_on_a_rung_says_that_the_ledger_has_heard_of_the_result() -
     [copy] = map(decode_result, map(delivered, broker.published))
     assert copy.recorded
     assert copy.tries == NO_TRIES
+
+
+async def test_a_copy_on_a_rung_says_for_operators_whose_it_is_and_why_and_until_when() -> None:
+    broker, before = Broker(), datetime.now(UTC)
+    about = About("http://lms", "openedx")
+    await settling(broker).settle(a_result(), Retry(5, NO_TRIES, Reason(Slug.TIMEOUT, "no answer within 5 s")), about)
+    wait = read_wait(broker.published[0].headers)
+    assert (wait.origin, wait.queue, wait.reason) == ("http://lms", "openedx", "no answer within 5 s")
+    assert wait.until
+    assert timedelta(seconds=4.9) < wait.until - before < timedelta(seconds=60)
+
+
+async def test_what_a_rung_said_of_a_result_is_not_parked_with_it() -> None:
+    broker, message = Broker(), a_result()
+    message.headers |= waits_headers("http://lms", "openedx", "no answer", 0.0)
+    await settling(broker).settle(message, Park(Reason(Slug.NOT_ALLOWED, "not allowed")), About())
+    assert not [name for name in broker.published[0].headers if name.startswith(WAITS_PREFIX)]
 
 
 def a_result() -> Any:
