@@ -46,9 +46,12 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
-def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames") -> TCPConnector:
-    """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop."""
-    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=_guarded_socket)
+def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames", *, keep: bool = True) -> TCPConnector:
+    """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop.
+
+    Unless it is to `keep` them, none is used twice.
+    """
+    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=_guarded_socket, force_close=not keep)
 
 
 def system_names(**others: Any) -> AbstractResolver:

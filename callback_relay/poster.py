@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from ssl import SSLContext
-from time import time
+from time import monotonic, time
 from typing import Self
 
 import aiohttp
@@ -23,6 +23,7 @@ from callback_relay.guarded_connections import (
     guarded_connector,
     tls_context,
 )
+from callback_relay.kept_connections import Sending, noting_kept_connections
 from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
@@ -88,35 +89,57 @@ class Poster:
     async def __aenter__(self) -> Self:
         """Open the pool."""
         self._names = GuardedNames()
-        self._session = aiohttp.ClientSession(
-            connector=guarded_connector(self._concurrency, self._tls, self._names),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            headers=_HEADERS,
-            auto_decompress=False,
-        )
+        self._kept = self._session(keep=True)
+        self._new = self._session(keep=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the pool."""
-        await self._session.close()
+        await self._kept.close()
+        await self._new.close()
         await self._names.close()
 
+    def _session(self, *, keep: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=guarded_connector(self._concurrency, self._tls, self._names, keep=keep),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            auto_decompress=False,
+            trace_configs=[noting_kept_connections()],
+        )
+
     async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
-        """Post `callback` once; never raise for what the LMS or the network does."""
+        """Post `callback` once; never raise for what the LMS or the network does.
+
+        Where the LMS closed a kept connection just then, once more on a new one: that was no try.
+        """
         if refusal := self._origins.refusal(callback.url):
             return NotAllowed(Reason(Slug.NOT_ALLOWED, refusal))
-        form, headers = await self._sent(callback)
+        began, sending = monotonic(), Sending()
         try:
-            async with self._session.post(
-                callback.url,
-                data=form,
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                return await _answer(response)
+            try:
+                return await self._post(self._kept, callback, sending, self._timeout)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                left = self._timeout - (monotonic() - began)
+                if left <= 0 or not sending.met_a_closing(error):
+                    raise
+                return await self._post(self._new, callback, sending, left)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._outcome_of(error)
+
+    async def _post(
+        self, session: aiohttp.ClientSession, callback: Callback, sending: Sending, seconds: float
+    ) -> Answered:
+        form, headers = await self._sent(callback)
+        async with session.post(
+            callback.url,
+            data=form,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            trace_request_ctx=sending,
+        ) as response:
+            return await _answer(response)
 
     def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed:
         match error:
