@@ -10,8 +10,9 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
-from broker_setup.errors import BrokerUnavailableError, PublishRefusedError, UnroutableError
+from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
 from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.size_limit import largest_taken
 
 if TYPE_CHECKING:
     from aiormq import Channel
@@ -26,6 +27,8 @@ STUCK_SECONDS = 30.0
 MAX_UNCONFIRMED = 5_000
 # Of one routing key, beyond the time that their publishers waited: its queue has no leader.
 MAX_OVERDUE = 20
+# A broker that was started again may take larger messages than the one before.
+BELIEVED_SECONDS = 60.0
 # What a closed channel has not ended by then it never will.
 ENDED_SECONDS = 1.0
 
@@ -46,6 +49,8 @@ class Publisher:
         self._unconfirmed: dict[asyncio.Task[None], float] = {}
         self._confirmed_at = float("-inf")
         self._overdue: Counter[str] = Counter()
+        # In bytes, and until when that is believed: known once the broker has refused a larger one.
+        self._largest_taken, self._believed_until = 0, float("-inf")
 
     async def wait_up(self) -> None:
         """Return once there is a connection to publish on."""
@@ -65,9 +70,11 @@ class Publisher:
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
         """Publish and return when the broker has it on disk.
 
-        Raise UnroutableError if no queue takes it, BrokerUnavailableError if the broker is away, blocked or silent
-        for 2.5 s - then it may or may not have been stored. Cancelling the caller does not cancel the publish.
+        Raise UnroutableError if no queue takes it, MessageTooLargeError if the broker's max_message_size is below it,
+        BrokerUnavailableError if the broker is away, blocked or silent for 2.5 s - then it may or may not have been
+        stored. Cancelling the caller does not cancel the publish.
         """
+        self._refuse_too_large(message)
         if self.is_blocked or len(self._unconfirmed) >= MAX_UNCONFIRMED:
             self._drop_if_stuck()
             raise BrokerUnavailableError("the broker confirms nothing at the moment")
@@ -109,12 +116,22 @@ class Publisher:
                     f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
                 ) from error
             except ChannelClosed as error:
+                if largest := largest_taken(error):
+                    # Of one message; the others on this channel ended with it and may be tried again.
+                    self._largest_taken, self._believed_until = largest, monotonic() + BELIEVED_SECONDS
+                    self._refuse_too_large(message)
+                    raise BrokerUnavailableError("the channel was closed for another message") from error
                 raise PublishRefusedError(
                     f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({error}): "
                     "run `xqueue-broker declare`, or `setup` where rights are missing",
                 ) from error
             except DeliveryError as error:
                 raise BrokerUnavailableError("the broker refused to store the message") from error
+
+    def _refuse_too_large(self, message: Message) -> None:
+        # Known beforehand, as each refusal closes the channel under all that is unconfirmed on it.
+        if monotonic() < self._believed_until and len(message.body) > self._largest_taken:
+            raise MessageTooLargeError(f"more than the {self._largest_taken} bytes that the broker takes")
 
     async def _open(self, exchange: str) -> AbstractChannel:
         async with self._opening:
