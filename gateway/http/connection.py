@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from gateway.http.crowd import Crowd
 from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
+from gateway.http.one_by_one import OneByOne
 from gateway.http.refusals import UNAVAILABLE
 
 HEAD_TOO_LARGE = "The head of the request is too large"
+# Answered however many there are: a probe that fails has a process killed that is well.
+ALIVE_PATH = b"/healthz"
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,19 @@ class Bounds:
     stall_seconds: float
 
 
-def bounded(bounds: Bounds) -> Callable[..., HttpToolsProtocol]:
+def bounded(bounds: Bounds) -> Callable[..., "BoundedConnection"]:
     """Make what uvicorn calls for each connection."""
-    return partial(BoundedConnection, bounds)
+    return partial(BoundedConnection, bounds, Crowd["BoundedConnection"](bounds.connections))
 
 
-class BoundedConnection(HttpToolsProtocol):
+class BoundedConnection(OneByOne):
     """uvicorn's, which by itself waits for ever, and takes a head of any size."""
 
-    def __init__(self, bounds: Bounds, *args: Any, **options: Any) -> None:
+    def __init__(self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._bounds = bounds
+        self._crowd = crowd
+        self._is_late = False
         self._application, self._serve = self.app, self._unless_gone
         # A head is expected at once; later ones when their first byte has come.
         self._is_receiving, self._is_in_body = True, False
@@ -47,27 +51,33 @@ class BoundedConnection(HttpToolsProtocol):
         self._unread: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Begin to wait for a request; whoever has asked nothing for long makes room."""
         super().connection_made(transport)
+        if goes := self._crowd.came(self):
+            goes.transport.abort()
+        self._is_late = self._crowd.is_too_large
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the timers, and of ourselves: what stands in a circle waits in memory for the collector."""
         self._cancel()
+        self._crowd.left(self)
         super().connection_lost(exc)
         self.app = self._serve = self._application
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes in; afterwards a clock runs as long as the request is not whole."""
         self._heard = self.loop.time()
-        self._outside += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._outside > self._bounds.head_size:
-            self._refuse(431, HEAD_TOO_LARGE)
-        elif self._is_receiving and self._receiving is None:
+        if self._is_receiving and self._receiving is None and not self.transport.is_closing():
             self._watch()
+
+    def feed(self, piece: bytes) -> None:
+        """Parse a piece, and count what of it is of no body."""
+        self._outside += len(piece)
+        super().feed(piece)
+        if self._outside > self._bounds.head_size and not self.transport.is_closing():
+            self._refuse(431, HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Note when a request began."""
@@ -77,7 +87,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin the request, or its refusal if there are too many or its head is too large."""
         self.app = self._serve
-        if len(self.connections) > self._bounds.connections:
+        self._crowd.asks(self)
+        if self._is_late and self._crowd.is_too_large and self.url.partition(b"?")[0] != ALIVE_PATH:
             self.app = _refusing(503, UNAVAILABLE)
         elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._bounds.head_size:
             self.app = _refusing(431, HEAD_TOO_LARGE)
@@ -93,6 +104,12 @@ class BoundedConnection(HttpToolsProtocol):
         """Stop the clock."""
         super().on_message_complete()
         self._is_receiving, self._outside = False, 0
+
+    def on_response_complete(self) -> None:
+        """Note whether anything is asked still."""
+        if not self.pipeline and not self.has_unparsed:
+            self._crowd.has_answer(self)
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         """Give the client some time to read what is there for it."""

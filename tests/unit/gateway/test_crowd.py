@@ -1,0 +1,82 @@
+"""Who has to go when there is no room: the silent first, then whoever has its answer, never who is being served."""
+
+from gateway.http.crowd import GRACE_SECONDS, LATE_ROOM, Crowd
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def crowd(room: int) -> tuple[Crowd[str], Clock]:
+    clock = Clock()
+    return Crowd(room, clock), clock
+
+
+def test_as_long_as_there_is_room_nobody_goes() -> None:
+    some, clock = crowd(3)
+    assert [some.came(name) for name in "abc"] == [None] * 3
+    clock.now += 100
+    assert not some.is_too_large
+
+
+def test_who_has_been_silent_for_longest_goes_first() -> None:
+    some, clock = crowd(2)
+    for name in "ab":
+        some.came(name)
+        clock.now += GRACE_SECONDS
+    assert some.came("c") == "a"
+    clock.now += GRACE_SECONDS
+    assert some.came("d") == "b"
+    assert not some.is_too_large
+
+
+def test_who_never_asked_goes_before_who_has_its_answer() -> None:
+    some, clock = crowd(2)
+    some.came("kept")
+    some.asks("kept")
+    some.has_answer("kept")
+    some.came("silent")
+    clock.now += GRACE_SECONDS
+    assert some.came("new") == "silent"
+    some.asks("new")
+    clock.now += GRACE_SECONDS
+    assert some.came("newer") == "kept"
+
+
+def test_who_is_being_served_stays_and_the_newcomer_is_one_too_many() -> None:
+    some, clock = crowd(2)
+    for name in "ab":
+        some.came(name)
+        some.asks(name)
+    clock.now += 1000
+    assert some.came("c") is None
+    assert some.is_too_large
+    some.left("a")
+    assert not some.is_too_large
+
+
+def test_who_has_just_come_may_ask_before_it_has_to_go() -> None:
+    some, clock = crowd(1)
+    some.came("a")
+    assert some.came("b") is None
+    clock.now += GRACE_SECONDS
+    assert some.came("c") == "a"
+
+
+def test_there_are_never_more_than_the_late_ones_beyond_the_room() -> None:
+    some, _ = crowd(5)
+    gone = [some.came(str(number)) for number in range(5 + LATE_ROOM + 3)]
+    assert gone == [None] * (5 + LATE_ROOM) + ["0", "1", "2"]
+
+
+def test_an_answer_to_a_connection_that_has_gone_brings_nobody_back() -> None:
+    some, _ = crowd(1)
+    some.came("a")
+    some.asks("a")
+    some.left("a")
+    some.has_answer("a")
+    some.came("b")
+    assert not some.is_too_large
