@@ -39,6 +39,10 @@ def main() -> None:
             queue,
             ", ".join(map(repr, names)),
         )
+    if strangers := [name for name in settings.dialects if name not in settings.users]:
+        log.warning(
+            "DIALECTS names %s, of no account in USERS: right for tokens alone", ", ".join(map(repr, strangers))
+        )
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -19,6 +19,7 @@ from gateway.access import Access
 from gateway.accounts import Accounts
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
+from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
 from gateway.http.forms import FormLimits, FormMemory
 from gateway.http.grader_calls import GraderCalls
@@ -116,6 +117,7 @@ def build(settings: Settings) -> Starlette:
             await ledger.flush()
 
     return application(
+        dialects=Dialects(settings.dialects, settings.public_url),
         door=Door(accounts, tokens, Access(settings.queue_access)),
         session=SessionCalls(accounts, settings.public_url),
         lms=LmsCalls(

@@ -54,6 +54,13 @@ class BadTokenError(XQueueError):
         self.reason = reason
 
 
+class MissingScopeError(BadTokenError):
+    """A token is good, and not for this call."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.SCOPE)
+
+
 # What the library says, in our words; of several the first that fits.
 _REASONS: Sequence[tuple[type[Exception], Reason]] = (
     (InvalidSignatureError, Reason.SIGNATURE),
@@ -137,5 +144,5 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
         raise BadTokenError(Reason.VERSION)
     roles = frozenset(role for scope, role in SCOPES.items() if scope in scopes)
     if not roles:
-        raise BadTokenError(Reason.SCOPE)
+        raise MissingScopeError
     return Caller(name, roles)

@@ -1,6 +1,7 @@
 """The types of the settings that say who may come in: accounts, tokens, trusted proxies, lists for queues."""
 
 import json
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
@@ -43,6 +44,13 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Users = Annotated[dict[str, Password], BeforeValidator(account_secrets)]
 Jwks = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+
+
+class Dialect(Enum):
+    """How callers are answered."""
+
+    LEGACY = "legacy"  # as the original does: HTTP 200 and text/html for nearly everything
+    EDX_SUBMISSIONS = "edx-submissions"  # the LMS's own queue: HTTP statuses and application/json
 
 
 class QueueAccess(BaseModel):

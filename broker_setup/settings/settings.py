@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker_setup.link.broker_url import user_of
-from broker_setup.settings.access_settings import Jwks, Name, Network, QueueAccess, Users
+from broker_setup.settings.access_settings import Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.user_settings import UserName, wrong_with_users
 from broker_setup.settings.value_types import (
     AMQP,
@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[Network, ...] = ()
     users: Users = Field(default_factory=dict)
     queue_access: dict[QueueName, QueueAccess] = Field(default_factory=dict)
+    # by the name of an account or a token; who is not in it is answered as its Accept header says
+    dialects: dict[Name, Dialect] = Field(default_factory=dict)
     jwt_public_jwks: Jwks | None = None
     jwt_public_jwks_file: Path | None = None
     jwt_secret_key: SecretKey | None = None

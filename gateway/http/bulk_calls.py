@@ -22,7 +22,14 @@ from gateway.http.grader_calls import (
     take,
 )
 from gateway.http.identity import permission_of
-from gateway.http.refusals import INCORRECT_FORMAT, REFUSED, RefusedError, explain
+from gateway.http.refusals import (
+    INCORRECT_FORMAT,
+    REFUSED,
+    OverLimitError,
+    RefusedError,
+    WrongMethodError,
+    text_of,
+)
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Permission, Results
 
@@ -52,14 +59,14 @@ class BulkCalls:
     async def put_results(self, request: Request) -> Response:
         """Take results, and say for each of them what put_result would have said."""
         if request.method != "POST":
-            raise RefusedError("'put_results' must use HTTP POST")
+            raise WrongMethodError("'put_results' must use HTTP POST")
         try:
             async with read_body(request, self._limits) as body:
                 permission = permission_of(request)
                 # At the same time: so they share the broker's confirms.
                 return success(await asyncio.gather(*(self._take(reply, permission) for reply in parse_replies(body))))
         except TooLargeError as error:
-            raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
+            raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 
     async def _take(self, reply: Reply | IllFormedError, permission: Permission) -> dict[str, object]:
         if isinstance(reply, IllFormedError):
@@ -68,8 +75,7 @@ class BulkCalls:
         try:
             await hand_in(self._results, reply, permission)
         except REFUSED as error:
-            text, _ = explain(error)
-            return envelope(1, text)
+            return envelope(1, text_of(error))
         except Exception:
             # The others' answers must not be lost with this one's.
             log.exception("a result could not be taken")

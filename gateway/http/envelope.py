@@ -14,16 +14,20 @@ def envelope(return_code: int, content: object) -> dict[str, object]:
     return {"return_code": return_code, "content": content}
 
 
-def success(content: object) -> Response:
+class EnvelopeResponse(Response):
+    """An answer that is an envelope, and nothing else; the edge may still change its status and Content-Type."""
+
+
+def success(content: object) -> EnvelopeResponse:
     """Answer that the call did what was asked; `content` is what the contract says for it."""
     return _answer(0, content, 200, {})
 
 
-def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> EnvelopeResponse:
     """Answer that the call did nothing, and why; HTTP 200 is right also for a caller's mistake."""
     return _answer(1, content, status, headers or {})
 
 
-def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> Response:
+def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> EnvelopeResponse:
     body = json.dumps(envelope(return_code, content))
-    return Response(body, status_code=status, headers={"content-type": CONTENT_TYPE, **headers})
+    return EnvelopeResponse(body, status_code=status, headers={"content-type": CONTENT_TYPE, **headers})

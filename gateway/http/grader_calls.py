@@ -15,7 +15,13 @@ from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import permission_of
 from gateway.http.lms_calls import json_object
-from gateway.http.refusals import INCORRECT_FORMAT, RefusedError
+from gateway.http.refusals import (
+    INCORRECT_FORMAT,
+    OverLimitError,
+    QueueNotFoundError,
+    RefusedError,
+    WrongMethodError,
+)
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.results import Permission, Results
 from gateway.leasing.waiting_count import WaitingCount
@@ -63,30 +69,31 @@ class GraderCalls:
         """Say how many submissions wait unleased."""
         queue = request.query_params.get("queue_name")
         if queue is None:
-            return refusal("'get_queuelen' must provide parameter 'queue_name'")
+            raise RefusedError("'get_queuelen' must provide parameter 'queue_name'")
         may = permission_of(request)
         if queue not in self._queues or not may(queue):
-            return refusal(f"Valid queue names are: {', '.join(filter(may, self._queues))}")
+            raise QueueNotFoundError(f"Valid queue names are: {', '.join(filter(may, self._queues))}")
         return success(await self._counts.of(queue))
 
     async def get_submission(self, request: Request) -> Response:
         """Lease the next submission to the caller."""
         queue, wait = polled(request, self._queues, "get_submission")
         handouts = await take(request, queue, wait)
+        # That nothing waits is no failure, in either dialect.
         return success(render(handouts[0])) if handouts else refusal(f"Queue '{queue.name}' is empty")
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
         if request.method != "POST":
-            return refusal("'put_result' must use HTTP POST")
+            raise WrongMethodError("'put_result' must use HTTP POST")
         try:
             async with read_form(request, self._limits) as form:
                 reply = parse_reply(form.fields)
         except (BadFormError, IllFormedError) as error:
             log.info("a result was refused: %s", error)
-            return refusal(INCORRECT_FORMAT)
+            raise RefusedError(INCORRECT_FORMAT) from error
         except TooLargeError as error:
-            return refusal(f"{REPLY_TOO_LARGE}: {error}")
+            raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
         await hand_in(self._results, reply, permission_of(request))
         return success("")
 
@@ -96,7 +103,7 @@ async def hand_in(results: Results, reply: Reply, permission: Permission) -> Non
     try:
         await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"), permission)
     except MessageTooLargeError as error:
-        raise RefusedError(f"{REPLY_TOO_LARGE}: {error}") from error
+        raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 
 
 def polled(request: Request, queues: Mapping[str, CourseQueue], call: str) -> tuple[CourseQueue, float]:
@@ -105,7 +112,7 @@ def polled(request: Request, queues: Mapping[str, CourseQueue], call: str) -> tu
     if name is None:
         raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
     if name not in queues or not permission_of(request)(name):
-        raise RefusedError(f"Queue '{name}' not found")
+        raise QueueNotFoundError(f"Queue '{name}' not found")
     wait = parse_wait(request.query_params)
     if wait is None:
         raise RefusedError("'wait' must be a number of seconds")

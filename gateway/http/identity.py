@@ -4,25 +4,23 @@ import base64
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from gateway.access import CALLS, Access, Caller
 from gateway.accounts import Accounts
 from gateway.http.forms import drain
 from gateway.http.origin import address_of
-from gateway.http.refusals import REFUSED
+from gateway.http.refusals import REFUSED, NotLoggedInError
 from gateway.leasing.results import Permission
 from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
-from gateway.tokens import BadTokenError, Reason, Tokens
+from gateway.tokens import BadTokenError, MissingScopeError, Reason, Tokens
 
 log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "sessionid"
-LOGIN_PATH = "/xqueue/login/"
 # Open edX's clients say JWT, everybody else's Bearer.
 TOKEN_SCHEMES = ("jwt", "bearer")
 
@@ -44,19 +42,19 @@ class Door:
         async def guarded(request: Request) -> Response:
             try:
                 caller = await self._caller_of(request)
-                if caller and not caller.roles & CALLS[call]:
-                    raise BadTokenError(Reason.SCOPE)
+                if caller is None:
+                    raise NotLoggedInError
+                note_caller(request, caller.name)
+                if not caller.roles & CALLS[call]:
+                    raise MissingScopeError
             except REFUSED as error:
-                log.info("%s from %s: %s", request.url.path, address_of(request), error)
+                if not isinstance(error, NotLoggedInError):
+                    log.info("%s from %s: %s", request.url.path, address_of(request), error)
                 # The body first: answered early, nginx makes a 502 of it.
                 await drain(request.stream())
                 raise
-            if caller:
-                request.state.permission = partial(self._access.may, caller, call)
-                return await endpoint(request)
-            await drain(request.stream())
-            back = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
-            return RedirectResponse(f"{LOGIN_PATH}?next={back}", status_code=302)
+            request.state.permission = partial(self._access.may, caller, call)
+            return await endpoint(request)
 
         return guarded
 
@@ -91,6 +89,11 @@ class Door:
                 # Others behind that address may be those of such a gate; the login tells those who are not.
                 return None
             raise
+
+
+def note_caller(request: Request, name: str) -> None:
+    """Note who calls, for whoever answers."""
+    request.state.caller = name
 
 
 def permission_of(request: Request) -> Permission:

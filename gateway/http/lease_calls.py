@@ -9,7 +9,7 @@ from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.grader_calls import IllFormedError, parse_header, parse_seconds
 from gateway.http.identity import permission_of
-from gateway.http.refusals import RefusedError
+from gateway.http.refusals import OverLimitError, RefusedError, WrongMethodError
 from gateway.leasing.lease_changes import LeaseChanges
 
 # A header and a number or two.
@@ -43,14 +43,14 @@ class LeaseCalls:
 
 async def _fields(request: Request, call: str) -> Mapping[str, str]:
     if request.method != "POST":
-        raise RefusedError(f"'{call}' must use HTTP POST")
+        raise WrongMethodError(f"'{call}' must use HTTP POST")
     try:
         async with read_form(request, LIMITS) as form:
             return form.fields
     except BadFormError as error:
         raise RefusedError(f"The form can't be read: {error}") from error
     except TooLargeError as error:
-        raise RefusedError(f"The form is too large: {error}") from error
+        raise OverLimitError(f"The form is too large: {error}") from error
 
 
 def header_of(fields: Mapping[str, str]) -> tuple[int, str]:

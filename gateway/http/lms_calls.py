@@ -18,9 +18,10 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.files import FileStore
-from gateway.http.envelope import refusal, success
+from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
 from gateway.http.identity import permission_of
+from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission
@@ -73,34 +74,32 @@ class LmsCalls:
     async def submit(self, request: Request) -> Response:
         """Accept a submission: when this answers 0, the broker has it on disk."""
         if request.method != "POST":
-            return refusal("Queue requests should use HTTP POST")
+            raise WrongMethodError("Queue requests should use HTTP POST")
         try:
             async with read_form(request, self._limits) as form:
                 order = parse_order(form.fields)
                 if order is None:
-                    return refusal(INVALID_FORMAT)
-                if why := self._why_refused(order, permission_of(request)):
-                    return refusal(why)
+                    raise RefusedError(INVALID_FORMAT)
+                self._check(order, permission_of(request))
                 start = monotonic()
                 await self._accept(order, form, self._base_url(request) if form.files else "")
         except BadFormError as error:
             log.info("a submit was refused: %s", error)
-            return refusal(INVALID_FORMAT)
+            raise RefusedError(INVALID_FORMAT) from error
         except (TooLargeError, MessageTooLargeError) as error:
-            return refusal(f"Queue request is too large: {error}")
+            raise OverLimitError(f"Queue request is too large: {error}") from error
         left = ANSWER_SECONDS - (monotonic() - start)
         return success(str(await self._waiting(order.queue, within=max(left, MIN_COUNT_SECONDS))))
 
     def _base_url(self, request: Request) -> str:
         return self._public_url or str(request.base_url).rstrip("/")
 
-    def _why_refused(self, order: Order, permission: Permission) -> str | None:
+    def _check(self, order: Order, permission: Permission) -> None:
         if order.queue not in self._queues or not permission(order.queue):
-            return f"Queue '{order.queue}' not found"
+            raise QueueNotFoundError(f"Queue '{order.queue}' not found")
         if why := why_no_callback(order.callback_url, self._origins):
             log.info("a submit was refused: %s", why)
-            return f"Queue request is refused: {why}"
-        return None
+            raise RefusedError(f"Queue request is refused: {why}")
 
     async def _accept(self, order: Order, form: Form, base_url: str) -> None:
         uuid = uuid4().hex

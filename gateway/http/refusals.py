@@ -1,11 +1,12 @@
-"""What callers read when something went wrong: one text and one status for each error, in one table."""
+"""What callers read when something went wrong: for each error its text and its statuses, in one table."""
 
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
+from broker_setup.settings.access_settings import Dialect
 from gateway.http.forms import BusyError
-from gateway.leasing.results import BadReplyError, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.results import BadReplyError, TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
-from gateway.tokens import BadTokenError, Reason
+from gateway.tokens import BadTokenError, MissingScopeError, Reason
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
 INCORRECT_FORMAT = "Incorrect reply format"
@@ -15,30 +16,68 @@ class RefusedError(XQueueError):
     """The call can't be taken as it is; the text is for the caller and says what is wrong."""
 
 
-# Text and HTTP status; None is the error's own text.
-_REFUSALS: dict[type[XQueueError], tuple[str | None, int]] = {
-    BrokerUnavailableError: (UNAVAILABLE, 503),
-    UnroutableError: (UNAVAILABLE, 503),
-    StorageError: (UNAVAILABLE, 503),
-    BusyError: (UNAVAILABLE, 503),
-    UnknownSubmissionError: ("Submission does not exist", 200),
-    WrongKeyError: ("Incorrect key for submission", 200),
-    BadReplyError: (INCORRECT_FORMAT, 200),
-    RefusedError: (None, 200),
-    BadTokenError: (None, 401),
-    TooManyGuessesError: (None, 429),
-    TooManyChecksError: (None, 503),
+class OverLimitError(RefusedError):
+    """What was sent is larger than what is taken."""
+
+
+class WrongMethodError(RefusedError):
+    """The call is made by POST alone."""
+
+
+class QueueNotFoundError(RefusedError):
+    """There is no such queue, or it must seem so to the caller."""
+
+
+class WrongLoginError(RefusedError):
+    """No account has this name and password."""
+
+
+class LoginRequiredError(XQueueError):
+    """Somebody looks at login/ without logging in."""
+
+
+class NotLoggedInError(XQueueError):
+    """A call of nobody that we know."""
+
+
+# The text, None being the error's own; the status in the original's dialect; that in the dialect of edx-submissions.
+_REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
+    RefusedError: (None, 200, 400),
+    OverLimitError: (None, 200, 413),
+    WrongMethodError: (None, 200, 405),
+    QueueNotFoundError: (None, 200, 404),
+    WrongLoginError: (None, 200, 401),
+    LoginRequiredError: ("login_required", 200, 200),
+    NotLoggedInError: ("login_required", 302, 401),
+    UnknownSubmissionError: ("Submission does not exist", 200, 404),
+    WrongKeyError: ("Incorrect key for submission", 200, 403),
+    TooLateError: ("Incorrect key for submission", 200, 409),
+    BadReplyError: (INCORRECT_FORMAT, 200, 400),
+    BadTokenError: (None, 401, 401),
+    MissingScopeError: (None, 401, 403),
+    TooManyGuessesError: (None, 429, 429),
+    TooManyChecksError: (None, 503, 503),
+    BrokerUnavailableError: (UNAVAILABLE, 503, 503),
+    UnroutableError: (UNAVAILABLE, 503, 503),
+    StorageError: (UNAVAILABLE, 503, 503),
+    BusyError: (UNAVAILABLE, 503, 503),
 }
 REFUSED = tuple(_REFUSALS)
 
 
-def explain(error: Exception) -> tuple[str, int]:
-    """Return text and HTTP status for one of REFUSED."""
-    text, status = next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)
-    return text or str(error), status
+def text_of(error: Exception) -> str:
+    """Return what the caller reads of one of REFUSED."""
+    text, *_ = _row(error)
+    return text or str(error)
 
 
-def headers_of(error: Exception) -> dict[str, str]:
+def status_of(error: Exception, dialect: Dialect) -> int:
+    """Return the HTTP status for one of REFUSED."""
+    _, legacy, real = _row(error)
+    return legacy if dialect is Dialect.LEGACY else real
+
+
+def headers_of(error: Exception, dialect: Dialect) -> dict[str, str]:
     """Return the headers that go with one of REFUSED."""
     match error:
         case BadTokenError(reason=reason):
@@ -47,4 +86,13 @@ def headers_of(error: Exception) -> dict[str, str]:
             return {"www-authenticate": f'Bearer error="{kind}", error_description="{reason.value}"'}
         case TooManyGuessesError(seconds=seconds):
             return {"retry-after": str(seconds)}
+        case NotLoggedInError() | WrongLoginError() if dialect is not Dialect.LEGACY:
+            # RFC 9110: a 401 says how to log in.
+            return {"www-authenticate": 'Basic realm="XQueue"'}
+        case WrongMethodError() if dialect is not Dialect.LEGACY:
+            return {"allow": "POST"}
     return {}
+
+
+def _row(error: Exception) -> tuple[str | None, int, int]:
+    return next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)

@@ -1,6 +1,7 @@
 """The route table: every path of the gateway, in one place."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,6 +12,7 @@ from starlette.types import Lifespan
 
 from gateway.files import LINK_PATH
 from gateway.http.bulk_calls import BulkCalls
+from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
 from gateway.http.grader_calls import GraderCalls
@@ -19,18 +21,21 @@ from gateway.http.identity import Door, Endpoint
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
-from gateway.http.refusals import REFUSED, explain, headers_of
+from gateway.http.refusals import REFUSED
 from gateway.http.session_calls import SessionCalls
 from gateway.http.unheeded_proxies import UnheededProxies
 
 log = logging.getLogger(__name__)
 
 SERVER_ERROR = 500
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def application(
     *,
+    dialects: Dialects,
     door: Door,
     session: SessionCalls,
     lms: LmsCalls,
@@ -52,16 +57,17 @@ def application(
         "extend_lease": lease.extend_lease,
         "release_submission": lease.release_submission,
     }
-    table: dict[str, Endpoint] = {
+    calls: dict[str, Endpoint] = {
         "/xqueue/login": session.login,
         "/xqueue/logout": session.logout,
         "/xqueue/status": session.status,
         **{f"/xqueue/{call}": door.guarded(call, endpoint) for call, endpoint in guarded.items()},
     }
+    table = {path: _in_dialect(endpoint, dialects) for path, endpoint in calls.items()}
     routes = [
         *(Route(f"{path}/", endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
         *(Route(path, _without_slash(endpoint), methods=ANY_METHOD) for path, endpoint in table.items()),
-        Route(LINK_PATH + "{token}/{name}", files.download, methods=["GET", "HEAD"]),
+        Route(LINK_PATH + "{token}/{name}", _in_dialect(files.download, dialects), methods=["GET", "HEAD"]),
         Route(OPENAPI_PATH, OpenApiCall().openapi),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
@@ -71,15 +77,23 @@ def application(
         lifespan=lifespan,
         middleware=[Middleware(UnheededProxies)],
         exception_handlers={
-            404: _not_found,
-            405: _not_allowed,
-            **dict.fromkeys(REFUSED, _refused),
-            ClientDisconnect: _gone,
-            Exception: _unexpected,
+            404: _saying("Not found", 404, dialects),
+            405: _saying("Method not allowed", 405, dialects),
+            **dict.fromkeys(REFUSED, _refusing(dialects)),
+            # Nobody is there to read it.
+            ClientDisconnect: _saying("The client has gone", 400, dialects),
+            Exception: _saying("Internal error", 500, dialects),
         },
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _in_dialect(endpoint: Endpoint, dialects: Dialects) -> Endpoint:
+    async def call(request: Request) -> Response:
+        return dialects.answer(request, await endpoint(request))
+
+    return call
 
 
 def _without_slash(endpoint: Endpoint) -> Endpoint:
@@ -93,25 +107,18 @@ def _without_slash(endpoint: Endpoint) -> Endpoint:
     return call
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    text, status = explain(error)
-    if status >= SERVER_ERROR:
-        log.warning("%s refused: %s", request.url.path, error)
-    return refusal(text, status, headers_of(error))
+def _refusing(dialects: Dialects) -> Handler:
+    async def refused(request: Request, error: Exception) -> Response:
+        answer = dialects.refuse(request, error)
+        if answer.status_code >= SERVER_ERROR:
+            log.warning("%s refused: %s", request.url.path, error)
+        return answer
+
+    return refused
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
-    return refusal("Not found", status=404)
+def _saying(text: str, status: int, dialects: Dialects) -> Handler:
+    async def said(request: Request, error: Exception) -> Response:
+        return dialects.answer(request, refusal(text, status))
 
-
-async def _not_allowed(request: Request, error: Exception) -> Response:
-    return refusal("Method not allowed", status=405)
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    # Nobody is there to read it.
-    return refusal("The client has gone", status=400)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    return refusal("Internal error", status=500)
+    return said

@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.accounts import SESSION_SECONDS, Accounts
-from gateway.http.envelope import refusal, success
+from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import SESSION_COOKIE
+from gateway.http.identity import SESSION_COOKIE, note_caller
 from gateway.http.origin import address_of, came_over_tls
+from gateway.http.refusals import LoginRequiredError, RefusedError, WrongLoginError
 
 # Names and passwords; nobody needs more.
 LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
@@ -23,17 +24,17 @@ class SessionCalls:
     async def login(self, request: Request) -> Response:
         """Open a session."""
         if request.method != "POST":
-            # Exactly this is what tells the LMS to log in.
-            return refusal("login_required")
+            raise LoginRequiredError
         try:
             async with read_form(request, LOGIN_LIMITS) as form:
                 name, password = form.fields.get("username"), form.fields.get("password")
         except (BadFormError, TooLargeError):
             name = password = None
         if name is None or password is None:
-            return refusal("Insufficient login info")
+            raise RefusedError("Insufficient login info")
         if not await self._accounts.password_is_right(name, password, address_of(request)):
-            return refusal("Incorrect login credentials")
+            raise WrongLoginError("Incorrect login credentials")
+        note_caller(request, name)
         answer = success("Logged in")
         answer.set_cookie(
             SESSION_COOKIE,

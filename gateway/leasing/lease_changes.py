@@ -7,7 +7,7 @@ from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
 from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
-from gateway.leasing.results import Permission, WrongKeyError, is_hidden, refused
+from gateway.leasing.results import Permission, TooLateError, is_hidden, refused
 
 
 class LeaseChanges:
@@ -70,4 +70,4 @@ class LeaseChanges:
 
     async def _record(self, event: Extended | Released) -> None:
         if not await self._ledger.record(event):
-            raise WrongKeyError("the lease ended in that moment")
+            raise TooLateError("the lease ended in that moment")

@@ -35,6 +35,10 @@ class WrongKeyError(XQueueError):
     """The key is not that of the submission's present lease."""
 
 
+class TooLateError(WrongKeyError):
+    """The key was right a moment ago: somebody else came first."""
+
+
 class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for."""
 
@@ -157,7 +161,7 @@ class Results:
         self._unrecorded.pop((submission, amendment), None)
         if not valid:
             # In that very moment another grader's result came first; the relay delivers only one of the two.
-            raise WrongKeyError("another result came first")
+            raise TooLateError("another result came first")
 
     def _remember(self, submission: bytes, amendment: int, digest: bytes) -> None:
         self._unrecorded[submission, amendment] = digest

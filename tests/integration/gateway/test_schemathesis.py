@@ -8,6 +8,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import sampled_from
 from schemathesis import APIOperation, Case, GenerationMode, checks
 
 from gateway.http.openapi_call import SOURCE
@@ -30,6 +31,8 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.response_headers_conformance,
 ]
+# Either is asked for by its Accept header.
+DIALECTS = ("*/*", "application/json")
 # Waiting is no crime, but takes its time.
 SLOW = ("wait", "block")
 
@@ -69,13 +72,14 @@ def test_what_the_document_describes_is_what_comes(
     gateway: Gateway, session: requests.Session, operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode
 ) -> None:
     @hostile
-    @given(case=operation.as_strategy(mode))
-    def attack(case: Case[Any]) -> None:
+    @given(case=operation.as_strategy(mode), accept=sampled_from(DIALECTS))
+    def attack(case: Case[Any], accept: str) -> None:
         for name in SLOW:
             case.query.pop(name, None)
         case.call_and_validate(
             base_url=gateway.url,
             session=session,
+            headers={"Accept": accept},
             auth=("lms", USERS["lms"]),
             allow_redirects=False,
             timeout=15,

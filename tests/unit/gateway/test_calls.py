@@ -12,6 +12,7 @@ from broker_setup.wire.messages import Submission
 from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import MAX_WAIT_SECONDS, GraderCalls, IllFormedError, parse_reply, parse_wait, render
 from gateway.http.lms_calls import parse_order, why_no_callback
+from gateway.http.refusals import RefusedError
 from gateway.leasing.course_queue import Handout
 from tests.support.asgi import posted
 
@@ -126,9 +127,8 @@ async def test_why_a_reply_is_refused_is_logged_and_nothing_of_it(caplog: pytest
         limits=FormLimits(10_000, 10_000, 10, 10),
     )
     form = urlencode(order({"submission_id": "of a student", "submission_key": "key"}, "a student's")).encode()
-    with caplog.at_level(logging.INFO):
-        answer = await calls.put_result(posted(form, "application/x-www-form-urlencoded"))
-    assert json.loads(bytes(answer.body)) == {"return_code": 1, "content": "Incorrect reply format"}
+    with caplog.at_level(logging.INFO), pytest.raises(RefusedError, match=r"^Incorrect reply format$"):
+        await calls.put_result(posted(form, "application/x-www-form-urlencoded"))
     [line] = [record.getMessage() for record in caplog.records if record.name == "gateway.http.grader_calls"]
     assert line == "a result was refused: submission_id in xqueue_header is missing, or no integer"
 

@@ -1,0 +1,66 @@
+"""In which dialect a caller is answered: the original's, or that of edx-submissions, with HTTP statuses and JSON."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from broker_setup.settings.access_settings import Dialect
+from gateway.http.envelope import EnvelopeResponse, refusal
+from gateway.http.origin import came_over_tls
+from gateway.http.refusals import LoginRequiredError, NotLoggedInError, headers_of, status_of, text_of
+
+LOGIN_PATH = "/xqueue/login/"
+JSON = "application/json"
+# What the original's answers say they are, by itself or as part of more.
+_HTML_RANGES = frozenset({"text/html", "text/*", "*/*"})
+# The weight 0 says "not this".
+_UNWANTED = re.compile(r"(^|;)\s*q=0(\.0*)?\s*(;|$)")
+# Django's clients expect one of this name; nobody looks at its value here.
+CSRF_COOKIE = "csrftoken"
+CSRF_COOKIE_SECONDS = 365 * 24 * 3600
+
+
+class Dialects:
+    """Puts answers and refusals into the dialect of who reads them; nothing behind it knows that there are two."""
+
+    def __init__(self, of_caller: Mapping[str, Dialect], public_url: str | None) -> None:
+        """`of_caller` has those who always get the same, whatever they say that they accept."""
+        self._of_caller = of_caller
+        self._public_url = public_url
+
+    def answer(self, request: Request, answer: Response) -> Response:
+        """Put an answer that is ready into the caller's dialect."""
+        if isinstance(answer, EnvelopeResponse) and self._of(request) is not Dialect.LEGACY:
+            answer.headers["content-type"] = JSON
+        return answer
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer with one of REFUSED."""
+        dialect = self._of(request)
+        if isinstance(error, NotLoggedInError) and dialect is Dialect.LEGACY:
+            back = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+            return RedirectResponse(f"{LOGIN_PATH}?next={back}", status_code=status_of(error, dialect))
+        answer = refusal(text_of(error), status_of(error, dialect), headers_of(error, dialect))
+        if isinstance(error, LoginRequiredError) and dialect is not Dialect.LEGACY:
+            secure = came_over_tls(request, self._public_url)
+            value = secrets.token_hex(16)
+            answer.set_cookie(CSRF_COOKIE, value, max_age=CSRF_COOKIE_SECONDS, samesite="lax", secure=secure)
+        return self.answer(request, answer)
+
+    def _of(self, request: Request) -> Dialect:
+        caller: str | None = getattr(request.state, "caller", None)
+        return self._of_caller.get(caller or "") or asked_for(", ".join(request.headers.getlist("accept")))
+
+
+def asked_for(accept: str) -> Dialect:
+    """Read an Accept header: JSON, and nothing that the original's answers are, asks for the other dialect.
+
+    So a client's default that lists everything, such as `application/json, text/plain, */*`, changes nothing.
+    """
+    ranges = [each.partition(";") for each in accept.lower().split(",")]
+    accepted = {name.strip() for name, _, parameters in ranges if not _UNWANTED.search(parameters)}
+    return Dialect.EDX_SUBMISSIONS if JSON in accepted and not accepted & _HTML_RANGES else Dialect.LEGACY
