@@ -274,7 +274,7 @@ class Relay:
             self._metrics.posted(delivery.origin, answered_at - began_at)
         if verdict == Delivered():
             submission, tries, now = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1, time()
-            self._notes.note(LedgerDelivered(now, submission, tries))
+            self._notes.note(LedgerDelivered(now, submission, tries, delivery.result.notice))
             self._metrics.delivered(delivery.origin, delivery.graded_at, now)
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.

@@ -34,6 +34,7 @@ from broker_setup.wire.messages import submission_id_of
 SLACK = timedelta(minutes=5)
 UUID_DIGITS = 32
 LEASE_DIGITS = 8
+_TIMES = {"expires_at", "available_at", "tell_at"}
 
 
 def trace(
@@ -122,10 +123,7 @@ def as_dict(timeline: Timeline, now: float) -> dict[str, Any]:
                 "writer": step.writer,
                 "void": step.void,
                 "seconds_since_last": round(_after(before, step), 3) if before else None,
-                **{
-                    name: iso(value) if name in {"expires_at", "available_at"} else value
-                    for name, value in step.details().items()
-                },
+                **{name: iso(value) if name in _TIMES and value else value for name, value in step.details().items()},
             }
             for before, step in zip([None, *steps], steps, strict=False)
         ],
@@ -183,6 +181,15 @@ def describe(event: AnyEvent) -> list[str]:
             said = [f"redrive {event.number}"]
         case Delivered():
             said = [f"after {event.attempts} tr{'y' if event.attempts == 1 else 'ies'}"]
+    return said + _details(event)
+
+
+def _details(event: AnyEvent) -> list[str]:
+    """Say what events of several kinds have."""
+    said = ["the student's notice"] if getattr(event, "notice", False) else []
+    if tell_at := getattr(event, "tell_at", 0.0):
+        said.append(f"its student is told at {shown(tell_at)}")
     # Enough of the key's hash to tell the leases of one submission apart.
-    key = getattr(event, "key", None)
-    return [*said, f"lease {key.hex()[:LEASE_DIGITS]}"] if key else said
+    if key := getattr(event, "key", b""):
+        said.append(f"lease {key.hex()[:LEASE_DIGITS]}")
+    return said

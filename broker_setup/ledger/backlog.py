@@ -48,8 +48,8 @@ class Backlog:
                 if valid and self._state.standing(event.submission, event.at) is not Standing.CLOSED:
                     self._parked.pop(event.submission, None)
                     self._waiting.setdefault(event.submission, (intern(event.queue), event.at))
-            case Delivered() | Undeliverable() if self._state.redrives(event.submission):
-                pass  # it may be of the notice by which its student heard that it was parked
+            case Delivered() | Undeliverable() if event.notice or self._state.redrives(event.submission):
+                pass  # of what its student is told; a relay of 0.1.0 doesn't say which it was
             # A result can be delivered without a lease in the ledger: an AMQP grader's.
             case Graded() | Superseded() | Retired() | Delivered() | Undeliverable():
                 self._waiting.pop(event.submission, None)

@@ -94,24 +94,31 @@ class Retired(Event, frozen=True, array_like=True, tag=9):
 
 
 class Parked(Event, frozen=True, array_like=True, tag=10):
-    """It left its queue for the parked submissions; it had been redriven so often before."""
+    """It left its queue for the parked submissions; it had been redriven so often before.
+
+    Its student's notice goes at `tell_at` (seconds since the epoch), unless it is redriven or discarded; 0: none goes.
+    """
 
     queue: str
     url: bytes
     reason: str
     redriven: int = 0
+    tell_at: float = 0.0
 
 
 class Delivered(Event, frozen=True, array_like=True, tag=11):
-    """The LMS took the callback, after `attempts` tries."""
+    """The LMS took the callback, after `attempts` tries: of a result or, if `notice`, of what its student is told."""
 
     attempts: int
+    notice: bool = False
 
 
 class Undeliverable(Event, frozen=True, array_like=True, tag=12):
-    """The result was parked."""
+    """The result was parked, or the `notice` for its student; `tell_at` as with Parked."""
 
     reason: str
+    notice: bool = False
+    tell_at: float = 0.0
 
 
 class Redriven(Event, frozen=True, array_like=True, tag=13):

@@ -41,6 +41,7 @@ _BECOMES: Mapping[type, str] = {
     Retired: "retired",
     Parked: "parked",
 }
+_TOLD: Mapping[type, str] = {Delivered: "student told", Undeliverable: "student not told"}
 _ENDED = {"settled", "superseded", "retired", "parked"}
 
 
@@ -96,23 +97,28 @@ class Timeline:
         return sorted(self.steps, key=lambda step: (step is not first, step.event.at))
 
     def standing(self, now: float) -> str:
-        """Say in a word or two what has become of it: `waiting`, `leased`, `settled, delivered`, ..."""
-        return "waiting" if self.lease_ended(now) is not None else self._become()[0]
+        """Say in a word or two what has become of it: `waiting`, `leased`, `parked, student told`, ..."""
+        words, lease_ends = self._become()
+        if lease_ends is not None and lease_ends <= now:
+            words[0] = "waiting"
+        return ", ".join(words)
 
     def lease_ended(self, now: float) -> float | None:
         """Say when its lease ran out (seconds since the epoch), if nothing has come after that lease."""
-        standing, lease_ends = self._become()
-        return lease_ends if standing == "leased" and lease_ends <= now else None
+        _, lease_ends = self._become()
+        return lease_ends if lease_ends is not None and lease_ends <= now else None
 
-    def _become(self) -> tuple[str, float]:
-        # What the events say it is, and when its last lease ends, or ended.
-        standing, delivery, lease_ends, redriven = "", "", 0.0, False
+    def _become(self) -> tuple[list[str], float | None]:
+        # What the events say it is, and when its lease ends, or ended, if it is leased.
+        standing, delivery, told, lease_ends, redriven = "", "", "", 0.0, False
         for step in self.steps:
             if step.void:
                 continue
             match step.event:
+                case Delivered() | Undeliverable() as event if event.notice:
+                    told = _TOLD[type(event)]
                 case Delivered() | Undeliverable() if redriven and standing not in _ENDED:
-                    pass  # of the notice by which its student heard that it was parked
+                    pass  # of the notice by which its student heard that it was parked, as a relay of 0.1.0 wrote it
                 case Delivered() | Undeliverable() | Discarded() as event:
                     delivery = type(event).__name__.lower()
                 case Redriven():
@@ -120,14 +126,18 @@ class Timeline:
                 case Retired() if standing == "parked":
                     standing = "retired"
                 case event if standing not in _ENDED:
-                    # A submit can be noted after its first lease.
-                    late = standing and isinstance(event, Submitted)
-                    standing = standing if late else _BECOMES.get(type(event), standing)
+                    standing = _becomes(event, standing)
                     lease_ends = _lease_ends(event, lease_ends)
-        if delivery and standing not in _ENDED:
-            # An AMQP grader's result: its lease was between it and the broker.
-            return delivery, lease_ends
-        return f"{standing}, {delivery}" if delivery else standing, lease_ends
+        # Of an AMQP grader's result the lease was between it and the broker.
+        stands = "" if delivery and standing not in _ENDED else standing
+        words = [word for word in (stands, delivery, told) if word]
+        return words or [""], lease_ends if stands == "leased" else None
+
+
+def _becomes(event: AnyEvent, standing: str) -> str:
+    # A submit can be noted after its first lease.
+    late = standing and isinstance(event, Submitted)
+    return standing if late else _BECOMES.get(type(event), standing)
 
 
 def _lease_ends(event: AnyEvent, before: float) -> float:

@@ -37,7 +37,7 @@ class PrunePlan:
                     self._ended[submission] = event.at
                 case Graded() if submission not in self._parked:
                     self._ended[submission] = event.at
-                case Delivered() | Undeliverable():
+                case Delivered(notice=False) | Undeliverable(notice=False):
                     self._called_back[submission] = event.at
 
     def may_go(self, key: str, stored: float) -> bool:
@@ -52,7 +52,8 @@ class PrunePlan:
         if submission in self._parked:
             return None
         if submission in self._redriven:
-            # A callback may have been that of the notice by which its student heard that it was parked.
+            # A callback may have been that of the notice by which its student heard that it was parked: a relay of
+            # 0.1.0 doesn't say.
             return self._ended.get(submission)
         # Of an AMQP grader's result the ledger may hear no more than what became of its callback.
         return self._ended.get(submission, self._called_back.get(submission))
