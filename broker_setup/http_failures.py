@@ -1,20 +1,33 @@
 """Says why an HTTP request got no answer, without the library's text, which may quote a URL's secrets or the reply."""
 
+from collections.abc import Sequence
+
 import aiohttp
+
+from broker_setup.failure_words import why_not_connected
+
+# By the library's error, most special first.
+_WORDS: Sequence[tuple[type[Exception], str]] = (
+    (aiohttp.ClientConnectorDNSError, "the host name is unknown"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed before an answer"),
+    (aiohttp.ClientPayloadError, "the answer broke off"),
+    (aiohttp.ClientResponseError, "the answer is no HTTP"),
+    (aiohttp.InvalidURL, "the URL can't be used"),
+)
+_UNKNOWN = "no reason given"
 
 
 def why_no_answer(error: Exception) -> str:
     """Say what went wrong in words that are fit for a log; empty if it is nothing common."""
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "the certificate is not trusted"
-        case aiohttp.ClientConnectorDNSError():
-            return "the host name is unknown"
+            return why_not_connected(error.certificate_error)
         case aiohttp.ClientConnectorError():
-            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before an answer"
-        case aiohttp.InvalidURL():
-            return "the URL can't be used"
+            return f"no connection: {why_not_connected(error.os_error) or _UNKNOWN}"
+        case aiohttp.ClientOSError() | aiohttp.ClientConnectionResetError():
+            return f"the connection broke: {why_not_connected(error) or _UNKNOWN}"
         case _:
             return ""

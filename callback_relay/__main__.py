@@ -11,6 +11,7 @@ import uvloop
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings, unknown_keys_warning
+from callback_relay.credentials import credentials_warning
 from callback_relay.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ def main() -> None:
     log_to_stderr(settings.log_level)
     if unknown:
         log.warning("%s", unknown_keys_warning(unknown))
+    if warning := credentials_warning(settings):
+        log.warning("%s", warning)
     try:
         uvloop.run(_serve(relay))
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Connections for callbacks: TLS that verifies, and no socket to an address that callbacks never go to.
+"""Connections for callbacks: no socket to an address that callbacks never go to.
 
 Names are looked up once. The lookup's forbidden addresses are dropped, and each socket is made by a function that
 judges the very address that it will be connected to, so that nothing between the two can change it.
@@ -8,14 +8,12 @@ import asyncio
 import socket
 import ssl
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from aiohttp import AsyncResolver, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
-from broker_setup.errors import SettingsError
 from broker_setup.forbidden_addresses import why_forbidden
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
@@ -32,18 +30,6 @@ class AddressRefusedError(OSError):
 
 class LookupTimeoutError(OSError):
     """The name servers did not say in time where the host is."""
-
-
-def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Trust the certificates of `ca_bundle`, or the system's if it is None; raise SettingsError if it can't be read."""
-    try:
-        context = ssl.create_default_context(cafile=ca_bundle)
-    except ssl.SSLError as error:
-        raise SettingsError(f"CALLBACK_CA_BUNDLE: {ca_bundle} holds no certificates in PEM form") from error
-    except OSError as error:
-        raise SettingsError(f"CALLBACK_CA_BUNDLE: can't read {ca_bundle}: {error.strerror}") from error
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames", *, keep: bool = True) -> TCPConnector:

@@ -21,7 +21,7 @@ class Sending:
                 # What had come of an answer stands in place of the words.
                 unanswered = isinstance(error.message, str)
             case _:
-                unanswered = isinstance(error, aiohttp.ClientOSError)
+                unanswered = isinstance(error, aiohttp.ClientOSError | aiohttp.ClientConnectionResetError)
         return self.on_kept_connection and unanswered
 
 

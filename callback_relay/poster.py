@@ -1,7 +1,8 @@
 """Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from ssl import SSLContext
@@ -10,18 +11,20 @@ from typing import Self
 
 import aiohttp
 
+from broker_setup.basic_auth import Credentials
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.http_failures import why_no_answer
 from broker_setup.redirects import safe_location
 from broker_setup.secret_keys import signing_key
-from broker_setup.settings import BasicAuth, Settings
+from broker_setup.settings import Settings
+from broker_setup.trust import tls_context
 from callback_relay.callback import Callback
+from callback_relay.credentials import callback_credentials
 from callback_relay.guarded_connections import (
     AddressRefusedError,
     GuardedNames,
     LookupTimeoutError,
     guarded_connector,
-    tls_context,
 )
 from callback_relay.kept_connections import Sending, noting_kept_connections
 from callback_relay.pages import is_page
@@ -35,6 +38,11 @@ REPLY_CAP = 64 * 1024
 
 # What is longer is encoded and sent piece by piece: it is never in memory whole, and other callbacks get their turn.
 ONE_PIECE = 256 * 1024
+
+# Origins that a warning names, each once; whoever can submit can make up more.
+MOST_NAMED = 100
+
+log = logging.getLogger(__name__)
 
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
@@ -51,9 +59,8 @@ def poster_for(settings: Settings) -> "Poster":
         timeout=settings.requests_timeout,
         concurrency=settings.callback_concurrency,
         origins=CallbackOrigins(settings.callback_allowed_origins),
-        tls=tls_context(settings.callback_ca_bundle),
-        credentials=settings.callback_credentials,
-        other_credentials=settings.requests_basic_auth,
+        tls=tls_context("CALLBACK_CA_BUNDLE", settings.callback_ca_bundle),
+        credentials=callback_credentials(settings),
         signer=Signer([signing_key(key.get_secret_value()) for key in settings.callback_signing_key])
         if settings.callback_signing_key
         else None,
@@ -70,20 +77,16 @@ class Poster:
         concurrency: int,
         origins: CallbackOrigins,
         tls: SSLContext,
-        credentials: Mapping[str, BasicAuth],
-        other_credentials: BasicAuth | None,
+        credentials: Credentials,
         signer: Signer | None,
     ) -> None:
-        """Give each callback `timeout` seconds in all, with at most `concurrency` connections.
-
-        `credentials` are those of an origin; `other_credentials` go to all others.
-        """
+        """Give each callback `timeout` seconds in all, with at most `concurrency` connections."""
         self._timeout = timeout
         self._concurrency = concurrency
         self._origins = origins
         self._tls = tls
-        self._authorization = {origin: _basic(pair) for origin, pair in credentials.items()}
-        self._other_authorization = _basic(other_credentials) if other_credentials else {}
+        self._credentials = credentials
+        self._named: set[str] = set()
         self._signer = signer
 
     async def __aenter__(self) -> Self:
@@ -119,7 +122,7 @@ class Poster:
         try:
             try:
                 return await self._post(self._kept, callback, sending, self._timeout)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            except aiohttp.ClientConnectionError as error:
                 left = self._timeout - (monotonic() - began)
                 if left <= 0 or not sending.met_a_closing(error):
                     raise
@@ -139,7 +142,19 @@ class Poster:
             timeout=aiohttp.ClientTimeout(total=seconds),
             trace_request_ctx=sending,
         ) as response:
-            return await _answer(response)
+            answer = await _answer(response)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials.are_withheld_from(callback.url):
+            self._say_withheld(callback.origin)
+        return answer
+
+    def _say_withheld(self, origin: str) -> None:
+        if origin not in self._named and len(self._named) < MOST_NAMED:
+            self._named.add(origin)
+            log.warning(
+                "%s wants credentials, and REQUESTS_BASIC_AUTH was not sent, as no setting says that it is for that "
+                "origin: if that is your LMS, name it in CALLBACK_ALLOWED_ORIGINS",
+                origin,
+            )
 
     def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed:
         match error:
@@ -154,10 +169,7 @@ class Poster:
 
     async def _sent(self, callback: Callback) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
         """Return the form, whole or in pieces, and its headers."""
-        # A URL that carries user and password means those.
-        headers = (
-            self._authorization.get(callback.origin, self._other_authorization) if callback.url.raw_user is None else {}
-        )
+        headers = self._credentials.headers(callback.url)
         signature = self._signer.begin(callback.id, int(time())) if self._signer else None
         form: bytes | AsyncIterator[bytes]
         if len(callback.header) + len(callback.body) <= ONE_PIECE:
@@ -179,11 +191,6 @@ async def _in_turn(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
         await asyncio.sleep(0)
-
-
-def _basic(pair: BasicAuth) -> dict[str, str]:
-    user, password = pair
-    return {"Authorization": aiohttp.encode_basic_auth(user, password.get_secret_value())}
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Answered:

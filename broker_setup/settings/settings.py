@@ -1,7 +1,8 @@
 """The settings: one frozen, typed value, which every process is given at its start."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -13,6 +14,10 @@ from broker_setup.settings.value_types import (
     AMQP,
     AmqpUrl,
     BasicAuth,
+    GradingConcurrency,
+    GradingMaxReply,
+    GradingRetryDelays,
+    GradingTimeout,
     Origin,
     Origins,
     ProcessingDelay,
@@ -32,6 +37,23 @@ ENV_PREFIX = "XQUEUE_"
 
 # The longest that a lease may last, too: a delivery is not held for longer.
 _LONGEST_HOLD_SECONDS = 12 * 3600
+
+
+_T = TypeVar("_T")
+
+
+def _or_general(own: _T | None, general: _T) -> _T:
+    return general if own is None else own
+
+
+@dataclass(frozen=True)
+class Grading:
+    """How a passive grader is called: seconds, requests at once, seconds between tries, bytes."""
+
+    timeout: float
+    concurrency: int
+    retry_delays: tuple[float, ...]
+    max_reply: int
 
 
 class Settings(BaseSettings):
@@ -108,11 +130,13 @@ class Settings(BaseSettings):
     max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
 
     # the bridge to passive graders
-    grading_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0  # seconds, the original's
+    grading_timeout: GradingTimeout = 30.0  # seconds, the original's
     # seconds; with the default timeout a delivery is held for 4 min at most, far below RabbitMQ's 30 min
-    grading_retry_delays: tuple[Annotated[float, Field(ge=0.01, le=3600)], ...] = (1, 5, 20, 60)
-    grading_concurrency: Annotated[int, Field(gt=0, le=1000)] = 4  # requests under way to one queue's grader
-    grading_max_reply: Annotated[int, Field(gt=0, le=15 * 1024 * 1024)] = 1024 * 1024  # bytes; a message takes 15 MiB
+    grading_retry_delays: GradingRetryDelays = (1, 5, 20, 60)
+    grading_concurrency: GradingConcurrency = 4  # requests under way to one queue's grader
+    grading_max_reply: GradingMaxReply = 1024 * 1024  # bytes
+    grading_credentials: dict[Origin, BasicAuth] = Field(default_factory=dict)
+    grading_ca_bundle: Path | None = None
 
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds
@@ -144,13 +168,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _deliveries_are_not_held_for_ever(self) -> Self:
-        delays = self.grading_retry_delays
-        longest = sum(delays) + self.grading_timeout * (len(delays) + 1)
-        if self.passive_graders and longest > _LONGEST_HOLD_SECONDS:
-            raise ValueError(
-                f"GRADING_TIMEOUT for each try and GRADING_RETRY_DELAYS add up to {longest:g} s: "
-                f"must be {_LONGEST_HOLD_SECONDS} or less"
-            )
+        for queue in self.passive_graders:
+            grading = self.grading_of(queue)
+            longest = sum(grading.retry_delays) + grading.timeout * (len(grading.retry_delays) + 1)
+            if longest > _LONGEST_HOLD_SECONDS:
+                raise ValueError(
+                    f"GRADING_TIMEOUT for each try and GRADING_RETRY_DELAYS add up to {longest:g} s "
+                    f"for the queue {queue!r}: must be {_LONGEST_HOLD_SECONDS} or less"
+                )
         return self
 
     @model_validator(mode="after")
@@ -206,6 +231,17 @@ class Settings(BaseSettings):
     def passive_graders(self) -> dict[str, str]:
         """The URL of each queue whose grader is called."""
         return {queue: grader for queue, grader in self.xqueues.items() if grader and grader != AMQP}
+
+    def grading_of(self, queue: str) -> Grading:
+        """How `queue`'s passive grader is called."""
+        own = self.queue_options.get(queue, QueueOptions())
+        return Grading(
+            timeout=_or_general(own.grading_timeout, self.grading_timeout),
+            concurrency=_or_general(own.grading_concurrency, self.grading_concurrency),
+            # No delays at all are an option of their own: one try.
+            retry_delays=_or_general(own.grading_retry_delays, self.grading_retry_delays),
+            max_reply=_or_general(own.grading_max_reply, self.grading_max_reply),
+        )
 
     def processing_delay_of(self, queue: str) -> float:
         """How long a lease of `queue` lasts, in seconds."""

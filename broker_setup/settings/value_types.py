@@ -108,6 +108,10 @@ SigningKeys = Annotated[
 BasicAuth = Annotated[tuple[str, SecretStr], BeforeValidator(_pair)]
 Origin = Annotated[str, AfterValidator(origin)]
 Origins = Annotated[tuple[Origin, ...], AfterValidator(_not_empty)]
+GradingTimeout = Annotated[float, Field(gt=0, le=3600)]  # seconds
+GradingRetryDelays = tuple[Annotated[float, Field(ge=0.01, le=3600)], ...]  # seconds
+GradingConcurrency = Annotated[int, Field(gt=0, le=1000)]
+GradingMaxReply = Annotated[int, Field(gt=0, le=15 * 1024 * 1024)]  # bytes; a message takes 15 MiB
 
 
 class QueueOptions(BaseModel):
@@ -118,3 +122,7 @@ class QueueOptions(BaseModel):
     supersede: bool = True
     processing_delay: ProcessingDelay | None = None  # minutes
     max_processing_delay: ProcessingDelay | None = None  # minutes
+    grading_timeout: GradingTimeout | None = None
+    grading_concurrency: GradingConcurrency | None = None
+    grading_retry_delays: GradingRetryDelays | None = None
+    grading_max_reply: GradingMaxReply | None = None

@@ -30,6 +30,7 @@ _EXAMPLES = {
     "callback_allowed_origins": '["https://lms.example"]',
     "requests_basic_auth": '["user", "password"]',
     "callback_credentials": '{"https://lms.example": ["user", "password"]}',
+    "grading_credentials": '{"https://grader.example": ["user", "password"]}',
     "callback_signing_key": "whsec_ and base64",
 }
 

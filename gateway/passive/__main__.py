@@ -23,10 +23,14 @@ def main() -> None:
         sys.exit(f"xqueue-passive: {error}")
     if not settings.passive_graders:
         sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
+    try:
+        bridge = Bridge(settings)
+    except SettingsError as error:
+        sys.exit(f"xqueue-passive: {error}")
     log_to_stderr(settings.log_level)
     if unknown:
         log.warning("%s", unknown_keys_warning(unknown))
-    uvloop.run(_serve(Bridge(settings)))
+    uvloop.run(_serve(bridge))
 
 
 async def _serve(bridge: Bridge) -> None:

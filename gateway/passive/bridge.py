@@ -12,7 +12,7 @@ from broker_setup.settings import Settings
 from broker_setup.wire.return_address import Sealer
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
-from gateway.passive.grader import Grader
+from gateway.passive.grader import graders_for
 from gateway.passive.served_queue import ServedQueue
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,10 @@ class Bridge:
     """The service: `run` it, `stop` it. Run as many as you like."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build it from settings that have a SECRET_KEY; nothing is opened yet."""
+        """Build it from settings that have a SECRET_KEY; nothing is opened yet.
+
+        Raise SettingsError if the CA bundle can't be used.
+        """
         url = settings.amqp_url.get_secret_value()
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
         self._source = Link(url, f"{NAME} consume")
@@ -33,24 +36,20 @@ class Bridge:
         sealer = Sealer(settings.secrets)
         answers = Answers(publisher, settings.failure_message)
         parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, NAME))
+        graders = graders_for(settings)
         self._queues = [
             ServedQueue(
                 queue,
                 link=self._source,
-                grader=Grader(
-                    grader,
-                    timeout=settings.grading_timeout,
-                    at_once=settings.grading_concurrency,
-                    max_reply=settings.grading_max_reply,
-                ),
-                at_once=settings.grading_concurrency,
-                retry_delays=settings.grading_retry_delays,
+                grader=grader,
+                at_once=settings.grading_of(queue).concurrency,
+                retry_delays=settings.grading_of(queue).retry_delays,
                 sealer=sealer,
                 validates=settings.validate_results,
                 answers=answers,
                 parking=parking,
             )
-            for queue, grader in settings.passive_graders.items()
+            for queue, grader in graders.items()
         ]
         self._stopping = asyncio.Event()
 

@@ -1,13 +1,21 @@
 """Calls one passive grader: a bounded answer in a bounded time, or why there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
+from ssl import SSLContext
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
+from broker_setup.basic_auth import Credentials
+from broker_setup.callback_origins import origin_of
 from broker_setup.http_failures import why_no_answer
+from broker_setup.redirects import safe_location
+from broker_setup.settings import Settings
+from broker_setup.trust import tls_context
 
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.
 _ONE_PIECE = 256 * 1024
@@ -30,12 +38,47 @@ class Failed:
     reason: str
 
 
+def graders_for(settings: Settings) -> dict[str, "Grader"]:
+    """Make the grader of each queue that has a URL; raise SettingsError if their CA bundle can't be used."""
+    tls = tls_context("GRADING_CA_BUNDLE", settings.grading_ca_bundle)
+    urls = {queue: URL(url) for queue, url in settings.passive_graders.items()}
+    # These URLs an operator wrote: the general credentials are for all of them, as they always were.
+    origins = frozenset(map(origin_of, urls.values()))
+    credentials = Credentials(settings.grading_credentials, settings.requests_basic_auth, origins)
+    graders = {}
+    for queue, url in settings.passive_graders.items():
+        grading = settings.grading_of(queue)
+        graders[queue] = Grader(
+            url,
+            timeout=grading.timeout,
+            at_once=grading.concurrency,
+            max_reply=grading.max_reply,
+            tls=tls,
+            headers=credentials.headers(urls[queue]),
+        )
+    return graders
+
+
 class Grader:
     """One grader, over connections of its own; open it with `async with`."""
 
-    def __init__(self, url: str, *, timeout: float, at_once: int, max_reply: int) -> None:
-        """Give each request `timeout` seconds in all, and read `max_reply` bytes of an answer at the most."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        at_once: int,
+        max_reply: int,
+        tls: SSLContext,
+        headers: Mapping[str, str],
+    ) -> None:
+        """Give each request `timeout` seconds in all, and read `max_reply` bytes of an answer at the most.
+
+        `headers` go with each request, such as one that shows who we are.
+        """
         self._url = url
+        self._tls = tls
+        self._headers = headers
         self._timeout = timeout
         self._at_once = at_once
         self._max_reply = max_reply
@@ -44,10 +87,10 @@ class Grader:
         """Open the pool."""
         self._session = aiohttp.ClientSession(
             # No connection is used twice: one that the grader is just closing would cost a try.
-            connector=aiohttp.TCPConnector(limit=self._at_once, force_close=True),
+            connector=aiohttp.TCPConnector(limit=self._at_once, force_close=True, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
-            headers=_HEADERS,
+            headers={**_HEADERS, **self._headers},
             auto_decompress=False,
         )
         return self
@@ -62,7 +105,7 @@ class Grader:
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as response:
                 if response.status != HTTPStatus.OK:
-                    return Failed(f"answered {response.status}")
+                    return Failed(_not_ok(response))
                 return await self._read(response)
         except TimeoutError:
             return Failed(f"no whole answer within {self._timeout:g} s")
@@ -79,3 +122,18 @@ class Grader:
             body += piece
             much = len(body) > self._max_reply
         return Failed(f"its reply has more than {self._max_reply} bytes") if much else Replied(bytes(body))
+
+
+def _not_ok(response: aiohttp.ClientResponse) -> str:
+    status = response.status
+    match status:
+        case HTTPStatus.UNAUTHORIZED if "Authorization" in response.request_info.headers:
+            return f"answered {status}: it does not take the credentials that it was shown"
+        case HTTPStatus.UNAUTHORIZED:
+            return f"answered {status}: it wants credentials, which GRADING_CREDENTIALS names"
+        case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            place = safe_location(response.url, response.headers.get("Location"))
+            leads = f" with a redirect to {place}" if place else ""
+            return f"answered {status}{leads}: redirects are not followed, so XQUEUES has to have the URL that answers"
+        case _:
+            return f"answered {status}"

@@ -2,29 +2,54 @@
 
 import contextlib
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.support.lms import LOOPBACK
 
 
-def make_certificate(folder: Path) -> Path:
-    """Make cert.pem for 127.0.0.1, and its key.pem."""
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=lms -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
+def make_certificate(folder: Path, *, expired: bool = False) -> Path:
+    """Make cert.pem for 127.0.0.1, signed by itself, and its key.pem."""
+    folder.mkdir(exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lms")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=3))
+        .not_valid_after(now + timedelta(days=-1 if expired else 1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
     )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return folder / "cert.pem"
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """Make what a server with that certificate needs."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return context
 
 
 @contextlib.asynccontextmanager
 async def https_lms(certificate: Path) -> AsyncIterator[int]:
     """Run an LMS that answers every POST to /score_update with 200; gives its port."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
 
     async def take(_: web.Request) -> web.Response:
         return web.Response()
@@ -34,7 +59,7 @@ async def https_lms(certificate: Path) -> AsyncIterator[int]:
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, LOOPBACK, 0, ssl_context=context).start()
+        await web.TCPSite(runner, LOOPBACK, 0, ssl_context=server_tls(certificate)).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

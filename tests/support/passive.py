@@ -20,6 +20,8 @@ from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.passive.bridge import Bridge
+from gateway.passive.grader import Grader, graders_for
+from tests.support.certificates import server_tls
 from tests.support.lms import LOOPBACK
 from tests.support.service_process import ServiceProcess, service_process
 from tests.support.waiting import eventually
@@ -41,12 +43,19 @@ def settings_for(amqp_url: str, queues: Mapping[str, str | None], **others: obje
     return Settings(**(values | others))  # type: ignore[arg-type]
 
 
+def grader_for(url: str, **others: object) -> Grader:
+    """Make the bridge's side of the grader at `url`; `others` are keys of Settings."""
+    [grader] = graders_for(settings_for("amqp://localhost/", {"queue": url}, **others)).values()
+    return grader
+
+
 @dataclass
 class FakeGrader:
     """A real HTTP server that grades as `answer` does, and remembers what it was asked."""
 
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[Mapping[str, str]] = field(default_factory=list)
     answer: Answer | None = None
     under_way: int = 0
     most_under_way: int = 0
@@ -65,6 +74,7 @@ class FakeGrader:
         assert request.method == "POST"
         assert request.content_type == "application/json"
         self.asked.append(await request.json())
+        self.heads.append(dict(request.headers))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -78,14 +88,16 @@ def _copy(response: web.Response) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def running_grader() -> AsyncIterator[FakeGrader]:
+async def running_grader(certificate: Path | None = None) -> AsyncIterator[FakeGrader]:
+    """Run a grader, with TLS if it is given a certificate."""
     grader = FakeGrader()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", grader.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, 0).start()
-    grader.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}/grade/"
+    tls = server_tls(certificate) if certificate else None
+    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=tls).start()
+    grader.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{runner.addresses[0][1]}/grade/"
     try:
         yield grader
     finally:

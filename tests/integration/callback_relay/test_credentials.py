@@ -1,4 +1,4 @@
-"""Whom the relay trusts, and what it shows to whom: certificates, Basic auth, signatures."""
+"""What the relay shows to whom: Basic auth and signatures."""
 
 import asyncio
 import os
@@ -10,68 +10,16 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
-from yarl import URL
 
-from broker_setup.errors import SettingsError
 from broker_setup.settings import Settings
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
-from callback_relay.callback import Callback
-from callback_relay.guarded_connections import tls_context
-from callback_relay.poster import poster_for
-from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import Answered, NoAnswer
 from tests.support.broker import VHost
-from tests.support.certificates import https_lms, make_certificate
 from tests.support.lms import Callback as Received
 from tests.support.lms import FakeLMS, running_lms
 from tests.support.relay import REPLY, Results, running_relay, settings_for
 
 KEYS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-
-
-async def outcome_at(url: str, settings: Settings) -> object:
-    async with poster_for(settings) as poster:
-        return await poster.post(Callback(URL(url), b"{}", b""))
-
-
-async def test_only_the_bundles_authorities_are_trusted_and_only_for_their_hosts(tmp_path: Path) -> None:
-    certificate = make_certificate(tmp_path)
-    other = tmp_path / "other"
-    other.mkdir()
-    trusting = Settings(callback_ca_bundle=certificate)
-    async with https_lms(certificate) as port:
-        assert await outcome_at(f"https://127.0.0.1:{port}/score_update", trusting) == Answered(200)
-        untrusted = NoAnswer(Reason(Slug.CERTIFICATE, "the certificate is not trusted"))
-        assert await outcome_at(f"https://localhost:{port}/score_update", trusting) == untrusted
-        assert await outcome_at(f"https://127.0.0.1:{port}/score_update", Settings()) == untrusted
-        stranger = Settings(callback_ca_bundle=make_certificate(other))
-        assert await outcome_at(f"https://127.0.0.1:{port}/score_update", stranger) == untrusted
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (None, "can't read .*: No such file or directory"),
-        (b"", "holds no certificates in PEM form"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds no certificates in PEM form"),
-        (b"\x00\xff" * 100, "holds no certificates in PEM form"),
-    ],
-    ids=["missing", "empty", "broken", "binary"],
-)
-def test_a_bundle_that_can_not_be_used_is_named_with_the_reason(
-    tmp_path: Path, content: bytes | None, why: str
-) -> None:
-    bundle = tmp_path / "bundle.pem"
-    if content is not None:
-        bundle.write_bytes(content)
-    with pytest.raises(SettingsError, match=f"CALLBACK_CA_BUNDLE: .*{why}"):
-        tls_context(bundle)
-
-
-def test_a_folder_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="CALLBACK_CA_BUNDLE: "):
-        tls_context(tmp_path)
 
 
 async def test_a_relay_without_its_bundle_does_not_start(tmp_path: Path) -> None:
@@ -86,10 +34,13 @@ async def test_a_relay_without_its_bundle_does_not_start(tmp_path: Path) -> None
     _, stderr = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
     missing = tmp_path / "missing.pem"
-    assert stderr.decode() == f"xqueue-relay: CALLBACK_CA_BUNDLE: can't read {missing}: No such file or directory\n"
+    assert stderr.decode() == (
+        "xqueue-relay: CALLBACK_CA_BUNDLE: must be a file of certificates in PEM form, "
+        f"but can't read {missing}: No such file or directory\n"
+    )
 
 
-async def test_each_origin_gets_its_own_credentials_and_all_others_the_general_ones(
+async def test_each_origin_gets_its_own_credentials_and_listed_ones_the_general_ones(
     vhost: VHost, results: Results, lms: FakeLMS
 ) -> None:
     async with running_lms() as other:
@@ -97,6 +48,7 @@ async def test_each_origin_gets_its_own_credentials_and_all_others_the_general_o
             vhost.amqp_url,
             requests_basic_auth=("general", SecretStr("password")),
             callback_credentials={lms.origin: ("its", SecretStr("own"))},
+            callback_allowed_origins=(lms.origin, other.origin),
         )
         async with running_relay(settings):
             await results.put(lms.header())
@@ -109,6 +61,33 @@ async def test_each_origin_gets_its_own_credentials_and_all_others_the_general_o
         b"general:password",
         b"urls:own",
     ]
+
+
+async def test_the_general_credentials_go_to_nobody_whom_no_operator_named(
+    vhost: VHost, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+) -> None:
+    lms.next_answers(401, 401, 200)
+    settings = settings_for(vhost.amqp_url, requests_basic_auth=("general", SecretStr("password")))
+    async with running_relay(settings):
+        await results.put(lms.header())
+        callbacks = [*await lms.wait_received(3)]
+    assert not [callback for callback in callbacks if "Authorization" in callback.headers]
+    said = [record.message for record in caplog.records if "CALLBACK_ALLOWED_ORIGINS" in record.message]
+    [warning] = said
+    assert warning == (
+        f"{lms.origin} wants credentials, and REQUESTS_BASIC_AUTH was not sent, as no setting says that it is for that "
+        "origin: if that is your LMS, name it in CALLBACK_ALLOWED_ORIGINS"
+    )
+
+
+async def test_two_empty_strings_are_no_credentials(vhost: VHost, results: Results, lms: FakeLMS) -> None:
+    settings = settings_for(
+        vhost.amqp_url, requests_basic_auth=("", SecretStr("")), callback_allowed_origins=(lms.origin,)
+    )
+    async with running_relay(settings):
+        await results.put(lms.header())
+        [callback] = await lms.wait_accepted(1)
+    assert "Authorization" not in callback.headers
 
 
 def basic_auth(callback: Received) -> bytes:

@@ -62,8 +62,8 @@ async def test_a_delivered_result_is_gone_from_the_broker(settings: Settings, re
 async def test_the_callback_carries_the_basic_auth_of_the_settings(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
-    auth = ("lms", SecretStr("pass:w\u00f6rd"))
-    async with running_relay(settings.model_copy(update={"requests_basic_auth": auth})):
+    auth = {"requests_basic_auth": ("lms", SecretStr("pass:w\u00f6rd")), "callback_allowed_origins": (lms.origin,)}
+    async with running_relay(settings.model_copy(update=auth)):
         await results.put(lms.header())
         [callback] = await lms.wait_accepted(1)
     assert base64.b64decode(callback.headers["Authorization"].removeprefix("Basic ")).decode() == "lms:pass:w\u00f6rd"
@@ -71,8 +71,8 @@ async def test_the_callback_carries_the_basic_auth_of_the_settings(
 
 async def test_a_url_with_user_and_password_uses_those(settings: Settings, results: Results, lms: FakeLMS) -> None:
     header = lms.header().replace("http://", "http://someone:else@")
-    auth = ("lms", SecretStr("password"))
-    async with running_relay(settings.model_copy(update={"requests_basic_auth": auth})):
+    auth = {"requests_basic_auth": ("lms", SecretStr("password")), "callback_allowed_origins": (lms.origin,)}
+    async with running_relay(settings.model_copy(update=auth)):
         await results.put(header)
         [callback] = await lms.wait_accepted(1)
     assert base64.b64decode(callback.headers["Authorization"].removeprefix("Basic ")) == b"someone:else"
@@ -177,7 +177,7 @@ async def test_an_untrusted_certificate_is_refused(
     async with https_lms(make_certificate(tmp_path)) as port, running_relay(settings):
         url = f"https://127.0.0.1:{port}/score_update"
         await results.put(json.dumps({"lms_callback_url": url, "lms_key": "k", "queue_name": "q"}))
-        await eventually(lambda: "the certificate is not trusted" in caplog.text)
+        await eventually(lambda: "its certificate is signed by itself, and not trusted here" in caplog.text)
 
 
 async def test_the_log_tells_where_and_why_but_not_what(

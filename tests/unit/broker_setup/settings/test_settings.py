@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from broker_setup.errors import SettingsError
 from broker_setup.settings import Settings, load_settings, unknown_keys_warning
+from broker_setup.settings.settings import Grading
 
 SECRET = "0123456789abcdef" * 2
 
@@ -176,5 +177,22 @@ def test_a_delivery_is_not_held_for_longer_than_a_lease_may_last(monkeypatch: py
     monkeypatch.setenv("XQUEUE_GRADING_RETRY_DELAYS", json.dumps([1] * 12))
     assert load_settings()[0].grading_timeout == 3600  # nobody is called
     monkeypatch.setenv("XQUEUE_XQUEUES", '{"matlab": "http://g.example"}')
-    with pytest.raises(SettingsError, match="add up to 46812 s: must be 43200 or less"):
+    with pytest.raises(SettingsError, match="add up to 46812 s for the queue 'matlab': must be 43200"):
+        load_settings()
+
+
+def test_a_queues_options_go_before_the_general_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_GRADING_CONCURRENCY", "7")
+    options = {"grading_timeout": 90, "grading_retry_delays": [], "grading_concurrency": None}
+    monkeypatch.setenv("XQUEUE_QUEUE_OPTIONS", json.dumps({"slow": options}))
+    settings, _ = load_settings()
+    assert settings.grading_of("slow") == Grading(timeout=90, concurrency=7, retry_delays=(), max_reply=1024 * 1024)
+    assert settings.grading_of("other") == Grading(30, 7, (1, 5, 20, 60), 1024 * 1024)
+
+
+def test_a_queue_that_would_hold_a_delivery_for_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_XQUEUES", '{"quick": "http://grader.example", "slow": "http://grader.example"}')
+    options = {"grading_timeout": 3600, "grading_retry_delays": [1] * 12}
+    monkeypatch.setenv("XQUEUE_QUEUE_OPTIONS", json.dumps({"slow": options}))
+    with pytest.raises(SettingsError, match=r"add up to 46812 s for the queue 'slow': must be 43200 or less"):
         load_settings()
