@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from gateway.http.crowd import Crowd
+from gateway.http.dialects import asked_for, translated
 from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
 from gateway.http.one_by_one import OneByOne
 from gateway.http.refusals import UNAVAILABLE
@@ -161,7 +165,9 @@ class BoundedConnection(OneByOne):
                 timer.cancel()
 
 
-def _refusing(status: int, why: str) -> Any:
-    answer = refusal(why, status)
-    answer.headers["connection"] = "close"
-    return answer
+def _refusing(status: int, why: str) -> ASGIApp:
+    async def refused(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = translated(refusal(why, status, {"connection": "close"}), asked_for(Headers(scope=scope)))
+        await answer(scope, receive, send)
+
+    return refused

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -34,9 +35,7 @@ class Dialects:
 
     def answer(self, request: Request, answer: Response) -> Response:
         """Put an answer that is ready into the caller's dialect."""
-        if isinstance(answer, EnvelopeResponse) and self._of(request) is not Dialect.LEGACY:
-            answer.headers["content-type"] = JSON
-        return answer
+        return translated(answer, self._of(request)) if isinstance(answer, EnvelopeResponse) else answer
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """Answer with one of REFUSED."""
@@ -53,14 +52,21 @@ class Dialects:
 
     def _of(self, request: Request) -> Dialect:
         caller: str | None = getattr(request.state, "caller", None)
-        return self._of_caller.get(caller or "") or asked_for(", ".join(request.headers.getlist("accept")))
+        return self._of_caller.get(caller or "") or asked_for(request.headers)
 
 
-def asked_for(accept: str) -> Dialect:
-    """Read an Accept header: JSON, and nothing that the original's answers are, asks for the other dialect.
+def translated(answer: EnvelopeResponse, dialect: Dialect) -> EnvelopeResponse:
+    """Put into a dialect what has its status already."""
+    if dialect is not Dialect.LEGACY:
+        answer.headers["content-type"] = JSON
+    return answer
+
+
+def asked_for(headers: Headers) -> Dialect:
+    """Read Accept: JSON, and nothing that the original's answers are, asks for the other dialect.
 
     So a client's default that lists everything, such as `application/json, text/plain, */*`, changes nothing.
     """
-    ranges = [each.partition(";") for each in accept.lower().split(",")]
+    ranges = [each.partition(";") for each in ",".join(headers.getlist("accept")).lower().split(",")]
     accepted = {name.strip() for name, _, parameters in ranges if not _UNWANTED.search(parameters)}
     return Dialect.EDX_SUBMISSIONS if JSON in accepted and not accepted & _HTML_RANGES else Dialect.LEGACY

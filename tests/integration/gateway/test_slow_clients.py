@@ -167,7 +167,11 @@ async def test_too_many_connections_are_refused_with_the_envelope_until_some_hav
             with connection(gateway.url) as beyond:
                 beyond.request("GET", "/xqueue/status/")
                 answer = beyond.answer()
-                return (answer.status, answer.envelope) == (503, UNAVAILABLE)
+            with connection(gateway.url) as of_the_other_dialect:
+                of_the_other_dialect.request("GET", "/xqueue/status/", headers={"Accept": "application/json"})
+                other = of_the_other_dialect.answer()
+            assert other.headers["content-type"] == "application/json"
+            return (answer.status, answer.envelope, other.status) == (503, UNAVAILABLE, 503)
 
     # Another try where the first of them were given up before the last had come.
     await eventually(refused)

@@ -3,6 +3,7 @@
 from http.cookies import SimpleCookie
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from broker_setup.errors import BrokerUnavailableError
@@ -38,7 +39,7 @@ DEFAULTS_OF_CLIENTS = [
 
 @pytest.mark.parametrize("accept", [*DEFAULTS_OF_CLIENTS, "text/*, application/json", "application/json;q=0", "json"])
 def test_who_takes_what_the_original_answers_or_asks_for_nothing_gets_that(accept: str) -> None:
-    assert asked_for(accept) is LEGACY
+    assert asked_for(Headers({"accept": accept} if accept else {})) is LEGACY
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,11 @@ def test_who_takes_what_the_original_answers_or_asks_for_nothing_gets_that(accep
     ],
 )
 def test_who_takes_json_and_no_html_gets_real_statuses(accept: str) -> None:
-    assert asked_for(accept) is REAL
+    assert asked_for(Headers({"accept": accept})) is REAL
+
+
+def test_the_ranges_may_stand_in_several_headers() -> None:
+    assert asked_for(Headers(raw=[(b"accept", b"application/json"), (b"accept", b"*/*")])) is LEGACY
 
 
 @pytest.mark.parametrize(
