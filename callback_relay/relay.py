@@ -25,6 +25,7 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     RESULTS_PARKED,
@@ -97,13 +98,13 @@ class Relay:
 
         Raise SettingsError if the CA bundle can't be read.
         """
-        url = settings.amqp_url.get_secret_value()
+        url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-relay")
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
-        self._source = Link(url, "xqueue-relay consume")
-        self._sink = Link(url, "xqueue-relay publish")
+        self._source = Link(url, f"{name} consume")
+        self._sink = Link(url, f"{name} publish")
         self._publisher = Publisher(self._sink)
         self._poster = poster_for(settings)
-        self._notes = Notes(LedgerWriter(self._publisher, "xqueue-relay"))
+        self._notes = Notes(LedgerWriter(self._publisher, name))
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)

@@ -12,6 +12,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
 from broker_setup.wire.return_address import Sealer
@@ -52,7 +53,7 @@ def build(settings: Settings) -> Starlette:
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery; and what callers make us ask is asked on a fourth, so that
     # no question can cost the holds.
-    url, name = settings.amqp_url.get_secret_value(), f"xqueue-gateway {settings.port}"
+    url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-gateway", settings.port)
     publishing, consuming, reading, asking = links = [
         Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger", "asking")
     ]

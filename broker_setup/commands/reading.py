@@ -14,9 +14,8 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.replay import replay
 from broker_setup.link.blocking import connect
+from broker_setup.process_name import process_name
 from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
-
-WRITER = "xqueue-broker"
 
 
 def read_ledger(url: str, take: Callable[[Frame], None], since: datetime | None = None) -> None:
@@ -43,7 +42,7 @@ def read_ledger(url: str, take: Callable[[Frame], None], since: datetime | None 
 
 
 def _mark_the_end(url: str) -> bytes:
-    marker = Frame(new_frame_id(), WRITER, [])
+    marker = Frame(new_frame_id(), process_name("xqueue-broker"), [])
     body = encode_frame(marker).body
     try:
         with connect(url) as connection:

@@ -1,6 +1,6 @@
 """The leases that run or ran out unsettled, and those that a result has settled lately, by submission, key and id."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
@@ -16,6 +16,8 @@ AMENDMENT_SECONDS = 300.0
 # How long, and of how many submissions, we know which key settled them: longer than a client repeats itself.
 SETTLED_SECONDS = 600.0
 SETTLED_MAX = 50_000
+# What their sealed return addresses, which an amendment needs, may take in all: an LMS's header can have 112 KiB.
+SETTLED_MAX_BYTES = 64 * 1024 * 1024
 
 
 class Settled(Struct, frozen=True):
@@ -49,9 +51,14 @@ class Leases:
         self._unsettled: dict[bytes, Lease] = {}
         self._settled: dict[bytes, Settled] = {}
         self._settled_order: deque[tuple[float, bytes]] = deque()
+        self._settled_bytes = 0
         self._by_key: dict[bytes, bytes] = {}
         self._by_id: dict[int, bytes] = {}
         self._expiries: list[tuple[float, bytes]] = []
+        self._due: list[Lease] = []
+        # Those that no grader gets before their time comes, and how many there are in each queue.
+        self._held: dict[bytes, str] = {}
+        self._held_in: Counter[str] = Counter()
 
     def of(self, submission: bytes) -> Lease | None:
         """Return the newest lease of an unsettled submission, running or run out."""
@@ -90,23 +97,28 @@ class Leases:
         lease = settled.lease if settled else self._unsettled.get(submission)
         return lease.queue if lease else None
 
-    def held(self, now: float) -> Iterator[Lease]:
-        """Yield what no grader gets at `now`: the running leases, and what was released for later."""
-        return (lease for lease in self._unsettled.values() if lease.expires_at > now)
-
     def running(self, now: float) -> Iterator[Lease]:
         """Yield the leases that run at `now`."""
-        return (lease for lease in self.held(now) if lease.key)
+        return (lease for lease in self._unsettled.values() if lease.key and lease.expires_at > now)
 
     def run_out(self, now: float) -> list[Lease]:
         """Return each lease whose time is up, once."""
-        ended = {}  # a lease that was extended or released to the same moment stands there twice
-        while self._expiries and self._expiries[0][0] <= now:
-            expires_at, submission = heappop(self._expiries)
-            lease = self._unsettled.get(submission)
-            if lease and lease.expires_at == expires_at:
-                ended[submission] = lease
+        self._let_time_pass(now)
+        due, self._due = self._due, []
+        # A lease that was extended or released to the same moment stands there twice.
+        ended = {lease.submission: lease for lease in due if self._unsettled.get(lease.submission) == lease}
         return list(ended.values())
+
+    def held_in(self, queue: str, now: float) -> int:
+        """Count those of `queue` that no grader gets before their time comes, but for those that were passed over."""
+        self._let_time_pass(now)
+        return self._held_in[queue]
+
+    def pass_over(self, submission: bytes) -> None:
+        """Count a submission among the held ones no more."""
+        queue = self._held.pop(submission, None)
+        if queue is not None:
+            self._held_in[queue] -= 1
 
     def give(self, lease: Lease) -> None:
         """Take in a new lease; whoever had the submission before is too late from now on."""
@@ -129,6 +141,7 @@ class Leases:
     def end(self, submission: bytes) -> Lease | None:
         """Forget the lease of a submission that is closed; return it."""
         lease = self._unsettled.pop(submission, None)
+        self.pass_over(submission)
         if lease:
             self._unindex(lease.key, submission)
         return lease
@@ -138,6 +151,8 @@ class Leases:
         # A late result may have won against the lease that was given next: then its key is the one that settled.
         lease = lease if lease.key == key else replace(lease, key=key)
         self._index(key, lease.submission)
+        again = self._settled.get(lease.submission)
+        self._settled_bytes += len(lease.sealed) - (len(again.lease.sealed) if again else 0)
         self._settled[lease.submission] = Settled(lease, digest, digest, 1, at)
         self._settled_order.append((at, lease.submission))
         self._forget_settled(at)
@@ -149,6 +164,17 @@ class Leases:
     def _keep(self, lease: Lease) -> None:
         self._unsettled[lease.submission] = lease
         heappush(self._expiries, (lease.expires_at, lease.submission))
+        self.pass_over(lease.submission)
+        self._held[lease.submission] = lease.queue
+        self._held_in[lease.queue] += 1
+
+    def _let_time_pass(self, now: float) -> None:
+        while self._expiries and self._expiries[0][0] <= now:
+            expires_at, submission = heappop(self._expiries)
+            lease = self._unsettled.get(submission)
+            if lease and lease.expires_at == expires_at:
+                self.pass_over(submission)
+                self._due.append(lease)
 
     def _index(self, key: bytes, submission: bytes) -> None:
         self._by_key[key] = submission
@@ -162,10 +188,13 @@ class Leases:
 
     def _forget_settled(self, now: float) -> None:
         order = self._settled_order
-        while order and (len(order) > SETTLED_MAX or now - order[0][0] > SETTLED_SECONDS):
+        while order and (
+            len(order) > SETTLED_MAX or self._settled_bytes > SETTLED_MAX_BYTES or now - order[0][0] > SETTLED_SECONDS
+        ):
             at, submission = order.popleft()
             settled = self._settled.get(submission)
             # Else it was settled once more, its end being forgotten, and stands further back, too.
             if settled and settled.at == at:
                 del self._settled[submission]
+                self._settled_bytes -= len(settled.lease.sealed)
                 self._unindex(settled.lease.key, submission)

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.events import AnyEvent, Submitted
 from broker_setup.ledger.writer import LedgerWriter
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,9 @@ LINGER_SECONDS = 0.02
 RETRY_SECONDS = 1.0
 # What is kept for that: an hour's outage at 30 submits a second.
 MAX_NOTED = 100_000
+# And for all but submits once more as much. Without a submit's event a submission is graded as any other; without a
+# lease's end it waits until the lease has run out, and without the others the ledger does not say what became of it.
+MAX_OTHERS = 100_000
 AT_ONCE = 500
 
 
@@ -31,14 +34,29 @@ class Notes:
 
     def note(self, event: AnyEvent) -> None:
         """Have an event written while `run` runs."""
-        if len(self._noted) >= MAX_NOTED:
+        if not self._has_room_for(event):
             # Memory is bounded; by now the ledger has been away for an hour and an operator knows.
-            self._dropped += 1
-            if self._dropped % AT_ONCE == 1:
-                log.error("the ledger has been away for long: %d events were dropped", self._dropped)
+            self._drop(1)
             return
         self._noted.append(event)
         self._some.set()
+
+    def _has_room_for(self, event: AnyEvent) -> bool:
+        if len(self._noted) < MAX_NOTED:
+            return True
+        if isinstance(event, Submitted):
+            return False
+        if len(self._noted) >= MAX_NOTED + MAX_OTHERS:
+            # All at once: to look for one each time would cost more with each.
+            others = [noted for noted in self._noted if not isinstance(noted, Submitted)]
+            self._drop(len(self._noted) - len(others))
+            self._noted = deque(others)
+        return len(self._noted) < MAX_NOTED + MAX_OTHERS
+
+    def _drop(self, number: int) -> None:
+        before, self._dropped = self._dropped, self._dropped + number
+        if number and (not before or before // AT_ONCE < self._dropped // AT_ONCE):
+            log.error("the ledger has been away for long: %d events were dropped", self._dropped)
 
     async def run(self) -> None:
         """Write what is noted, until cancelled."""

@@ -16,6 +16,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
+from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, broker_calls, close_channel
@@ -72,7 +73,7 @@ class LedgerReader:
         self._taken = 0
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
-        self._markers: dict[bytes, asyncio.Future[None]] = {}
+        self._markers = Markers()
         self._unacked = 0
         self.problem = "the ledger is being replayed"
 
@@ -97,15 +98,13 @@ class LedgerReader:
         Raise BrokerUnavailableError if that can't be known in time.
         """
         appended = self._writer.append()
-        seen = self._markers.setdefault(appended.frame, asyncio.get_running_loop().create_future())
-        try:
+        with self._markers.awaited(appended.frame) as seen:
             await asyncio.shield(appended.confirmed)
-            async with asyncio.timeout(MARKER_SECONDS):
-                await asyncio.shield(seen)
-        except TimeoutError:
-            raise MarkerLostError("the ledger is not being read at the moment") from None
-        finally:
-            self._markers.pop(appended.frame, None)
+            try:
+                async with asyncio.timeout(MARKER_SECONDS):
+                    await seen
+            except TimeoutError:
+                raise MarkerLostError("the ledger is not being read at the moment") from None
 
     async def run(self) -> None:
         """Replay, follow, and start over where that was lost, until cancelled."""
@@ -196,21 +195,20 @@ class LedgerReader:
     async def _prove(self, lost: asyncio.Event) -> None:
         """Return when a marker has come through; what stands before it may take as long as it comes."""
         appended = self._writer.append()
-        seen = self._markers.setdefault(appended.frame, asyncio.get_running_loop().create_future())
         over = asyncio.create_task(lost.wait())
-        ends: set[asyncio.Future[Any]] = {seen, over}
         began = self._taken
-        try:
-            await asyncio.shield(appended.confirmed)
-            while not seen.done() and not over.done():
-                before = self._taken
-                await asyncio.wait(ends, timeout=MARKER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if self._taken == before and not seen.done() and not over.done():
-                    self._heard_nothing(since_it_began=before == began)
-                    raise MarkerLostError("the ledger is not being read at the moment")
-        finally:
-            over.cancel()
-            self._markers.pop(appended.frame, None)
+        with self._markers.awaited(appended.frame) as seen:
+            ends: set[asyncio.Future[Any]] = {seen, over}
+            try:
+                await asyncio.shield(appended.confirmed)
+                while not seen.done() and not over.done():
+                    before = self._taken
+                    await asyncio.wait(ends, timeout=MARKER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                    if self._taken == before and not seen.done() and not over.done():
+                        self._heard_nothing(since_it_began=before == began)
+                        raise MarkerLostError("the ledger is not being read at the moment")
+            finally:
+                over.cancel()
         self._silences = 0
 
     def _heard_nothing(self, *, since_it_began: bool) -> None:
@@ -249,9 +247,7 @@ class LedgerReader:
             return
         self._last = Position(offset, frame.id)
         self._apply_safely(frame)
-        seen = self._markers.get(frame.id)
-        if seen and not seen.done():
-            seen.set_result(None)
+        self._markers.saw(frame.id)
 
     def _apply_safely(self, frame: Frame) -> None:
         try:

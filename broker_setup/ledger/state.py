@@ -88,10 +88,7 @@ class LedgerState:
 
     def expected_in(self, queue: str, now: float) -> int:
         """Count what waits in `queue` as far as is known here: whoever takes work past the gateways leaves no trace."""
-        leased = sum(
-            lease.queue == queue and lease.submission not in self._superseded for lease in self._leases.held(now)
-        )
-        return self._waiting.count(queue) - leased
+        return self._waiting.count(queue) - self._leases.held_in(queue, now)
 
     def running(self, now: float) -> Iterator[Lease]:
         """Yield the leases that run at `now`."""
@@ -156,6 +153,7 @@ class LedgerState:
         for queue, submission in gone:
             self._superseded[submission] = (queue, event.submission)
             self._superseded_in[queue] += 1
+            self._leases.pass_over(submission)
         return Outcome(valid=True, gone=gone) if gone else VALID
 
     def _nobody_grades(self, submission: bytes, at: float) -> bool:

@@ -12,6 +12,7 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
 
 CONNECT_SECONDS = 10.0
@@ -21,9 +22,9 @@ REPLAY_SECONDS = 300.0
 class Session:
     """`source` is to consume on, `publisher` and `writer` have a link of their own, `state` is what the ledger says."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        """Build it; nothing is opened yet. `name` is for the ledger and the management UI."""
-        url = settings.amqp_url.get_secret_value()
+    def __init__(self, settings: Settings, command: str) -> None:
+        """Build it; nothing is opened yet. `command` is for the ledger and the management UI."""
+        url, name = settings.amqp_url.get_secret_value(), process_name(command)
         self.source = Link(url, f"{name} consume")
         self._sink = Link(url, f"{name} publish")
         self.publisher = Publisher(self._sink)

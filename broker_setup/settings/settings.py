@@ -37,6 +37,9 @@ ENV_PREFIX = "XQUEUE_"
 
 # The longest that a lease may last, too: a delivery is not held for longer.
 _LONGEST_HOLD_SECONDS = 12 * 3600
+# What has ended is known for a day, and the longest lease, released with the longest delay, takes as long: whoever
+# starts must read as much as whoever runs knows, or it hands out what is leased, and what was graded.
+_LEAST_WINDOW_SECONDS = 24 * 3600
 
 
 _T = TypeVar("_T")
@@ -80,7 +83,7 @@ class Settings(BaseSettings):
     xqueues: dict[QueueName, QueueGrader | None] = Field(default_factory=dict)
     amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
     service_users: dict[Role, UserName] = Field(default_factory=dict)
-    ledger_max_age: Annotated[int, Field(ge=3600)] = 7 * 24 * 3600  # seconds
+    ledger_max_age: Annotated[int, Field(ge=_LEAST_WINDOW_SECONDS)] = 7 * 24 * 3600  # seconds
     ledger_max_size: Annotated[int, Field(ge=100_000_000)] = 20 * 1024**3  # bytes
     # None: all but the forbidden addresses
     callback_allowed_origins: Origins | None = None
@@ -110,7 +113,7 @@ class Settings(BaseSettings):
     max_attempts: Annotated[int, Field(gt=0, le=1000)] = 20  # until a submission is parked
     supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
     queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
-    ledger_window: Annotated[float, Field(gt=0)] = 24 * 3600.0  # seconds
+    ledger_window: Annotated[float, Field(ge=_LEAST_WINDOW_SECONDS)] = 24 * 3600.0  # seconds
     upload_path: Path = Path("uploads")
     upload_store: StoreUrl | None = None
     upload_store_options: dict[str, SecretStr] = Field(default_factory=dict)
@@ -164,6 +167,15 @@ class Settings(BaseSettings):
     def _needs_a_rung(self) -> Self:
         if not self.retry_delays:
             raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _the_window_is_kept(self) -> Self:
+        if self.ledger_max_age < self.ledger_window:
+            raise ValueError(
+                f"LEDGER_MAX_AGE is {self.ledger_max_age} s: must be LEDGER_WINDOW ({self.ledger_window:g} s) or more, "
+                "or what gateways read at start is gone before that"
+            )
         return self
 
     @model_validator(mode="after")

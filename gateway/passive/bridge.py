@@ -8,6 +8,7 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.wire.return_address import Sealer
 from gateway.leasing.parking import Parking
@@ -16,8 +17,6 @@ from gateway.passive.grader import graders_for
 from gateway.passive.served_queue import ServedQueue
 
 log = logging.getLogger(__name__)
-
-NAME = "xqueue-passive"
 
 
 class Bridge:
@@ -28,14 +27,14 @@ class Bridge:
 
         Raise SettingsError if the CA bundle can't be used.
         """
-        url = settings.amqp_url.get_secret_value()
+        url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-passive")
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
-        self._source = Link(url, f"{NAME} consume")
-        self._sink = Link(url, f"{NAME} publish")
+        self._source = Link(url, f"{name} consume")
+        self._sink = Link(url, f"{name} publish")
         publisher = Publisher(self._sink)
         sealer = Sealer(settings.secrets)
         answers = Answers(publisher, settings.failure_message)
-        parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, NAME))
+        parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, name))
         graders = graders_for(settings)
         self._queues = [
             ServedQueue(

@@ -94,12 +94,21 @@ MIN_AGE = 2.0
 PARTS = Closed | Leases | Waiting
 
 
+# What a state only works with: settled in its own time, whatever was read. All else comes of the events.
+WORKINGS = {"_supersede_after", "_handlers", "_expiries", "_due", "_held", "_held_in"}
+
+
 def facts(state: LedgerState) -> dict[str, Any]:
     """All that a state holds, and its parts, by the name that it has inside."""
     parts = [part for part in vars(state).values() if isinstance(part, PARTS)]
     held = [pair for whole in (state, *parts) for pair in vars(whole).items() if not isinstance(pair[1], PARTS)]
     assert len(dict(held)) == len(held)  # none hides another
     return dict(held)
+
+
+def snapshot(state: LedgerState) -> dict[str, Any]:
+    """All that a state knows."""
+    return {name: value for name, value in facts(state).items() if name not in WORKINGS}
 
 
 def state_after(*events: AnyEvent, min_age: float | None = MIN_AGE) -> LedgerState:

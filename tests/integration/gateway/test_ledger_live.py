@@ -1,6 +1,7 @@
 """Leases and results over the deaths of gateways and across several of them: what one knows, all know."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,15 +56,17 @@ def cut_off(module_vhost: VHost) -> CutOff:
     """Have the broker close the connection on which a gateway consumes."""
 
     def close(gateway: Gateway) -> None:
-        name, found = f"xqueue-gateway {gateway.port} consuming", list[str]()
+        name, found = re.compile(rf"xqueue-gateway \S+:{gateway.port} \d+ consuming"), list[str]()
 
         def listed() -> bool:
             connections = module_vhost.api("GET", "vhosts/{vhost}/connections").json()
-            named = [each for each in connections if each["client_properties"].get("connection_name") == name]
+            named = [
+                each for each in connections if name.fullmatch(each["client_properties"].get("connection_name", ""))
+            ]
             found[:] = [each["name"] for each in named]
             return bool(found)
 
-        wait_until(listed, 20, f"the broker does not list {name}")
+        wait_until(listed, 20, f"the broker does not list {name.pattern}")
         for each in found:
             try:
                 module_vhost.api("DELETE", f"connections/{quote(each, safe='')}")

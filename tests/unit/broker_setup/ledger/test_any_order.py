@@ -7,7 +7,6 @@ it acts only once it has read its own event back. All of that is played here, wi
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -31,13 +30,13 @@ from tests.support.ledger_events import (
     amended,
     expired,
     extended,
-    facts,
     graded,
     id_of,
     leased,
     parked,
     released,
     retired,
+    snapshot,
     submitted,
     superseded,
     uuid_of,
@@ -56,12 +55,6 @@ which = st.sampled_from(GATEWAYS)
 
 def new_state() -> LedgerState:
     return LedgerState(lambda _: MIN_AGE)
-
-
-def snapshot(state: LedgerState) -> dict[str, Any]:
-    """All that a state knows; the heap of expiries holds no more than the leases do."""
-    hidden = {"_supersede_after", "_handlers", "_expiries"}
-    return {name: value for name, value in facts(state).items() if name not in hidden}
 
 
 def replayed(log: Sequence[AnyEvent], times: int = 1) -> LedgerState:

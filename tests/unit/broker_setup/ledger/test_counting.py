@@ -1,5 +1,7 @@
 """How many wait: never fewer than there are to be graded, whatever graders hold that no ledger knows of."""
 
+from time import process_time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,3 +123,25 @@ def test_whatever_amqp_graders_do_nothing_that_waits_is_hidden_and_nothing_count
         truth = sum(state.standing(uuid_of(number), at * 5.0) is Standing.FREE for number in ready)
         assert truth <= count <= len(ready)
         assert count - truth <= len(held) + unheard
+
+
+def test_a_count_looks_at_no_lease_however_many_there_are() -> None:
+    def seconds(leases: int) -> float:
+        state = state_after(submitted(1, 0), submitted(2, 5))  # one is superseded: the ledger is asked
+        for number in range(3, 3 + leases):
+            state.apply(submitted(number, 6, url=str(number)))
+            state.apply(leased(number, 7, str(number), url=str(number)))
+        began = process_time()
+        for _ in range(200):
+            assert waiting(state, ready=2, now=8.0) == 1
+        return process_time() - began
+
+    # It was 100 times as long.
+    assert min(seconds(20_000) for _ in range(2)) < 20 * max(seconds(200) for _ in range(2))
+
+
+def test_what_is_held_is_counted_as_time_passes_and_each_end_is_still_told_once() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 5), submitted(3, 6, url="3"), leased(3, 7, "k", until=200))
+    assert [state.expected_in("openedx", now) for now in (100, 199, 200, 300)] == [1, 1, 2, 2]
+    assert [lease.submission for lease in state.run_out(300)] == [uuid_of(3)]
+    assert state.run_out(301) == []

@@ -10,7 +10,7 @@ from broker_setup.ledger import notes as notes_module
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import Appended
-from tests.support.ledger_events import expired
+from tests.support.ledger_events import expired, graded, released, submitted, superseded
 from tests.support.waiting import eventually
 
 EVENTS = [expired(number, 0, "k") for number in range(1200)]
@@ -91,9 +91,30 @@ async def test_memory_is_bounded_while_the_ledger_is_away(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(notes_module, "MAX_NOTED", 5)
+    monkeypatch.setattr(notes_module, "MAX_OTHERS", 3)
     notes = Notes(writer)  # type: ignore[arg-type]
-    for event in EVENTS[:7]:
+    for event in EVENTS[:10]:
         notes.note(event)
     await notes.flush()
-    assert writer.written == EVENTS[:5]
+    assert writer.written == EVENTS[:8]
     assert "1 events were dropped" in caplog.text
+
+
+async def test_submits_are_dropped_before_any_end_of_a_lease_or_of_a_submission(
+    writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes_module, "MAX_NOTED", 3)
+    monkeypatch.setattr(notes_module, "MAX_OTHERS", 2)
+    notes = Notes(writer)  # type: ignore[arg-type]
+    submits: list[AnyEvent] = [submitted(number, 0) for number in range(6)]
+    ends: list[AnyEvent] = [
+        released(1, 1, "k"),
+        graded(2, 1, "k"),
+        superseded(3, 1, by=4),
+        expired(5, 1, "k"),
+        graded(6, 1, "k"),
+    ]
+    for event in (*submits, *ends):
+        notes.note(event)
+    await notes.flush()
+    assert writer.written == ends

@@ -7,7 +7,9 @@ from itertools import count
 from time import process_time
 
 import pytest
+from msgspec.structs import replace
 
+from broker_setup.ledger import leases as leases_module
 from broker_setup.ledger.answers import Refusal
 from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.leases import SETTLED_MAX, SETTLED_SECONDS
@@ -116,3 +118,14 @@ def test_ten_thousand_of_one_url_cost_no_more_than_as_many_of_different_ones(que
 def test_a_queue_that_does_not_supersede_is_not_remembered_by_url() -> None:
     state = state_after(*(submitted(number, 0, queue="never") for number in range(1, 1_000)))
     assert sizes(state)["_entries"] == 0
+
+
+def test_what_settled_lately_is_bounded_in_bytes_of_sealed_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases_module, "SETTLED_MAX_BYTES", 1_000_000)
+    state = state_after()
+    for number in range(1, 101):
+        large = replace(leased(number, number, str(number)), sealed=112 * 1024 * "s")
+        state.apply(large)
+        state.apply(graded(number, number, str(number)))
+    kept = [number for number in range(1, 101) if state.judge(id_of(number), str(number), b"d", 101) is Refusal.REPEAT]
+    assert kept == list(range(93, 101)), "the newest, 112 KiB each"

@@ -1,7 +1,6 @@
 """A parked submission is redriven: it waits again, whatever is written late or twice, and only if it was parked."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,12 +12,12 @@ from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
-    facts,
     graded,
     leased,
     parked,
     redriven,
     retired,
+    snapshot,
     state_after,
     submitted,
     superseded,
@@ -108,11 +107,6 @@ def test_what_is_settled_after_a_redrive_is_forgotten_after_a_day() -> None:
 
 
 # Any order of what gateways, an operator who is interrupted, and the ledger do.
-
-
-def snapshot(state: LedgerState) -> dict[str, Any]:
-    hidden = {"_supersede_after", "_handlers", "_expiries"}
-    return {name: value for name, value in facts(state).items() if name not in hidden}
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker_setup.errors import SettingsError
+from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.settings import Settings, load_settings, unknown_keys_warning
 from broker_setup.settings.settings import Grading
 
@@ -196,3 +197,27 @@ def test_a_queue_that_would_hold_a_delivery_for_too_long_is_named(monkeypatch: p
     monkeypatch.setenv("XQUEUE_QUEUE_OPTIONS", json.dumps({"slow": options}))
     with pytest.raises(SettingsError, match=r"add up to 46812 s for the queue 'slow': must be 43200 or less"):
         load_settings()
+
+
+@pytest.mark.parametrize("key", ["LEDGER_WINDOW", "LEDGER_MAX_AGE"])
+def test_no_less_of_the_ledger_is_kept_and_read_than_the_longest_lease_and_what_has_ended_need(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"XQUEUE_{key}", "86399")
+    with pytest.raises(SettingsError, match=rf"{key}.* 86400"):
+        load_settings()
+    monkeypatch.setenv(f"XQUEUE_{key}", "86400")
+    load_settings()
+
+
+def test_what_gateways_read_at_start_is_kept_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQUEUE_LEDGER_WINDOW", "200000")
+    monkeypatch.setenv("XQUEUE_LEDGER_MAX_AGE", "100000")
+    with pytest.raises(SettingsError, match=r"LEDGER_MAX_AGE is 100000 s: must be LEDGER_WINDOW \(200000 s\) or more"):
+        load_settings()
+
+
+def test_the_longest_lease_released_with_the_longest_delay_is_within_the_least_window() -> None:
+    longest = Settings(submission_processing_delay=720, max_processing_delay=720)
+    assert 2 * longest.max_processing_delay_of("openedx") <= 86_400
+    assert CLOSED_SECONDS <= 86_400
