@@ -95,6 +95,10 @@ async def connect(service: Service) -> AsyncIterator[Callable[[], "asyncio.Futur
     for wire in wires:
         wire.writer.close()
     server.close()
+    while state.connections:
+        for each in list(state.connections):
+            each.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 Connect = Callable[[], "asyncio.Future[Wire]"]

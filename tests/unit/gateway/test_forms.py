@@ -128,16 +128,84 @@ async def test_a_strange_urlencoded_form_is_a_form_all_the_same(body: bytes) -> 
     assert len(fields) <= 1
 
 
-@pytest.mark.parametrize("body", [b"a=\xff", b"a=%FF", b"%FF=a", b"a=%ED%A0%80", b"a=%C3"])
-async def test_an_urlencoded_form_that_is_not_utf_8_is_refused(body: bytes) -> None:
-    with pytest.raises(BadFormError, match="UTF-8"):
-        await read(URLENCODED, body)
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"a=\xff", {"a": "\ufffd"}),
+        (b"a=%FF&b=%C3%A9", {"a": "\ufffd", "b": "é"}),
+        (b"%FF=a", {"\ufffd": "a"}),
+        (b"a=%ED%A0%80", {"a": "\ufffd\ufffd\ufffd"}),
+        (b"a=x%C3", {"a": "x\ufffd"}),
+    ],
+)
+async def test_what_is_not_utf_8_is_replaced_and_the_rest_stays(body: bytes, fields: dict[str, str]) -> None:
+    assert (await read(URLENCODED, body))[0] == fields
 
 
-@pytest.mark.parametrize("body", [part("a", b"\xff"), part("a", b"\xed\xa0\x80")])
-async def test_a_multipart_form_that_is_not_utf_8_is_refused(body: bytes) -> None:
-    with pytest.raises(BadFormError, match="UTF-8"):
-        await read(MULTIPART, body, END)
+async def test_what_is_not_utf_8_in_a_multipart_form_is_replaced_in_names_too() -> None:
+    body = (
+        part("a", b"x\xffy"),
+        part("b", "é".encode()),
+        b'--limit\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n',
+    )
+    assert (await read(MULTIPART, *body, END))[0] == {"a": "x\ufffdy", "b": "é", "\ufffd": "x"}
+
+
+CYRILLIC = "Привет"
+
+
+@pytest.mark.parametrize("charset", ["windows-1251", '"KOI8-R"', "cp1251"])
+async def test_what_is_not_utf_8_is_read_as_its_sender_says(charset: str) -> None:
+    encoded = CYRILLIC.encode(charset.strip('"'))
+    named = f"; charset={charset}"
+    assert (await read(URLENCODED + named, b"a=" + encoded + b"&b=%C3%A9"))[0] == {"a": CYRILLIC, "b": "é"}
+    assert (await read(MULTIPART + named, part("a", encoded), END))[0] == {"a": CYRILLIC}
+    of_the_part = f'--limit\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain{named}\r\n\r\n'
+    assert (await read(MULTIPART, of_the_part.encode() + encoded + b"\r\n", END))[0] == {"a": CYRILLIC}
+    said = charset.strip('"').encode()
+    assert (await read(URLENCODED, b"a=" + encoded + b"&_charset_=" + said))[0]["a"] == CYRILLIC
+    assert (await read(MULTIPART, part("_charset_", said), part("a", encoded), END))[0]["a"] == CYRILLIC
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-7", "rot13", "unicode_escape", "punycode", "utf-16", "x" * 1000, "\x00", "no"]
+)
+async def test_a_charset_that_nobody_writes_in_is_nothing(charset: str) -> None:
+    assert (await read(f"{URLENCODED}; charset={charset}", b"a=%FF"))[0] == {"a": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("name*=utf-8''xqueue_header", "xqueue_header"),
+        ("name*=UTF-8''r%C3%A9sum%C3%A9.py", "résumé.py"),
+        ("name*=iso-8859-1'fr'r%E9sum%E9", "résumé"),
+        ("name*=utf-8''%22quoted%22%5C", '"quoted"\\'),
+        ('name*0="one"; name*1="two"', "onetwo"),
+        ("name*0*=utf-8''%C3%A9; name*1*=%C3%A9", "éé"),
+        ("name*=utf-8''%FF", "\ufffd"),
+    ],
+)
+async def test_names_of_parts_are_read_as_lmss_wrote_them_before_2020(disposition: str, name: str) -> None:
+    head = f"--limit\r\nContent-Disposition: form-data; {disposition}"
+    fields, files = await read(
+        MULTIPART, f"{head}\r\n\r\nx\r\n{head}; filename*=utf-8''%C3%A9\r\n\r\ny\r\n".encode(), END
+    )
+    assert fields == {name: "x"}
+    assert files == {name: b"y"}
+
+
+async def test_parts_may_be_base64_as_django_took_them() -> None:
+    encoding = b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    field = b'--limit\r\nContent-Disposition: form-data; name="a"' + encoding + b"w6k=\r\n"
+    file = b'--limit\r\nContent-Disposition: form-data; name="f"; filename="f"' + encoding + b"AAEC\r\n/w==\r\n"
+    body = field + file + END
+    for cut in (1, 3, 1000):
+        chunks = [body[at : at + cut] for at in range(0, len(body), cut)]
+        assert await read(MULTIPART, *chunks) == ({"a": "é"}, {"f": b"\x00\x01\x02\xff"})
+    for wrong in (b"w6k", b"!!!!", b"w6k=w6k="):
+        with pytest.raises(BadFormError, match="base64"):
+            await read(MULTIPART, field.replace(b"w6k=", wrong) + END)
 
 
 async def test_a_file_may_be_any_bytes() -> None:

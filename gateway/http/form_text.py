@@ -1,0 +1,39 @@
+"""What a form's bytes say: UTF-8 wherever they are that, as a sender's word for it is often wrong."""
+
+import codecs
+import re
+
+# The field by which browsers say how they have encoded the others.
+CHARSET_FIELD = "_charset_"
+_LONGEST_NAME = 40
+# Those that people write in. Python knows others that are none (rot13), or in which plain text means something else
+# (UTF-7, escapes).
+_OF_PEOPLE = re.compile(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\d*k?|gb18030|big5\w*|johab|tis-620")
+
+
+def known_charset(name: str | None) -> str | None:
+    """Return the codec that a sender names, None if it is none in which people write."""
+    if not name or len(name) > _LONGEST_NAME:
+        return None
+    try:
+        codec = codecs.lookup(name.strip().strip("\"'")).name
+    except (LookupError, ValueError):
+        return None
+    return codec if _OF_PEOPLE.fullmatch(codec) else None
+
+
+def text_of(raw: bytes | bytearray, charset: str | None = None) -> str:
+    """Decode bytes: as UTF-8 if they are, else as `charset` says, else with U+FFFD for what is not UTF-8, as Django."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(charset or "utf-8", errors="replace")
+
+
+def whole_characters(text: str) -> str:
+    """Join the halves of characters as JSON may escape them, with U+FFFD for a half that is alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
