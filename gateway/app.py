@@ -28,6 +28,7 @@ from gateway.http.health_calls import HealthCalls
 from gateway.http.identity import Door
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
+from gateway.http.polls import Polls
 from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.leasing.course_queue import CourseQueue
@@ -86,6 +87,7 @@ def build(settings: Settings) -> Starlette:
     )
     counts = WaitingCount(asking, queues, ledger.state)
     results = Results(ledger, publisher, sealer if settings.validate_results else None)
+    polls = Polls(queues, settings.max_wait)
     accounts = Accounts(settings.users, settings.secrets)
     keys = keys_of(settings)
     tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
@@ -132,8 +134,8 @@ def build(settings: Settings) -> Starlette:
             public_url=settings.public_url,
             origins=CallbackOrigins(settings.callback_allowed_origins),
         ),
-        grader=GraderCalls(queues=queues, counts=counts, results=results, limits=limits),
-        bulk=BulkCalls(queues=queues, results=results, limits=limits),
+        grader=GraderCalls(queues=queues, polls=polls, counts=counts, results=results, limits=limits),
+        bulk=BulkCalls(polls=polls, results=results, limits=limits),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
         files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(

@@ -20,6 +20,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
 from broker_setup.link.broker_url import address_of, user_of
 from broker_setup.link.outage import Outage
+from broker_setup.link.queue_names import take_any_queue_name
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
+        take_any_queue_name()
         backoff = FIRST_BACKOFF_SECONDS
         outage: Outage | None = None
         while True:

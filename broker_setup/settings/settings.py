@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
     upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
     upload_max_age: Annotated[int, Field(ge=0)] = 3 * 24 * 3600  # seconds
+    max_wait: Annotated[float, Field(gt=0, le=60)] = 55.0  # seconds; clients and proxies give up after 60
     max_connections: Annotated[int, Field(gt=0)] = 1000
     max_head_size: Annotated[int, Field(ge=1024)] = 64 * 1024  # bytes
     head_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds

@@ -58,6 +58,11 @@ def _store_url(value: str) -> str:
     return value
 
 
+def _digits(name: object) -> object:
+    # YAML reads 6001 as a number, and the LMS says which queue it means in either way.
+    return str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+
+
 def _queue_name(name: str) -> str:
     if name in RESERVED_QUEUE_NAMES:
         raise ValueError(f"the queue name {name!r} is taken by XQueue itself")
@@ -98,7 +103,7 @@ AmqpUrl = Annotated[SecretStr, AfterValidator(_amqp_url)]
 WebUrl = Annotated[str, AfterValidator(_http_url)]
 SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
-QueueName = Annotated[str, AfterValidator(_queue_name)]
+QueueName = Annotated[str, AfterValidator(_queue_name), BeforeValidator(_digits)]
 QueueGrader = Annotated[str, AfterValidator(_grader)]
 ProcessingDelay = Annotated[float, Field(gt=0, le=720)]  # minutes
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]

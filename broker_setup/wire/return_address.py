@@ -47,18 +47,19 @@ class Sealer:
 
 def callback_url_of(lms_header: str) -> str:
     """Return the lms_callback_url of an LMS header, "" where it has none that is text."""
-    return _text_of(lms_header, "lms_callback_url")
+    url = _part_of(lms_header, "lms_callback_url")
+    return url if isinstance(url, str) else ""
 
 
 def queue_name_of(lms_header: str) -> str:
-    """Return the queue that an LMS header names, "" where it has none that is text."""
-    return _text_of(lms_header, "queue_name")
+    """Return the queue that an LMS header names, "" where it names none; a number is taken for its digits."""
+    queue = _part_of(lms_header, "queue_name")
+    return "" if queue is None else str(queue)
 
 
-def _text_of(lms_header: str, key: str) -> str:
+def _part_of(lms_header: str, key: str) -> object:
     try:
         header = json.loads(lms_header)
     except (ValueError, RecursionError):
-        return ""
-    value = header.get(key) if isinstance(header, dict) else None
-    return value if isinstance(value, str) else ""
+        return None
+    return header.get(key) if isinstance(header, dict) else None

@@ -17,11 +17,10 @@ from gateway.http.grader_calls import (
     Reply,
     hand_in,
     parse_reply,
-    polled,
     strings_of,
-    take,
 )
 from gateway.http.identity import permission_of
+from gateway.http.polls import Polls
 from gateway.http.refusals import (
     INCORRECT_FORMAT,
     REFUSED,
@@ -30,7 +29,6 @@ from gateway.http.refusals import (
     WrongMethodError,
     text_of,
 )
-from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Permission, Results
 
 log = logging.getLogger(__name__)
@@ -44,16 +42,16 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 class BulkCalls:
     """Hands out submissions and takes results, up to 100 in one call."""
 
-    def __init__(self, *, queues: Mapping[str, CourseQueue], results: Results, limits: FormLimits) -> None:
+    def __init__(self, *, polls: Polls, results: Results, limits: FormLimits) -> None:
         """Of `limits` those of the fields are for the body of put_results."""
-        self._queues = queues
+        self._polls = polls
         self._results = results
         self._limits = limits
 
     async def get_submissions(self, request: Request) -> Response:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
-        queue, wait = polled(request, self._queues, "get_submissions")
-        handouts = await take(request, queue, wait, parse_limit(request.query_params))
+        poll = await self._polls.read(request, "get_submissions")
+        handouts = await self._polls.take(request, poll, parse_limit(poll.parameters))
         return success([{**strings_of(handout), "expires_at": handout.expires_at} for handout in handouts])
 
     async def put_results(self, request: Request) -> Response:

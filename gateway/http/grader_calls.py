@@ -1,10 +1,9 @@
 """get_queuelen/, get_submission/ and put_result/: the calls of pull graders."""
 
-import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import permission_of
 from gateway.http.lms_calls import json_object
+from gateway.http.polls import Polls, parameters_of
 from gateway.http.refusals import (
     INCORRECT_FORMAT,
     OverLimitError,
@@ -22,16 +22,13 @@ from gateway.http.refusals import (
     RefusedError,
     WrongMethodError,
 )
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import Handout
 from gateway.leasing.results import Permission, Results
 from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
 
 REPLY_TOO_LARGE = "Reply is too large"
-# What older watchers, who say block=true, are ready to wait; also the most that `wait` may ask for.
-MAX_WAIT_SECONDS = 60.0
-
 # Python converts no more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
 
@@ -55,19 +52,21 @@ class GraderCalls:
     def __init__(
         self,
         *,
-        queues: Mapping[str, CourseQueue],
+        queues: Collection[str],
+        polls: Polls,
         counts: WaitingCount,
         results: Results,
         limits: FormLimits,
     ) -> None:
         self._queues = queues
+        self._polls = polls
         self._counts = counts
         self._results = results
         self._limits = limits
 
     async def get_queuelen(self, request: Request) -> Response:
         """Say how many submissions wait unleased."""
-        queue = request.query_params.get("queue_name")
+        queue = (await parameters_of(request)).get("queue_name")
         if queue is None:
             raise RefusedError("'get_queuelen' must provide parameter 'queue_name'")
         may = permission_of(request)
@@ -77,10 +76,10 @@ class GraderCalls:
 
     async def get_submission(self, request: Request) -> Response:
         """Lease the next submission to the caller."""
-        queue, wait = polled(request, self._queues, "get_submission")
-        handouts = await take(request, queue, wait)
+        poll = await self._polls.read(request, "get_submission")
+        handouts = await self._polls.take(request, poll)
         # That nothing waits is no failure, in either dialect.
-        return success(render(handouts[0])) if handouts else refusal(f"Queue '{queue.name}' is empty")
+        return success(render(handouts[0])) if handouts else refusal(f"Queue '{poll.queue.name}' is empty")
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -104,57 +103,6 @@ async def hand_in(results: Results, reply: Reply, permission: Permission) -> Non
         await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"), permission)
     except MessageTooLargeError as error:
         raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
-
-
-def polled(request: Request, queues: Mapping[str, CourseQueue], call: str) -> tuple[CourseQueue, float]:
-    """Return which queue a poll asks and how many seconds it is ready to wait; raise RefusedError."""
-    name = request.query_params.get("queue_name")
-    if name is None:
-        raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
-    if name not in queues or not permission_of(request)(name):
-        raise QueueNotFoundError(f"Queue '{name}' not found")
-    wait = parse_wait(request.query_params)
-    if wait is None:
-        raise RefusedError("'wait' must be a number of seconds")
-    return queues[name], wait
-
-
-async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:
-    """Lease up to `limit` submissions to the caller; to one who hangs up while it waits, none."""
-    if wait == 0:
-        return await queue.take(limit)
-    poll = asyncio.create_task(queue.take(limit, wait))
-    hang_up = asyncio.create_task(_hang_up(request))
-    try:
-        await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not hang_up.done():
-            return await poll
-        if poll.done() and not poll.exception():
-            # Both at once: what was just leased has nobody to go to.
-            queue.take_back(poll.result())
-        return []
-    finally:
-        poll.cancel()
-        hang_up.cancel()
-
-
-def parse_wait(parameters: Mapping[str, str]) -> float | None:
-    """Say how many seconds a poll is ready to wait (0 to 60); None if `wait` is no number."""
-    text = parameters.get("wait")
-    if text is None:
-        return MAX_WAIT_SECONDS if parameters.get("block", "").lower() == "true" else 0.0
-    wait = parse_seconds(text)
-    return None if wait is None else min(wait, MAX_WAIT_SECONDS)
-
-
-def parse_seconds(text: str) -> float | None:
-    """Read a number of seconds, 0 or more; None if it is anything else."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    # Written so that NaN fails too.
-    return seconds if seconds >= 0 else None
 
 
 def parse_reply(fields: Mapping[str, str]) -> Reply:
@@ -195,8 +143,3 @@ def strings_of(handout: Handout) -> dict[str, str]:
         "xqueue_body": handout.submission.body,
         "xqueue_files": json.dumps(dict(handout.submission.files)),
     }
-
-
-async def _hang_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -96,6 +96,12 @@ def note_caller(request: Request, name: str) -> None:
     request.state.caller = name
 
 
+def caller_of(request: Request) -> str:
+    """Return the name of the caller of a guarded call."""
+    name: str = request.state.caller
+    return name
+
+
 def permission_of(request: Request) -> Permission:
     """Return what the caller of a guarded call may reach."""
     permission: Permission = request.state.permission

@@ -7,8 +7,9 @@ from starlette.responses import Response
 
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.grader_calls import IllFormedError, parse_header, parse_seconds
+from gateway.http.grader_calls import IllFormedError, parse_header
 from gateway.http.identity import permission_of
+from gateway.http.polls import parse_seconds
 from gateway.http.refusals import OverLimitError, RefusedError, WrongMethodError
 from gateway.leasing.lease_changes import LeaseChanges
 

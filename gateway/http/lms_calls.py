@@ -143,23 +143,22 @@ def parse_order(fields: Mapping[str, str]) -> Order | None:
     header = json_object(lms_header)
     if header is None:
         return None
-    url, key, queue = (header.get(name) for name in ("lms_callback_url", "lms_key", "queue_name"))
-    if not (isinstance(url, str) and isinstance(key, str) and isinstance(queue, str)):
+    if not header.keys() >= {"lms_callback_url", "lms_key", "queue_name"}:
         return None
-    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body)
+    # The original never looked into the key, and made text of the queue's name; LMSs with a queue 6001 rely on it.
+    url, queue = header["lms_callback_url"], str(header["queue_name"])
+    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body) if isinstance(url, str) else None
 
 
 def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:
-    """Say why no result may go to the callback URL `given`; None if one may, or if the URL only can't be used.
+    """Say why no result may go, or could be posted, to the callback URL `given`; None if one can.
 
-    That is for an operator to see when the result comes; the LMS's contract has no refusal for it. Where a list says
-    what is allowed, nothing else is.
+    At submit, so that the student sees it at once, and not a parked result days later.
     """
     try:
-        url = callback_url(given)
+        return origins.refusal(callback_url(given))
     except BadCallbackUrlError as error:
-        return str(error) if origins.listed else None
-    return origins.refusal(url)
+        return str(error)
 
 
 def json_object(text: str) -> dict[str, object] | None:

@@ -21,6 +21,7 @@ from gateway.http.identity import Door, Endpoint
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
+from gateway.http.plain_paths import PlainPaths
 from gateway.http.refusals import REFUSED
 from gateway.http.session_calls import SessionCalls
 from gateway.http.unheeded_proxies import UnheededProxies
@@ -75,7 +76,7 @@ def application(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(UnheededProxies)],
+        middleware=[Middleware(UnheededProxies), Middleware(PlainPaths)],
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),

@@ -173,7 +173,6 @@ NO_HEADER = "'xqueue_header' must be the header of a submission, as it came"
         ("release_submission/", {"xqueue_header": HEADER, "delay": "soon"}, "'delay' must be a number of seconds"),
         ("release_submission/", {"xqueue_header": HEADER, "failed": "1"}, "'failed' must be true or false"),
         ("release_submission/", {"xqueue_header": "x" * 70_000}, "The form is too large: more than 65536 bytes"),
-        ("release_submission/", b"%FF=x", "The form can't be read: the form is not UTF-8"),
     ],
 )
 def test_an_ill_formed_change_is_told_what_is_wrong(bulk: BulkClient, call: str, fields: Any, why: str) -> None:

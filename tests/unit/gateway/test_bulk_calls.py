@@ -14,6 +14,7 @@ from gateway.http.refusals import RefusedError
 from gateway.leasing.results import BadReplyError, Permission, Results, UnknownSubmissionError, WrongKeyError
 from tests.support.asgi import posted
 
+NO_POLLS = cast("Any", None)
 HEADER = json.dumps({"submission_id": 7, "submission_key": "key"})
 
 
@@ -110,7 +111,9 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
         "bad": BadReplyError("not for the caller"),
         "bug": ZeroDivisionError("not for the caller"),
     }
-    calls = BulkCalls(queues={}, results=cast("Results", FakeResults(errors)), limits=FormLimits(10_000, 0, 0, 0))
+    calls = BulkCalls(
+        polls=cast("Any", None), results=cast("Results", FakeResults(errors)), limits=FormLimits(10_000, 0, 0, 0)
+    )
     keys = ["good", *errors, "good too"]
     headers = [json.dumps({"submission_id": 7, "submission_key": key}) for key in keys]
     answer = await calls.put_results(posted(bulk(*({"xqueue_header": each, "xqueue_body": ""} for each in headers))))
@@ -130,13 +133,15 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
 
 
 async def test_a_body_over_the_limit_is_refused() -> None:
-    calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), limits=FormLimits(10, 0, 0, 0))
+    calls = BulkCalls(polls=NO_POLLS, results=cast("Results", FakeResults({})), limits=FormLimits(10, 0, 0, 0))
     with pytest.raises(RefusedError, match="Reply is too large: more than 10 bytes"):
         await calls.put_results(posted(bulk()))
 
 
 async def test_an_ill_formed_entry_is_answered_as_put_result_would_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    calls = BulkCalls(queues={}, results=cast("Results", FakeResults({})), limits=FormLimits(10_000, 0, 0, 0))
+    calls = BulkCalls(
+        polls=cast("Any", None), results=cast("Results", FakeResults({})), limits=FormLimits(10_000, 0, 0, 0)
+    )
     with caplog.at_level(logging.INFO):
         answer = await calls.put_results(posted(bulk({"xqueue_header": HEADER})))
     assert json.loads(bytes(answer.body))["content"] == [{"return_code": 1, "content": "Incorrect reply format"}]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.wire.messages import Submission
-from gateway.http.grader_calls import take
+from gateway.http.polls import take
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.asgi import hung_up, staying
 
@@ -23,9 +23,11 @@ class FakeQueue:
         self.asked: list[tuple[int, float]] = []
         self.was_cancelled = False
         self.taken_back: list[Handout] = []
+        self.seconds = 0.0
 
     async def take(self, limit: int = 1, wait: float = 0.0) -> list[Handout]:
         self.asked.append((limit, wait))
+        await asyncio.sleep(self.seconds)
         if isinstance(self._outcome, Exception):
             raise self._outcome
         if self._outcome is None:
@@ -70,3 +72,10 @@ async def test_a_failure_is_told_to_a_caller_who_stays_and_forgotten_with_one_wh
     with pytest.raises(BrokerUnavailableError):
         await poll(queue, staying())
     assert await poll(queue, hung_up()) == []
+
+
+async def test_what_was_leased_to_a_caller_who_did_not_want_to_wait_and_has_gone_is_taken_back() -> None:
+    queue = FakeQueue([HANDOUT])
+    queue.seconds = 0.05
+    assert await poll(queue, hung_up(), wait=0) == []
+    assert queue.taken_back == [HANDOUT]

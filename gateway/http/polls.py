@@ -1,0 +1,129 @@
+"""How submissions are asked for: by which parameters, for how long; and what becomes of them if the asker has gone."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
+from gateway.http.identity import caller_of, permission_of
+from gateway.http.origin import address_of
+from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
+from gateway.http.rounds import Rounds
+from gateway.leasing.course_queue import CourseQueue, Handout
+
+# The most that the setting MAX_WAIT may be.
+LONGEST_WAIT_SECONDS = 60.0
+# The name of a queue and a number or two.
+_PARAMETER_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Which queue is asked, and how many seconds the caller is ready to wait."""
+
+    parameters: Mapping[str, str]
+    queue: CourseQueue
+    wait: float
+
+
+class Polls:
+    """Takes submissions out of the queues for whoever asks, up to `most` seconds after that."""
+
+    def __init__(self, queues: Mapping[str, CourseQueue], most: float) -> None:
+        self._queues = queues
+        self._most = most
+        self._rounds = Rounds()
+
+    async def read(self, request: Request, call: str) -> Poll:
+        """Read what is asked for; raise RefusedError."""
+        if request.method not in ("GET", "POST"):
+            # HEAD, from proxies and monitors, would lease to nobody.
+            raise WrongMethodError(f"'{call}' must use HTTP GET or POST")
+        parameters = await parameters_of(request)
+        name = parameters.get("queue_name")
+        if name is None:
+            raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
+        if name not in self._queues or not permission_of(request)(name):
+            raise QueueNotFoundError(f"Queue '{name}' not found")
+        wait = parse_wait(parameters, self._most)
+        if wait is None:
+            raise RefusedError("'wait' must be a number of seconds")
+        if "wait" not in parameters:
+            wait = self._rounds.patience(_who(request), name, wait)
+        return Poll(parameters, self._queues[name], wait)
+
+    async def take(self, request: Request, poll: Poll, limit: int = 1) -> list[Handout]:
+        """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
+        with self._rounds.asking(_who(request), poll.queue.name):
+            return await take(request, poll.queue, poll.wait, limit)
+
+
+async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:
+    """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
+    hang_up = asyncio.create_task(_hang_up(request))
+    try:
+        return await _take(hang_up, queue, wait, limit)
+    finally:
+        hang_up.cancel()
+
+
+async def _take(hang_up: asyncio.Task[None], queue: CourseQueue, wait: float, limit: int) -> list[Handout]:
+    if wait == 0:
+        handouts = await queue.take(limit)
+    else:
+        poll = asyncio.create_task(queue.take(limit, wait))
+        try:
+            await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not poll.done():
+                return []
+            handouts = [] if hang_up.done() and poll.exception() else poll.result()
+        finally:
+            poll.cancel()
+    if hang_up.done():
+        # What was just leased has nobody to go to.
+        queue.take_back(handouts)
+        return []
+    return handouts
+
+
+async def parameters_of(request: Request) -> Mapping[str, str]:
+    """Return a call's parameters: those of the query, and of a POST those of its form as well; raise RefusedError."""
+    if request.method != "POST":
+        return request.query_params
+    try:
+        async with read_form(request, _PARAMETER_LIMITS) as form:
+            return {**form.fields, **request.query_params}
+    except BadFormError as error:
+        raise RefusedError(f"The form can't be read: {error}") from error
+    except TooLargeError as error:
+        raise OverLimitError(f"The form is too large: {error}") from error
+
+
+def parse_wait(parameters: Mapping[str, str], most: float) -> float | None:
+    """Say how many seconds a poll is ready to wait, 0 to `most`; None if `wait` is no number."""
+    text = parameters.get("wait")
+    if text is None:
+        return most if parameters.get("block", "").lower() == "true" else 0.0
+    wait = parse_seconds(text)
+    return None if wait is None else min(wait, most)
+
+
+def parse_seconds(text: str) -> float | None:
+    """Read a number of seconds, 0 or more; None if it is anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    # Written so that NaN fails too.
+    return seconds if seconds >= 0 else None
+
+
+def _who(request: Request) -> str:
+    return f"{caller_of(request)} {address_of(request)}"
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
