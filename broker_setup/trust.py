@@ -27,11 +27,22 @@ def tls_context(key: str, bundle: Path | None) -> ssl.SSLContext:
 
     Raise SettingsError if it can't be used.
     """
-    if bundle is not None and (wrong := wrong_with_bundle(bundle)):
-        raise SettingsError(f"{key}: must be a file of certificates in PEM form, but {wrong}")
+    if bundle is not None:
+        _check(key, bundle)
     context = ssl.create_default_context(cafile=bundle)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def pem_of(key: str, bundle: Path) -> bytes:
+    """Return the certificates of `bundle`, which the setting `key` names; raise SettingsError if it can't be used."""
+    _check(key, bundle)
+    return bundle.read_bytes()
+
+
+def _check(key: str, bundle: Path) -> None:
+    if wrong := wrong_with_bundle(bundle):
+        raise SettingsError(f"{key}: must be a file of certificates in PEM form, but {wrong}")
 
 
 def _what_it_is(bundle: Path) -> str:

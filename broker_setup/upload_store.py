@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -14,7 +14,12 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from broker_setup.errors import SettingsError, StorageError
+from broker_setup.failure_words import why_in_dump
 from broker_setup.settings import Settings
+from broker_setup.trust import pem_of
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
 
 # The smallest part that S3 takes. Two of them under way bound what one file takes of memory.
 PART_BYTES = 5 * 1024 * 1024
@@ -47,9 +52,11 @@ def submission_of(key: str) -> str | None:
 class UploadStore:
     """Puts, reads and removes files by key; what goes wrong is a StorageError without a secret in it."""
 
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+    def __init__(self, url: str, options: Mapping[str, str], authorities: bytes | None = None) -> None:
+        """Trust `authorities`, certificates in PEM form, beside the system's."""
         self._url = url
         self._options = options
+        self._authorities = authorities
         self._root = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
         # A folder is made with its first file.
         self._opened: ObjectStore | None = None if self._root else self._open()
@@ -137,14 +144,17 @@ class UploadStore:
         if self._root:
             return LocalStore(self._root, mkdir=True, automatic_cleanup=True)
         config: Any = dict(self._options)
+        client_options: ClientConfig = {
+            "allow_http": self._options.get("endpoint", "").startswith("http://"),
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=REQUEST_SECONDS),
+        }
+        if self._authorities:
+            client_options["root_certificate"] = self._authorities
         return from_url(
             self._url,
             config=config,
-            client_options={
-                "allow_http": self._options.get("endpoint", "").startswith("http://"),
-                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                "timeout": timedelta(seconds=REQUEST_SECONDS),
-            },
+            client_options=client_options,
             retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
         )
 
@@ -154,6 +164,7 @@ class UploadStore:
     def _reason(self, error: Exception) -> str:
         # The library appends a dump of its state to the first line.
         text = str(error).split("\n", maxsplit=1)[0][:_LONGEST_REASON]
+        text = why_in_dump(str(error)) or text
         for name, value in self._options.items():
             text = text.replace(value, "***") if _SECRET.search(name) else text
         return text
@@ -166,8 +177,9 @@ def open_upload_store(settings: Settings) -> UploadStore:
     """
     url = settings.upload_store or settings.upload_path.absolute().as_uri()
     options = {key: value.get_secret_value() for key, value in settings.upload_store_options.items()}
+    authorities = pem_of("UPLOAD_CA_BUNDLE", settings.upload_ca_bundle) if settings.upload_ca_bundle else None
     try:
-        return UploadStore(url, options)
+        return UploadStore(url, options, authorities)
     except (BaseError, OSError, ValueError, TypeError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise SettingsError(f"UPLOAD_STORE, UPLOAD_STORE_OPTIONS: {reason}") from None

@@ -36,7 +36,7 @@ def setup(
     warn_of_no_queue(settings)
     assert settings.management_url is not None
     url = settings.amqp_url.get_secret_value()
-    with Management(settings.management_url.get_secret_value(), vhost_of(url)) as api:
+    with Management(settings.management_url.get_secret_value(), vhost_of(url), settings.broker_ca_bundle) as api:
         plan = changes(
             broker_users(settings.broker_users, settings.amqp_graders),
             api.users(),

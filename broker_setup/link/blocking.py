@@ -1,27 +1,33 @@
 """Plain, blocking connections to the broker, for steps that have nothing else to do meanwhile."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 
 import pika
 from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 
 from broker_setup.errors import BrokerUnavailableError, BrokerUnreachableError
+from broker_setup.failure_words import why_within
+from broker_setup.link.broker_url import address_of, without_ca_bundle
+from broker_setup.link.refusals import broker_words, with_advice
 
 PATIENCE_SECONDS = 10
 
 
 def connect(url: str) -> pika.BlockingConnection:
     """Open a connection, to be used with `with`; raise BrokerUnreachableError if the broker can't be reached."""
-    parameters = pika.URLParameters(url)
+    plain_url, ca_bundle = without_ca_bundle(url)
+    parameters = pika.URLParameters(plain_url)
+    if plain_url.startswith("amqps:"):
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(cafile=ca_bundle), parameters.host)
     parameters.heartbeat = 10
     parameters.socket_timeout = parameters.stack_timeout = PATIENCE_SECONDS
     parameters.blocked_connection_timeout = PATIENCE_SECONDS
     try:
         return pika.BlockingConnection(parameters)
     except (AMQPConnectionError, OSError) as error:
-        where = f"{parameters.host}:{parameters.port}"
-        why = error.args[0] if error.args else error
-        raise BrokerUnreachableError(f"can't connect to the broker at {where}: {why!r}") from error
+        why = why_within(error) or with_advice(broker_words(" ".join(map(str, error.args))))
+        raise BrokerUnreachableError(f"can't connect to the broker at {address_of(url)}: {why}") from error
 
 
 def count_ready(url: str, queues: Iterable[str]) -> Mapping[str, int]:
@@ -39,5 +45,6 @@ def count_ready(url: str, queues: Iterable[str]) -> Mapping[str, int]:
             except ChannelClosedByBroker as error:
                 raise BrokerUnavailableError(f"queue {queue!r} is missing: run `xqueue-broker declare`") from error
             except AMQPError as error:
-                raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
+                why = why_within(error) or broker_words(str(error))
+                raise BrokerUnavailableError(f"the broker was lost: {why}") from error
     return counts

@@ -1,7 +1,10 @@
 """Reads the parts of an AMQP URL, and makes the URL of another user."""
 
-from urllib.parse import quote, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
+# Where aio-pika looks for the authorities to trust.
+_CA_FILE = "cafile"
 _DEFAULT_PORTS = {"amqps": 5671}
 
 
@@ -27,3 +30,20 @@ def url_for(url: str, user: str, password: str) -> str:
     parts = urlsplit(url)
     where = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{where}").geturl()
+
+
+def trusting(url: str, ca_bundle: Path) -> str:
+    """Return `url` with the authorities that are to be trusted for it, which is for amqps alone."""
+    parts = urlsplit(url)
+    if parts.scheme != "amqps":
+        return url
+    query = {name: value for name, value in parse_qs(parts.query, keep_blank_values=True).items() if name != _CA_FILE}
+    return parts._replace(query=urlencode({**query, _CA_FILE: str(ca_bundle)}, doseq=True)).geturl()
+
+
+def without_ca_bundle(url: str) -> tuple[str, Path | None]:
+    """Return `url` as clients read it that know nothing of such a bundle, and the bundle."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    [bundle] = query.pop(_CA_FILE, [None])[-1:]
+    return parts._replace(query=urlencode(query, doseq=True)).geturl(), Path(bundle) if bundle else None

@@ -7,13 +7,14 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from broker_setup.link.broker_url import user_of
+from broker_setup.link.broker_url import trusting, user_of
 from broker_setup.settings.access_settings import Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.user_settings import UserName, wrong_with_users
 from broker_setup.settings.value_types import (
     AMQP,
     AmqpUrl,
     BasicAuth,
+    CaBundle,
     GradingConcurrency,
     GradingMaxReply,
     GradingRetryDelays,
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     # the broker
     amqp_url: AmqpUrl = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     management_url: SecretWebUrl | None = None
+    broker_ca_bundle: CaBundle | None = None
 
     # shared by gateways and relays
     secret_key: SecretKey | None = None
@@ -117,6 +119,7 @@ class Settings(BaseSettings):
     upload_path: Path = Path("uploads")
     upload_store: StoreUrl | None = None
     upload_store_options: dict[str, SecretStr] = Field(default_factory=dict)
+    upload_ca_bundle: Path | None = None
     upload_redirect: bool = False
     upload_concurrency: Annotated[int, Field(gt=0, le=100)] = 4  # files stored at once
     upload_url_expire: Annotated[int, Field(gt=0)] = 365 * 24 * 3600  # seconds, the original's default
@@ -163,6 +166,14 @@ class Settings(BaseSettings):
         "Your submission could not be graded. Please submit it again. "
         "If the problem persists, please notify the course staff."
     )
+
+    @model_validator(mode="after")
+    def _the_broker_is_trusted(self) -> Self:
+        # Into the URL, which goes wherever a connection is made.
+        if self.broker_ca_bundle:
+            url = trusting(self.amqp_url.get_secret_value(), self.broker_ca_bundle)
+            object.__setattr__(self, "amqp_url", SecretStr(url))
+        return self
 
     @model_validator(mode="after")
     def _needs_a_rung(self) -> Self:

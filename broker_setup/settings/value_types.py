@@ -1,5 +1,6 @@
 """The types of single settings: what a value must be like, checked before any of it is used."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
 from broker_setup.callback_origins import origin
 from broker_setup.secret_keys import signing_key
 from broker_setup.topology import RESERVED_QUEUE_NAMES
+from broker_setup.trust import wrong_with_bundle
 
 # In XQUEUES: the queue's grader consumes it over AMQP.
 AMQP = "amqp"
@@ -91,6 +93,12 @@ def _not_empty(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
+def _ca_bundle(bundle: Path) -> Path:
+    if wrong := wrong_with_bundle(bundle):
+        raise ValueError(f"must be a file of certificates in PEM form: {wrong}")
+    return bundle
+
+
 def _words(value: object) -> object:
     return value.split() if isinstance(value, str) else value
 
@@ -99,6 +107,7 @@ def _pair(value: object) -> object:
     return value.split(":", 1) if isinstance(value, str) and not value.startswith("[") else value
 
 
+CaBundle = Annotated[Path, AfterValidator(_ca_bundle)]
 AmqpUrl = Annotated[SecretStr, AfterValidator(_amqp_url)]
 WebUrl = Annotated[str, AfterValidator(_http_url)]
 SecretWebUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]

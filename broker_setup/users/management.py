@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
@@ -11,6 +12,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from broker_setup.errors import BrokerUnavailableError, ManagementError
+from broker_setup.failure_words import why_within
 from broker_setup.users.rights import Rights, regex
 
 SECONDS = 30.0
@@ -42,11 +44,15 @@ class FoundUser:
 class Management:
     """The API at `url`, which carries the account of an administrator; what is asked is about one virtual host."""
 
-    def __init__(self, url: str, vhost: str) -> None:
+    def __init__(self, url: str, vhost: str, ca_bundle: Path | None = None) -> None:
         parts = urlsplit(url)
         self._base = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() + "/api"
         self._vhost = _part(vhost)
         self._session = requests.Session()
+        # No proxy of the environment's gets the administrator's password.
+        self._session.trust_env = False
+        if ca_bundle:
+            self._session.verify = str(ca_bundle)
         # Not in the URL, which requests quotes in its errors. Bytes: of text, it sends Latin-1.
         user, password = (unquote(part or "guest").encode() for part in (parts.username, parts.password))
         self._session.auth = HTTPBasicAuth(user, password)
@@ -115,7 +121,7 @@ class Management:
         except requests.RequestException as error:
             # The error's own text has the whole URL and Python's objects in it.
             raise BrokerUnavailableError(
-                f"can't reach the management API at {self._base} ({type(error).__name__})"
+                f"can't reach the management API at {self._base} ({why_within(error) or 'no reason given'})"
             ) from error
         raise ManagementError(f"the management API at {self._base} {_why(answer, method, path)}")
 

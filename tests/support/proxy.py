@@ -4,14 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+from tests.support.certificates import server_tls
 
 
 class Proxy:
     """Passes bytes both ways between a port of its own and the broker at `target_url`."""
 
-    def __init__(self, target_url: str) -> None:
+    def __init__(self, target_url: str, certificate: Path | None = None) -> None:
+        """With a certificate, it ends TLS: its own URL is then one of amqps."""
         self._target = urlsplit(target_url)
+        self._tls = server_tls(certificate) if certificate else None
         self._server: asyncio.Server | None = None
         self._port = 0
         self._flowing = asyncio.Event()
@@ -22,11 +27,12 @@ class Proxy:
     def url(self) -> str:
         """The broker's URL, by way of the proxy."""
         account = self._target.netloc.rpartition("@")[0]
-        return urlunsplit(self._target._replace(netloc=f"{account}@127.0.0.1:{self._port}"))
+        scheme = f"{self._target.scheme}s" if self._tls else self._target.scheme
+        return urlunsplit(self._target._replace(scheme=scheme, netloc=f"{account}@127.0.0.1:{self._port}"))
 
     async def open(self) -> None:
         """Accept connections; on the same port again after a `close`."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -81,9 +87,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(target_url: str) -> AsyncIterator[Proxy]:
+async def proxied(target_url: str, certificate: Path | None = None) -> AsyncIterator[Proxy]:
     """Run a proxy for as long as the block runs."""
-    proxy = Proxy(target_url)
+    proxy = Proxy(target_url, certificate)
     await proxy.open()
     try:
         yield proxy

@@ -1,9 +1,11 @@
 """The user, the address and the virtual host in an AMQP URL."""
 
+from pathlib import Path
+
 import pika
 import pytest
 
-from broker_setup.link.broker_url import address_of, url_for, user_of, vhost_of
+from broker_setup.link.broker_url import address_of, trusting, url_for, user_of, vhost_of, without_ca_bundle
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,14 @@ def test_another_users_url_is_what_a_client_reads_as_that(name: str) -> None:
 
 def test_a_url_without_a_user_gets_one() -> None:
     assert url_for("amqp://h/", "u", "p") == "amqp://u:p@h/"
+
+
+def test_a_bundle_stands_in_the_url_and_can_be_taken_out() -> None:
+    url = "amqps://u:p%40@broker.example/v%2F?heartbeat=5&cafile=/old"
+    with_bundle = trusting(url, Path("/a b/ca.pem"))
+    assert without_ca_bundle(with_bundle) == (
+        "amqps://u:p%40@broker.example/v%2F?heartbeat=5",
+        Path("/a b/ca.pem"),
+    )
+    assert without_ca_bundle("amqps://h/v") == ("amqps://h/v", None)
+    assert trusting("amqp://h/v", Path("/ca.pem")) == "amqp://h/v"
