@@ -18,6 +18,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.judges import Judges, returns_of
 from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
@@ -33,7 +34,7 @@ from broker_setup.topology import (
 )
 from broker_setup.users.answering import is_ours, may_answer
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
-from broker_setup.wire.replies import wrong_with_reply
+from broker_setup.wire.replies import FINE, Judgement
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
@@ -76,6 +77,7 @@ class Delivery(Job):
     callback: Callback
     queue: str
     callback_url: str  # as the LMS wrote it
+    judged: bool = False  # whether the LMS would take it; else that is looked at before it is posted
 
     @property
     def about(self) -> About:
@@ -108,7 +110,7 @@ class Relay:
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
-        self._validates = settings.validate_results
+        self._judges = Judges(settings.max_reply_size) if settings.validate_results else None
         self._ladder = Ladder(settings.retry_delays)
         self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
         # Chance for spreading load needs no cryptographic randomness.
@@ -193,9 +195,10 @@ class Relay:
 
     def _take(self, message: AbstractIncomingMessage) -> None:
         delivery = self._read(message)
-        park = self._wrong_with(delivery)
+        judged = self._judged(delivery)
+        park = self._wrong_with(delivery, judged)
         if (park is None or park.tell) and not self._schedule.is_delivered(delivery):
-            self._note_graded(delivery)
+            self._note_graded(delivery, judged.odd)
         if park:
             self._start(self._settling.settle(message, park, delivery.about))
         else:
@@ -220,22 +223,40 @@ class Relay:
             callback_url=callback_url_of(address.lms_header),
         )
 
-    def _wrong_with(self, delivery: Delivery) -> Park | None:
+    def _judged(self, delivery: Delivery) -> Judgement:
+        """Judge a reply if that can be done at once; the others stand in line, and are judged when they are first."""
+        # What has been posted was judged before that.
+        if self._judges is None or delivery.tries.made:
+            delivery.judged = True
+            return FINE
+        judged = self._judges.at_once(delivery.url, delivery.callback.body, returns_of(delivery.message.headers))
+        delivery.judged = judged is not None
+        return judged or FINE
+
+    def _wrong_with(self, delivery: Delivery, judged: Judgement) -> Park | None:
         """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
         if why := self._may_answer(delivery.message.user_id, delivery.queue):
             return Park(Reason(Slug.SENDER, why))
-        if self._validates and (why := wrong_with_reply(delivery.url, delivery.callback.body)):
-            return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"), tell=True)
-        return None
+        return _refused(judged.wrong) if judged.wrong else None
 
-    def _note_graded(self, delivery: Delivery) -> None:
+    async def _judged_late(self, delivery: Delivery) -> Park | None:
+        """Judge what takes a while, or a process apart, now that it would be posted."""
+        if self._judges is None or delivery.judged:
+            return None
+        returns = returns_of(delivery.message.headers)
+        judged = await self._judges.judge(delivery.url, delivery.callback.body, returns)
+        return _refused(judged.wrong) if judged.wrong else None
+
+    def _note_graded(self, delivery: Delivery, odd: str) -> None:
         """Write to the ledger that an AMQP grader's result has come: nobody else can tell that its submission ended."""
         result = delivery.result
         if result.recorded or result.redriven or result.tries != NO_TRIES:
             return
+        if odd:
+            log.warning("submission %s, queue %s: its reply is taken, but %s", result.submission, delivery.queue, odd)
         submission, url = bytes.fromhex(result.submission), hash_url(delivery.callback_url)
         digest = blake2b(result.body, digest_size=KEY_HASH_BYTES).digest()
-        self._notes.note(Graded(time(), submission, delivery.queue, url, b"", digest))
+        self._notes.note(Graded(time(), submission, delivery.queue, url, b"", digest, odd))
 
     def _obey(self, orders: Iterable[Order[Delivery]]) -> None:
         for order in orders:
@@ -263,10 +284,17 @@ class Relay:
         """Make one callback, and settle its result."""
         kind = Kind.FAILED
         began_at = monotonic()
+        verdict: Verdict
         try:
-            outcome: Outcome = await self._poster.post(delivery.callback)
-            kind = kind_of(outcome)
-            verdict = judge(outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance())
+            if refused := await self._judged_late(delivery):
+                kind, verdict = Kind.HOPELESS, refused
+            else:
+                began_at = monotonic()
+                outcome: Outcome = await self._poster.post(delivery.callback)
+                kind = kind_of(outcome)
+                verdict = judge(
+                    outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance()
+                )
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
             verdict = Park(_mistake(error))
@@ -308,6 +336,10 @@ class Relay:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
+def _refused(why: str) -> Park:
+    return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"), tell=True)
 
 
 def _mistake(error: Exception) -> Reason:

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.essential import essential
+from broker_setup.judges import Judges
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
@@ -37,6 +38,7 @@ from gateway.leasing.failures import Failures
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
+from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
@@ -86,7 +88,9 @@ def build(settings: Settings) -> Starlette:
         consuming, publisher=publisher, ledger=ledger, parking=parking, max_attempts=settings.max_attempts
     )
     counts = WaitingCount(asking, queues, ledger.state)
-    results = Results(ledger, publisher, sealer if settings.validate_results else None)
+    judges = Judges(settings.max_reply_size)
+    check = ReplyCheck(ledger, sealer, judges, again=settings.repeated_refusal_attempts)
+    results = Results(ledger, publisher, check if settings.validate_results else None)
     polls = Polls(queues, settings.max_wait)
     accounts = Accounts(settings.users, settings.secrets)
     keys = keys_of(settings)

@@ -166,7 +166,7 @@ def describe(event: AnyEvent) -> list[str]:
             seconds = event.expires_at - event.at
             said = [f"until {shown(event.expires_at)} ({span(seconds)})", f"attempt {event.attempt}"]
         case Extended():
-            said = [f"until {shown(event.expires_at)}"]
+            said = [event.refused or f"until {shown(event.expires_at)}"]
         case Released():
             said = ["failed"] if event.failed else []
             if event.available_at > event.at:
@@ -189,6 +189,8 @@ def _details(event: AnyEvent) -> list[str]:
     said = ["the student's notice"] if getattr(event, "notice", False) else []
     if tell_at := getattr(event, "tell_at", 0.0):
         said.append(f"its student is told at {shown(tell_at)}")
+    if odd := getattr(event, "odd", ""):
+        said.append(f"its author is warned: {odd}")
     # Enough of the key's hash to tell the leases of one submission apart.
     if key := getattr(event, "key", b""):
         said.append(f"lease {key.hex()[:LEASE_DIGITS]}")

@@ -13,12 +13,14 @@ from broker_setup.errors import BadMessageError, BrokerUnavailableError, Message
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
+from broker_setup.judges import BESIDE_BYTES
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyTasks
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
+from broker_setup.wire.replies import judge_strictly
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +168,7 @@ class Grader:
             attempt = request.submission.attempt
             self._refuse_poison(message, attempt)
             reply = await self._pool.grade(request.submission)
+            await self._warn(request, reply)
             return await self._answer(request, reply)
         except BadMessageError as error:
             return Failed(f"this is no submission: {error}")
@@ -185,6 +188,21 @@ class Grader:
         # A reject is all that can be said of it: RabbitMQ's count does not survive the dead-lettering.
         if (returns := returns_of(message)) >= tolerated_returns(attempt, self._options.returns):
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
+
+    async def _warn(self, request: Request, reply: bytes) -> None:
+        """Tell the function's author what an LMS would not take; where a reply goes, a grader does not know."""
+        if request.is_call:
+            return
+        large = len(reply) > BESIDE_BYTES
+        judged = await asyncio.to_thread(judge_strictly, reply) if large else judge_strictly(reply)
+        if judged.wrong:
+            log.warning(
+                "submission %s: Open edX takes no such reply, and its student reads a notice in its place: %s",
+                request.submission.uuid,
+                judged.wrong,
+            )
+        elif judged.odd:
+            log.warning("submission %s: Open edX takes its reply, but %s", request.submission.uuid, judged.odd)
 
     async def _answer(self, request: Request, reply: bytes) -> Verdict:
         """Store a reply, however long that takes: it would be a pity about the work."""

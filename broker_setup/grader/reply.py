@@ -1,12 +1,14 @@
 """The replies of graders: made so that the LMS takes them, and whatever a function returned as bytes."""
 
 import json
-import math
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from broker_setup.wire.notices import shown
-from broker_setup.wire.replies import suits_every_url
+from broker_setup.wire.replies import judge_strictly
+
+log = logging.getLogger(__name__)
 
 # What a grading function may return: a reply as it goes out, or what JSON is made of.
 Answer = bytes | str | Mapping[str, Any]
@@ -16,13 +18,15 @@ def reply(*, correct: bool, score: float, text: str = "", markup: str | None = N
     """Make a reply that Open edX takes: whether the work is right, its points from 0 to 1, and what the student reads.
 
     `text` is shown as it is, line by line, whatever stands in it: right for a program's output. `markup` in its place
-    is XML or HTML; raise ValueError where the LMS could not show it, or where the score is no number.
+    is XML or HTML; raise ValueError where the LMS could not show it, or where the score is no finite number. Text as
+    `correct` is taken with a warning: to the LMS "False" is as true as any text.
     """
-    if not math.isfinite(score):
-        raise ValueError(f"the score {score} is no number")
     made = {"correct": correct, "score": score, "msg": f"<pre>{shown(text)}</pre>" if markup is None else markup}
-    if not suits_every_url(json.dumps(made).encode()):
-        raise ValueError("the LMS could show nothing of this markup")
+    judged = judge_strictly(json.dumps(made).encode())
+    if judged.wrong:
+        raise ValueError(f"the LMS would not take this reply: {judged.wrong}")
+    if judged.odd:
+        log.warning("the LMS takes this reply, but %s", judged.odd)
     return made
 
 

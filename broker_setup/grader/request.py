@@ -13,6 +13,7 @@ from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.topology import RESULTS_QUEUE, is_ours
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
+    DELIVERY_COUNT_HEADER,
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
     Result,
@@ -20,9 +21,6 @@ from broker_setup.wire.messages import (
     encode_result,
     is_uuid,
 )
-
-# RabbitMQ's own: how often the message came back to its queue unsettled; not there the first time.
-DELIVERY_COUNT_HEADER = "x-delivery-count"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
 """A process that grades for us, one submission at a time: it may crash or hang, and is killed and started anew."""
 
-import os
 import signal
 import traceback
 from collections.abc import Callable
-from multiprocessing import connection, context, parent_process
+from multiprocessing import connection, context
 from multiprocessing.connection import Connection
 from pickle import PicklingError
-from threading import Thread
 from time import monotonic
 
+from broker_setup.child_process import end_with_parent
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.reply import Answer, encoded
 from broker_setup.grader.request import Submission
@@ -116,7 +115,7 @@ def _serve(pipe: Connection, function: Callable[[Submission], Answer]) -> None:
     # way here is to be finished. Handlers, because ignoring them would be inherited by the programs that graders run.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     pipe.send(_READY)
     while True:
         try:
@@ -133,11 +132,3 @@ def _graded(function: Callable[[Submission], Answer], submission: Submission) ->
         return GradingError(str(error))  # a class of the function's own may be none that pickles
     except BaseException as error:  # noqa: BLE001 - whatever it was, it is told to whoever asked
         return FunctionFailedError(f"the function failed: {error!r}", traceback.format_exc())
-
-
-def _end_with_parent() -> None:
-    """Die when the grader has been killed: nobody would take the reply."""
-    parent = parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)

@@ -18,10 +18,20 @@ class Standing(Enum):
     SUPERSEDED = auto()  # a newer submission took its place: the delivery goes, and the ledger hears of it
 
 
+class Refused(Struct, frozen=True):
+    """A submission's last refused reply: its digest, why, in which lease, and in how many in a row."""
+
+    digest: bytes
+    why: str
+    key: bytes
+    leases: int = 1
+
+
 class Lease(Struct, frozen=True):
     """What a grader was told, and what its result needs; times are seconds since the epoch.
 
-    A lease that was released has the key b"" and "expires" when the submission may be leased again.
+    A lease that was released has the key b"" and "expires" when the submission may be leased again. `refused` is what
+    was refused in this lease, or in one before it.
     """
 
     submission: bytes
@@ -32,6 +42,7 @@ class Lease(Struct, frozen=True):
     expires_at: float
     sealed: str
     attempt: int
+    refused: Refused | None = None
 
 
 class Take(Struct, frozen=True):

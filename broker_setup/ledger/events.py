@@ -41,10 +41,18 @@ class Leased(Event, frozen=True, array_like=True, tag=2):
 
 
 class Extended(Event, frozen=True, array_like=True, tag=3):
-    """The lease of `key` runs until `expires_at`."""
+    """The lease of `key` runs until `expires_at`.
+
+    Or, with `refused`, it goes on as it was after a reply that was refused for that reason: `digest` is of the reply,
+    and where it is refused again in a later lease of the submission, that attempt counts as `again` attempts. (A tag of
+    its own would cost gateways of 0.1.0 the whole frame.)
+    """
 
     key: bytes
     expires_at: float
+    refused: str = ""
+    digest: bytes = b""
+    again: int = 1
 
 
 class Released(Event, frozen=True, array_like=True, tag=4):
@@ -62,12 +70,13 @@ class Expired(Event, frozen=True, array_like=True, tag=5):
 
 
 class Graded(Event, frozen=True, array_like=True, tag=6):
-    """The first result is safe in the results queue; `digest` is of the reply."""
+    """The first result is safe in the results queue; `digest` is of the reply, `odd` a warning to its author."""
 
     queue: str
     url: bytes
     key: bytes
     digest: bytes
+    odd: str = ""
 
 
 class Amended(Event, frozen=True, array_like=True, tag=7):

@@ -56,6 +56,8 @@ class Step:
     @property
     def name(self) -> str:
         """What happened, in a word."""
+        if isinstance(self.event, Extended) and self.event.refused:
+            return "refused"
         return type(self.event).__name__.lower()
 
     def details(self) -> dict[str, Any]:

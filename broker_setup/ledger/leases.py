@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from msgspec import Struct
 from msgspec.structs import replace
 
-from broker_setup.ledger.answers import Lease, Refusal, Take
+from broker_setup.ledger.answers import Lease, Refusal, Refused, Take
 from broker_setup.ledger.events import Leased, hash_key
 from broker_setup.wire.messages import submission_id_of
 
@@ -30,8 +30,8 @@ class Settled(Struct, frozen=True):
     at: float
 
 
-def lease_of(event: Leased) -> Lease:
-    """Make the lease that an event tells of."""
+def lease_of(event: Leased, before: Lease | None) -> Lease:
+    """Make the lease that an event tells of, where `before` is that which the submission had last."""
     return Lease(
         submission=event.submission,
         queue=event.queue,
@@ -41,6 +41,7 @@ def lease_of(event: Leased) -> Lease:
         expires_at=event.expires_at,
         sealed=event.sealed,
         attempt=event.attempt,
+        refused=before.refused if before else None,
     )
 
 
@@ -137,6 +138,20 @@ class Leases:
         if not changed.key:
             self._by_key.pop(before.key, None)
         self._keep(changed)
+
+    def refuse(self, lease: Lease, digest: bytes, why: str, again: int) -> None:
+        """Note that a reply was refused in a lease, which goes on; as `again` attempts where the last one was the same.
+
+        Only the first of a lease: that is what one run of a grader comes to, however often it is sent.
+        """
+        last = lease.refused
+        if last and last.key == lease.key:
+            return
+        if last and last.digest == digest:
+            refused, attempts = replace(last, key=lease.key, why=why, leases=last.leases + 1), again
+        else:
+            refused, attempts = Refused(digest, why, lease.key), 1
+        self._unsettled[lease.submission] = replace(lease, attempt=lease.attempt + attempts - 1, refused=refused)
 
     def end(self, submission: bytes) -> Lease | None:
         """Forget the lease of a submission that is closed; return it."""

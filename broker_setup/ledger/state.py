@@ -168,10 +168,12 @@ class LedgerState:
             return VALID
         if self.standing(event.submission, event.at) is not Standing.FREE:
             return VOID
-        self._leases.give(lease_of(event))
+        self._leases.give(lease_of(event, before))
         return VALID
 
     def _extended(self, event: Extended) -> Outcome:
+        if event.refused:
+            return self._reply_refused(event)
         return self._changed(event, lambda lease: replace(lease, expires_at=max(lease.expires_at, event.expires_at)))
 
     def _released(self, event: Released) -> Outcome:
@@ -182,6 +184,13 @@ class LedgerState:
                 lease, expires_at=event.available_at, key=b"", attempt=lease.attempt - (not event.failed)
             ),
         )
+
+    def _reply_refused(self, event: Extended) -> Outcome:
+        lease = self._leases.of(event.submission)
+        if lease is None or lease.key != event.key or event.submission in self._superseded:
+            return VOID
+        self._leases.refuse(lease, event.digest, event.refused, event.again)
+        return VALID
 
     def _left(self, event: Superseded | Retired) -> Outcome:
         if event.submission in self._closed:

@@ -33,6 +33,7 @@ from broker_setup.settings.value_types import (
 )
 from broker_setup.topology import Topology, topology
 from broker_setup.users.rights import Role, service_names
+from broker_setup.wire.replies import MAX_REPLY_BYTES
 
 ENV_PREFIX = "XQUEUE_"
 
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     callback_allowed_origins: Origins | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     validate_results: bool = True
+    max_reply_size: Annotated[int, Field(ge=1024, le=15 * 1024 * 1024)] = MAX_REPLY_BYTES
     failure_message: Annotated[str, Field(min_length=1)] = (
         "Something went wrong while your submission was being graded. Please submit it again. "
         "If the problem persists, please notify the course staff."
@@ -113,6 +115,9 @@ class Settings(BaseSettings):
     submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
     max_processing_delay: ProcessingDelay = 60.0  # minutes
     max_attempts: Annotated[int, Field(gt=0, le=1000)] = 20  # until a submission is parked
+    # as so many attempts a reply counts that is refused in a second lease, and in a third: a grader that answers the
+    # same each time has five runs of the 20
+    repeated_refusal_attempts: Annotated[int, Field(gt=0, le=1000)] = 5
     supersede_min_age: Annotated[float, Field(ge=0)] = 2.0  # seconds
     queue_options: dict[QueueName, QueueOptions] = Field(default_factory=dict)
     ledger_window: Annotated[float, Field(ge=_LEAST_WINDOW_SECONDS)] = 24 * 3600.0  # seconds

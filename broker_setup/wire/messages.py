@@ -29,6 +29,8 @@ TRIES_HEADER = "xqueue-callback-tries"
 REFUSALS_HEADER = "xqueue-refusals"
 WAITS_HEADER = "xqueue-waits"
 FAILING_SINCE_HEADER = "xqueue-failing-since"
+# RabbitMQ's own: how often a message came back to its queue unsettled; not there the first time.
+DELIVERY_COUNT_HEADER = "x-delivery-count"
 # What XQueue itself keeps on a result.
 BOOKKEEPING_HEADERS = frozenset(
     {

@@ -13,22 +13,23 @@ from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
 from gateway.http.grader_calls import (
     REPLY_TOO_LARGE,
-    IllFormedError,
     Reply,
     hand_in,
     parse_reply,
     strings_of,
 )
-from gateway.http.identity import permission_of
+from gateway.http.identity import account_of, permission_of
 from gateway.http.polls import Polls
 from gateway.http.refusals import (
-    INCORRECT_FORMAT,
     REFUSED,
+    IllFormedError,
     OverLimitError,
     RefusedError,
     WrongMethodError,
+    reason_of,
     text_of,
 )
+from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import Permission, Results
 
 log = logging.getLogger(__name__)
@@ -60,18 +61,21 @@ class BulkCalls:
             raise WrongMethodError("'put_results' must use HTTP POST")
         try:
             async with read_body(request, self._limits) as body:
-                permission = permission_of(request)
+                permission, account = permission_of(request), account_of(request)
                 # At the same time: so they share the broker's confirms.
-                return success(await asyncio.gather(*(self._take(reply, permission) for reply in parse_replies(body))))
+                taking = (self._take(reply, permission, account) for reply in parse_replies(body))
+                return success(await asyncio.gather(*taking))
         except TooLargeError as error:
             raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 
-    async def _take(self, reply: Reply | IllFormedError, permission: Permission) -> dict[str, object]:
+    async def _take(self, reply: Reply | IllFormedError, permission: Permission, account: str) -> dict[str, object]:
         if isinstance(reply, IllFormedError):
-            log.info("a result was refused: %s", reply)
-            return envelope(1, INCORRECT_FORMAT)
+            log.info("grader %r: a result was refused: %s", account, reply)
+            return _refused(reply)
         try:
-            await hand_in(self._results, reply, permission)
+            await hand_in(self._results, reply, permission, account)
+        except (BadReplyError, IllFormedError) as error:
+            return _refused(error)
         except REFUSED as error:
             return envelope(1, text_of(error))
         except Exception:
@@ -79,6 +83,11 @@ class BulkCalls:
             log.exception("a result could not be taken")
             return envelope(1, "Internal error")
         return envelope(0, "")
+
+
+def _refused(error: BadReplyError | IllFormedError) -> dict[str, object]:
+    # What is a header of put_result's answer.
+    return {**envelope(1, text_of(error)), "reason": reason_of(error)}
 
 
 def parse_limit(parameters: Mapping[str, str]) -> int:

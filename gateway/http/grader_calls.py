@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.errors import MessageTooLargeError, XQueueError
+from broker_setup.errors import MessageTooLargeError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import permission_of
+from gateway.http.identity import account_of, permission_of
 from gateway.http.lms_calls import json_object
 from gateway.http.polls import Polls, parameters_of
 from gateway.http.refusals import (
-    INCORRECT_FORMAT,
+    IllFormedError,
     OverLimitError,
     QueueNotFoundError,
     RefusedError,
@@ -31,10 +31,6 @@ log = logging.getLogger(__name__)
 REPLY_TOO_LARGE = "Reply is too large"
 # Python converts no more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
-
-
-class IllFormedError(XQueueError):
-    """A result is not what the contract asks for; the text says which field and why, and quotes nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +85,19 @@ class GraderCalls:
             async with read_form(request, self._limits) as form:
                 reply = parse_reply(form.fields)
         except (BadFormError, IllFormedError) as error:
-            log.info("a result was refused: %s", error)
-            raise RefusedError(INCORRECT_FORMAT) from error
+            log.info("grader %r: a result was refused: %s", account_of(request), error)
+            raise IllFormedError(str(error)) from error
         except TooLargeError as error:
             raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
-        await hand_in(self._results, reply, permission_of(request))
+        await hand_in(self._results, reply, permission_of(request), account_of(request))
         return success("")
 
 
-async def hand_in(results: Results, reply: Reply, permission: Permission) -> None:
+async def hand_in(results: Results, reply: Reply, permission: Permission, account: str) -> None:
     """Take a result; raise RefusedError if it is too large, or what Results.take raises."""
+    body = reply.body.encode(errors="surrogatepass")
     try:
-        await results.take(reply.submission_id, reply.key, reply.body.encode(errors="surrogatepass"), permission)
+        await results.take(reply.submission_id, reply.key, body, permission, account)
     except MessageTooLargeError as error:
         raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 

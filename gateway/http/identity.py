@@ -108,6 +108,12 @@ def permission_of(request: Request) -> Permission:
     return permission
 
 
+def account_of(request: Request) -> str:
+    """Return the name of the caller of a guarded call, for the log."""
+    account: str = getattr(request.state, "caller", "")
+    return account
+
+
 def _tokens(header: str) -> list[str]:
     scheme, _, token = header.strip().partition(" ")
     return [token.strip()] if scheme.lower() in TOKEN_SCHEMES else []

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.grader_calls import IllFormedError, parse_header
+from gateway.http.grader_calls import parse_header
 from gateway.http.identity import permission_of
 from gateway.http.polls import parse_seconds
-from gateway.http.refusals import OverLimitError, RefusedError, WrongMethodError
+from gateway.http.refusals import IllFormedError, OverLimitError, RefusedError, WrongMethodError
 from gateway.leasing.lease_changes import LeaseChanges
 
 # A header and a number or two.

@@ -3,13 +3,17 @@
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from broker_setup.settings.access_settings import Dialect
 from gateway.http.forms import BusyError
-from gateway.leasing.results import BadReplyError, TooLateError, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.reply_check import BadReplyError
+from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, MissingScopeError, Reason
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
 INCORRECT_FORMAT = "Incorrect reply format"
+# Why a result is refused: the body of the answer is the contract's, and says no more than that it is.
+REASON_HEADER = "x-xqueue-reason"
+_MAX_REASON = 200
 
 
 class RefusedError(XQueueError):
@@ -18,6 +22,10 @@ class RefusedError(XQueueError):
 
 class OverLimitError(RefusedError):
     """What was sent is larger than what is taken."""
+
+
+class IllFormedError(XQueueError):
+    """A result is not what the contract asks for; the text says which field and why, and quotes nothing of it."""
 
 
 class WrongMethodError(RefusedError):
@@ -53,6 +61,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
     WrongKeyError: ("Incorrect key for submission", 200, 403),
     TooLateError: ("Incorrect key for submission", 200, 409),
     BadReplyError: (INCORRECT_FORMAT, 200, 400),
+    IllFormedError: (INCORRECT_FORMAT, 200, 400),
     BadTokenError: (None, 401, 401),
     MissingScopeError: (None, 401, 403),
     TooManyGuessesError: (None, 429, 429),
@@ -84,6 +93,8 @@ def headers_of(error: Exception, dialect: Dialect) -> dict[str, str]:
             # RFC 6750, section 3.1.
             kind = "insufficient_scope" if reason is Reason.SCOPE else "invalid_token"
             return {"www-authenticate": f'Bearer error="{kind}", error_description="{reason.value}"'}
+        case BadReplyError() | IllFormedError():
+            return {REASON_HEADER: reason_of(error)}
         case TooManyGuessesError(seconds=seconds):
             return {"retry-after": str(seconds)}
         case NotLoggedInError() | WrongLoginError() if dialect is not Dialect.LEGACY:
@@ -92,6 +103,11 @@ def headers_of(error: Exception, dialect: Dialect) -> dict[str, str]:
         case WrongMethodError() if dialect is not Dialect.LEGACY:
             return {"allow": "POST"}
     return {}
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a result is refused, in a line that can stand in a header."""
+    return "".join(character if " " <= character <= "~" else "?" for character in str(error)[:_MAX_REASON])
 
 
 def _row(error: Exception) -> tuple[str | None, int, int]:

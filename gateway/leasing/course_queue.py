@@ -17,7 +17,7 @@ from broker_setup.link.connection import Link
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
 from broker_setup.wire.return_address import Sealer, callback_url_of
-from gateway.leasing.attempts import attempt_of
+from gateway.leasing.attempts import attempt_of, why_parked
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Buffered, Consumer
 from gateway.leasing.deadline import in_time
@@ -233,9 +233,10 @@ class CourseQueue:
     async def _lease_one(self, waiting: Waiting) -> Handout | None:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
         if self._standing(waiting.id) is Standing.FREE:
-            attempt = attempt_of(submission, self._state.lease_of(waiting.id))
+            last = self._state.lease_of(waiting.id)
+            attempt = attempt_of(submission, last)
             if attempt > self._max_attempts:
-                self._park(replace(submission, attempt=attempt - 1), f"failed {attempt - 1} times")
+                self._park(replace(submission, attempt=attempt - 1), why_parked(attempt - 1, last))
                 return None
             try:
                 address = self._sealer.open(submission.sealed_return, submission.uuid)

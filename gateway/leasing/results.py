@@ -6,17 +6,17 @@ import logging
 from collections.abc import Callable
 from time import time
 
-from broker_setup.errors import BadReturnAddressError, BrokerUnavailableError, XQueueError
+from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Refusal, Take
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.messages import Result, encode_result
-from broker_setup.wire.replies import suits_every_url, wrong_with_reply
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.replies import FINE
 from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
+from gateway.leasing.reply_check import ReplyCheck
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,6 @@ class TooLateError(WrongKeyError):
     """The key was right a moment ago: somebody else came first."""
 
 
-class BadReplyError(XQueueError):
-    """The LMS would drop this reply, and what the student is waiting for."""
-
-
 def is_hidden(state: LedgerState, submission_id: int, key: str, permission: Permission) -> bool:
     """Say whether a submission is, whatever the key, of a queue that must seem not to be there."""
     queue = state.queue_of(submission_id, key)
@@ -60,11 +56,11 @@ class Results:
     """Takes the result of a lease, once, whatever its sender and the broker do meanwhile."""
 
     def __init__(
-        self, ledger: Ledger, publisher: Publisher, sealer: Sealer | None, clock: Callable[[], float] = time
+        self, ledger: Ledger, publisher: Publisher, check: ReplyCheck | None, clock: Callable[[], float] = time
     ) -> None:
-        """`sealer` opens return addresses to see what the LMS takes; without one replies are not looked at."""
+        """Without a `check` replies are not looked at."""
         self._ledger = ledger
-        self._sealer = sealer
+        self._check = check
         self._publisher = publisher
         self._clock = clock
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
@@ -76,20 +72,22 @@ class Results:
         """Whether a result of this submission is on its way to the broker right now."""
         return submission in self._under_way
 
-    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
+    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str = "") -> None:
         """Publish the result; return when the broker has it on disk and the ledger says so.
+
+        `account` is who hands it in, for the log.
 
         Raise UnknownSubmissionError (also without `permission` for the queue), WrongKeyError, BadReplyError or
         MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
         result that had arrived all the same is not delivered twice.
         """
         async with in_time():
-            await self._take(submission_id, key, body, permission)
+            await self._take(submission_id, key, body, permission, account)
 
-    async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
+    async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
         await self._ledger.wait_up_to_date()
         digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()
-        up_to_date = False
+        up_to_date, judged, judged_for = False, FINE, None
         while True:
             match self._judge(submission_id, key, digest, permission):
                 case Refusal.REPEAT:
@@ -100,12 +98,18 @@ class Results:
                     up_to_date = True
                 case Refusal() as refusal:
                     raise refused(refusal, submission_id)
+                case Take(lease) if self._check and lease.sealed != judged_for:
+                    # That may take a while; then it is seen anew whether the result is still welcome.
+                    judged, judged_for = await self._check.look(lease, body), lease.sealed
+                case Take(lease, amendment) if self._check and judged.wrong:
+                    raise self._check.refuse(lease, amendment, digest, judged.wrong, account)
                 case Take(lease, amendment):
-                    self._refuse_bad(lease, body)
                     under_way = self._under_way.get(lease.submission)
                     if under_way is None:
                         # From judging to this line nothing was awaited, so two results can't both be the first.
-                        await asyncio.shield(self._begin(lease, amendment, body, digest))
+                        if self._check and judged.odd:
+                            self._check.warn(lease, judged.odd, account)
+                        await asyncio.shield(self._begin(lease, amendment, body, digest, judged.odd))
                         return
                     # The same grader's first try, or another result under the same key: see how that ends.
                     await asyncio.wait({under_way})
@@ -116,22 +120,9 @@ class Results:
             return Refusal.UNKNOWN_SUBMISSION
         return state.judge(submission_id, key, digest, self._clock())
 
-    def _refuse_bad(self, lease: Lease, body: bytes) -> None:
-        # Opening a seal takes longer than all the rest, and most replies are fine wherever they go.
-        if self._sealer is None or suits_every_url(body):
-            return
-        submission = lease.submission.hex()
-        try:
-            address = self._sealer.open(lease.sealed, submission)
-        except BadReturnAddressError:
-            return  # the relay can't open it either, and parks the result
-        if why := wrong_with_reply(callback_url_of(address.lms_header), body):
-            log.warning("submission %s: its grader's reply is refused: %s", submission, why)
-            raise BadReplyError(why)
-
-    def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes) -> asyncio.Task[None]:
+    def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> asyncio.Task[None]:
         # A task of its own: a grader that hangs up now doesn't undo what it handed in.
-        task = asyncio.create_task(self._deliver(lease, amendment, body, digest))
+        task = asyncio.create_task(self._deliver(lease, amendment, body, digest, odd))
         self._under_way[lease.submission] = task
         task.add_done_callback(lambda done: self._ended(lease, done))
         return task
@@ -141,12 +132,12 @@ class Results:
         if not task.cancelled():
             task.exception()  # the grader may have hung up; then nobody else asks for it
 
-    async def _deliver(self, lease: Lease, amendment: int, body: bytes, digest: bytes) -> None:
+    async def _deliver(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> None:
         submission, now = lease.submission, self._clock()
         event = (
             Amended(now, submission, lease.key, digest, amendment)
             if amendment
-            else Graded(now, submission, lease.queue, lease.url, lease.key, digest)
+            else Graded(now, submission, lease.queue, lease.url, lease.key, digest, odd)
         )
         # Published before it is written down: the other way round, a crash in between would lose it.
         if self._unrecorded.get((submission, amendment)) != digest:

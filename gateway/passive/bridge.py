@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from broker_setup.essential import essential
+from broker_setup.judges import Judges
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
@@ -36,6 +37,7 @@ class Bridge:
         answers = Answers(publisher, settings.failure_message)
         parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, name))
         graders = graders_for(settings)
+        judges = Judges(settings.max_reply_size) if settings.validate_results else None
         self._queues = [
             ServedQueue(
                 queue,
@@ -44,7 +46,7 @@ class Bridge:
                 at_once=settings.grading_of(queue).concurrency,
                 retry_delays=settings.grading_of(queue).retry_delays,
                 sealer=sealer,
-                validates=settings.validate_results,
+                judges=judges,
                 answers=answers,
                 parking=parking,
             )

@@ -10,11 +10,11 @@ from functools import partial
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
+from broker_setup.judges import Judges, returns_of
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.messages import Result, decode_submission, decode_work
-from broker_setup.wire.replies import wrong_with_reply
 from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.holds import Release, end_message
 from gateway.leasing.parking import Parking
@@ -61,16 +61,19 @@ class ServedQueue:
         at_once: int,
         retry_delays: Sequence[float],
         sealer: Sealer,
-        validates: bool,
+        judges: Judges | None,
         answers: Answers,
         parking: Parking,
     ) -> None:
-        """Have up to `at_once` deliveries tried at a time, each again after each of `retry_delays` (seconds)."""
+        """Have up to `at_once` deliveries tried at a time, each again after each of `retry_delays` (seconds).
+
+        Without `judges` replies are not looked at.
+        """
         self.name = name
         self._grader = grader
         self._retry_delays = retry_delays
         self._sealer = sealer
-        self._validates = validates
+        self._judges = judges
         self._answers = answers
         self._parking = parking
         self._under_way: set[asyncio.Task[None]] = set()
@@ -144,7 +147,7 @@ class ServedQueue:
             tries += 1
             if isinstance(reply, Failed):
                 why = reply.reason
-            elif self._validates and (wrong := wrong_with_reply(callback_url, reply.body)):
+            elif wrong := await self._wrong_with(message, callback_url, reply.body):
                 why = f"its reply: {wrong}"
             else:
                 return Store(partial(answer, reply.body))
@@ -157,6 +160,12 @@ class ServedQueue:
                     await self._stopping.wait()
             if self._stopping.is_set():
                 return GiveBack()
+
+    async def _wrong_with(self, message: AbstractIncomingMessage, callback_url: str, reply: bytes) -> str:
+        if self._judges is None:
+            return ""
+        judged = await self._judges.judge(callback_url, reply, returns_of(message.headers))
+        return judged.wrong
 
     async def _settle(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> None:
         """Store what came of a delivery, then let it go."""

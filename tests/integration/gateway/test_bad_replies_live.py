@@ -51,7 +51,8 @@ def test_a_bad_reply_is_refused_and_a_better_one_taken_after_an_extension(
     assert grader.put(header, BAD) == INCORRECT, "nor is it an amendment"
     [result] = beside.take_all()
     assert result.body == GOOD.encode()
-    assert f"submission {result.correlation_id}: its grader's reply is refused: it is not JSON" in gateway.log
+    whose = f"submission {result.correlation_id}, queue openedx, grader 'grader'"
+    assert f"{whose}: its reply is refused: it is not JSON" in gateway.log
     assert "secrets" not in gateway.log
 
 

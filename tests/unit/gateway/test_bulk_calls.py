@@ -9,9 +9,10 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from gateway.http.bulk_calls import MAX_BULK, BulkCalls, parse_limit, parse_replies
 from gateway.http.forms import FormLimits
-from gateway.http.grader_calls import IllFormedError, Reply
-from gateway.http.refusals import RefusedError
-from gateway.leasing.results import BadReplyError, Permission, Results, UnknownSubmissionError, WrongKeyError
+from gateway.http.grader_calls import Reply
+from gateway.http.refusals import IllFormedError, RefusedError
+from gateway.leasing.reply_check import BadReplyError
+from gateway.leasing.results import Permission, Results, UnknownSubmissionError, WrongKeyError
 from tests.support.asgi import posted
 
 NO_POLLS = cast("Any", None)
@@ -97,7 +98,7 @@ class FakeResults:
     def __init__(self, errors: dict[str, Exception]) -> None:
         self._errors = errors
 
-    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission) -> None:
+    async def take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
         if key in self._errors:
             raise self._errors[key]
 
@@ -108,7 +109,7 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
         "wrong": WrongKeyError("not for the caller"),
         "away": BrokerUnavailableError("not for the caller"),
         "large": MessageTooLargeError("more than 15 MiB"),
-        "bad": BadReplyError("not for the caller"),
+        "bad": BadReplyError("its score is not a number"),
         "bug": ZeroDivisionError("not for the caller"),
     }
     calls = BulkCalls(
@@ -125,7 +126,7 @@ async def test_each_result_has_its_own_answer_whatever_happens_to_the_others() -
             {"return_code": 1, "content": "Incorrect key for submission"},
             {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"},
             {"return_code": 1, "content": "Reply is too large: more than 15 MiB"},
-            {"return_code": 1, "content": "Incorrect reply format"},
+            {"return_code": 1, "content": "Incorrect reply format", "reason": "its score is not a number"},
             {"return_code": 1, "content": "Internal error"},
             {"return_code": 0, "content": ""},
         ],
@@ -144,5 +145,7 @@ async def test_an_ill_formed_entry_is_answered_as_put_result_would_and_logged(ca
     )
     with caplog.at_level(logging.INFO):
         answer = await calls.put_results(posted(bulk({"xqueue_header": HEADER})))
-    assert json.loads(bytes(answer.body))["content"] == [{"return_code": 1, "content": "Incorrect reply format"}]
+    assert json.loads(bytes(answer.body))["content"] == [
+        {"return_code": 1, "content": "Incorrect reply format", "reason": "xqueue_body is missing"}
+    ]
     assert "a result was refused: xqueue_body is missing" in caplog.text

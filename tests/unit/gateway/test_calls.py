@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 import pytest
 
 from broker_setup.callback_origins import CallbackOrigins
+from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.messages import Submission
 from gateway.http.forms import FormLimits
-from gateway.http.grader_calls import GraderCalls, IllFormedError, parse_reply, render
+from gateway.http.grader_calls import GraderCalls, parse_reply, render
 from gateway.http.lms_calls import parse_order, why_no_callback
 from gateway.http.polls import parse_wait
-from gateway.http.refusals import RefusedError
+from gateway.http.refusals import IllFormedError, headers_of, text_of
 from gateway.leasing.course_queue import Handout
 from tests.support.asgi import posted
 
@@ -144,10 +145,13 @@ async def test_why_a_reply_is_refused_is_logged_and_nothing_of_it(caplog: pytest
         limits=FormLimits(10_000, 10_000, 10, 10),
     )
     form = urlencode(order({"submission_id": "of a student", "submission_key": "key"}, "a student's")).encode()
-    with caplog.at_level(logging.INFO), pytest.raises(RefusedError, match=r"^Incorrect reply format$"):
+    with caplog.at_level(logging.INFO), pytest.raises(IllFormedError) as refused:
         await calls.put_result(posted(form, "application/x-www-form-urlencoded"))
     [line] = [record.getMessage() for record in caplog.records if record.name == "gateway.http.grader_calls"]
-    assert line == "a result was refused: submission_id in xqueue_header is missing, or no integer"
+    assert line == "grader '': a result was refused: submission_id in xqueue_header is missing, or no integer"
+    assert text_of(refused.value) == "Incorrect reply format"
+    reason = "submission_id in xqueue_header is missing, or no integer"
+    assert headers_of(refused.value, Dialect.LEGACY) == {"x-xqueue-reason": reason}
 
 
 @pytest.mark.parametrize(

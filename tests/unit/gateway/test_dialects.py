@@ -22,7 +22,8 @@ from gateway.http.refusals import (
     WrongMethodError,
     status_of,
 )
-from gateway.leasing.results import BadReplyError, TooLateError, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.reply_check import BadReplyError
+from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, MissingScopeError, Reason
 

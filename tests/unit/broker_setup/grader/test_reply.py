@@ -10,12 +10,12 @@ from hypothesis import strategies as some
 
 from broker_setup.grader import reply
 from broker_setup.grader.reply import encoded
-from broker_setup.wire.replies import suits_every_url
+from broker_setup.wire.replies import FINE, judge_strictly
 
 
 @given(some.text())
 def test_any_text_at_all_can_be_shown(text: str) -> None:
-    assert suits_every_url(json.dumps(reply(correct=False, score=0, text=text)).encode())
+    assert judge_strictly(json.dumps(reply(correct=False, score=0, text=text)).encode()) == FINE
 
 
 def test_text_is_shown_as_it_is() -> None:
@@ -29,14 +29,20 @@ def test_markup_goes_out_as_it_is() -> None:
 
 @pytest.mark.parametrize("markup", ["", "</b>", "\x1b[31m"])
 def test_markup_that_shows_nothing_is_an_error(markup: str) -> None:
-    with pytest.raises(ValueError, match="markup"):
+    with pytest.raises(ValueError, match="its msg"):
         reply(correct=True, score=1, markup=markup)
 
 
-@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_no_number_is_an_error(score: float) -> None:
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "100", 10**400])
+def test_a_score_that_is_no_finite_number_is_an_error(score: Any) -> None:
     with pytest.raises(ValueError, match="score"):
         reply(correct=True, score=score)
+
+
+def test_a_correct_that_is_text_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    wrong: Any = "False"
+    assert reply(correct=wrong, score=0, text="x")["correct"] == "False"
+    assert "its correct is text" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,16 @@ from pamqp import commands, header
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
 from broker_setup.grader.errors import UnreadableBodyError
-from broker_setup.grader.request import DELIVERY_COUNT_HEADER, Submission, read_request, returns_of, tolerated_returns
+from broker_setup.grader.request import Submission, read_request, returns_of, tolerated_returns
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, encode_submission
+from broker_setup.wire.messages import (
+    ATTEMPT_HEADER,
+    DELIVERY_COUNT_HEADER,
+    RETURN_HEADER,
+    SUBMISSION_ID_HEADER,
+    encode_submission,
+)
 from broker_setup.wire.messages import Submission as Sent
 
 UUID = "0123456789abcdef" * 2

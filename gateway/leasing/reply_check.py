@@ -1,0 +1,63 @@
+"""Looks at graders' replies before they are taken, and lets their authors hear what is wrong with them."""
+
+import logging
+from collections.abc import Callable
+from time import time
+
+from broker_setup.errors import BadReturnAddressError, XQueueError
+from broker_setup.judges import BESIDE_BYTES, Judges
+from broker_setup.ledger.answers import Lease
+from broker_setup.ledger.events import Extended
+from broker_setup.wire.replies import FINE, Judgement
+from broker_setup.wire.return_address import Sealer, callback_url_of
+from gateway.leasing.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+
+class BadReplyError(XQueueError):
+    """The LMS would drop this reply, and what the student is waiting for; the text says why, with nothing of it."""
+
+
+class ReplyCheck:
+    """Judges what is handed in for a lease."""
+
+    def __init__(
+        self, ledger: Ledger, sealer: Sealer, judges: Judges, *, again: int, clock: Callable[[], float] = time
+    ) -> None:
+        """A reply that is refused in another lease of its submission, the same to the byte, counts `again` attempts."""
+        self._ledger = ledger
+        self._sealer = sealer
+        self._judges = judges
+        self._again = again
+        self._clock = clock
+
+    async def look(self, lease: Lease, body: bytes) -> Judgement:
+        """Judge a reply; a large one takes a while."""
+        # Opening a seal takes longer than all the rest, and most replies are small, and fine wherever they go.
+        if len(body) <= BESIDE_BYTES and not (judged := self._judges.strictly(body)).wrong:
+            return judged
+        try:
+            address = self._sealer.open(lease.sealed, lease.submission.hex())
+        except BadReturnAddressError:
+            return FINE  # the relay can't open it either, and parks the result
+        return await self._judges.judge(callback_url_of(address.lms_header), body)
+
+    def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:
+        """Write down that a reply is refused, and return the error that says so."""
+        log.warning("%s: its reply is refused: %s", _whose(lease, account), why)
+        # Once for each lease: a loop that sends it again and again is no reason to fill the ledger. An amendment's
+        # submission has ended, and there will be no more attempts.
+        if not amendment and not (lease.refused and lease.refused.key == lease.key):
+            now = self._clock()
+            event = Extended(now, lease.submission, lease.key, lease.expires_at, why, digest, self._again)
+            self._ledger.note(event)
+        return BadReplyError(why)
+
+    def warn(self, lease: Lease, odd: str, account: str) -> None:
+        """Write down that a reply is taken that may not mean what its author thinks."""
+        log.warning("%s: its reply is taken, but %s", _whose(lease, account), odd)
+
+
+def _whose(lease: Lease, account: str) -> str:
+    return f"submission {lease.submission.hex()}, queue {lease.queue}, grader {account!r}"

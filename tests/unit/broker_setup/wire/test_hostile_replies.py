@@ -1,0 +1,157 @@
+"""Replies made to hurt whoever looks at them: nothing crashes, nothing grows, and time goes with their length."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from time import process_time
+
+import pytest
+
+from broker_setup.wire.replies import MAX_REPLY_BYTES, judge_reply
+
+SCORE = "https://lms.example/courses/x/xqueue/7/block/score_update"
+GRAMMAR = "its msg declares a document type of its own, which may hold entities"
+# Makes the check ask whether it is XML.
+ASK = "<!-- &#27; -->"
+
+
+def saying(msg: str) -> bytes:
+    return json.dumps({"correct": False, "score": 0, "msg": msg}, ensure_ascii=False).encode()
+
+
+def chained(number: int) -> str:
+    chain = "".join(f'<!ENTITY e{n} "&e{n + 1};">' for n in range(number))
+    return f'<!DOCTYPE a [{chain}<!ENTITY e{number} "x">]><a>&e0;{ASK}</a>'
+
+
+def judged_elsewhere(reply: bytes) -> str:
+    """Have a reply judged by another process that has 512 MiB, since it may not live to tell."""
+    code = """
+    import resource, sys
+    resource.setrlimit(resource.RLIMIT_AS, (512 * 1024 * 1024,) * 2)
+    from broker_setup.wire.replies import judge_reply
+    print(judge_reply(sys.argv[1], sys.stdin.buffer.read()).wrong)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), SCORE], input=reply, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"it died: {done.returncode} {done.stderr.decode()[-500:]}"
+    return done.stdout.decode().strip()
+
+
+def test_thirty_thousand_chained_entities_end_no_process() -> None:
+    assert judged_elsewhere(saying(chained(30_000))) == GRAMMAR
+
+
+@pytest.mark.parametrize(
+    "msg",
+    [
+        chained(1),
+        # Ten to the power of nine.
+        "<!DOCTYPE a ["
+        '<!ENTITY e0 "ha">'
+        + "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+        + f"]><a>&e9;{ASK}</a>",
+        f'<!DOCTYPE a [<!ENTITY e "{"x" * 100_000}">]><a b="{"&e;" * 20_000}">{ASK}</a>',
+        f'<!DOCTYPE a [<!ATTLIST a b CDATA "{"x" * 1000}">]><a/>',
+        '<!DOCTYPE a [<!ENTITY % e SYSTEM "file:///etc/passwd"> %e;]><a/>',
+        '<!DOCTYPE a [<!ENTITY e SYSTEM "http://169.254.169.254/">]><a>&e;</a>',
+        "<!DOCTYPE a [ ]><a/>",
+        "\n<!-- -->\n<!DOCTYPE a SYSTEM 'x' [<!ELEMENT a ANY>]><a/>".lstrip(),
+        "<?xml version='1.0'?><?a <!DOCTYPE ?><!DOCTYPE a [<!ELEMENT a ANY>]><a/>",
+    ],
+    ids=lambda msg: str(msg[:50]),
+)
+def test_no_document_type_with_declarations_is_taken_nor_expanded(msg: str) -> None:
+    assert judged_elsewhere(saying(msg)) == GRAMMAR
+
+
+@pytest.mark.parametrize(
+    "msg",
+    [
+        "<!DOCTYPE html><p>x</p>",
+        '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/x.dtd"><p>[x]</p>',
+        "<pre><![CDATA[<!DOCTYPE a [<!ENTITY e 'x'>]>]]></pre>",
+        "<pre>&lt;!DOCTYPE a [&lt;!ENTITY e 'x'>]></pre>",
+        "Your output: <!DOCTYPE a [ ]>",
+        "<!-- <!DOCTYPE a [ -->text",
+    ],
+)
+def test_a_document_type_that_declares_nothing_and_talk_of_one_are_taken(msg: str) -> None:
+    assert judge_reply(SCORE, saying(msg)).wrong == ""
+
+
+REPEATED = {
+    "tags that belong elsewhere": "<td>",
+    "ends of nothing": "</>",
+    "ends of elements": "</x>",
+    "tags that are dropped, with values": "<td a='>'>",
+    "quotes that are never closed": "<td a='",
+    "quotes of the other kind": "</x a=\"'",
+    "doctypes that never end": "<!doctype ",
+    "doctypes": "<!doctype>",
+    "references with zeros": "&#0",
+    "encodings": " encoding",
+    "open elements": "<a>",
+    "elements": "<a/>",
+    "comments": "<!---->",
+    "NUL": "\0",
+}
+ONCE = {
+    "a tag with many =": ("<td ", "=", ""),
+    "a tag with many = that ends": ("<td ", "=", "'>"),
+    "a tag with many values": ("<td ", "a=''", ">"),
+    "a tag with many = and spaces": ("<td ", "= ", "'>"),
+    "a tag with many spaces": ("<td ", " ", "'>"),
+    "a tag with many quotes": ("<td ", "'", ">"),
+    "an element with many attributes": ("<td><x ", "a='' ", "/>"),
+    "a reference of zeros": ("&#", "0", ""),
+    "a reference of hex zeros": ("&#x", "0", ""),
+    "spaces after an encoding": ("<?xml ", " encoding ", ""),
+    "spaces before nothing": ("<?xml ", "  ", ""),
+    "instructions before a doctype": ("", "<?a ?>", "<!DOCTYPE ["),
+}
+
+
+def of_length(before: str, piece: str, after: str, length: int) -> bytes:
+    return saying(before + piece * (length // len(piece)) + after + ASK)
+
+
+@pytest.mark.parametrize(
+    ("before", "piece", "after"),
+    [("", piece, "") for piece in REPEATED.values()] + list(ONCE.values()),
+    ids=[*REPEATED, *ONCE],
+)
+def test_the_time_a_message_takes_goes_with_its_length(before: str, piece: str, after: str) -> None:
+    short, long = (of_length(before, piece, after, length) for length in (100_000, 1_600_000))
+    judge_reply(SCORE, short)
+    taken = []
+    for reply in (short, long):
+        start = process_time()
+        judge_reply(SCORE, reply)
+        taken.append(process_time() - start)
+    # Sixteen times as long: anything quadratic would take 256 times as long. 20 ms are nothing to measure by.
+    assert taken[1] < 60 * max(taken[0], 0.02), taken
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"[" + b"[]," * (MAX_REPLY_BYTES // 3 - 2) + b"[]]",
+        b'{"correct": 1, "score": 1, "msg": "x", "a": [' + b'{"":[]},' * (MAX_REPLY_BYTES // 8 - 10) + b"0]}",
+        b"[" * MAX_REPLY_BYTES,
+        b'{"":' * (MAX_REPLY_BYTES // 4),
+        b'{"a":"' + b'\\"' * (MAX_REPLY_BYTES // 2 - 10),
+        b"9" * MAX_REPLY_BYTES,
+        b"[" + b"9" * 4_000 + b"]",
+        b"[" + b'"",' * (MAX_REPLY_BYTES // 3 - 2) + b'""]',
+        saying("<a>" * (MAX_REPLY_BYTES // 3 - 50) + ASK),
+        saying("<td>" * (MAX_REPLY_BYTES // 4 - 50)),
+        saying("<td a='\U0001f600'>" * (MAX_REPLY_BYTES // 14 - 50)),
+    ],
+    ids=lambda reply: str(reply[:60]),
+)
+def test_the_largest_replies_take_no_more_than_half_a_gigabyte_in_all_and_some_seconds(reply: bytes) -> None:
+    assert len(reply) <= MAX_REPLY_BYTES
+    assert judged_elsewhere(reply)
