@@ -1,13 +1,13 @@
-"""Runs JavaGrader.java where there is a JDK of Java 11 or later, which compiles it on the way."""
+"""Runs examples/JavaGrader.java where there is a JDK of Java 11 or later, which compiles it on the way."""
 
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from tests.clients.task import REPLY, Task
+from tests.clients.task import Task
 
-SOURCE = Path(__file__).with_name("JavaGrader.java")
+SOURCE = Path(__file__).parents[2] / "examples/JavaGrader.java"
 OLDEST = 11
 
 
@@ -27,7 +27,7 @@ def grade(task: Task) -> None:
     """Grade with a Java process."""
     # One processor's worth of compiler and collector: it starts sooner.
     flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-    arguments = [task.base, task.queue, task.account, task.password, REPLY]
+    arguments = [task.base, task.queue, task.account, task.password, "1"]
     done = subprocess.run(
         ["java", *flags, str(SOURCE), *arguments], capture_output=True, text=True, check=False, timeout=60
     )
