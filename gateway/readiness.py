@@ -41,8 +41,8 @@ class Readiness:
         down = [f"no connection to the broker ({link.name})" for link in self._links if not link.is_up]
         if down:
             return down
-        if self._publisher.is_blocked:
-            return ["the broker confirms nothing: it may be out of memory or disk"]
+        if self._publisher.problem:
+            return [self._publisher.problem]
         if self._ledger.problem:
             return [f"{self._ledger.problem}; submits are taken, polls and results not yet"]
         try:

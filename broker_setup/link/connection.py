@@ -19,6 +19,7 @@ from aio_pika.exceptions import AMQPError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
 from broker_setup.link.broker_url import address_of, user_of
+from broker_setup.link.in_words import in_words
 from broker_setup.link.outage import Outage
 from broker_setup.link.queue_names import take_any_queue_name
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 3.0
+# That a connection is not blocked is known without asking anybody.
+READY_SECONDS = 0.1
 # Full jitter below these, so that many gateways don't come back to a restarted broker in one moment.
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
@@ -54,7 +57,7 @@ def broker_calls(what: str) -> Iterator[None]:
             raise
         raise BrokerUnavailableError(f"{what}: the connection to the broker was lost") from None
     except CONNECTION_ERRORS as error:
-        raise BrokerUnavailableError(f"{what}: {error!r}") from error
+        raise BrokerUnavailableError(f"{what}: {in_words(error)}") from error
 
 
 async def close_channel(channel: AbstractChannel) -> None:
@@ -80,6 +83,7 @@ class Link:
         self.user = user_of(url)
         self._address = address_of(url)
         self._connection: AbstractConnection | None = None
+        self.opened = 0  # how many connections there have been, with the present one
         self._up = asyncio.Event()
         self._drop = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
@@ -109,6 +113,16 @@ class Link:
                     await channel.set_qos(prefetch_count=prefetch)
         return channel
 
+    async def is_blocked(self) -> bool:
+        """Say whether the broker has told us that it takes nothing on this connection: memory or disk is short."""
+        transport = self._connection.transport if self._connection else None
+        if transport is None:
+            return False
+        ready = asyncio.create_task(transport.connection.ready())
+        done, _ = await asyncio.wait({ready}, timeout=READY_SECONDS)
+        ready.cancel()
+        return not done
+
     def drop(self, why: str) -> None:
         """Give up the present connection, which seems to be dead, and open another."""
         log.warning("%s: dropping the connection: %s", self.name, why)
@@ -125,7 +139,7 @@ class Link:
                     connection = await self._connect()
             except BrokerUnavailableError as error:
                 outage = outage or Outage(self._address, monotonic())
-                level, words = outage.failed(_one_line(error.__cause__ or error), monotonic())
+                level, words = outage.failed(in_words(error.__cause__ or error), monotonic())
                 log.log(level, "%s: %s", self.name, words)
             else:
                 backoff, outage = FIRST_BACKOFF_SECONDS, None
@@ -152,6 +166,7 @@ class Link:
         )
         connection.close_callbacks.add(lambda _, error: self._on_closed(connection, error))
         self._connection = connection
+        self.opened += 1
         self._up.set()
         log.info("%s: connected to the broker", self.name)
         return connection
@@ -167,7 +182,7 @@ class Link:
     def _on_closed(self, connection: AbstractConnection, error: BaseException | None) -> None:
         # An old one that closes late says nothing of the present one.
         if connection is self._connection:
-            log.warning("%s: the connection to the broker is gone: %s", self.name, _one_line(error))
+            log.warning("%s: the connection to the broker is gone: %s", self.name, in_words(error))
             self._connection = None
             self._up.clear()
             self._drop.set()
@@ -186,7 +201,3 @@ async def supervised(*links: Link) -> AsyncIterator[None]:
 async def _close(what: AbstractConnection | AbstractChannel) -> None:
     with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
         await what.close()
-
-
-def _one_line(error: BaseException | None) -> str:
-    return " ".join(str(error or "closed").split()) or repr(error)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -11,8 +11,10 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
-from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.connection import Link, broker_calls, close_channel
+from broker_setup.link.pulse import Pulse
 from broker_setup.link.size_limit import largest_taken
+from broker_setup.link.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
     from aiormq import Channel
@@ -21,34 +23,49 @@ log = logging.getLogger(__name__)
 
 # Below the 3 s in which a gateway's caller has its answer.
 CONFIRM_TIMEOUT_SECONDS = 2.5
-# Longer than any alarm that clears by itself in time to matter, shorter than a proxy's patience for a stuck socket.
-STUCK_SECONDS = 30.0
-# What a blocked broker may leave in our memory: this many messages, each as large as a submission.
+# After this long without its confirm, a publish has the connection looked at.
+DOUBT_SECONDS = 0.8
+# A queue elects another leader in 7 or 8 s. What has no confirm by then may have gone with the old one.
+LOST_SECONDS = 10.0
+# What a blocked broker may leave in our memory: this many messages, each as large as a submission; and one queue of it.
 MAX_UNCONFIRMED = 5_000
-# Of one routing key, beyond the time that their publishers waited: its queue has no leader.
-MAX_OVERDUE = 20
+MAX_OF_KEY = 4_000
+# RabbitMQ stops reading a connection some 400 messages after a queue has 32 unanswered: so no more than this go to one
+# that has confirmed nothing for a second.
+MAX_DOUBTFUL = 200
+DOUBTFUL_SECONDS = 1.0
 # A broker that was started again may take larger messages than the one before.
 BELIEVED_SECONDS = 60.0
 # What a closed channel has not ended by then it never will.
 ENDED_SECONDS = 1.0
 
 
+# The default exchange leads to queues of passing callers, too, a key for each: they share a channel. So do all that
+# come after so many.
+MAX_CHANNELS = 500
+
+# An exchange and a routing key, "" for those that share a channel.
+_Way = tuple[str, str]
+
+
 class Publisher:
-    """Publishes on one link, to each exchange on a channel of its own.
+    """Publishes on one link, for each routing key of an exchange on a channel of its own.
 
     A publish to an exchange that is missing, or not ours to write to, closes its channel under all that is unconfirmed
-    on it: that must not be what goes elsewhere. Use a link of its own: under a memory or disk alarm the broker stops
-    reading from connections that publish.
+    on it, and the first one to a queue without a leader stops its channel for seconds: that must not be what goes
+    elsewhere. Use a link of its own: under a memory or disk alarm the broker stops reading from connections that
+    publish.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channels: dict[str, AbstractChannel] = {}
-        self._on: dict[asyncio.Task[None], AbstractChannel] = {}  # which channel a publish under way is on
+        self._pulse = Pulse(link)
+        self._opened = 0  # the link's connection to which all of this belongs
+        self._channels: dict[_Way, AbstractChannel] = {}
         self._opening = asyncio.Lock()
-        self._unconfirmed: dict[asyncio.Task[None], float] = {}
-        self._confirmed_at = float("-inf")
-        self._overdue: Counter[str] = Counter()
+        self._under_way: dict[asyncio.Task[None], AbstractChannel | None] = {}  # which channel each is on
+        self._unconfirmed = Unconfirmed()
+        self._closing: set[asyncio.Task[None]] = set()
         # In bytes, and until when that is believed: known once the broker has refused a larger one.
         self._largest_taken, self._believed_until = 0, float("-inf")
 
@@ -57,15 +74,9 @@ class Publisher:
         await self._link.wait_up()
 
     @property
-    def is_blocked(self) -> bool:
-        """Whether the broker has confirmed nothing for so long that a new publish would wait in vain."""
-        return self._silent_for > CONFIRM_TIMEOUT_SECONDS
-
-    @property
-    def _silent_for(self) -> float:
-        # Since the oldest was sent and nothing was confirmed: one queue without a leader does not silence the others.
-        oldest = next(iter(self._unconfirmed.values()), None)
-        return 0.0 if oldest is None else monotonic() - max(oldest, self._confirmed_at)
+    def problem(self) -> str:
+        """Why the broker takes nothing from us, whatever it is for; empty if it does, as far as we know."""
+        return self._pulse.problem
 
     async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
         """Publish and return when the broker has it on disk.
@@ -75,32 +86,49 @@ class Publisher:
         stored. Cancelling the caller does not cancel the publish.
         """
         self._refuse_too_large(message)
-        if self.is_blocked or len(self._unconfirmed) >= MAX_UNCONFIRMED:
-            self._drop_if_stuck()
-            raise BrokerUnavailableError("the broker confirms nothing at the moment")
-        if self._overdue[routing_key] >= MAX_OVERDUE:
-            raise BrokerUnavailableError(f"the broker confirms nothing for {routing_key!r} at the moment")
+        self._refuse_what_would_wait((exchange, routing_key))
         # A task of its own, not cancelled while its channel is open: that would leave the count of confirms in doubt.
         task = asyncio.create_task(self._publish(message, exchange, routing_key))
-        self._unconfirmed[task] = monotonic()
-        task.add_done_callback(self._confirmed)
-        done, _ = await asyncio.wait({task}, timeout=CONFIRM_TIMEOUT_SECONDS)
+        self._under_way[task] = None
+        self._unconfirmed.sent(routing_key, task, monotonic())
+        task.add_done_callback(partial(self._ended, routing_key))
+        done, _ = await asyncio.wait({task}, timeout=DOUBT_SECONDS)
         if not done:
-            self._overdue[routing_key] += 1
-            task.add_done_callback(lambda _: self._overdue.subtract({routing_key: 1}))
+            self._pulse.look()
+            done, _ = await asyncio.wait({task}, timeout=CONFIRM_TIMEOUT_SECONDS - DOUBT_SECONDS)
+        if not done:
             raise BrokerUnavailableError("the broker did not confirm in time")
         if task.cancelled():
             raise BrokerUnavailableError("the broker was lost before it confirmed")
         task.result()
+
+    def _refuse_what_would_wait(self, way: _Way) -> None:
+        key = way[1]
+        if self._link.opened != self._opened:
+            # What was under way on the last connection says nothing of this one.
+            self._opened = self._link.opened
+            self._channels.clear()
+            self._opening = asyncio.Lock()  # whoever has the old one may wait for long
+            self._unconfirmed.clear()
+        if self._pulse.problem:
+            raise BrokerUnavailableError(self._pulse.problem)
+        silent, pending = self._unconfirmed.silent_for(key, monotonic()), self._unconfirmed.pending(key)
+        if silent > LOST_SECONDS:
+            self._part_from(self._shared(way), f"nothing was confirmed for {key!r} in {silent:.0f} s")
+        elif silent > CONFIRM_TIMEOUT_SECONDS or (silent > DOUBTFUL_SECONDS and pending > MAX_DOUBTFUL):
+            raise BrokerUnavailableError(f"the broker confirms nothing for {key!r} at the moment")
+        if pending >= MAX_OF_KEY or len(self._under_way) >= MAX_UNCONFIRMED:
+            raise BrokerUnavailableError("too much waits for the broker's confirm")
 
     async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
         # The broker checks it, so that whoever reads the message knows who published it.
         message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
             try:
-                channel = self._usable(exchange) or await self._open(exchange)
-                if task := asyncio.current_task():
-                    self._on[task] = channel
+                way = self._shared((exchange, routing_key))
+                channel = self._usable(way) or await self._open(way)
+                if (task := asyncio.current_task()) in self._under_way:
+                    self._under_way[task] = channel
                 # Not aio-pika's publish, which has each one wait until the bytes of the one before are on the wire.
                 underlay = cast("Channel", await channel.get_underlay_channel())
                 await underlay.basic_publish(
@@ -133,40 +161,66 @@ class Publisher:
         if monotonic() < self._believed_until and len(message.body) > self._largest_taken:
             raise MessageTooLargeError(f"more than the {self._largest_taken} bytes that the broker takes")
 
-    async def _open(self, exchange: str) -> AbstractChannel:
+    async def _open(self, way: _Way) -> AbstractChannel:
         async with self._opening:
-            channel = self._usable(exchange)
+            channel = self._usable(way)
             if channel is None:
-                channel = self._channels[exchange] = await self._link.channel()
+                opened = self._link.opened
+                channel = await self._link.channel()
                 channel.close_callbacks.add(self._on_channel_closed)
+                if opened == self._link.opened:
+                    self._channels[way] = channel
             return channel
 
-    def _usable(self, exchange: str) -> AbstractChannel | None:
+    def _usable(self, way: _Way) -> AbstractChannel | None:
         # One that has just closed is here until its callback has run.
-        channel = self._channels.get(exchange)
+        channel = self._channels.get(way)
         return None if channel is None or channel.is_closed else channel
 
+    def _shared(self, way: _Way) -> _Way:
+        """Say on which channel a way goes: its own, or that of its exchange."""
+        alone = way in self._channels or (way[0] and len(self._channels) < MAX_CHANNELS)
+        return way if alone else (way[0], "")
+
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
-        if error is not None and self._link.is_up:
+        if isinstance(error, ChannelClosed):  # not by us, nor with its connection
             log.error("the broker closed the publishing channel: %s", error)
-        for exchange, its_channel in list(self._channels.items()):
+        for way, its_channel in list(self._channels.items()):
             if channel is its_channel:
-                del self._channels[exchange]
+                del self._channels[way]
         # Most are told why by aiormq. It tells nothing to those that wait for room on a connection that takes nothing
         # more: they would count as unconfirmed for ever, and so the broker as blocked.
         asyncio.get_running_loop().call_later(ENDED_SECONDS, self._end_all_on, channel)
 
     def _end_all_on(self, channel: object) -> None:
-        for task in [task for task, its_channel in self._on.items() if channel is its_channel]:
+        for task in self._all_on(channel):
             task.cancel()
 
-    def _confirmed(self, task: asyncio.Task[None]) -> None:
-        self._unconfirmed.pop(task, None)
-        self._on.pop(task, None)
+    def _all_on(self, channel: object) -> list[asyncio.Task[None]]:
+        return [task for task, its_channel in self._under_way.items() if channel is its_channel]
+
+    def _part_from(self, way: _Way, why: str) -> None:
+        """Publish on a fresh channel from now on, and close the old one when nobody waits on it."""
+        channel = self._channels.pop(way, None)
+        if channel is None:
+            return
+        log.warning("publishing on another channel: %s", why)
+        for task in self._all_on(channel):
+            self._unconfirmed.forget(task)
+        closing = asyncio.create_task(_close_later(channel))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        self._under_way.pop(task, None)
         # Its publisher may have gone; then nobody else asks for its error.
         if not task.cancelled() and task.exception() is None:
-            self._confirmed_at = monotonic()
+            self._unconfirmed.confirmed(key, task, monotonic())
+        else:
+            self._unconfirmed.forget(task)
 
-    def _drop_if_stuck(self) -> None:
-        if self._silent_for > STUCK_SECONDS:
-            self._link.drop(f"no confirm for {STUCK_SECONDS:.0f} s")
+
+async def _close_later(channel: AbstractChannel) -> None:
+    # What went to others that share it has its confirm by then, or its publisher has given up.
+    await asyncio.sleep(CONFIRM_TIMEOUT_SECONDS)
+    await close_channel(channel)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.leasing.ledger import Ledger
 
 QUEUES = ["openedx", "other"]
-ALL_IS_WELL: Any = SimpleNamespace(problem="", is_blocked=False)
+ALL_IS_WELL: Any = SimpleNamespace(problem="")
 
 
 class Desk:

@@ -1,23 +1,16 @@
 """The broker blocked, frozen, killed and back: quick, clear refusals, and nothing that was accepted is lost."""
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
-from deploy.local.container import container_name
 from deploy.local.node import PrivateNode
-from deploy.local.runtime import Container
 from tests.support.broker import own_node
 from tests.support.broker_side import Came, broker_side
 from tests.support.gateway import (
@@ -30,9 +23,12 @@ from tests.support.gateway import (
     seconds_taken,
     wait_until,
 )
+from tests.support.node_control import frozen, memory_alarm, silent_queue
 
 REFUSAL = {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"}
 PROMISED_SECONDS = 3.0
+# Longer than a confirm is waited for, several times.
+SILENT_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +69,8 @@ class Caller:
         return max(seconds for _, seconds in answers)
 
 
-def submit() -> tuple[str, str, dict[str, Any]]:
-    return "POST", "submit/", {"data": {"xqueue_header": lms_header(), "xqueue_body": "work"}}
+def submit(queue: str = "openedx") -> tuple[str, str, dict[str, Any]]:
+    return "POST", "submit/", {"data": {"xqueue_header": lms_header(queue=queue), "xqueue_body": "work"}}
 
 
 def put(taken: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
@@ -121,37 +117,6 @@ def results(node: PrivateNode) -> list[Came]:
         return side.take_all(RESULTS_QUEUE)
 
 
-def rabbitmqctl(node: PrivateNode, *arguments: str) -> None:
-    assert node._runtime
-    if isinstance(node._runtime, Container):
-        command, env = ["docker", "exec", container_name(node._made.marker), "rabbitmqctl"], dict(os.environ)
-    else:
-        command, env = [str(node._runtime.server.with_name("rabbitmqctl"))], node._made.env(node._ports)
-        env |= node._runtime.env
-    subprocess.run([*command, *arguments], env=env, capture_output=True, check=True, timeout=60)
-
-
-@contextlib.contextmanager
-def memory_alarm(node: PrivateNode) -> Iterator[None]:
-    rabbitmqctl(node, "set_vm_memory_high_watermark", "absolute", "1")
-    try:
-        yield
-    finally:
-        rabbitmqctl(node, "set_vm_memory_high_watermark", "0.4")
-
-
-@contextlib.contextmanager
-def frozen(node: PrivateNode) -> Iterator[None]:
-    pid = node._server.pid
-    assert pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 5, "the broker did not stop")
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_under_a_memory_alarm_submits_polls_and_results_are_refused_and_nothing_is_lost(
     node: PrivateNode, gateway: Gateway
 ) -> None:
@@ -176,6 +141,29 @@ def test_under_a_memory_alarm_submits_polls_and_results_are_refused_and_nothing_
     # What was refused may have been stored all the same, but then it is the same result to the relay.
     came = [each for each in results(node) if each.body == b"reply"]
     assert {each.headers.get("xqueue-amendment", 0) for each in came} == {0}
+
+
+def test_a_queue_that_is_silent_costs_only_its_own_submits_however_quiet_the_gateway(
+    node: PrivateNode, gateway: Gateway
+) -> None:
+    call = Caller(gateway)
+    with Client(gateway.url) as client:
+        with silent_queue(node, submissions_queue("other")):
+            call.refused(submit("other"))
+            # From then on nothing is confirmed but what this test publishes: that is how quiet it is.
+            deadline = time.monotonic() + SILENT_SECONDS
+            while time.monotonic() < deadline:
+                assert seconds_taken(lambda: call.refused(submit("other")), below=1) < 1
+                for _ in range(2):
+                    code, content = client.submit(lms_header(), "work")
+                    assert code == 0, (content, gateway.log)
+                    assert client.put(client.get_one()["xqueue_header"], "reply") == (0, "")
+                    time.sleep(0.5)
+            assert "dropping the connection" not in gateway.log
+        wait_until(lambda: client.raw(*submit("other")[:2], **submit("other")[2]).status_code == 200, 30, "no healing")
+        while taken := client.get("other", wait=1):
+            client.put(taken["xqueue_header"], "reply")
+    results(node)
 
 
 def test_a_frozen_broker_makes_nobody_wait_for_long(node: PrivateNode, gateway: Gateway) -> None:

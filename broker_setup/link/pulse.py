@@ -1,0 +1,65 @@
+"""Whether a connection on which a confirm stays away is alive: it is asked something in which no queue takes part."""
+
+import asyncio
+import contextlib
+from time import monotonic
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.connection import Link, close_channel
+
+# A broker that is well needs milliseconds, one under load some hundred of them.
+ANSWER_SECONDS = 1.5
+# Shorter than the 30 s of a dead peer's heartbeats would find nothing that they don't; a stuck socket ends here.
+STUCK_SECONDS = 30.0
+
+
+class Pulse:
+    """Looks after a link when somebody doubts it, and gives the connection up that stays silent."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._looking: asyncio.Task[None] | None = None
+        self.problem = ""  # why nothing can be published on the link; empty as far as we know
+
+    def look(self) -> None:
+        """Begin to look, unless that is under way: `problem` tells in 1.5 s whether the connection is silent."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._looked)
+
+    async def _look(self) -> None:
+        began, opened = monotonic(), self._link.opened
+        asking = asyncio.create_task(self._ask())
+        try:
+            while True:
+                await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+                if not self._link.is_up or self._link.opened != opened:
+                    return  # it is another one, of which nothing is known yet
+                if asking.done():
+                    if asking.result():
+                        return
+                    await asyncio.sleep(ANSWER_SECONDS)
+                    asking = asyncio.create_task(self._ask())
+                if await self._link.is_blocked():
+                    # It has told us, so it lives, and a fresh connection would be blocked too.
+                    self.problem = "the broker takes nothing: it is out of memory or disk"
+                    continue
+                self.problem = "the broker does not answer on the connection on which we publish"
+                if monotonic() - began > STUCK_SECONDS:
+                    self._link.drop(f"no answer for {STUCK_SECONDS:.0f} s")
+                    return
+        finally:
+            self.problem = ""
+            asking.cancel()
+
+    async def _ask(self) -> bool:
+        # Opening a channel: answered by the broker's connection alone, whatever its queues and their leaders are at.
+        with contextlib.suppress(BrokerUnavailableError):
+            await close_channel(await self._link.channel())
+            return True
+        return False
+
+    def _looked(self, looking: asyncio.Task[None]) -> None:
+        self._looking = None
+        if not looking.cancelled():
+            looking.result()

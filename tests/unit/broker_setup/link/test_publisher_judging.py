@@ -1,0 +1,180 @@
+"""Whom a publisher refuses: a silent queue's publishers at once, all of them only where the connection is silent."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from aio_pika import Message
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link import publisher as module
+from broker_setup.link import pulse as pulse_module
+from broker_setup.link.publisher import Publisher
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time runs some ten times faster."""
+    monkeypatch.setattr(module, "DOUBT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(module, "LOST_SECONDS", 1.5)
+    monkeypatch.setattr(pulse_module, "ANSWER_SECONDS", 0.15)
+    monkeypatch.setattr(pulse_module, "STUCK_SECONDS", 2.0)
+
+
+class Channel:
+    """Confirms at once what goes to a queue that answers, and counts what it was given."""
+
+    def __init__(self, broker: "Broker") -> None:
+        self.broker = broker
+        self.is_closed = False
+        self.close_callbacks: set[Any] = set()
+
+    async def get_underlay_channel(self) -> "Channel":
+        return self
+
+    async def basic_publish(self, body: bytes, *, routing_key: str, **_: object) -> None:
+        self.broker.sent[routing_key] += 1
+        if routing_key in self.broker.silent or self.broker.frozen:
+            await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        self.is_closed = True
+        for callback in list(self.close_callbacks):
+            callback(self, None)
+
+
+class Broker:
+    """A link with a broker behind it, some of whose queues are silent."""
+
+    user = "us"
+
+    def __init__(self) -> None:
+        self.silent: set[str] = set()
+        self.frozen = False
+        self.blocked = False
+        self.opened = 1
+        self.is_up = True
+        self.sent: Counter[str] = Counter()
+        self.dropped: list[str] = []
+
+    async def channel(self) -> Channel:
+        if self.frozen:
+            await asyncio.Event().wait()
+        return Channel(self)
+
+    async def is_blocked(self) -> bool:
+        return self.blocked
+
+    def drop(self, why: str) -> None:
+        self.dropped.append(why)
+        self.frozen = False
+        self.opened += 1
+
+
+def pair() -> tuple[Broker, Publisher]:
+    broker = Broker()
+    link: Any = broker
+    return broker, Publisher(link)
+
+
+async def publish(publisher: Publisher, key: str) -> None:
+    await publisher.publish(Message(b""), exchange="exchange", routing_key=key)
+
+
+async def test_beside_a_silent_queue_every_other_publish_of_a_quiet_process_is_taken() -> None:
+    broker, publisher = pair()
+    broker.silent.add("silent")
+    with pytest.raises(BrokerUnavailableError, match="did not confirm in time"):
+        await publish(publisher, "silent")
+    for _ in range(20):
+        with pytest.raises(BrokerUnavailableError, match="confirms nothing for 'silent'"):
+            await publish(publisher, "silent")
+        await publish(publisher, "other")
+        await asyncio.sleep(0.05)  # nothing else is confirmed meanwhile
+    assert broker.sent["silent"] == 1, "nobody waits for what is known to be in vain"
+    assert publisher.problem == ""
+    assert broker.dropped == []
+
+
+async def test_a_silent_queue_is_tried_again_on_another_channel_and_heals_without_a_confirm_of_what_is_lost() -> None:
+    broker, publisher = pair()
+    broker.silent.add("silent")
+    with pytest.raises(BrokerUnavailableError):
+        await publish(publisher, "silent")
+    broker.silent.clear()  # its new leader knows nothing of what the old one had
+
+    async def is_taken() -> bool:
+        try:
+            await publish(publisher, "silent")
+        except BrokerUnavailableError:
+            return False
+        return True
+
+    await eventually(is_taken)
+    assert broker.dropped == []
+    await eventually(lambda: not publisher._under_way)
+
+
+async def test_a_flood_to_a_queue_that_fell_silent_is_refused_before_it_stops_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DOUBTFUL_SECONDS", 0.0)
+    broker, publisher = pair()
+    broker.silent.add("silent")
+
+    async def flood() -> None:
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+            flooding.append(asyncio.create_task(publish(publisher, "silent")))
+
+    flooding: list[asyncio.Task[None]] = []
+    await flood()
+    outcomes = await asyncio.gather(*flooding, return_exceptions=True)
+    assert all(isinstance(outcome, BrokerUnavailableError) for outcome in outcomes)
+    assert broker.sent["silent"] <= module.MAX_DOUBTFUL + 2
+
+
+async def test_a_connection_that_is_silent_refuses_all_and_is_dropped_once() -> None:
+    broker, publisher = pair()
+    await publish(publisher, "other")
+    broker.frozen = True
+    with pytest.raises(BrokerUnavailableError, match="did not confirm in time"):
+        await publish(publisher, "one")
+    await eventually(lambda: publisher.problem)
+    for key in ("one", "other"):
+        with pytest.raises(BrokerUnavailableError, match="does not answer on the connection"):
+            await publish(publisher, key)
+    await eventually(lambda: broker.dropped)
+    # What was under way on the old connection does not count against the new one.
+    assert publisher._under_way
+    for _ in range(5):
+        await publish(publisher, "one")
+        await publish(publisher, "other")
+    assert len(broker.dropped) == 1
+    assert publisher.problem == ""
+
+
+async def test_a_broker_that_says_that_it_is_blocked_is_believed_and_its_connection_kept() -> None:
+    broker, publisher = pair()
+    broker.frozen = broker.blocked = True
+    with pytest.raises(BrokerUnavailableError):
+        await publish(publisher, "one")
+    await eventually(lambda: "memory or disk" in publisher.problem)
+    await asyncio.sleep(pulse_module.STUCK_SECONDS)
+    assert broker.dropped == []
+    with pytest.raises(BrokerUnavailableError, match="memory or disk"):
+        await publish(publisher, "other")
+
+
+async def test_a_connection_that_goes_while_it_is_looked_at_is_not_held_against_the_next() -> None:
+    broker, publisher = pair()
+    broker.frozen = True
+    with pytest.raises(BrokerUnavailableError):
+        await publish(publisher, "one")
+    broker.frozen, broker.opened = False, 2
+    await eventually(lambda: not publisher.problem)
+    await publish(publisher, "one")
+    assert broker.dropped == []
