@@ -10,8 +10,8 @@ import uvloop
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import load_settings, unknown_keys_warning
-from callback_relay.credentials import credentials_warning
+from broker_setup.settings import load_settings
+from callback_relay.credentials import credentials_warnings
 from callback_relay.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -20,14 +20,12 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
     try:
-        settings, unknown = load_settings(require=("SECRET_KEY",))
+        settings, warnings = load_settings(require=("SECRET_KEY",))
         relay = Relay(settings)
     except SettingsError as error:
         _give_up(error)
     log_to_stderr(settings.log_level)
-    if unknown:
-        log.warning("%s", unknown_keys_warning(unknown))
-    if warning := credentials_warning(settings):
+    for warning in (*warnings, *credentials_warnings(settings)):
         log.warning("%s", warning)
     try:
         uvloop.run(_serve(relay))

@@ -13,14 +13,16 @@ def callback_credentials(settings: Settings) -> Credentials:
     return Credentials(settings.callback_credentials, settings.requests_basic_auth, listed)
 
 
-def credentials_warning(settings: Settings) -> str | None:
-    """Say that REQUESTS_BASIC_AUTH goes with no callback, and what to do; None where it does, or is not set."""
+def credentials_warnings(settings: Settings) -> list[str]:
+    """Say that REQUESTS_BASIC_AUTH goes with no callback, and what to do, where it is set and doesn't."""
     auth = settings.requests_basic_auth
     if auth is None or not any((auth[0], auth[1].get_secret_value())) or settings.callback_allowed_origins:
-        return None
-    return (
-        "REQUESTS_BASIC_AUTH goes with no callback, as CALLBACK_ALLOWED_ORIGINS is not set: whoever can submit names "
-        "where callbacks go, and could have it sent there. Where your LMS asks for it, name the LMS, such as "
-        'CALLBACK_ALLOWED_ORIGINS: ["https://lms.example"]; where it asks for none, remove REQUESTS_BASIC_AUTH. '
-        "Until then results for an LMS that asks for it wait"
-    )
+        return []
+    return [
+        (
+            "REQUESTS_BASIC_AUTH goes with no callback, as CALLBACK_ALLOWED_ORIGINS is not set: whoever can submit "
+            "names where callbacks go, and could have it sent there. Where your LMS asks for it, name the LMS, such as "
+            'CALLBACK_ALLOWED_ORIGINS: ["https://lms.example"]; where it asks for none, remove REQUESTS_BASIC_AUTH. '
+            "Until then results for an LMS that asks for it wait"
+        )
+    ]

@@ -8,7 +8,7 @@ import uvicorn
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import load_settings, unknown_keys_warning
+from broker_setup.settings import load_settings
 from gateway.access import names_without_account
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
@@ -25,14 +25,14 @@ GC_THRESHOLDS = (20_000, 5, 2)
 def main() -> None:
     """Run the gateway; wrong settings are lines on stderr and exit code 2."""
     try:
-        settings, unknown = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
+        settings, warnings = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
         app = build(settings)
     except SettingsError as error:
         sys.exit(f"xqueue-gateway: {error}")
     log_to_stderr(settings.log_level)
     log = logging.getLogger("gateway")
-    if unknown:
-        log.warning("%s", unknown_keys_warning(unknown))
+    for warning in warnings:
+        log.warning("%s", warning)
     for queue, names in names_without_account(settings.queue_access, settings.users).items():
         log.warning(
             "QUEUE_ACCESS[%s] names %s, of no account in USERS: right for tokens and AMQP graders alone",

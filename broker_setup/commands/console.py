@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from broker_setup.errors import ArgumentError
-from broker_setup.settings import Settings, load_settings, unknown_keys_warning
+from broker_setup.settings import Settings, load_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
 
@@ -24,9 +24,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def settings_of(require: Iterable[str] = ()) -> Settings:
     """Read the settings; say on stderr what of them means nothing here."""
-    settings, unknown = load_settings(require)
-    if unknown:
-        typer.echo(unknown_keys_warning(unknown), err=True)
+    settings, warnings = load_settings(require)
+    for warning in warnings:
+        typer.echo(warning, err=True)
     return settings
 
 

@@ -1,7 +1,7 @@
 """The settings of every process: one frozen value, read once at start."""
 
-from broker_setup.settings.loading import load_settings, unknown_keys_warning
+from broker_setup.settings.loading import load_settings
 from broker_setup.settings.settings import ENV_PREFIX, Settings
 from broker_setup.settings.value_types import BasicAuth
 
-__all__ = ["ENV_PREFIX", "BasicAuth", "Settings", "load_settings", "unknown_keys_warning"]
+__all__ = ["ENV_PREFIX", "BasicAuth", "Settings", "load_settings"]

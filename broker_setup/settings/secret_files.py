@@ -7,8 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from broker_setup.errors import SettingsError
-
 FILE_SUFFIX = "_FILE"
 # Longer than any secret, and short enough for whoever names a device by mistake.
 MAX_BYTES = 1024 * 1024
@@ -20,24 +18,27 @@ def is_secret(model: type[BaseModel], field: str) -> bool:
     return info is not None and "SecretStr" in str(info.annotation)
 
 
-def secrets_of_files(model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read the secret settings whose variable <KEY>_FILE names a file; raise SettingsError."""
-    found = {}
+def secrets_of_files(
+    model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the secret settings whose variable <KEY>_FILE names a file; return them, and what is wrong with others."""
+    found, wrong = {}, {}
     for name, info in model.model_fields.items():
         variable = f"{env_prefix}{name.upper()}"
         path = environment.get(f"{variable}{FILE_SUFFIX}")
         if not path or not is_secret(model, name):
             continue
         if variable in environment:
-            raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are both set: one of them must go")
+            wrong[name] = f"{variable} and {variable}{FILE_SUFFIX} are both set: one of them must go"
+            continue
+        is_map_or_list = any(kind in str(info.annotation) for kind in ("dict[", "tuple["))
         try:
             text = read_secret(path)
+            # Some lists can be written as text, too.
+            found[name] = _from_json(text) if is_map_or_list and text[0] in "[{" else text
         except ValueError as error:
-            raise SettingsError(f"{variable}{FILE_SUFFIX}: {error}") from error
-        is_map_or_list = any(kind in str(info.annotation) for kind in ("dict[", "tuple["))
-        # Some lists can be written as text, too.
-        found[name] = _from_json(text, f"{variable}{FILE_SUFFIX}") if is_map_or_list and text[0] in "[{" else text
-    return found
+            wrong[name] = f"{variable}{FILE_SUFFIX}: {error}"
+    return found, wrong
 
 
 def account_secrets(users: object) -> object:
@@ -76,8 +77,8 @@ def read_secret(path: str) -> str:
     return text
 
 
-def _from_json(text: str, key: str) -> Any:
+def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise SettingsError(f"{key}: the file must hold JSON (the value is a secret and not shown)") from None
+        raise ValueError("the file must hold JSON (the value is a secret and not shown)") from None

@@ -9,12 +9,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from broker_setup.link.broker_url import trusting, user_of
 from broker_setup.settings.access_settings import Dialect, Jwks, Name, Network, QueueAccess, Users
-from broker_setup.settings.user_settings import UserName, wrong_with_users
+from broker_setup.settings.agreements import disagreements
+from broker_setup.settings.environment import Environment
+from broker_setup.settings.user_settings import UserName
 from broker_setup.settings.value_types import (
     AMQP,
     AmqpUrl,
     BasicAuth,
     CaBundle,
+    EarlierKey,
     GradingConcurrency,
     GradingMaxReply,
     GradingRetryDelays,
@@ -29,6 +32,7 @@ from broker_setup.settings.value_types import (
     SecretWebUrl,
     SigningKeys,
     StoreUrl,
+    TokenKey,
     WebUrl,
 )
 from broker_setup.topology import Topology, topology
@@ -37,12 +41,10 @@ from broker_setup.wire.replies import MAX_REPLY_BYTES
 
 ENV_PREFIX = "XQUEUE_"
 
-# The longest that a lease may last, too: a delivery is not held for longer.
-_LONGEST_HOLD_SECONDS = 12 * 3600
+
 # What has ended is known for a day, and the longest lease, released with the longest delay, takes as long: whoever
 # starts must read as much as whoever runs knows, or it hands out what is leased, and what was graded.
 _LEAST_WINDOW_SECONDS = 24 * 3600
-
 
 _T = TypeVar("_T")
 
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
 
     # shared by gateways and relays
     secret_key: SecretKey | None = None
-    secret_key_fallbacks: tuple[SecretKey, ...] = ()
+    secret_key_fallbacks: tuple[EarlierKey, ...] = ()
     xqueues: dict[QueueName, QueueGrader | None] = Field(default_factory=dict)
     amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
     service_users: dict[Role, UserName] = Field(default_factory=dict)
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
     dialects: dict[Name, Dialect] = Field(default_factory=dict)
     jwt_public_jwks: Jwks | None = None
     jwt_public_jwks_file: Path | None = None
-    jwt_secret_key: SecretKey | None = None
+    jwt_secret_key: TokenKey | None = None
     jwt_issuers: tuple[Name, ...] = ()
     jwt_audience: Name | None = None
     submission_processing_delay: ProcessingDelay = 1.0  # minutes, the original's unit
@@ -172,47 +174,26 @@ class Settings(BaseSettings):
         "If the problem persists, please notify the course staff."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_set(cls, values: object) -> object:
+        # Files made from templates name what they leave out.
+        return (
+            {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
+    @model_validator(mode="after")
+    def _all_agree(self) -> Self:
+        if wrong := "\n".join(disagreements(self)):
+            raise ValueError(wrong)
+        return self
+
     @model_validator(mode="after")
     def _the_broker_is_trusted(self) -> Self:
         # Into the URL, which goes wherever a connection is made.
         if self.broker_ca_bundle:
             url = trusting(self.amqp_url.get_secret_value(), self.broker_ca_bundle)
             object.__setattr__(self, "amqp_url", SecretStr(url))
-        return self
-
-    @model_validator(mode="after")
-    def _needs_a_rung(self) -> Self:
-        if not self.retry_delays:
-            raise ValueError("RETRY_DELAYS must name at least one delay in seconds")
-        return self
-
-    @model_validator(mode="after")
-    def _the_window_is_kept(self) -> Self:
-        if self.ledger_max_age < self.ledger_window:
-            raise ValueError(
-                f"LEDGER_MAX_AGE is {self.ledger_max_age} s: must be LEDGER_WINDOW ({self.ledger_window:g} s) or more, "
-                "or what gateways read at start is gone before that"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _deliveries_are_not_held_for_ever(self) -> Self:
-        for queue in self.passive_graders:
-            grading = self.grading_of(queue)
-            longest = sum(grading.retry_delays) + grading.timeout * (len(grading.retry_delays) + 1)
-            if longest > _LONGEST_HOLD_SECONDS:
-                raise ValueError(
-                    f"GRADING_TIMEOUT for each try and GRADING_RETRY_DELAYS add up to {longest:g} s "
-                    f"for the queue {queue!r}: must be {_LONGEST_HOLD_SECONDS} or less"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _users_make_sense(self) -> Self:
-        if wrong := wrong_with_users(
-            self.xqueues, self.amqp_graders, self.broker_users.values(), self.broker_passwords
-        ):
-            raise ValueError(wrong)
         return self
 
     @property
@@ -226,25 +207,6 @@ class Settings(BaseSettings):
         users = {name for role, name in self.broker_users.items() if role is not Role.OPERATOR}
         us = user_of(self.amqp_url.get_secret_value())
         return frozenset(users | ({us} - self.amqp_graders.keys() if us else set()))
-
-    @model_validator(mode="after")
-    def _tokens_need_an_issuer(self) -> Self:
-        if (self.jwt_public_jwks or self.jwt_public_jwks_file or self.jwt_secret_key) and not self.jwt_issuers:
-            raise ValueError("JWT_ISSUERS must name who issues the tokens that JWT_* keys are for")
-        if self.jwt_secret_key and self.jwt_secret_key in (self.secret_key, *self.secret_key_fallbacks):
-            raise ValueError("JWT_SECRET_KEY must not be SECRET_KEY: whoever issues tokens would know it")
-        return self
-
-    @model_validator(mode="after")
-    def _lists_are_for_queues(self) -> Self:
-        # A slip of the fingers would leave a queue open to everybody.
-        wrong = [queue for queue in self.queue_access if self.xqueues and queue not in self.xqueues]
-        if wrong:
-            raise ValueError(
-                f"QUEUE_ACCESS names queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}; "
-                f"it has {', '.join(map(repr, self.xqueues))}"
-            )
-        return self
 
     @property
     def topology(self) -> Topology:
@@ -302,4 +264,4 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file (which arrives as init values)."""
-        return env_settings, init_settings
+        return Environment(settings_cls), init_settings

@@ -17,13 +17,16 @@ from pydantic import (
 
 from broker_setup.callback_origins import origin
 from broker_setup.secret_keys import signing_key
+from broker_setup.settings.secret_strength import weakness
 from broker_setup.topology import RESERVED_QUEUE_NAMES
 from broker_setup.trust import wrong_with_bundle
 
 # In XQUEUES: the queue's grader consumes it over AMQP.
 AMQP = "amqp"
 
-_SECRET_KEY_LENGTH = 32
+# HS256 wants as many bytes as its hash has (RFC 7518).
+_TOKEN_KEY_LENGTH = 32
+_EARLIER_KEY_LENGTH = 16
 # RabbitMQ takes 255 bytes, of which our prefix needs 19.
 _QUEUE_NAME_BYTES = 200
 
@@ -75,9 +78,22 @@ def _queue_name(name: str) -> str:
     return name
 
 
+def _strong(secret: SecretStr) -> SecretStr:
+    if weak := weakness(secret.get_secret_value()):
+        raise ValueError(f"must be a long random text, and this one {weak}; `openssl rand -hex 32` makes a good one")
+    return secret
+
+
+def _earlier(secret: SecretStr) -> SecretStr:
+    # However weak it was: what it sealed has to be opened once more.
+    if len(secret.get_secret_value()) < _EARLIER_KEY_LENGTH:
+        raise ValueError(f"must have {_EARLIER_KEY_LENGTH} characters or more")
+    return secret
+
+
 def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < _SECRET_KEY_LENGTH:
-        raise ValueError(f"must have {_SECRET_KEY_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
+    if len(secret.get_secret_value()) < _TOKEN_KEY_LENGTH:
+        raise ValueError(f"must have {_TOKEN_KEY_LENGTH} characters or more (`openssl rand -hex 32` makes one)")
     return secret
 
 
@@ -115,7 +131,9 @@ StoreUrl = Annotated[str, AfterValidator(_store_url)]
 QueueName = Annotated[str, AfterValidator(_queue_name), BeforeValidator(_digits)]
 QueueGrader = Annotated[str, AfterValidator(_grader)]
 ProcessingDelay = Annotated[float, Field(gt=0, le=720)]  # minutes
-SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+SecretKey = Annotated[SecretStr, AfterValidator(_strong)]
+EarlierKey = Annotated[SecretStr, AfterValidator(_earlier)]
+TokenKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 SigningKeys = Annotated[
     tuple[Annotated[SecretStr, AfterValidator(_signing_key)], ...], AfterValidator(_not_empty), BeforeValidator(_words)
 ]

@@ -1,10 +1,9 @@
 """Words what is wrong with the settings: the key as it was given, what was expected, and the value unless a secret."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret
 
@@ -65,10 +64,20 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 _WITHOUT_VALUE = {"extra_forbidden", "missing"}
 
 
-def explain(error: ValidationError, model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]) -> str:
-    """Return one line for each wrong key."""
-    problems = error.errors(include_url=False)
-    return "\n".join(_explain_one(dict(problem), model, env_prefix, environment) for problem in problems)
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    env_prefix: str,
+    environment: Mapping[str, str],
+    *,
+    named: Container[str] = (),
+) -> list[str]:
+    """Return one line for each wrong key but for those that were `named` already."""
+    return [
+        _explain_one(dict(problem), model, env_prefix, environment)
+        for problem in error.errors(include_url=False)
+        if not problem["loc"] or problem["loc"][0] not in named
+    ]
 
 
 def _explain_one(
@@ -79,6 +88,8 @@ def _explain_one(
         ""
     ]
     expected = _expected(problem)
+    if problem["type"] == "dict_type" and isinstance(problem["input"], str):
+        expected = "must be JSON"  # text from the environment that could not be read as such
     if not field:
         return expected
     if "[key]" in inside and is_secret(model, field):
@@ -103,17 +114,3 @@ def _explain_one(
 def _expected(problem: Mapping[str, Any]) -> str:
     word = _EXPECTED.get(problem["type"])
     return word(problem.get("ctx", {})) if word else str(problem["msg"]).removeprefix("Value error, ")
-
-
-def explain_unreadable(
-    error: UnreadableSettingsError, model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]
-) -> str:
-    """Return a line for a variable that had to be JSON and is not."""
-    for name in model.model_fields:
-        if f'"{name}"' in str(error):
-            key = f"{env_prefix}{name.upper()}"
-            example = f", such as {_EXAMPLES[name]}" if name in _EXAMPLES else ""
-            secret = is_secret(model, name)
-            shown = " (the value is a secret and not shown)" if secret else f", not {environment.get(key)!r}"
-            return f"{key}: must be JSON{example}{shown}"
-    return str(error)

@@ -10,7 +10,7 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from broker_setup.errors import XQueueError
-from broker_setup.settings import load_settings, unknown_keys_warning
+from broker_setup.settings import load_settings
 from deploy.local import lock
 from deploy.local.console import note, say
 from deploy.local.environment import QUEUE, USER, Secrets, defaults, operator_environment, secrets_of
@@ -53,12 +53,12 @@ def up(gateways: int) -> None:
     try:
         with lock.held(data / "lock"):
             secrets = secrets_of(data)
-            settings, unknown = load_settings()
+            settings, warnings = load_settings()
             ours = defaults(settings.model_fields_set, data, secrets)
             os.environ.update(ours)  # for every process that we start, and for load_settings to see it as they will
             settings, _ = load_settings()
-            if unknown:
-                note(unknown_keys_warning(unknown))
+            for warning in warnings:
+                note(warning)
             stack = Stack(Options(data, cache, gateways, settings, dict(os.environ)))
             with stack.running(), operator_environment(data, stack.env) as file:
                 _announce(stack, secrets if "XQUEUE_USERS" in ours else None, next(iter(settings.xqueues), QUEUE))

@@ -9,7 +9,7 @@ import uvloop
 
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
-from broker_setup.settings import load_settings, unknown_keys_warning
+from broker_setup.settings import load_settings
 from gateway.passive.bridge import Bridge
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
     try:
-        settings, unknown = load_settings(require=("SECRET_KEY", "XQUEUES"))
+        settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
     if not settings.passive_graders:
@@ -28,8 +28,8 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
     log_to_stderr(settings.log_level)
-    if unknown:
-        log.warning("%s", unknown_keys_warning(unknown))
+    for warning in warnings:
+        log.warning("%s", warning)
     uvloop.run(_serve(bridge))
 
 

@@ -25,7 +25,7 @@ KEYS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5s
 async def test_a_relay_without_its_bundle_does_not_start(tmp_path: Path) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")},
-        "XQUEUE_SECRET_KEY": 32 * "x",
+        "XQUEUE_SECRET_KEY": "0123456789abcdef" * 2,
         "XQUEUE_CALLBACK_CA_BUNDLE": str(tmp_path / "missing.pem"),
     }
     process = await asyncio.create_subprocess_exec(

@@ -36,7 +36,7 @@ LOGINS = {
 }
 FILLED = (
     EXAMPLE
-    | {"XQUEUE_SECRET_KEY": 32 * "s", "XQUEUE_USERS": '{"lms": "p"}'}
+    | {"XQUEUE_SECRET_KEY": "Zk3vW9qRt7LmXc2PbNhY8dGs", "XQUEUE_USERS": '{"lms": "p"}'}
     | {variable: f"of-{user}" for user, variable in PASSWORDS.items()}
 )
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
@@ -81,8 +81,8 @@ def test_a_service_starts_with_the_settings_that_it_gets(name: str, monkeypatch:
     assert mounted[1:] == [variables(OURS[name])["XQUEUE_CFG"], "ro"]
     monkeypatch.setenv("XQUEUE_CFG", str(FOLDER / mounted[0]))
     needed = ["MANAGEMENT_URL"] if name == "setup" else ["SECRET_KEY"]
-    settings, unknown = load_settings(require=[*needed, "XQUEUES"])
-    assert unknown == []
+    settings, warnings = load_settings(require=[*needed, "XQUEUES"])
+    assert warnings == []
     user = LOGINS[name]
     assert settings.amqp_url.get_secret_value() == f"amqp://{user}:of-{user}@broker:5672/"
 

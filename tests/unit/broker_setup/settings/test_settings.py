@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from broker_setup.errors import SettingsError
 from broker_setup.ledger.closed import CLOSED_SECONDS
-from broker_setup.settings import Settings, load_settings, unknown_keys_warning
+from broker_setup.settings import Settings, load_settings
+from broker_setup.settings.odd_keys import unknown_keys_warning
 from broker_setup.settings.settings import Grading
 
 SECRET = "0123456789abcdef" * 2
@@ -21,9 +22,9 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_without_file_and_environment_the_defaults_hold() -> None:
-    settings, unknown = load_settings()
+    settings, warnings = load_settings()
     assert settings == Settings()
-    assert unknown == []
+    assert warnings == []
 
 
 def test_the_originals_file_is_read_with_its_key_names_and_units(
@@ -38,7 +39,7 @@ def test_the_originals_file_is_read_with_its_key_names_and_units(
         UPLOAD_URL_EXPIRE: 3600
     """
     monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, text))
-    settings, unknown = load_settings()
+    settings, warnings = load_settings()
     assert settings.xqueues == {"openedx": None, "matlab": "http://grader.example/grade/"}
     assert settings.users["lms"].get_secret_value() == "password"
     assert settings.submission_processing_delay == 10
@@ -47,7 +48,7 @@ def test_the_originals_file_is_read_with_its_key_names_and_units(
     assert settings.requests_basic_auth[0] == "edx"
     assert settings.requests_basic_auth[1].get_secret_value() == "gate"
     assert settings.upload_url_expire == 3600
-    assert unknown == []
+    assert warnings == []
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +107,8 @@ def test_an_empty_file_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.Mo
 def test_keys_that_mean_nothing_here_are_named_once_and_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, "{DATABASES: {}, CACHES: {}, PORT: 5}"))
     monkeypatch.setenv("XQUEUE_PROT", "6")
-    settings, unknown = load_settings()
-    assert unknown == ["CACHES", "DATABASES", "XQUEUE_PROT"]
+    settings, warnings = load_settings()
+    assert warnings == [unknown_keys_warning(["CACHES", "DATABASES", "XQUEUE_PROT"])]
     assert settings.port == 5
 
 
@@ -117,6 +118,7 @@ def test_keys_that_mean_nothing_here_are_named_once_and_sorted(tmp_path: Path, m
         (["XQUEUE_PROT"], "XQUEUE_PROT (did you mean XQUEUE_PORT?)"),
         (["QUEUES", "port"], "QUEUES (did you mean XQUEUES?), port (did you mean PORT?)"),
         (["CACHES", "DATABASES"], "CACHES, DATABASES"),
+        (["XQUEUE_PORT"], "XQUEUE_PORT (in a file it is PORT)"),
         (["XQUEUE_DATADIR"], "XQUEUE_DATADIR (did you mean XQUEUE_DATA_DIR?)"),
     ],
 )
@@ -129,7 +131,7 @@ def test_a_key_that_is_not_ours_to_the_letter_changes_nothing(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XQUEUE_CFG", write(tmp_path, f"{key}: 5"))
-    assert load_settings() == (Settings(), [key])
+    assert load_settings() == (Settings(), [unknown_keys_warning([key])])
 
 
 def test_the_local_stacks_own_variables_are_not_taken_for_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:

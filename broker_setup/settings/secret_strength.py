@@ -1,0 +1,35 @@
+"""Which secrets are good enough to make keys of: by a careful guess of how many bits of chance they hold; no I/O."""
+
+import math
+import re
+from collections import Counter
+
+LEAST_LENGTH = 24
+# Well beyond what can be tried; 24 letters and digits at random are 142 bits, of which the guess below finds some 100.
+_LEAST_BITS = 64
+# What files of other programs and of examples have in its place, without blanks and signs.
+_DEFAULTS = ("changeme", "replaceme", "changethis", "replacethis", "djangoinsecure", "notasecret", "yoursecretkey")
+
+
+def weakness(secret: str) -> str | None:
+    """Say what is weak in `secret`, with nothing of it; None where nothing is."""
+    if len(secret) < LEAST_LENGTH:
+        return f"is too short (must have {LEAST_LENGTH} characters or more)"
+    letters = re.sub(r"[^a-z]", "", secret.lower())
+    if any(default in letters for default in _DEFAULTS):
+        return "is a default that everybody knows"
+    unit = _repeated_unit(secret)
+    if _bits(unit) >= _LEAST_BITS:
+        return None
+    return "has too few different characters" if len(unit) == len(secret) else "repeats itself"
+
+
+def _bits(text: str) -> float:
+    """Guess how many bits of chance there are, by how often each character comes."""
+    return sum(count * math.log2(len(text) / count) for count in Counter(text).values())
+
+
+def _repeated_unit(text: str) -> str:
+    """Return the shortest beginning of `text` that gives all of it when it is repeated, and cut at the end."""
+    lengths = range(1, len(text) // 2 + 1)
+    return next((text[:length] for length in lengths if text[length:] == text[:-length]), text)
