@@ -9,9 +9,9 @@ import uvicorn
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings
-from gateway.access import names_without_account
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
+from gateway.start_warnings import start_warnings
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
@@ -31,18 +31,8 @@ def main() -> None:
         sys.exit(f"xqueue-gateway: {error}")
     log_to_stderr(settings.log_level)
     log = logging.getLogger("gateway")
-    for warning in warnings:
+    for warning in (*warnings, *start_warnings(settings)):
         log.warning("%s", warning)
-    for queue, names in names_without_account(settings.queue_access, settings.users).items():
-        log.warning(
-            "QUEUE_ACCESS[%s] names %s, of no account in USERS: right for tokens and AMQP graders alone",
-            queue,
-            ", ".join(map(repr, names)),
-        )
-    if strangers := [name for name in settings.dialects if name not in settings.users]:
-        log.warning(
-            "DIALECTS names %s, of no account in USERS: right for tokens alone", ", ".join(map(repr, strangers))
-        )
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

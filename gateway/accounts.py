@@ -7,7 +7,8 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
+from dataclasses import dataclass
+from time import monotonic, time
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
@@ -24,6 +25,14 @@ GUESSES_OF_ACCOUNT = 10
 GUESSES_OF_ADDRESS = 100
 # Characters; nobody's is longer, unless it stands so in the settings.
 MAX_PASSWORD = 1024
+
+
+@dataclass(frozen=True)
+class Session:
+    """Whose session it is, and how many seconds ago its cookie was made."""
+
+    account: str
+    age: float
 
 
 class Accounts:
@@ -117,10 +126,10 @@ class Accounts:
         """Make the cookie value of a new session of `name`; any gateway with the same secret takes it."""
         return self._sessions.dumps([name, self._fingerprint(name, self._fingerprint_keys[0])])
 
-    def account_of_session(self, cookie: str) -> str | None:
-        """Return whose session it is; None if it is forged, over, or the password has changed since."""
+    def session_of(self, cookie: str) -> Session | None:
+        """Return the session of a cookie; None if it is forged, over, or the password has changed since."""
         try:
-            name, fingerprint = self._sessions.loads(cookie, max_age=SESSION_SECONDS)
+            (name, fingerprint), made = self._sessions.loads(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
         except (BadData, ValueError, TypeError):
             return None
         if name not in self._stored:
@@ -128,7 +137,7 @@ class Accounts:
         good = any(
             hmac.compare_digest(str(fingerprint), self._fingerprint(name, key)) for key in self._fingerprint_keys
         )
-        return name if good else None
+        return Session(name, time() - made.timestamp()) if good else None
 
     def _fingerprint(self, name: str, key: bytes) -> str:
         return hmac.digest(key, self._stored[name], "sha256").hex()[:16]

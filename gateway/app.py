@@ -29,9 +29,11 @@ from gateway.http.health_calls import HealthCalls
 from gateway.http.identity import Door
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
+from gateway.http.lost_callers import LostCallers
 from gateway.http.polls import Polls
 from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
+from gateway.http.sessions import Sessions
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
 from gateway.leasing.failures import Failures
@@ -93,6 +95,7 @@ def build(settings: Settings) -> Starlette:
     results = Results(ledger, publisher, check if settings.validate_results else None)
     polls = Polls(queues, settings.max_wait)
     accounts = Accounts(settings.users, settings.secrets)
+    sessions, lost_callers = Sessions(accounts, settings.public_url), LostCallers()
     keys = keys_of(settings)
     tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
     files = FileStore(
@@ -125,8 +128,8 @@ def build(settings: Settings) -> Starlette:
 
     return application(
         dialects=Dialects(settings.dialects, settings.public_url),
-        door=Door(accounts, tokens, Access(settings.queue_access)),
-        session=SessionCalls(accounts, settings.public_url),
+        door=Door(accounts, tokens, Access(settings.queue_access), sessions=sessions, lost_callers=lost_callers),
+        session=SessionCalls(accounts, sessions, lost_callers, settings.public_url),
         lms=LmsCalls(
             publisher=publisher,
             sealer=sealer,

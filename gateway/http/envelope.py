@@ -7,6 +7,13 @@ from starlette.responses import Response
 
 # Some clients check it, though it is JSON.
 CONTENT_TYPE = "text/html; charset=utf-8"
+# A student's work stands in such a page: for a browser that comes upon it, it must be nothing but text.
+_FOR_BROWSERS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "cache-control": "no-store",
+}
+_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def envelope(return_code: int, content: object) -> dict[str, object]:
@@ -30,4 +37,8 @@ def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None =
 
 def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> EnvelopeResponse:
     body = json.dumps(envelope(return_code, content))
-    return EnvelopeResponse(body, status_code=status, headers={"content-type": CONTENT_TYPE, **headers})
+    for character, escape in _MARKUP.items():
+        # Within JSON they stand in strings alone, where this is another spelling of the same.
+        body = body.replace(character, escape)
+    all_headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS, **headers}
+    return EnvelopeResponse(body, status_code=status, headers=all_headers)

@@ -9,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import CALLS, Access, Caller
-from gateway.accounts import Accounts
+from gateway.accounts import Accounts, Session
 from gateway.http.forms import drain
-from gateway.http.origin import address_of
+from gateway.http.lost_callers import LostCallers, Wanderer
+from gateway.http.origin import address_of, agent_of
 from gateway.http.refusals import REFUSED, NotLoggedInError
+from gateway.http.sessions import Sessions
 from gateway.leasing.results import Permission
-from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, MissingScopeError, Reason, Tokens
 
 log = logging.getLogger(__name__)
 
-SESSION_COOKIE = "sessionid"
 # Open edX's clients say JWT, everybody else's Bearer.
 TOKEN_SCHEMES = ("jwt", "bearer")
 
@@ -30,9 +30,19 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Door:
     """Lets calls through to their endpoints, with what their callers may do; sends the others away."""
 
-    def __init__(self, accounts: Accounts, tokens: Tokens | None, access: Access) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        tokens: Tokens | None,
+        access: Access,
+        *,
+        sessions: Sessions,
+        lost_callers: LostCallers,
+    ) -> None:
         """Without `tokens` none are taken, and a header with one is nothing to us."""
         self._accounts = accounts
+        self._sessions = sessions
+        self._lost_callers = lost_callers
         self._tokens = tokens
         self._access = access
 
@@ -41,8 +51,9 @@ class Door:
 
         async def guarded(request: Request) -> Response:
             try:
-                caller = await self._caller_of(request)
+                caller, session = await self._caller_of(request)
                 if caller is None:
+                    self._lost_callers.sent_to_login(_wanderer(request, call))
                     raise NotLoggedInError
                 note_caller(request, caller.name)
                 if not caller.roles & CALLS[call]:
@@ -54,30 +65,29 @@ class Door:
                 await drain(request.stream())
                 raise
             request.state.permission = partial(self._access.may, caller, call)
-            return await endpoint(request)
+            answer = await endpoint(request)
+            if session:
+                self._sessions.renew(request, answer, session)
+            return answer
 
         return guarded
 
-    async def _caller_of(self, request: Request) -> Caller | None:
-        """Return who calls; None if nobody of ours. Raise BadTokenError, TooManyGuessesError or TooManyChecksError.
+    async def _caller_of(self, request: Request) -> tuple[Caller | None, Session | None]:
+        """Return who calls, if it is somebody of ours, and by which session, if by one.
 
-        A token is judged by itself: where it is bad, no session makes up for it.
+        Raise BadTokenError, TooManyGuessesError or TooManyChecksError. A token is judged by itself: where it is bad, no
+        session makes up for it. Beside a session nobody looks at Basic auth: it is for a gate in front, whose passwords
+        are no guesses at ours.
         """
         headers = request.headers.getlist("authorization")
         if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
             if len(tokens) > 1:
                 raise BadTokenError(Reason.MALFORMED)
-            return self._tokens.caller_of(tokens[0])
-        cookie = request.cookies.get(SESSION_COOKIE)
-        session = self._accounts.account_of_session(cookie) if cookie else None
-        try:
-            name = await self._account_of_basic_auth(headers, address_of(request))
-        except (TooManyGuessesError, TooManyChecksError):
-            if not session:
-                raise
-            name = None
-        name = name or session
-        return Caller(name) if name else None
+            return self._tokens.caller_of(tokens[0]), None
+        if session := self._sessions.of(request):
+            return Caller(session.account), session
+        name = await self._account_of_basic_auth(headers, address_of(request))
+        return (Caller(name) if name else None), None
 
     async def _account_of_basic_auth(self, headers: Sequence[str], address: str) -> str | None:
         """Return the account; None if it is none of ours: many sites put such a gate in front of the whole host."""
@@ -96,12 +106,6 @@ def note_caller(request: Request, name: str) -> None:
     request.state.caller = name
 
 
-def caller_of(request: Request) -> str:
-    """Return the name of the caller of a guarded call."""
-    name: str = request.state.caller
-    return name
-
-
 def permission_of(request: Request) -> Permission:
     """Return what the caller of a guarded call may reach."""
     permission: Permission = request.state.permission
@@ -109,9 +113,14 @@ def permission_of(request: Request) -> Permission:
 
 
 def account_of(request: Request) -> str:
-    """Return the name of the caller of a guarded call, for the log."""
+    """Return the name of the caller of a guarded call."""
     account: str = getattr(request.state, "caller", "")
     return account
+
+
+def _wanderer(request: Request, call: str) -> Wanderer:
+    queue = request.query_params.get("queue_name", "")[:200]
+    return Wanderer(address_of(request), agent_of(request), call, queue)
 
 
 def _tokens(header: str) -> list[str]:

@@ -31,3 +31,29 @@ def came_over_tls(request: Request, public_url: str | None) -> bool:
     public = urlsplit(public_url or "")
     by_public_name = bool(public.netloc) and request.headers.get("host", "").lower() == public.netloc.lower()
     return request.url.scheme == "https" or (public.scheme == "https" and by_public_name)
+
+
+def agent_of(request: Request) -> str:
+    """Return the program that calls, as it calls itself."""
+    return request.headers.get("user-agent", "")[:200]
+
+
+def is_of_another_site(request: Request, public_url: str | None) -> bool:
+    """Whether a browser says that the request comes from a page of a host that is not ours; other clients don't say.
+
+    Only hosts are compared: proxies change ports and schemes, and some clients leave them out. No page can set
+    X-Forwarded-Host, so whoever says it is believed here.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    forwarded = request.headers.get("x-forwarded-host", "").split(",")
+    ours = {_host(name) for name in (request.headers.get("host", ""), public_url or "", *forwarded)} - {""}
+    return _host(origin) not in ours
+
+
+def _host(name: str) -> str:
+    try:
+        return urlsplit(name.strip() if "//" in name else f"//{name.strip()}").hostname or ""
+    except ValueError:
+        return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import caller_of, permission_of
+from gateway.http.identity import account_of, permission_of
 from gateway.http.origin import address_of
 from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.http.rounds import Rounds
@@ -121,7 +121,7 @@ def parse_seconds(text: str) -> float | None:
 
 
 def _who(request: Request) -> str:
-    return f"{caller_of(request)} {address_of(request)}"
+    return f"{account_of(request)} {address_of(request)}"
 
 
 async def _hang_up(request: Request) -> None:

@@ -40,6 +40,10 @@ class WrongLoginError(RefusedError):
     """No account has this name and password."""
 
 
+class ForeignPageError(RefusedError):
+    """A browser was sent here by a page of another site."""
+
+
 class LoginRequiredError(XQueueError):
     """Somebody looks at login/ without logging in."""
 
@@ -55,6 +59,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
     WrongMethodError: (None, 200, 405),
     QueueNotFoundError: (None, 200, 404),
     WrongLoginError: (None, 200, 401),
+    ForeignPageError: (None, 403, 403),
     LoginRequiredError: ("login_required", 200, 200),
     NotLoggedInError: ("login_required", 302, 401),
     UnknownSubmissionError: ("Submission does not exist", 200, 404),

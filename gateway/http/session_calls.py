@@ -3,12 +3,14 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.accounts import SESSION_SECONDS, Accounts
+from gateway.accounts import Accounts
 from gateway.http.envelope import success
-from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import SESSION_COOKIE, note_caller
-from gateway.http.origin import address_of, came_over_tls
-from gateway.http.refusals import LoginRequiredError, RefusedError, WrongLoginError
+from gateway.http.forms import BadFormError, FormLimits, TooLargeError, drain, read_form
+from gateway.http.identity import note_caller
+from gateway.http.lost_callers import LostCallers
+from gateway.http.origin import address_of, agent_of, is_of_another_site
+from gateway.http.refusals import ForeignPageError, LoginRequiredError, RefusedError, WrongLoginError
+from gateway.http.sessions import Sessions
 
 # Names and passwords; nobody needs more.
 LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
@@ -17,14 +19,22 @@ LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)
 class SessionCalls:
     """Opens and ends sessions."""
 
-    def __init__(self, accounts: Accounts, public_url: str | None) -> None:
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, lost_callers: LostCallers, public_url: str | None
+    ) -> None:
         self._accounts = accounts
+        self._sessions = sessions
+        self._lost_callers = lost_callers
         self._public_url = public_url
 
     async def login(self, request: Request) -> Response:
         """Open a session."""
         if request.method != "POST":
             raise LoginRequiredError
+        if is_of_another_site(request, self._public_url):
+            # A form there would have its reader work in an account of its author's.
+            await drain(request.stream())
+            raise ForeignPageError("This login comes from a page of another site")
         try:
             async with read_form(request, LOGIN_LIMITS) as form:
                 name, password = form.fields.get("username"), form.fields.get("password")
@@ -35,22 +45,15 @@ class SessionCalls:
         if not await self._accounts.password_is_right(name, password, address_of(request)):
             raise WrongLoginError("Incorrect login credentials")
         note_caller(request, name)
+        self._lost_callers.logged_in(address_of(request), agent_of(request))
         answer = success("Logged in")
-        answer.set_cookie(
-            SESSION_COOKIE,
-            self._accounts.new_session(name),
-            max_age=SESSION_SECONDS,
-            httponly=True,
-            samesite="lax",
-            secure=came_over_tls(request, self._public_url),
-        )
+        self._sessions.open(request, answer, name)
         return answer
 
     async def logout(self, request: Request) -> Response:
-        """End the session in the caller's hands; sessions are signed facts, so no gateway has to be told."""
+        """End the session in the caller's hands."""
         answer = success("Goodbye")
-        secure = came_over_tls(request, self._public_url)
-        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)
+        self._sessions.close(request, answer)
         return answer
 
     async def status(self, request: Request) -> Response:

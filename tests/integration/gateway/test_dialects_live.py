@@ -175,6 +175,10 @@ def test_to_everybody_else_the_original_s_answers_are_what_they_were_to_the_byte
             assert plain_headers == {
                 "content-type": "text/html; charset=utf-8",
                 "content-length": str(len(content)),
+                # For browsers; no client of the original looks at them.
+                "x-content-type-options": "nosniff",
+                "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+                "cache-control": "no-store",
             }, call
 
 

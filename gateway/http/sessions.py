@@ -1,0 +1,45 @@
+"""The session cookie: given at login/, taken back at logout/, and renewed as long as somebody uses it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.accounts import SESSION_SECONDS, Accounts, Session
+from gateway.http.origin import came_over_tls
+
+SESSION_COOKIE = "sessionid"
+# A session that is used once a fortnight never ends; a new cookie with each call would be noise.
+RENEWED_AFTER_SECONDS = 24 * 3600
+
+
+class Sessions:
+    """Reads and writes the cookie; sessions are signed facts, so no gateway has to be told of one."""
+
+    def __init__(self, accounts: Accounts, public_url: str | None) -> None:
+        self._accounts = accounts
+        self._public_url = public_url
+
+    def of(self, request: Request) -> Session | None:
+        """Return the caller's session; None if there is none that is good."""
+        cookie = request.cookies.get(SESSION_COOKIE)
+        return self._accounts.session_of(cookie) if cookie else None
+
+    def open(self, request: Request, answer: Response, name: str) -> None:
+        """Give the caller a session of `name`."""
+        answer.set_cookie(
+            SESSION_COOKIE,
+            self._accounts.new_session(name),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=came_over_tls(request, self._public_url),
+        )
+
+    def renew(self, request: Request, answer: Response, session: Session) -> None:
+        """Give the caller a new cookie for one that is some time old."""
+        if session.age > RENEWED_AFTER_SECONDS:
+            self.open(request, answer, session.account)
+
+    def close(self, request: Request, answer: Response) -> None:
+        """Take the cookie out of the caller's hands."""
+        secure = came_over_tls(request, self._public_url)
+        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)
