@@ -29,7 +29,7 @@ QUIET_IN_FLIGHT = 500
 def life_of(submission: bytes, *, graded: bool) -> list[AnyEvent]:
     """Make the events of one submission, up to its delivery or only its submit."""
     now, url, key = time.time(), secrets.token_bytes(12), secrets.token_bytes(16)
-    submitted = Submitted(now, submission, "bench", url)
+    submitted = Submitted(now, submission, "bench", url, 2.0)
     if not graded:
         return [submitted]
     return [

@@ -68,7 +68,7 @@ def build(settings: Settings) -> Starlette:
         url=url,
         link=reading,
         publisher=publisher,
-        state=LedgerState(settings.supersede_after),
+        state=LedgerState(),
         window=settings.ledger_window,
         name=name,
     )
@@ -140,6 +140,7 @@ def build(settings: Settings) -> Starlette:
             limits=limits,
             public_url=settings.public_url,
             origins=CallbackOrigins(settings.callback_allowed_origins),
+            supersede_after=settings.supersede_after,
         ),
         grader=GraderCalls(queues=queues, polls=polls, counts=counts, results=results, limits=limits),
         bulk=BulkCalls(polls=polls, results=results, limits=limits),

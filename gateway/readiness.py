@@ -43,8 +43,8 @@ class Readiness:
             return down
         if self._publisher.problem:
             return [self._publisher.problem]
-        if self._ledger.problem:
-            return [f"{self._ledger.problem}; submits are taken, polls and results not yet"]
+        if problem := self._ledger_problem():
+            return [problem]
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 missing = await self._look()
@@ -53,6 +53,11 @@ class Readiness:
         except BrokerUnavailableError as error:
             return [str(error)]
         return [f"{name} is missing: run `xqueue-broker declare`" for name in missing]
+
+    def _ledger_problem(self) -> str:
+        if self._ledger.problem:
+            return f"{self._ledger.problem}; submits are taken, polls and results not yet"
+        return self._ledger.clock_problem and f"{self._ledger.clock_problem}; submits and results are taken"
 
     async def _missing(self) -> list[str]:
         wanted = [(SUBMISSIONS_EXCHANGE, True), (RESULTS_EXCHANGE, True), *((queue, False) for queue in self._queues)]

@@ -36,7 +36,7 @@ def count(as_json: AsJson = False) -> None:
     settings = settings_of()
     warn_of_no_queue(settings)
     url = settings.amqp_url.get_secret_value()
-    backlog = Backlog(settings.supersede_after)
+    backlog = Backlog()
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
     rungs = [retry_queue(delay) for delay in settings.retry_delays]
     ready = count_ready(

@@ -30,8 +30,10 @@ class Refused(Struct, frozen=True):
 class Lease(Struct, frozen=True):
     """What a grader was told, and what its result needs; times are seconds since the epoch.
 
-    A lease that was released has the key b"" and "expires" when the submission may be leased again. `refused` is what
-    was refused in this lease, or in one before it.
+    A lease that was released has the key b"" and "expires" when the submission may be leased again. `granted_at` and
+    `expires_at` stand so in the ledger, by clocks of which some may be wrong: they decide between events. `began` and
+    `ends_at` are the same by the steady clock of this process: they decide what is done now. `refused` is what was
+    refused in this lease, or in one before it.
     """
 
     submission: bytes
@@ -42,6 +44,8 @@ class Lease(Struct, frozen=True):
     expires_at: float
     sealed: str
     attempt: int
+    began: float
+    ends_at: float
     refused: Refused | None = None
 
 

@@ -1,7 +1,7 @@
 """What waits, since when, and what is leased, by queue, as the ledger has it; for operators, no I/O."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from sys import intern
 
 from broker_setup.ledger.answers import Standing
@@ -24,8 +24,8 @@ from broker_setup.ledger.state import LedgerState
 class Backlog:
     """Adds up frames, from as far back as they are given."""
 
-    def __init__(self, supersede_after: Callable[[str], float | None]) -> None:
-        self._state = LedgerState(supersede_after)
+    def __init__(self) -> None:
+        self._state = LedgerState()
         self._waiting: dict[bytes, tuple[str, float]] = {}
         self._parked: dict[bytes, str] = {}
 

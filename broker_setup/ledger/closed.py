@@ -13,7 +13,7 @@ class Closed:
 
     def __init__(self) -> None:
         self._minutes: dict[bytes, int] = {}
-        self._parked: set[bytes] = set()
+        self._parked: dict[bytes, bool] = {}  # whether a newer one could take its place
         self._redrives: dict[bytes, int] = {}
         self._minute = 0
 
@@ -29,32 +29,37 @@ class Closed:
         return self._redrives.get(submission, 0)
 
     def add(self, submission: bytes, at: float) -> None:
-        """Close a submission at `at`, and forget what was closed a day before."""
+        """Close a submission at `at`, by a clock that cannot jump, and forget what was closed a day before."""
         if at - self._minute >= TRIM_SECONDS:
             self._minute = int(at)
             self._forget(at)
         # One number object for all of a minute: there may be a million of them.
         self._minutes[submission] = self._minute
 
-    def park(self, submission: bytes, redriven: int) -> None:
+    def park(self, submission: bytes, redriven: int, *, supersedable: bool) -> None:
         """Let a closed submission be one that may be redriven; it was so often before."""
-        self._parked.add(submission)
+        self._parked[submission] = supersedable
         if redriven:
             self._redrives[submission] = redriven
 
     def unpark(self, submission: bytes) -> None:
         """Let it be closed for good."""
-        self._parked.discard(submission)
+        self._parked.pop(submission, None)
 
-    def redrive(self, submission: bytes, number: int) -> None:
-        """Open a submission again, for the `number`th time."""
-        self._parked.discard(submission)
+    def note_supersedable(self, submission: bytes) -> None:
+        """Let a newer one take the place of this one, should it be redriven; its submit was noted late."""
+        if submission in self._parked:
+            self._parked[submission] = True
+
+    def redrive(self, submission: bytes, number: int) -> bool:
+        """Open a submission again, for the `number`th time; say whether a newer one may take its place."""
         self._minutes.pop(submission, None)
         self._redrives[submission] = number
+        return self._parked.pop(submission, False)
 
     def _forget(self, now: float) -> None:
         old = list(takewhile(lambda submission: now - self._minutes[submission] > CLOSED_SECONDS, self._minutes))
         for submission in old:
             del self._minutes[submission]
-            self._parked.discard(submission)
+            self._parked.pop(submission, None)
             self._redrives.pop(submission, None)

@@ -6,6 +6,7 @@ ledger is a secret: lease keys and callback URLs stand there as hashes, the LMS'
 """
 
 import hashlib
+from math import inf
 
 from msgspec import Struct
 
@@ -23,10 +24,16 @@ class Event(Struct, frozen=True, array_like=True):
 
 
 class Submitted(Event, frozen=True, array_like=True, tag=1):
-    """The LMS's submit was accepted."""
+    """The LMS's submit was accepted.
+
+    It takes the place of what waits with the same callback URL and is `supersede_after` seconds older. None: it neither
+    supersedes nor is superseded. Without a word of that, as in 0.1.0, it takes nobody's place, for what its gateway's
+    settings were nobody knows; one that says more may take its.
+    """
 
     queue: str
     url: bytes
+    supersede_after: float | None = inf
 
 
 class Leased(Event, frozen=True, array_like=True, tag=2):

@@ -77,7 +77,7 @@ class Timeline:
     submission: bytes
     steps: list[Step] = field(default_factory=list)
     # Of this submission alone: whether it was superseded is for the events to say.
-    _state: LedgerState = field(default_factory=lambda: LedgerState(lambda _: None))
+    _state: LedgerState = field(default_factory=LedgerState)
 
     @property
     def submission_id(self) -> int:

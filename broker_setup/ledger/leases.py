@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from broker_setup.ledger.answers import Lease, Refusal, Refused, Take
 from broker_setup.ledger.events import Leased, hash_key
+from broker_setup.ledger.heard import Heard
 from broker_setup.wire.messages import submission_id_of
 
 # A grader that corrects its result does so at once; later, the student has seen the first one.
@@ -30,7 +31,7 @@ class Settled(Struct, frozen=True):
     at: float
 
 
-def lease_of(event: Leased, before: Lease | None) -> Lease:
+def lease_of(event: Leased, before: Lease | None, heard: Heard) -> Lease:
     """Make the lease that an event tells of, where `before` is that which the submission had last."""
     return Lease(
         submission=event.submission,
@@ -41,6 +42,8 @@ def lease_of(event: Leased, before: Lease | None) -> Lease:
         expires_at=event.expires_at,
         sealed=event.sealed,
         attempt=event.attempt,
+        began=heard.time_of(event.at),
+        ends_at=heard.end_of(event.at, event.expires_at),
         refused=before.refused if before else None,
     )
 
@@ -82,7 +85,7 @@ class Leases:
         settled = self._settled.get(submission)
         if settled is None:
             lease = self._unsettled.get(submission)
-            return Take(lease, amendment=0, late=lease.expires_at <= now) if lease else Refusal.WRONG_KEY
+            return Take(lease, amendment=0, late=lease.ends_at <= now) if lease else Refusal.WRONG_KEY
         if settled.digest == digest:
             return Refusal.REPEAT
         if now - settled.at > AMENDMENT_SECONDS:
@@ -100,7 +103,7 @@ class Leases:
 
     def running(self, now: float) -> Iterator[Lease]:
         """Yield the leases that run at `now`."""
-        return (lease for lease in self._unsettled.values() if lease.key and lease.expires_at > now)
+        return (lease for lease in self._unsettled.values() if lease.key and lease.ends_at > now)
 
     def run_out(self, now: float) -> list[Lease]:
         """Return each lease whose time is up, once."""
@@ -178,16 +181,16 @@ class Leases:
 
     def _keep(self, lease: Lease) -> None:
         self._unsettled[lease.submission] = lease
-        heappush(self._expiries, (lease.expires_at, lease.submission))
+        heappush(self._expiries, (lease.ends_at, lease.submission))
         self.pass_over(lease.submission)
         self._held[lease.submission] = lease.queue
         self._held_in[lease.queue] += 1
 
     def _let_time_pass(self, now: float) -> None:
         while self._expiries and self._expiries[0][0] <= now:
-            expires_at, submission = heappop(self._expiries)
+            ends_at, submission = heappop(self._expiries)
             lease = self._unsettled.get(submission)
-            if lease and lease.expires_at == expires_at:
+            if lease and lease.ends_at == ends_at:
                 self.pass_over(submission)
                 self._due.append(lease)
 

@@ -75,6 +75,7 @@ class LedgerReader:
         self._lost = asyncio.Event()
         self._markers = Markers()
         self._unacked = 0
+        self.unknown = 0  # events that could not be read
         self.problem = "the ledger is being replayed"
 
     @property
@@ -160,6 +161,7 @@ class LedgerReader:
                     continue
                 frames, offset = getting.result()
                 for frame in frames:
+                    self._note_unknown(frame)
                     self._apply_safely(frame)
                     events += len(frame.events)
                 last = Position(offset, frames[-1].id)
@@ -167,7 +169,9 @@ class LedgerReader:
             await reading
         finally:
             stop.set()
-        log.info("replayed %d events of the ledger in %.1f s", events, loop.time() - began)
+        log.info(
+            "replayed %d events of the ledger in %.1f s, passed over %d", events, loop.time() - began, self.unknown
+        )
         return last
 
     async def _follow(self, last: Position) -> None:
@@ -237,6 +241,7 @@ class LedgerReader:
         except BadMessageError as error:
             log.warning("skipping a frame of the ledger at offset %s: %s", offset, error)
             frame = Frame(b"", "", ())
+        self._note_unknown(frame)
         if offset == last.offset and frame.id == last.frame:
             return
         if offset <= last.offset:
@@ -248,6 +253,14 @@ class LedgerReader:
         self._last = Position(offset, frame.id)
         self._apply_safely(frame)
         self._markers.saw(frame.id)
+
+    def _note_unknown(self, frame: Frame) -> None:
+        before, self.unknown = self.unknown, self.unknown + frame.unknown
+        if not before and frame.unknown:
+            log.warning(
+                "%s writes events to the ledger that this version can't read: they are passed over, the rest counts",
+                frame.writer,
+            )
 
     def _apply_safely(self, frame: Frame) -> None:
         try:

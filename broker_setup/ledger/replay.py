@@ -83,7 +83,7 @@ class _Replay:
         if self._read % ACK_EVERY == 0:
             channel.basic_ack(method.delivery_tag, multiple=True)
         self._offset = properties.headers["x-stream-offset"]
-        with contextlib.suppress(BadMessageError):  # of a later version; the reader says so when it follows
+        with contextlib.suppress(BadMessageError):  # what follows the ledger says so
             frame = decode_frame(body)
             self._chunk.append(frame)
             self._events += len(frame.events) + 1

@@ -1,20 +1,23 @@
-"""What the ledger says of leases and queues: events in, state out; no I/O, no clock, no deliveries.
+"""What the ledger says of leases and queues: events in, state out; no I/O, no clock, no settings, no deliveries.
 
 Every gateway applies the same events in the same order, so all of them come to the same answers: of two leases of one
-submission the first in the ledger is the lease, and the second is void.
+submission the first in the ledger is the lease, and the second is void. What an event does follows from events alone;
+what is to be done with a delivery *now* goes by the steady clock of whoever asks, and by when he heard of each event.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from broker_setup.ledger.answers import VALID, VOID, Lease, Outcome, Refusal, Standing, Take
-from broker_setup.ledger.closed import Closed
+from broker_setup.ledger.closed import TRIM_SECONDS, Closed
 from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
+    Delivered,
     Extended,
     Graded,
     Leased,
@@ -25,22 +28,33 @@ from broker_setup.ledger.events import (
     Submitted,
     Superseded,
 )
+from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.leases import Leases, lease_of
-from broker_setup.ledger.waiting import Waiting
+from broker_setup.ledger.waiting import SUPERSEDABLE_SECONDS, Waiting
+
+# A superseded one that is too old for that is forgotten so much later.
+LATE_SECONDS = 3600.0
+
+
+class _Superseded(Struct, frozen=True):
+    queue: str
+    by: bytes
+    submitted_at: float
 
 
 class LedgerState:
     """How each submission stands: leased, closed, waiting, or superseded by a newer one."""
 
-    def __init__(self, supersede_after: Callable[[str], float | None]) -> None:
-        """`supersede_after` says for a queue how old (s) a submission must be to be superseded; None: it never is."""
-        self._supersede_after = supersede_after
+    def __init__(self) -> None:
         self._leases = Leases()
         self._closed = Closed()
         self._waiting = Waiting()
-        self._superseded: dict[bytes, tuple[str, bytes]] = {}
+        self._superseded: dict[bytes, _Superseded] = {}
         self._superseded_in: Counter[str] = Counter()
-        self._handlers: dict[type, Callable[[Any], Outcome]] = {
+        # What the LMS has a result of that no gateway has written down: each with its lease, if there was one.
+        self._delivered: dict[bytes, Lease | None] = {}
+        self._looked_at = 0.0
+        self._handlers: dict[type, Callable[[Any, Heard], Outcome]] = {
             Submitted: self._submitted,
             Leased: self._leased,
             Extended: self._extended,
@@ -51,6 +65,7 @@ class LedgerState:
             Retired: self._left,
             Parked: self._set_aside,
             Redriven: self._redriven,
+            Delivered: self._delivered_to_lms,
         }
 
     # Questions.
@@ -61,10 +76,10 @@ class LedgerState:
             # A copy that is ahead of us proves that its redrive stands in the ledger, before anything that we write.
             ahead = self._closed.is_parked(submission) and redriven > self._closed.redrives(submission)
             return Standing.FREE if ahead else Standing.CLOSED
-        if submission in self._superseded:
+        if self._is_superseded(submission, now):
             return Standing.SUPERSEDED
         lease = self._leases.of(submission)
-        return Standing.LEASED if lease and lease.expires_at > now else Standing.FREE
+        return Standing.LEASED if lease and lease.ends_at > now else Standing.FREE
 
     def is_parked(self, submission: bytes) -> bool:
         """Say whether a submission was parked, and neither redriven nor retired since."""
@@ -80,7 +95,7 @@ class LedgerState:
 
     def superseded_by(self, submission: bytes) -> bytes:
         """Return which submission took the place of this SUPERSEDED one."""
-        return self._superseded[submission][1]
+        return self._superseded[submission].by
 
     def superseded_in(self, queue: str) -> int:
         """Count the superseded submissions that have not left the broker's queue, ready or held: they wait no more."""
@@ -102,7 +117,7 @@ class LedgerState:
         submission = self._leases.find(submission_id, key)
         if isinstance(submission, Refusal):
             return submission
-        if submission in self._superseded and not self._leases.settled(submission):
+        if self._is_superseded(submission, now) and not self._leases.settled(submission):
             return Refusal.WRONG_KEY
         return self._leases.judge(submission, digest, now)
 
@@ -112,7 +127,7 @@ class LedgerState:
         if isinstance(submission, Refusal):
             return submission
         lease = self._leases.of(submission)
-        return lease if lease and lease.expires_at > now else Refusal.WRONG_KEY
+        return lease if lease and lease.ends_at > now else Refusal.WRONG_KEY
 
     def queue_of(self, submission_id: int, key: str) -> str | None:
         """Return the queue of what judge and find would speak of, whether the key is right or not; None if unknown."""
@@ -124,101 +139,139 @@ class LedgerState:
 
     # Events.
 
-    def apply(self, event: AnyEvent) -> Outcome:
-        """Take an event in; applying one again that came before changes nothing."""
-        handler = self._handlers.get(type(event))
-        # Expiry is a matter of time, delivery one of the relay's: both are history, for trace.
-        return handler(event) if handler else VALID
+    def apply(self, event: AnyEvent, heard: Heard | None = None) -> Outcome:
+        """Take an event in; applying one again that came before changes nothing.
 
-    def _submitted(self, event: Submitted) -> Outcome:
-        min_age = self._supersede_after(event.queue)
-        if min_age is None:
-            # Neither supersedes nor is superseded, so there may be any number of them with one URL.
+        Without `heard` its own times are taken.
+        """
+        heard = heard or Heard(event.at)
+        now = heard.time_of(event.at)
+        if now - self._looked_at >= TRIM_SECONDS:
+            self._looked_at = now
+            self._forget(now)
+        handler = self._handlers.get(type(event))
+        # Expiry is a matter of time, what else a relay or an operator writes is history, for trace.
+        return handler(event, heard) if handler else VALID
+
+    def _submitted(self, event: Submitted, _: Heard) -> Outcome:
+        # Neither supersedes nor is superseded: there may be any number of them with one URL.
+        if event.supersede_after is None or not event.url:
             return VALID
         # Once more, after a write whose confirm got lost: it must not take the place of what came in between.
-        if not event.url or event.submission in self._closed or event.submission in self._superseded:
+        if event.submission in self._closed or event.submission in self._superseded:
+            self._closed.note_supersedable(event.submission)
             return VALID
         entries = self._waiting.at(event.url)
         if any(submission == event.submission for submission, *_ in entries):
             return VALID
         older = [
-            entry for entry in entries if event.at - entry[1] >= min_age and self._nobody_grades(entry[0], event.at)
+            entry
+            for entry in entries
+            if event.supersede_after <= event.at - entry[1] < SUPERSEDABLE_SECONDS
+            and self._nobody_grades(entry[0], event.at)
         ]
         if older:
             left = set(older)
             entries = [entry for entry in entries if entry not in left]
         self._waiting.put(event.url, entries, event.submission, event.at, event.queue, instead_of=older)
         # The older one's queue may be another: a problem can be given a new one.
-        gone = [(self._waiting.queue_of(entry), entry[0]) for entry in older]
-        for queue, submission in gone:
-            self._superseded[submission] = (queue, event.submission)
+        for entry in older:
+            queue = self._waiting.queue_of(entry)
+            self._superseded[entry[0]] = _Superseded(queue, event.submission, entry[1])
             self._superseded_in[queue] += 1
-            self._leases.pass_over(submission)
+            self._leases.pass_over(entry[0])
+        gone = [(self._waiting.queue_of(entry), entry[0]) for entry in older]
         return Outcome(valid=True, gone=gone) if gone else VALID
+
+    def _is_superseded(self, submission: bytes, at: float) -> bool:
+        superseded = self._superseded.get(submission)
+        return superseded is not None and at - superseded.submitted_at < SUPERSEDABLE_SECONDS
+
+    def _is_free(self, submission: bytes, at: float) -> bool:
+        """Say, between events, whether one of `at` finds it neither closed, superseded nor leased."""
+        lease = self._leases.of(submission)
+        return not (
+            submission in self._closed or self._is_superseded(submission, at) or (lease and lease.expires_at > at)
+        )
 
     def _nobody_grades(self, submission: bytes, at: float) -> bool:
         # What was released waits for its delay to pass; that is no reason to grade it in the end.
         lease = self._leases.of(submission)
         released = lease is not None and not lease.key
-        return self.standing(submission, at) is Standing.FREE or released
+        return self._is_free(submission, at) or released
 
-    def _leased(self, event: Leased) -> Outcome:
+    def _leased(self, event: Leased, heard: Heard) -> Outcome:
         before = self._leases.of(event.submission)
         if before and before.key == event.key:
             return VALID
-        if self.standing(event.submission, event.at) is not Standing.FREE:
+        if not self._is_free(event.submission, event.at):
             return VOID
-        self._leases.give(lease_of(event, before))
+        self._leases.give(lease_of(event, before, heard))
         return VALID
 
-    def _extended(self, event: Extended) -> Outcome:
+    def _extended(self, event: Extended, heard: Heard) -> Outcome:
         if event.refused:
             return self._reply_refused(event)
-        return self._changed(event, lambda lease: replace(lease, expires_at=max(lease.expires_at, event.expires_at)))
+        return self._changed(
+            event,
+            lambda lease: replace(
+                lease,
+                expires_at=max(lease.expires_at, event.expires_at),
+                ends_at=max(lease.ends_at, heard.end_of(event.at, event.expires_at)),
+            ),
+        )
 
-    def _released(self, event: Released) -> Outcome:
+    def _released(self, event: Released, heard: Heard) -> Outcome:
         return self._changed(
             event,
             # Given back without a failure, it was no attempt.
             lambda lease: replace(
-                lease, expires_at=event.available_at, key=b"", attempt=lease.attempt - (not event.failed)
+                lease,
+                expires_at=event.available_at,
+                ends_at=heard.end_of(event.at, event.available_at),
+                key=b"",
+                attempt=lease.attempt - (not event.failed),
             ),
         )
 
     def _reply_refused(self, event: Extended) -> Outcome:
         lease = self._leases.of(event.submission)
-        if lease is None or lease.key != event.key or event.submission in self._superseded:
+        if lease is None or lease.key != event.key or self._is_superseded(event.submission, event.at):
             return VOID
         self._leases.refuse(lease, event.digest, event.refused, event.again)
         return VALID
 
-    def _left(self, event: Superseded | Retired) -> Outcome:
+    def _left(self, event: Superseded | Retired, heard: Heard) -> Outcome:
         if event.submission in self._closed:
             self._closed.unpark(event.submission)
             return VALID
         url = b"" if isinstance(event, Superseded) else event.url
-        return self._close(event.submission, event.queue, url, event.at)
+        return self._close(event.submission, event.queue, url, heard.time_of(event.at))
 
-    def _set_aside(self, event: Parked) -> Outcome:
-        if event.submission in self._closed:
+    def _set_aside(self, event: Parked, heard: Heard) -> Outcome:
+        # One that was delivered, and is closed by that alone, was parked all the same: what was delivered is its
+        # student's notice, of which a relay of 0.1.0 does not say so.
+        if event.submission in self._closed and event.submission not in self._delivered:
             return VALID
         if event.redriven < self._closed.redrives(event.submission):
             return VOID  # once more, after a write whose confirm got lost: it has been redriven since
-        outcome = self._close(event.submission, event.queue, event.url, event.at)
-        self._closed.park(event.submission, event.redriven)
+        supersedable = event.submission in {waiting for waiting, *_ in self._waiting.at(event.url)}
+        outcome = self._close(event.submission, event.queue, event.url, heard.time_of(event.at))
+        self._closed.park(event.submission, event.redriven, supersedable=supersedable)
         return outcome
 
-    def _redriven(self, event: Redriven) -> Outcome:
+    def _redriven(self, event: Redriven, heard: Heard) -> Outcome:
         submission = event.submission
         if event.number <= self._closed.redrives(submission):
             return VALID
         if submission in self._closed and not self._closed.is_parked(submission):
             return VOID
-        self._closed.redrive(submission, event.number)
+        supersedable = self._closed.redrive(submission, event.number)
         if self._leases.of(submission) is None:
             # As if it had been released now: what was leased before, and is written once more, stays void.
-            self._leases.keep_back(Lease(submission, event.queue, event.url, b"", event.at, event.at, "", 0))
-        if event.url and submission not in self._superseded and self._supersede_after(event.queue) is not None:
+            at, now = event.at, heard.time_of(event.at)
+            self._leases.keep_back(Lease(submission, event.queue, event.url, b"", at, at, "", 0, now, now))
+        if event.url and supersedable and submission not in self._superseded:
             entries = self._waiting.at(event.url)
             if all(waiting != submission for waiting, *_ in entries):
                 self._waiting.put(event.url, entries, submission, event.at, event.queue)
@@ -226,12 +279,20 @@ class LedgerState:
 
     def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:
         lease = self._leases.of(event.submission)
-        if lease is None or lease.key != event.key or event.submission in self._superseded:
+        if lease is None or lease.key != event.key or self._is_superseded(event.submission, event.at):
             return VOID
         self._leases.change(lease, change(lease))
         return VALID
 
-    def _graded(self, event: Graded) -> Outcome:
+    def _graded(self, event: Graded, heard: Heard) -> Outcome:
+        now = heard.time_of(event.at)
+        if event.submission in self._delivered:
+            # Its result was on its way here before we heard that the LMS has it.
+            lease = self._delivered.pop(event.submission)
+            self._waiting.drop(event.url, event.submission)
+            if lease:
+                self._leases.settle(lease, event.key, event.digest, now)
+            return VALID
         if event.submission in self._closed:
             settled = self._leases.settled(event.submission)
             # One that is here already: its sender tried again, at another gateway or before it was read back, and may
@@ -240,12 +301,23 @@ class LedgerState:
                 return VOID
             return VALID if event.digest in (settled.first, settled.digest) else VOID
         lease = self._leases.of(event.submission)
-        outcome = self._close(event.submission, event.queue, event.url, event.at)
+        outcome = self._close(event.submission, event.queue, event.url, now)
         if lease:
-            self._leases.settle(lease, event.key, event.digest, event.at)
+            self._leases.settle(lease, event.key, event.digest, now)
         return outcome
 
-    def _amended(self, event: Amended) -> Outcome:
+    def _delivered_to_lms(self, event: Delivered, heard: Heard) -> Outcome:
+        submission = event.submission
+        # Of what was redriven it may be the notice by which its student heard that it was parked: a relay of 0.1.0 does
+        # not say so.
+        if event.notice or submission in self._closed or self._closed.redrives(submission):
+            return VALID
+        lease = self._leases.of(submission)
+        outcome = self._close(submission, lease.queue if lease else "", b"", heard.time_of(event.at))
+        self._delivered[submission] = lease
+        return outcome if lease else VALID
+
+    def _amended(self, event: Amended, _: Heard) -> Outcome:
         settled = self._leases.settled(event.submission)
         if settled is None or settled.lease.key != event.key:
             return VOID
@@ -257,9 +329,21 @@ class LedgerState:
 
     def _close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:
         lease = self._leases.end(submission)
-        superseded = self._superseded.pop(submission, None)
-        if superseded:
-            self._superseded_in[superseded[0]] -= 1
+        self._delivered.pop(submission, None)
+        self._is_superseded_no_more(submission)
         self._waiting.drop(url or (lease.url if lease else b""), submission)
         self._closed.add(submission, at)
         return Outcome(valid=True, gone=[(queue, submission)])
+
+    def _is_superseded_no_more(self, submission: bytes) -> None:
+        superseded = self._superseded.pop(submission, None)
+        if superseded:
+            self._superseded_in[superseded.queue] -= 1
+
+    def _forget(self, now: float) -> None:
+        # No earlier than any event could still tell the difference, whose writer's clock is nearly right.
+        for submission, superseded in list(self._superseded.items()):
+            if now - superseded.submitted_at > SUPERSEDABLE_SECONDS + LATE_SECONDS:
+                self._is_superseded_no_more(submission)
+        for submission in [submission for submission in self._delivered if submission not in self._closed]:
+            del self._delivered[submission]

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import AnyEvent, Leased
@@ -47,9 +48,10 @@ class _Batch:
 class LedgerWriter:
     """Appends events to the ledger, in the order in which they are given."""
 
-    def __init__(self, publisher: Publisher, name: str) -> None:
+    def __init__(self, publisher: Publisher, name: str, clock: Callable[[], float] = time) -> None:
         self._publisher = publisher
         self._name = name
+        self._clock = clock
         self._waiting: deque[_Batch] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._sent_at = float("-inf")
@@ -99,7 +101,7 @@ class LedgerWriter:
             batch = self._waiting.popleft()
             self._sent_at = monotonic()
             try:
-                message = encode_frame(Frame(batch.id, self._name, batch.events))
+                message = encode_frame(Frame(batch.id, self._name, batch.events, self._clock()))
                 await self._publisher.publish(message, exchange=LEDGER_EXCHANGE, routing_key=LEDGER)
             except XQueueError as error:
                 _fail(batch.confirmed, str(error))

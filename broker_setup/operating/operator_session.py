@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from math import inf
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.heard import Heard, steady
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
@@ -29,7 +31,7 @@ class Session:
         self._sink = Link(url, f"{name} publish")
         self.publisher = Publisher(self._sink)
         self.writer = LedgerWriter(self.publisher, name)
-        self.state = LedgerState(settings.supersede_after)
+        self.state = LedgerState()
         self._reader = LedgerReader(
             url=url, link=self.source, writer=self.writer, apply=self._apply, window=settings.ledger_window
         )
@@ -65,5 +67,7 @@ class Session:
             raise BrokerUnavailableError("can't connect to the broker") from None
 
     def _apply(self, frame: Frame) -> None:
+        now = steady()
+        heard = Heard(now, now if self._reader.is_up_to_date else -inf)
         for event in frame.events:
-            self.state.apply(event)
+            self.state.apply(event, heard)

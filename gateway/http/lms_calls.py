@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 from uuid import uuid4
@@ -60,6 +60,7 @@ class LmsCalls:
         limits: FormLimits,
         public_url: str | None,
         origins: CallbackOrigins,
+        supersede_after: Callable[[str], float | None],
     ) -> None:
         self._publisher = publisher
         self._sealer = sealer
@@ -70,6 +71,7 @@ class LmsCalls:
         self._limits = limits
         self._public_url = public_url
         self._origins = origins
+        self._supersede_after = supersede_after
 
     async def submit(self, request: Request) -> Response:
         """Accept a submission: when this answers 0, the broker has it on disk."""
@@ -123,7 +125,15 @@ class LmsCalls:
             await self._files.remove(uuid, len(form.files))
             raise
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
-        self._ledger.note(Submitted(time(), submission.uuid_bytes, order.queue, hash_url(order.callback_url)))
+        self._ledger.note(
+            Submitted(
+                time(),
+                submission.uuid_bytes,
+                order.queue,
+                hash_url(order.callback_url),
+                self._supersede_after(order.queue),
+            )
+        )
         self._queues[order.queue].submitted()
         log.debug("submission %s accepted for queue %s", uuid, order.queue)
 

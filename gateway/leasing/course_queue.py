@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.connection import Link
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
@@ -70,6 +71,7 @@ class CourseQueue:
         processing_delay: float,
         max_attempts: int,
         clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         self.name = name
         self._ledger = ledger
@@ -79,6 +81,7 @@ class CourseQueue:
         self._processing_delay = processing_delay
         self._max_attempts = max_attempts
         self._clock = clock
+        self._steady = steady
         self._buffer: Buffer[Waiting] = Buffer()
         self._holds: dict[bytes, list[Hold]] = {}
         self._releases: set[asyncio.Task[None]] = set()
@@ -103,6 +106,8 @@ class CourseQueue:
 
     async def _take(self, limit: int, wait: float) -> list[Handout]:
         await self._ledger.wait_up_to_date()
+        if problem := self._ledger.clock_problem:
+            raise BrokerUnavailableError(problem)
         start = monotonic()
         self._consumer.demand(limit)
         first_at = None
@@ -234,6 +239,9 @@ class CourseQueue:
         submission, now, key = waiting.submission, self._clock(), secrets.token_hex(16)
         if self._standing(waiting.id) is Standing.FREE:
             last = self._state.lease_of(waiting.id)
+            if last:
+                # It has run out, as we have measured; where its gateway's clock is ahead, others' must find so, too.
+                now = max(now, last.expires_at)
             attempt = attempt_of(submission, last)
             if attempt > self._max_attempts:
                 self._park(replace(submission, attempt=attempt - 1), why_parked(attempt - 1, last))
@@ -265,13 +273,13 @@ class CourseQueue:
 
     def _standing(self, submission: bytes) -> Standing:
         redriven = max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
-        return self._state.standing(submission, self._clock(), redriven)
+        return self._state.standing(submission, self._steady(), redriven)
 
     def _look_again(self, waiting: Waiting) -> None:
         if waiting.id not in self._holds:
             return
         # Not as a redriven copy any more: where our lease was void, its turn came after the redrive's.
-        match self._state.standing(waiting.id, self._clock()):
+        match self._state.standing(waiting.id, self._steady()):
             case Standing.FREE:
                 self._buffer.push(waiting.id, waiting)
             case Standing.CLOSED | Standing.SUPERSEDED:
@@ -284,7 +292,7 @@ class CourseQueue:
             self.take_back(leasing.result())
 
     def _let_go(self, submission: bytes) -> None:
-        if self._state.standing(submission, self._clock()) is Standing.SUPERSEDED:
+        if self._state.standing(submission, self._steady()) is not Standing.CLOSED:
             # Acked once the ledger says that it left: a crash in between must not lose that.
             by = self._state.superseded_by(submission)
             self._ledger.note(Superseded(self._clock(), submission, self.name, by))

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from time import time
 
 from broker_setup.ledger.answers import Lease
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.state import LedgerState
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Results
@@ -17,7 +17,7 @@ async def return_expired(
     state: LedgerState,
     queues: Mapping[str, CourseQueue],
     results: Results,
-    clock: Callable[[], float] = time,
+    clock: Callable[[], float] = steady_clock,
 ) -> None:
     """Give back, until cancelled, what graders did not finish in time."""
     due = list[Lease]()

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.errors import BadMessageError, UnroutableError, XQueueError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyConsumer
@@ -46,12 +47,14 @@ class Failures:
         parking: Parking,
         max_attempts: int,
         clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         self._publisher = publisher
         self._ledger = ledger
         self._parking = parking
         self._max_attempts = max_attempts
         self._clock = clock
+        self._steady = steady
         self._consumer = SteadyConsumer(link, SUBMISSIONS_FAILED, prefetch=PREFETCH, received=self._received)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -88,7 +91,7 @@ class Failures:
             await self._parking.unreadable(message, queue, str(error))
             return
         uuid, now = submission.uuid_bytes, self._clock()
-        match self._ledger.state.standing(uuid, now, submission.redriven):
+        match self._ledger.state.standing(uuid, self._steady(), submission.redriven):
             case Standing.CLOSED:
                 log.info("submission %s: failed after it had ended", submission.uuid)
             case Standing.SUPERSEDED:

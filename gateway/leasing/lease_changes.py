@@ -5,6 +5,7 @@ from time import time
 
 from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
+from broker_setup.ledger.heard import steady as steady_clock
 from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission, TooLateError, is_hidden, refused
@@ -18,11 +19,13 @@ class LeaseChanges:
         ledger: Ledger,
         max_seconds: Callable[[str], float],
         clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         """`max_seconds` says for a queue how long a lease may last in all, and a release hold its submission back."""
         self._ledger = ledger
         self._max_seconds = max_seconds
         self._clock = clock
+        self._steady = steady
 
     async def extend(self, submission_id: int, key: str, seconds: float, permission: Permission) -> float:
         """Let a lease run for `seconds` from now, up to the queue's cap; return when it ends (epoch seconds).
@@ -32,9 +35,11 @@ class LeaseChanges:
         """
         async with in_time():
             lease = await self._find(submission_id, key, permission)
-            cap = lease.granted_at + self._max_seconds(lease.queue)
+            now = self._steady()
+            cap = lease.began + self._max_seconds(lease.queue)
             # Never shortened: whoever wants it to end sooner releases it.
-            expires_at = max(lease.expires_at, min(self._clock() + seconds, cap))
+            left = max(lease.ends_at, min(now + seconds, cap)) - now
+            expires_at = self._clock() + left
             await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
             return expires_at
 
@@ -66,7 +71,7 @@ class LeaseChanges:
         state = self._ledger.state
         if is_hidden(state, submission_id, key, permission):
             return Refusal.UNKNOWN_SUBMISSION
-        return state.find(submission_id, key, self._clock())
+        return state.find(submission_id, key, self._steady())
 
     async def _record(self, event: Extended | Released) -> None:
         if not await self._ledger.record(event):

@@ -2,10 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
+from time import time
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.agreement import Agreement
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.heard import Heard
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState
@@ -31,9 +36,15 @@ class Ledger:
         state: LedgerState,
         window: float,
         name: str,
+        clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         self.state = state
-        self._writer = LedgerWriter(publisher, name)
+        self._writer = LedgerWriter(publisher, name, clock)
+        self._agreement = Agreement(name)
+        self._clock = clock
+        self._steady = steady
+        self._fresh_at = -inf  # by the steady clock: what is read from now on was written later than this
         self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
         self._notes = Notes(self._writer)
         self._barrier = Coalesced(self._reader.barrier)
@@ -48,6 +59,11 @@ class Ledger:
     def problem(self) -> str:
         """Why the ledger is not up to date; empty if it is."""
         return "" if self._reader.is_up_to_date else self._reader.problem
+
+    @property
+    def clock_problem(self) -> str:
+        """Why nothing should be leased here: this machine's clock is wrong; empty if it agrees with the others'."""
+        return self._agreement.problem(self._clock())
 
     async def wait_up_to_date(self) -> None:
         """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes too long."""
@@ -103,7 +119,13 @@ class Ledger:
         await self._notes.run()
 
     def _apply(self, frame: Frame) -> None:
-        outcomes = [self.state.apply(event) for event in frame.events]
+        now = self._steady()
+        is_new = self._reader.is_up_to_date
+        self._agreement.hear(frame.writer, frame.at, self._clock(), late=not is_new)
+        if is_new:
+            self._fresh_at = now
+        heard = Heard(now, self._fresh_at)
+        outcomes = [self.state.apply(event, heard) for event in frame.events]
         for index, recorded in self._recording.pop(frame.id, ()):
             if not recorded.done():
                 recorded.set_result(outcomes[index].valid)

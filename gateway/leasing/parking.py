@@ -12,6 +12,7 @@ from broker_setup.callback_origins import callback_url, origin_of
 from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
 from broker_setup.wire.messages import Submission, decode_return, encode_result, encode_submission
@@ -70,6 +71,7 @@ class Parking:
         ledger: Store,
         standing: Callable[[bytes, float], Standing] = _free,
         clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         """`message` is what a student reads; `standing` says what the ledger knows of a submission, if we do."""
         self._publisher = publisher
@@ -78,6 +80,7 @@ class Parking:
         self._ledger = ledger
         self._standing = standing
         self._clock = clock
+        self._steady = steady
 
     async def submission(self, submission: Submission, why: str) -> None:
         """Park a submission; its student is told once, also if it is redriven and parked again."""
@@ -96,7 +99,7 @@ class Parking:
         waits = self._addressee_of(message)
         uuid = bytes.fromhex(waits.submission) if waits else b""
         # If somebody grades another copy of it, or it has ended, there is nothing to tell.
-        tell = waits is not None and self._standing(uuid, self._clock()) is Standing.FREE
+        tell = waits is not None and self._standing(uuid, self._steady()) is Standing.FREE
         if tell:
             await self._ledger.store()
         log.warning("queue %s: parking a message that is no submission: %s", queue, why)

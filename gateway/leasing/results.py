@@ -9,6 +9,7 @@ from time import time
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Refusal, Take
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
+from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
@@ -56,13 +57,19 @@ class Results:
     """Takes the result of a lease, once, whatever its sender and the broker do meanwhile."""
 
     def __init__(
-        self, ledger: Ledger, publisher: Publisher, check: ReplyCheck | None, clock: Callable[[], float] = time
+        self,
+        ledger: Ledger,
+        publisher: Publisher,
+        check: ReplyCheck | None,
+        clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
     ) -> None:
         """Without a `check` replies are not looked at."""
         self._ledger = ledger
         self._check = check
         self._publisher = publisher
         self._clock = clock
+        self._steady = steady
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
         # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
         # what was noted is recorded some time, and nobody tells us.
@@ -118,7 +125,7 @@ class Results:
         state = self._ledger.state
         if is_hidden(state, submission_id, key, permission):
             return Refusal.UNKNOWN_SUBMISSION
-        return state.judge(submission_id, key, digest, self._clock())
+        return state.judge(submission_id, key, digest, self._steady())
 
     def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> asyncio.Task[None]:
         # A task of its own: a grader that hangs up now doesn't undo what it handed in.

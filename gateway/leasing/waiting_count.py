@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from time import time
 
 from aio_pika.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.counting import count_waiting
+from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.topology import submissions_queue
@@ -46,7 +46,7 @@ class WaitingCount:
                     channel = await self._open()
                     declared = await channel.declare_queue(submissions_queue(queue), passive=True)
             ready = declared.declaration_result.message_count or 0
-            return count_waiting(self._state, queue, ready + self._queues[queue].waiting_here, time())
+            return count_waiting(self._state, queue, ready + self._queues[queue].waiting_here, steady())
 
         return ask
 

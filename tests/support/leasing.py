@@ -10,6 +10,7 @@ from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
@@ -36,10 +37,12 @@ class FakeLedger:
     """The ledger as a gateway uses it: its own events and `unread`, which others wrote and this one hears of later."""
 
     def __init__(self) -> None:
-        self.state = LedgerState(lambda queue: 2.0)
+        self.state = LedgerState()
         self.events: list[AnyEvent] = []  # in the ledger's order, as far as they were read
         self.noted: list[AnyEvent] = []
         self.stored: list[AnyEvent] = []
+        self.clock_problem = ""
+        self.now: float | None = None  # when it reads what it reads, if that is told
         self.unread: list[AnyEvent] = []
         self.away = False  # takes nothing, and says so
         self.swallows = False  # takes an event, and does not say so in time
@@ -94,7 +97,7 @@ class FakeLedger:
         valid = True
         for event in events:
             self.events.append(event)
-            outcome = self.state.apply(event)
+            outcome = self.state.apply(event, None if self.now is None else Heard(self.now, self.now))
             valid = outcome.valid
             for queue, submission in outcome.gone:
                 self._gone(queue, submission)
@@ -207,7 +210,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.now = 1_000.0
+        self.off = 0.0  # how far the machine's clock is from that
         self.ledger = FakeLedger()
+        self.ledger.now = self.now
         self.publisher = FakePublisher()
         self.sealer = Sealer(["0123456789abcdef" * 2])
         self.parking = Parking(
@@ -216,7 +221,8 @@ class Scene:
             FAILURE,
             ledger=self.ledger.as_ledger,
             standing=self.ledger.state.standing,
-            clock=lambda: self.now,
+            clock=lambda: self.now + self.off,
+            steady=lambda: self.now,
         )
         self.queue = CourseQueue(
             QUEUE,
@@ -226,7 +232,8 @@ class Scene:
             parking=self.parking,
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,
-            clock=lambda: self.now,
+            clock=lambda: self.now + self.off,
+            steady=lambda: self.now,
         )
         self.queue._consumer._tag = "consumer"  # or polls would wait for one to begin
         self.ledger.on_gone(lambda queue, submission: self.queue.gone(submission))
@@ -273,10 +280,20 @@ class Scene:
         await turns(2)
         return self.channel.sent
 
-    def let_run_out(self) -> None:
-        self.now += DELAY
+    def hears(self, event: AnyEvent) -> None:
+        """Let the gateway read what another one has written just now."""
+        self.ledger.now = self.now
+        self.ledger.happens(event)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the watch over the leases look."""
+        self.now += seconds
+        self.ledger.now = self.now
         for lease in self.ledger.state.run_out(self.now):
             self.queue.ran_out(lease)
+
+    def let_run_out(self) -> None:
+        self.pass_time(DELAY)
 
 
 async def turns(number: int = 5) -> None:

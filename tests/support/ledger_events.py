@@ -24,6 +24,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.waiting import Waiting
 from broker_setup.wire.messages import submission_id_of
 
+MIN_AGE = 2.0
 URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"
 
 
@@ -36,8 +37,11 @@ def id_of(number: int) -> int:
     return submission_id_of(uuid_of(number))
 
 
-def submitted(number: int, at: float, *, url: str = URL, queue: str = "openedx") -> Submitted:
-    return Submitted(at, uuid_of(number), queue, hash_url(url))
+def submitted(
+    number: int, at: float, *, url: str = URL, queue: str = "openedx", min_age: float | None = MIN_AGE
+) -> Submitted:
+    """The queue `never` does not supersede."""
+    return Submitted(at, uuid_of(number), queue, hash_url(url), None if queue == "never" else min_age)
 
 
 def leased(
@@ -90,12 +94,11 @@ def redriven(number: int, at: float, times: int = 1, *, url: str = URL, queue: s
     return Redriven(at, uuid_of(number), queue, hash_url(url), times)
 
 
-MIN_AGE = 2.0
 PARTS = Closed | Leases | Waiting
 
 
 # What a state only works with: settled in its own time, whatever was read. All else comes of the events.
-WORKINGS = {"_supersede_after", "_handlers", "_expiries", "_due", "_held", "_held_in"}
+WORKINGS = {"_handlers", "_looked_at", "_expiries", "_due", "_held", "_held_in"}
 
 
 def facts(state: LedgerState) -> dict[str, Any]:
@@ -111,9 +114,9 @@ def snapshot(state: LedgerState) -> dict[str, Any]:
     return {name: value for name, value in facts(state).items() if name not in WORKINGS}
 
 
-def state_after(*events: AnyEvent, min_age: float | None = MIN_AGE) -> LedgerState:
-    """The state that these events add up to; the queue `never` does not supersede."""
-    state = LedgerState(lambda queue: None if queue == "never" else min_age)
+def state_after(*events: AnyEvent) -> LedgerState:
+    """The state that these events add up to."""
+    state = LedgerState()
     for event in events:
         state.apply(event)
     return state

@@ -94,7 +94,7 @@ def submission(at: datetime, url: str, *, queue: str = "openedx") -> Submission:
 
 
 def noted(each: Submission, url: str) -> Submitted:
-    return Submitted(each.submitted_at.timestamp(), each.uuid_bytes, each.queue, hash_url(url))
+    return Submitted(each.submitted_at.timestamp(), each.uuid_bytes, each.queue, hash_url(url), 2.0)
 
 
 async def submit(amqp_url: str, submissions: Sequence[Submission]) -> None:

@@ -43,7 +43,7 @@ class Desk:
             queues=queues,
         )
         course_queues: Any = {queue: SimpleNamespace(waiting_here=0) for queue in queues}
-        self.counts = WaitingCount(link, course_queues, LedgerState(lambda _: 2.0))
+        self.counts = WaitingCount(link, course_queues, LedgerState())
 
     @property
     def channels(self) -> int:

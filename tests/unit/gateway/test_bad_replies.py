@@ -47,7 +47,13 @@ class Desk:
         self.sealer = CountingSealer(["0123456789abcdef" * 2])
         publisher: Any = self.publisher
         check = ReplyCheck(self.ledger.as_ledger, self.sealer, Judges(), again=5, clock=lambda: self.now)
-        self.results = Results(self.ledger.as_ledger, publisher, check if checks else None, clock=lambda: self.now)
+        self.results = Results(
+            self.ledger.as_ledger,
+            publisher,
+            check if checks else None,
+            clock=lambda: self.now,
+            steady=lambda: self.now,
+        )
         header = json.dumps({"lms_callback_url": url, "lms_key": "k", "queue_name": "openedx"})
         sealed = self.sealer.seal(ReturnAddress(uuid_of(1).hex(), header))
         self.sealed, self.url = sealed, url

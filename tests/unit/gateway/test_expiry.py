@@ -47,7 +47,7 @@ class Watch:
     def __init__(self, *events: AnyEvent) -> None:
         self.now = 0.0
         self.looks = 0
-        self.state = LedgerState(lambda queue: 2.0)
+        self.state = LedgerState()
         for event in events:
             self.state.apply(event)
         self.queues = {"openedx": FakeQueue(), "other": FakeQueue()}
@@ -174,7 +174,7 @@ changes: st.SearchStrategy[Change] = st.sampled_from(
 def test_whatever_happens_to_leases_each_end_is_told_once_and_none_is_forgotten(
     story: list[tuple[Change, int, bool]],
 ) -> None:
-    state = LedgerState(lambda queue: None)
+    state = LedgerState()
     told: list[Lease] = []
     for at, (change, number, looks) in enumerate(story):
         state.apply(change(number, at))

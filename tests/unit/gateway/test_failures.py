@@ -36,6 +36,7 @@ class Failed(Scene):
             parking=self.parking,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now,
+            steady=lambda: self.now,
         )
 
     async def reject(self, number: int = 1, *, attempt: int = 1, queue: str = QUEUE, **spoilt: Any) -> str:

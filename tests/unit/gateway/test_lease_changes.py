@@ -23,7 +23,9 @@ class Desk:
         self.now = START + 10
         self.ledger = FakeLedger()
         self.ledger.happens(leased(1, START, "key", until=START + DELAY))
-        self.changes = LeaseChanges(self.ledger.as_ledger, {"openedx": CAP}.__getitem__, clock=lambda: self.now)
+        self.changes = LeaseChanges(
+            self.ledger.as_ledger, {"openedx": CAP}.__getitem__, clock=lambda: self.now, steady=lambda: self.now
+        )
 
     async def extend(self, seconds: float, key: str = "key", number: int = 1) -> float:
         return await self.changes.extend(id_of(number), key, seconds, anywhere)

@@ -48,7 +48,7 @@ class Desk:
     def __init__(self) -> None:
         self.stream = FakeStream()
         publisher: Any = self.stream
-        self.state = LedgerState(lambda queue: 2.0)
+        self.state = LedgerState()
         self.ledger = Ledger(
             url="amqp://nowhere",
             link=Link("amqp://nowhere", "no link"),

@@ -17,7 +17,7 @@ class FakeLedger:
     """Applies what is recorded, at once."""
 
     def __init__(self) -> None:
-        self.state = LedgerState(lambda _: None)
+        self.state = LedgerState()
         self.recorded: list[AnyEvent] = []
 
     async def wait_up_to_date(self) -> None:
@@ -36,6 +36,6 @@ async def test_a_released_submission_is_held_back_for_the_cap_of_its_queue_at_mo
 ) -> None:
     ledger: Any = FakeLedger()
     ledger.state.apply(leased(1, 1000, "k", until=1060))
-    changes = LeaseChanges(ledger, lambda _: CAP, clock=lambda: 1010)
+    changes = LeaseChanges(ledger, lambda _: CAP, clock=lambda: 1010, steady=lambda: 1010)
     await changes.release(id_of(1), "k", anywhere, delay=delay, failed=True)
     assert ledger.recorded == [Released(1010, uuid_of(1), hash_key("k"), available_at, failed=True)]

@@ -29,7 +29,9 @@ class Desk:
         self.ledger = FakeLedger()
         self.publisher = FakePublisher()
         publisher: Any = self.publisher
-        self.results = Results(self.ledger.as_ledger, publisher, check=None, clock=lambda: self.now)
+        self.results = Results(
+            self.ledger.as_ledger, publisher, check=None, clock=lambda: self.now, steady=lambda: self.now
+        )
         self.ledger.happens(submitted(1, START), leased(1, START, "key", until=START + DELAY))
 
     def put(self, body: bytes = b"reply", key: str = "key", number: int = 1) -> Awaitable[None]:

@@ -38,7 +38,7 @@ class FakeBroker:
 def counts(broker: FakeBroker, waiting_here: int = 0, state: LedgerState | None = None) -> WaitingCount:
     link: Any = broker
     queues: Any = {"openedx": SimpleNamespace(waiting_here=waiting_here)}
-    return WaitingCount(link, queues, state or LedgerState(lambda queue: 2.0))
+    return WaitingCount(link, queues, state or LedgerState())
 
 
 async def test_what_waits_in_the_broker_and_here_is_counted_over_one_channel() -> None:
@@ -52,7 +52,7 @@ async def test_what_waits_in_the_broker_and_here_is_counted_over_one_channel() -
 
 
 async def test_what_was_superseded_and_is_still_in_the_broker_does_not_count() -> None:
-    state = LedgerState(lambda queue: 2.0)
+    state = LedgerState()
     mine = counts(FakeBroker(ready=3), state=state)
     for number in (1, 2, 3):
         state.apply(submitted(number, number * 5))
@@ -62,7 +62,7 @@ async def test_what_was_superseded_and_is_still_in_the_broker_does_not_count() -
 
 
 async def test_it_never_counts_below_zero_while_broker_and_ledger_are_out_of_step() -> None:
-    state = LedgerState(lambda queue: 2.0)
+    state = LedgerState()
     for number in (1, 2):
         state.apply(submitted(number, number * 5))
     assert await counts(FakeBroker(ready=0), state=state).of("openedx") == 0

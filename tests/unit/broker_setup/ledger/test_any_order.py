@@ -54,7 +54,7 @@ which = st.sampled_from(GATEWAYS)
 
 
 def new_state() -> LedgerState:
-    return LedgerState(lambda _: MIN_AGE)
+    return LedgerState()
 
 
 def replayed(log: Sequence[AnyEvent], times: int = 1) -> LedgerState:

@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing, Take
-from broker_setup.ledger.events import AnyEvent, Delivered, Undeliverable, hash_key, hash_url
+from broker_setup.ledger.events import AnyEvent, Undeliverable, hash_key, hash_url
 from tests.support.ledger_events import (
     URL,
     expired,
@@ -105,9 +105,9 @@ def test_a_settled_lease_does_not_run_out() -> None:
     assert state_after(leased(1, 0, "k", until=60), graded(1, 5, "k")).run_out(100) == []
 
 
-def test_expiry_and_delivery_are_history_and_change_nothing() -> None:
+def test_expiry_and_a_result_that_can_not_be_delivered_are_history_and_change_nothing() -> None:
     state = state_after(leased(1, 0, "k", until=60))
-    for event in (expired(1, 61, "k"), Delivered(61, uuid_of(1), 1), Undeliverable(61, uuid_of(1), "404")):
+    for event in (expired(1, 61, "k"), Undeliverable(61, uuid_of(1), "404")):
         assert state.apply(event).valid
     assert isinstance(state.judge(id_of(1), "k", b"d", 62), Take)
 

@@ -103,7 +103,7 @@ def test_what_is_settled_after_a_redrive_is_forgotten_after_a_day() -> None:
     state = state_after(*LIFE, redriven(1, 100), leased(1, 101, "l"), graded(1, 102, "l"), parked(3, 103))
     assert standing(state) is Standing.CLOSED
     state.apply(graded(2, CLOSED_SECONDS * 2, "k"))
-    assert (state._closed._redrives, state._closed._parked) == ({}, set())
+    assert (state._closed._redrives, state._closed._parked) == ({}, {})
 
 
 # Any order of what gateways, an operator who is interrupted, and the ledger do.

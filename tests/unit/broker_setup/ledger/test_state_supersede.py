@@ -3,10 +3,12 @@
 import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing
-from broker_setup.ledger.waiting import MAX_OF_URL
+from broker_setup.ledger.events import Submitted, hash_url
+from broker_setup.ledger.waiting import MAX_OF_URL, SUPERSEDABLE_SECONDS
 from tests.support.ledger_events import (
     MIN_AGE,
     URL,
+    expired,
     extended,
     graded,
     id_of,
@@ -98,7 +100,7 @@ def test_a_queue_that_does_not_supersede_keeps_all() -> None:
 
 
 def test_with_a_min_age_of_nothing_the_newer_one_always_wins() -> None:
-    state = state_after(submitted(1, 5), submitted(2, 5), min_age=0)
+    state = state_after(submitted(1, 5), submitted(2, 5, min_age=0))
     assert state.standing(uuid_of(1), 5) is Standing.SUPERSEDED
 
 
@@ -115,10 +117,12 @@ def test_a_lease_that_stands_before_its_submit_is_no_reason_to_forget_the_submit
 
 @pytest.mark.parametrize("min_age", [0, MIN_AGE])
 def test_a_submit_that_was_noted_twice_takes_nobodys_place(min_age: float) -> None:
-    state = state_after(submitted(1, 5), submitted(2, 8), submitted(1, 5), min_age=min_age)
+    state = state_after(submitted(1, 5), submitted(2, 8, min_age=min_age), submitted(1, 5, min_age=min_age))
     assert state.standing(uuid_of(1), 9) is Standing.SUPERSEDED
     assert state.standing(uuid_of(2), 9) is Standing.FREE
-    state = state_after(leased(1, 5, "k"), graded(1, 6, "k"), submitted(2, 6), submitted(1, 6), min_age=min_age)
+    state = state_after(
+        leased(1, 5, "k"), graded(1, 6, "k"), submitted(2, 6, min_age=min_age), submitted(1, 6, min_age=min_age)
+    )
     assert state.standing(uuid_of(2), 9) is Standing.FREE
 
 
@@ -152,3 +156,52 @@ def test_of_one_url_so_many_can_be_superseded_and_those_before_them_are_graded()
     assert state.expected_in("openedx", 9) == 1, "of the ten, nothing is known"
     state.apply(graded(1, 9, "k"))
     assert state.expected_in("openedx", 9) == 1
+
+
+# What was decided by the gateway that took the submit holds for all; no process's own settings count.
+
+
+def test_a_submit_says_itself_how_old_what_it_supersedes_must_be() -> None:
+    assert state_after(submitted(1, 0), submitted(2, 5, min_age=10)).standing(uuid_of(1), 6) is Standing.FREE
+    assert state_after(submitted(1, 0), submitted(2, 5, min_age=1)).standing(uuid_of(1), 6) is Standing.SUPERSEDED
+    never = state_after(submitted(1, 0, min_age=None), submitted(2, 5, min_age=0))
+    assert never.standing(uuid_of(1), 6) is Standing.FREE
+    assert state_after(submitted(1, 0), submitted(2, 5, min_age=None)).standing(uuid_of(1), 6) is Standing.FREE
+
+
+def test_a_submit_of_0_1_0_takes_nobodys_place_and_one_that_says_more_may_take_its() -> None:
+    # What its gateway's settings were nobody knows; a queue with `supersede: false` must not lose what waits in it.
+    first, second = (Submitted(at, uuid_of(number), "openedx", hash_url(URL)) for number, at in ((1, 0), (2, 50)))
+    state = state_after(first, second)
+    assert [state.standing(uuid_of(number), 60) for number in (1, 2)] == [Standing.FREE, Standing.FREE]
+    state.apply(submitted(3, 60))
+    assert [state.standing(uuid_of(number), 61) for number in (1, 2)] == [Standing.SUPERSEDED] * 2
+
+
+def test_what_waits_for_longer_than_every_gateway_reads_back_is_not_superseded_any_more() -> None:
+    old = SUPERSEDABLE_SECONDS
+    assert state_after(submitted(1, 0), submitted(2, old)).standing(uuid_of(1), old + 1) is Standing.FREE
+    state = state_after(submitted(1, 0), submitted(2, 50))
+    assert state.standing(uuid_of(1), old - 1) is Standing.SUPERSEDED
+    # Who starts a day later reads nothing of the first, and of the second only that it came.
+    late = state_after(submitted(2, 50))
+    for now in (old, old + 1, 3 * old):
+        assert state.standing(uuid_of(1), now) is late.standing(uuid_of(1), now) is Standing.FREE
+    assert state.apply(leased(1, old, "k")).valid
+
+
+def test_what_is_superseded_no_more_counts_among_what_waits_again() -> None:
+    old = SUPERSEDABLE_SECONDS
+    state = state_after(submitted(1, 0), submitted(2, 50))
+    assert state.superseded_in("openedx") == 1
+    state.apply(expired(9, old + 3 * 3600, "k"))
+    assert state.superseded_in("openedx") == 0
+
+
+def test_a_redriven_one_of_a_queue_that_does_not_supersede_is_not_superseded_by_another_queues() -> None:
+    lives = [[submitted(1, 0, queue="never")], []]
+    for life in lives:
+        state = state_after(*life, parked(1, 1, queue="never"), redriven(1, 2, queue="never"), submitted(2, 9))
+        assert state.standing(uuid_of(1), 10) is Standing.FREE
+    late = state_after(parked(1, 1), submitted(1, 0), redriven(1, 2), submitted(2, 9))
+    assert late.standing(uuid_of(1), 10) is Standing.SUPERSEDED, "its submit was noted after it was parked"

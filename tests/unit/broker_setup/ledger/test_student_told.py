@@ -59,7 +59,7 @@ def test_trace_says_when_a_student_is_told_and_which_callback_was_the_notice() -
 
 
 def test_a_notice_does_not_end_a_submission_that_was_redriven() -> None:
-    backlog = Backlog(lambda _: None)
+    backlog = Backlog()
     events: list[AnyEvent] = [submitted(1, 1.0), parked(1, 2.0), redriven(1, 4.0), TOLD]
     backlog.take(Frame(new_frame_id(), "writer", events))
     assert backlog.oldest(1_000.0) == {"openedx": 4.0}

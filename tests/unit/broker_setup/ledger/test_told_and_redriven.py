@@ -20,7 +20,7 @@ def standing(*events: AnyEvent) -> str:
 
 
 def oldest(*events: AnyEvent) -> float | None:
-    backlog = Backlog(lambda _: None)
+    backlog = Backlog()
     backlog.take(Frame(new_frame_id(), "writer", list(events)))
     return backlog.oldest(1_000.0).get("openedx")
 
