@@ -81,6 +81,16 @@ def test_a_grader_of_the_lms_s_own_queue_logs_in_grades_and_logs_out(
     assert mover.asked("GET", "get_submission/", params={"queue_name": "openedx"}) == (401, 1, "login_required")
 
 
+def test_what_it_sends_may_be_json_as_well_as_a_form(mover: Mover, lms: Client, beside: BrokerSide) -> None:
+    assert mover.asked("POST", "login/", json={"username": "grader"}) == (400, 1, "Insufficient login info")
+    login = {"username": "grader", "password": USERS["grader"]}
+    assert mover.asked("POST", "login/", json=login) == (200, 0, "Logged in")
+    assert lms.submit(lms_header(), "work") == (0, "1")
+    result = {"xqueue_header": mover.take()["xqueue_header"], "xqueue_body": REPLY}
+    assert mover.asked("POST", "put_result/", json=result) == (200, 0, "")
+    assert [came.body for came in beside.take_all()] == [REPLY.encode()]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_status_is_ok_by_get_and_by_post(mover: Mover, method: str) -> None:
     assert mover.asked(method, "status/") == (200, 0, "OK")
