@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -61,6 +62,30 @@ def test_the_lms_logs_in_only_on_login_required_and_sends_again(gateway: Gateway
     login = bare.post(f"{gateway.url}/xqueue/login/", data={"username": "lms", "password": USERS["lms"]}, timeout=10)
     assert login.json()["return_code"] == 0
     assert send() == (0, "1")
+
+
+@pytest.mark.parametrize("gate", [None, ("gate", "the gate's password")], ids=["no gate", "a gate in front"])
+def test_the_lms_sends_its_files_once_more_after_it_has_logged_in(
+    gateway: Gateway, bare: requests.Session, grader: Client, gate: tuple[str, str] | None
+) -> None:
+    bare.auth = gate
+    submission, work = {"xqueue_header": lms_header(), "xqueue_body": "work"}, BytesIO(b"content")
+
+    def send() -> tuple[int, Any]:
+        work.seek(0)
+        url, files = f"{gateway.url}/xqueue/submit/", {"a.py": work, "b.py": BytesIO(b"more")}
+        content = bare.post(url, data=submission, files=files, timeout=(3.05, 10)).json()
+        return content["return_code"], content["content"]
+
+    assert send() == (1, "login_required")
+    login = bare.post(f"{gateway.url}/xqueue/login/", data={"username": "lms", "password": USERS["lms"]}, timeout=10)
+    assert login.json()["return_code"] == 0
+    assert send() == (0, "1")
+    files = grader.get_one()["xqueue_files"]
+    assert {name: requests.get(url, timeout=10).content for name, url in files.items()} == {
+        "a.py": b"content",
+        "b.py": b"more",
+    }
 
 
 def test_the_lms_opens_a_new_session_for_each_problem(gateway: Gateway) -> None:
