@@ -31,7 +31,7 @@ LOST_SECONDS = 10.0
 MAX_UNCONFIRMED = 5_000
 MAX_OF_KEY = 4_000
 # RabbitMQ stops reading a connection some 400 messages after a queue has 32 unanswered: so no more than this go to one
-# that has confirmed nothing for a second.
+# that has confirmed nothing for a second while the connection answers (else it may be we who are slow).
 MAX_DOUBTFUL = 200
 DOUBTFUL_SECONDS = 1.0
 # A broker that was started again may take larger messages than the one before.
@@ -112,10 +112,12 @@ class Publisher:
             self._unconfirmed.clear()
         if self._pulse.problem:
             raise BrokerUnavailableError(self._pulse.problem)
-        silent, pending = self._unconfirmed.silent_for(key, monotonic()), self._unconfirmed.pending(key)
+        now = monotonic()
+        silent, pending = self._unconfirmed.silent_for(key, now), self._unconfirmed.pending(key)
+        flood = pending > MAX_DOUBTFUL and silent > DOUBTFUL_SECONDS and self._pulse.answered_at > now - silent
         if silent > LOST_SECONDS:
             self._part_from(self._shared(way), f"nothing was confirmed for {key!r} in {silent:.0f} s")
-        elif silent > CONFIRM_TIMEOUT_SECONDS or (silent > DOUBTFUL_SECONDS and pending > MAX_DOUBTFUL):
+        elif silent > CONFIRM_TIMEOUT_SECONDS or flood:
             raise BrokerUnavailableError(f"the broker confirms nothing for {key!r} at the moment")
         if pending >= MAX_OF_KEY or len(self._under_way) >= MAX_UNCONFIRMED:
             raise BrokerUnavailableError("too much waits for the broker's confirm")

@@ -19,6 +19,7 @@ class Pulse:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._looking: asyncio.Task[None] | None = None
+        self.answered_at = float("-inf")  # monotonic
         self.problem = ""  # why nothing can be published on the link; empty as far as we know
 
     def look(self) -> None:
@@ -55,7 +56,9 @@ class Pulse:
     async def _ask(self) -> bool:
         # Opening a channel: answered by the broker's connection alone, whatever its queues and their leaders are at.
         with contextlib.suppress(BrokerUnavailableError):
-            await close_channel(await self._link.channel())
+            channel = await self._link.channel()
+            self.answered_at = monotonic()
+            await close_channel(channel)
             return True
         return False
 

@@ -130,7 +130,8 @@ async def test_a_flood_to_a_queue_that_fell_silent_is_refused_before_it_stops_th
             await asyncio.sleep(0)
             flooding.append(asyncio.create_task(publish(publisher, "silent")))
 
-    flooding: list[asyncio.Task[None]] = []
+    flooding: list[asyncio.Task[None]] = [asyncio.create_task(publish(publisher, "silent"))]
+    await eventually(lambda: publisher._pulse.answered_at > 0)
     await flood()
     outcomes = await asyncio.gather(*flooding, return_exceptions=True)
     assert all(isinstance(outcome, BrokerUnavailableError) for outcome in outcomes)
