@@ -16,6 +16,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
+from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
@@ -74,6 +75,7 @@ class LedgerReader:
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
         self._markers = Markers()
+        self._life = Life(self._write_marker)
         self._unacked = 0
         self.unknown = 0  # events that could not be read
         self.problem = "the ledger is being replayed"
@@ -186,15 +188,38 @@ class LedgerReader:
         await underlay.basic_consume(LEDGER, take, arguments={"x-stream-offset": max(0, last.offset)})
         try:
             await self._prove(lost)
-            if not lost.is_set():
-                self._up_to_date.set()
-                self.problem = ""
-            await lost.wait()
+            await self._watch(lost)
+        except MarkerLostError as error:
+            # Another connection may lead to another of the broker's nodes.
+            self._link.drop(str(error))
+            raise
         finally:
             lost.set()
             channel.close_callbacks.discard(self._on_lost)
             await close_channel(channel)
         raise BrokerUnavailableError("its consumer was cancelled or its channel closed")
+
+    async def _watch(self, lost: asyncio.Event) -> None:
+        """Return when the channel is lost; raise MarkerLostError where it is open and brings nothing any more."""
+        over = asyncio.create_task(lost.wait())
+        life = self._life = Life(self._write_marker)
+        try:
+            while not lost.is_set():
+                match life.look():
+                    case Sign.WELL:
+                        self._up_to_date.set()
+                        self.problem = ""
+                    case Sign.TOO_OLD:
+                        self._up_to_date.clear()
+                        self._fail(f"nothing has come from the ledger for {TOO_OLD_SECONDS:.0f} s")
+                    case Sign.STALLED:
+                        raise MarkerLostError("what is written to the ledger is confirmed and not delivered")
+                await asyncio.wait({over}, timeout=LOOK_SECONDS)
+        finally:
+            over.cancel()
+
+    def _write_marker(self) -> asyncio.Future[None]:
+        return self._writer.append().confirmed
 
     async def _prove(self, lost: asyncio.Event) -> None:
         """Return when a marker has come through; what stands before it may take as long as it comes."""
@@ -225,6 +250,7 @@ class LedgerReader:
         if lost.is_set():
             return
         self._taken += 1
+        self._life.heard()
         headers = message.header.properties.headers or {}
         offset = headers.get("x-stream-offset")
         if isinstance(offset, int) and self._last is not None:
@@ -245,8 +271,10 @@ class LedgerReader:
         if offset == last.offset and frame.id == last.frame:
             return
         if offset <= last.offset:
-            # It was deleted and declared again: it counts from 0. What we know stays known.
-            log.warning("the ledger is another one than before: reading it from its beginning")
+            # It was deleted and declared again and counts from 0, or a replica was made anew. What we know stays known.
+            log.warning(
+                "at offset %d of the ledger stands another frame than before: reading it from its start", offset
+            )
             self._last = BEGINNING
             self._on_lost()
             return

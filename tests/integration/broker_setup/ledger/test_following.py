@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import pytest
 
@@ -238,6 +239,42 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     await eventually(over.is_set, seconds=8)
     # Nothing of it waits in the loop either.
     await eventually(lambda: len(asyncio.all_tasks()) == 1, seconds=8)
+
+
+# When it stalls.
+
+
+async def stall(link: Link) -> None:
+    """Have the ledger's consumer get nothing any more, its channel open and nobody told of it."""
+    channels = cast("Any", link)._connection.transport.connection.channels.values()
+    [(channel, tag)] = [(channel, tag) for channel in channels if channel for tag in getattr(channel, "consumers", ())]
+    await channel.basic_cancel(tag)
+
+
+async def test_a_consumer_that_stalls_with_its_channel_open_is_found_out_and_healed(declared: VHost) -> None:
+    async with follower(declared.amqp_url) as it:
+        await it.reader.wait_up_to_date(20)
+        await it.write(*events(0, 3))
+        await it.reader.barrier()
+        await stall(it.link)
+        stalled_at = time.monotonic()
+        await it.write(*events(3, 3))
+        await eventually(lambda: not it.reader.is_up_to_date)
+        assert "not delivered" in it.reader.problem or "nothing has come" in it.reader.problem
+        await eventually(lambda: it.reader.is_up_to_date)
+        assert time.monotonic() - stalled_at < 15
+        assert it.events == events(0, 6)
+
+
+async def test_what_nothing_is_heard_of_is_not_up_to_date_for_long(declared: VHost) -> None:
+    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
+        await it.reader.wait_up_to_date(20)
+        proxy.freeze()
+        await eventually(lambda: not it.reader.is_up_to_date, seconds=15)
+        with pytest.raises(BrokerUnavailableError):
+            await it.reader.wait_up_to_date(0)
+        proxy.thaw()
+        await it.reader.wait_up_to_date(20)
 
 
 # When the stream goes.
