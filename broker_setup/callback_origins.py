@@ -5,7 +5,7 @@ is connected to, whatever the text looked like.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
@@ -75,9 +75,10 @@ def origin(text: str) -> str:
 class CallbackOrigins:
     """Where callbacks may go: to the origins of a list, or anywhere but to forbidden addresses if there is none."""
 
-    def __init__(self, allowed: Collection[str] | None) -> None:
-        """Take normal origins, or None for no list."""
+    def __init__(self, allowed: Collection[str] | None, own: Callable[[URL], str | None] = lambda _: None) -> None:
+        """Take normal origins, or None for no list; `own` says what of our own services a URL leads to."""
         self._allowed = None if allowed is None else frozenset(allowed)
+        self._own = own
 
     @property
     def listed(self) -> bool:
@@ -91,6 +92,8 @@ class CallbackOrigins:
             return f"callbacks to {target} are not allowed"
         if why := _why_no_host_for_callbacks(url.raw_host or ""):
             return f"callbacks to {target} are not allowed: it is {why}"
+        if what := self._own(url):
+            return f"callbacks to {target} are not allowed: {what} is there"
         return None
 
 

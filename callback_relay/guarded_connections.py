@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
 from broker_setup.forbidden_addresses import why_forbidden
+from callback_relay.own_addresses import OwnAddresses
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
 LOOKUP_SECONDS = 4.0
@@ -37,7 +38,7 @@ def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames", *,
 
     Unless it is to `keep` them, none is used twice.
     """
-    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=_guarded_socket, force_close=not keep)
+    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=names.socket, force_close=not keep)
 
 
 def system_names(**others: Any) -> AbstractResolver:
@@ -51,8 +52,9 @@ def system_names(**others: Any) -> AbstractResolver:
 class GuardedNames(AbstractResolver):
     """Looks names up as the system does, and keeps the addresses that callbacks may go to; needs a running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: OwnAddresses) -> None:
         self._system = system_names()
+        self._own = own
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -63,21 +65,29 @@ class GuardedNames(AbstractResolver):
                 found = await self._system.resolve(host, port, family)
         except TimeoutError:
             raise LookupTimeoutError(f"the host's name was not found out within {LOOKUP_SECONDS:g} s") from None
-        allowed = [one for one in found if _refusal(one["host"]) is None]
+        allowed = [one for one in found if self._refusal(one["host"], port) is None]
         if found and not allowed:
-            raise AddressRefusedError(_refusal(found[0]["host"]))
+            raise AddressRefusedError(self._refusal(found[0]["host"], port))
         return allowed
+
+    async def addresses_of(self, host: str) -> list[str]:
+        """Return the addresses of `host`, whatever may go there."""
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            return [one["host"] for one in await self._system.resolve(host, 0, socket.AF_UNSPEC)]
+
+    def socket(self, addr_info: AddrInfoType) -> socket.socket:
+        """Make the socket that is connected to an address, or raise AddressRefusedError."""
+        family, kind, protocol, _, address = addr_info
+        if refusal := self._refusal(str(address[0]), int(address[1])):
+            raise AddressRefusedError(refusal)
+        return socket.socket(family, kind, protocol)
+
+    def _refusal(self, address: str, port: int) -> str | None:
+        return _refusal(address) or self._own.refusal(address, port)
 
     async def close(self) -> None:
         """End the lookups that are under way."""
         await self._system.close()
-
-
-def _guarded_socket(addr_info: AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, address = addr_info
-    if refusal := _refusal(str(address[0])):
-        raise AddressRefusedError(refusal)
-    return socket.socket(family, kind, protocol)
 
 
 def _refusal(address: str) -> str | None:

@@ -14,6 +14,7 @@ import aiohttp
 from broker_setup.basic_auth import Credentials
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.http_failures import why_no_answer
+from broker_setup.own_services import USER_AGENT, own_services
 from broker_setup.redirects import safe_location
 from broker_setup.secret_keys import signing_key
 from broker_setup.settings import Settings
@@ -27,6 +28,7 @@ from callback_relay.guarded_connections import (
     guarded_connector,
 )
 from callback_relay.kept_connections import Sending, noting_kept_connections
+from callback_relay.own_addresses import OwnAddresses
 from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
@@ -46,7 +48,7 @@ log = logging.getLogger(__name__)
 
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
-    "User-Agent": "xqueue",
+    "User-Agent": USER_AGENT,
     # Nothing is unpacked, and a page that came packed could not be told from another.
     "Accept-Encoding": "identity",
 }
@@ -55,10 +57,12 @@ _OK = 200
 
 def poster_for(settings: Settings) -> "Poster":
     """Make the Poster that `settings` ask for; raise SettingsError if their CA bundle can't be used."""
+    own = own_services(settings)
     return Poster(
         timeout=settings.requests_timeout,
         concurrency=settings.callback_concurrency,
-        origins=CallbackOrigins(settings.callback_allowed_origins),
+        origins=CallbackOrigins(settings.callback_allowed_origins, own.behind),
+        own=OwnAddresses(own),
         tls=tls_context("CALLBACK_CA_BUNDLE", settings.callback_ca_bundle),
         credentials=callback_credentials(settings),
         signer=Signer([signing_key(key.get_secret_value()) for key in settings.callback_signing_key])
@@ -76,6 +80,7 @@ class Poster:
         timeout: float,
         concurrency: int,
         origins: CallbackOrigins,
+        own: OwnAddresses,
         tls: SSLContext,
         credentials: Credentials,
         signer: Signer | None,
@@ -84,6 +89,7 @@ class Poster:
         self._timeout = timeout
         self._concurrency = concurrency
         self._origins = origins
+        self._own = own
         self._tls = tls
         self._credentials = credentials
         self._named: set[str] = set()
@@ -91,13 +97,18 @@ class Poster:
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
-        self._names = GuardedNames()
+        self._names = GuardedNames(self._own)
+        # Before the first callback, which may be for them.
+        await self._own.look_up(self._names.addresses_of)
+        self._looking_up = asyncio.create_task(self._own.keep_up(self._names.addresses_of), name="own addresses")
         self._kept = self._session(keep=True)
         self._new = self._session(keep=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the pool."""
+        self._looking_up.cancel()
+        await asyncio.wait({self._looking_up})
         await self._kept.close()
         await self._new.close()
         await self._names.close()

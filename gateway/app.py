@@ -13,6 +13,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.own_services import own_services
 from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
@@ -139,7 +140,7 @@ def build(settings: Settings) -> Starlette:
             queues=queues,
             limits=limits,
             public_url=settings.public_url,
-            origins=CallbackOrigins(settings.callback_allowed_origins),
+            origins=CallbackOrigins(settings.callback_allowed_origins, own_services(settings).behind),
             supersede_after=settings.supersede_after,
         ),
         grader=GraderCalls(queues=queues, polls=polls, counts=counts, results=results, limits=limits),

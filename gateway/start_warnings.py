@@ -1,10 +1,13 @@
 """What an operator should know of the settings, though they can be used: said once, at start."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 
 from broker_setup.settings import Settings
 from gateway.access import names_without_account
+
+# Of accounts that may hand work in: more than the one LMS.
+_SEVERAL = 2
 
 
 def start_warnings(settings: Settings) -> Iterator[str]:
@@ -19,6 +22,18 @@ def start_warnings(settings: Settings) -> Iterator[str]:
             f"PUBLIC_URL is not set, and HOST is {settings.host}: links to uploaded files will begin with whatever "
             "name the LMS uses for this gateway, which graders may not be able to reach. Set it to where they reach it"
         )
+    producers = {name for queue in settings.xqueues for name in _producers(settings, queue)} & settings.users.keys()
+    if len(producers) >= _SEVERAL and not settings.callback_allowed_origins:
+        yield (
+            f"CALLBACK_ALLOWED_ORIGINS is not set, and {len(producers)} accounts may hand work in: each may have "
+            "results posted to any address that the relay reaches, inside your network too. Name your LMSs, such as "
+            'CALLBACK_ALLOWED_ORIGINS: ["https://lms.example"], or who hands work in, in QUEUE_ACCESS'
+        )
+
+
+def _producers(settings: Settings, queue: str) -> Collection[str]:
+    access = settings.queue_access.get(queue)
+    return settings.users if access is None or access.producers is None else access.producers
 
 
 def _list(names: list[str]) -> str:

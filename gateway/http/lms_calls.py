@@ -14,6 +14,7 @@ from broker_setup.callback_origins import CallbackOrigins, callback_url
 from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_url
 from broker_setup.link.publisher import Publisher
+from broker_setup.own_services import USER_AGENT
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
@@ -77,6 +78,9 @@ class LmsCalls:
         """Accept a submission: when this answers 0, the broker has it on disk."""
         if request.method != "POST":
             raise WrongMethodError("Queue requests should use HTTP POST")
+        if request.headers.get("user-agent") == USER_AGENT:
+            # A callback URL that leads here, by whatever name: the submission would submit itself for ever.
+            raise RefusedError("Queue request is refused: it is a callback of XQueue's own")
         try:
             async with read_form(request, self._limits) as form:
                 order = parse_order(form.fields)

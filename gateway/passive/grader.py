@@ -13,6 +13,7 @@ from yarl import URL
 from broker_setup.basic_auth import Credentials
 from broker_setup.callback_origins import origin_of
 from broker_setup.http_failures import why_no_answer
+from broker_setup.own_services import USER_AGENT
 from broker_setup.redirects import safe_location
 from broker_setup.settings import Settings
 from broker_setup.trust import tls_context
@@ -21,7 +22,7 @@ from broker_setup.trust import tls_context
 _ONE_PIECE = 256 * 1024
 
 # Packed, a reply of a few bytes can be gigabytes.
-_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "xqueue"}
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
 @dataclass(frozen=True)

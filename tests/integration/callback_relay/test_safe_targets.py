@@ -6,6 +6,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp.abc import ResolveResult
@@ -242,3 +243,15 @@ async def test_a_refusal_shows_neither_path_nor_password(
     assert reason == "callbacks to http://0.0.0.0:81 are not allowed: it is an unspecified address"
     assert reason in caplog.text
     assert "hunter2" not in caplog.text
+
+
+async def test_neither_the_brokers_address_nor_a_name_that_leads_there_gets_a_callback(
+    settings: Settings, results: Results, names: FakeNames
+) -> None:
+    names.say("sly.example", ["127.0.0.1"])
+    port = urlsplit(settings.amqp_url.get_secret_value()).port
+    reasons = await parked_reasons(settings, results, [f"http://127.0.0.2:{port}/", f"http://sly.example:{port}/"])
+    assert sorted(reasons) == [
+        f"callbacks to http://127.0.0.2:{port} are not allowed: the broker is there",
+        f"the host is at 127.0.0.1 port {port}, where the broker is",
+    ]

@@ -46,3 +46,10 @@ def test_what_is_no_callback_url_is_refused_without_being_shown(gateway: Gateway
     assert code == 1
     assert content.startswith("Queue request is refused: the LMS's callback URL ")
     assert "hunter2" not in content + gateway.log
+
+
+def test_a_callback_that_leads_to_submit_itself_is_no_submission(lms: Client, grader: Client) -> None:
+    url = "http://lms:8000/x"
+    refused = lms.submit(lms_header(url), "work", headers={"User-Agent": "xqueue"})
+    assert refused == (1, "Queue request is refused: it is a callback of XQueue's own")
+    assert grader.get() is None

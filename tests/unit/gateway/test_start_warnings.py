@@ -28,3 +28,24 @@ def test_lists_that_name_no_account_are_named() -> None:
     access = {"openedx": {"producers": ["lms", "lsm"]}}
     [line] = said(users={"lms": "word"}, xqueues={"openedx": None}, queue_access=access)
     assert line.startswith("QUEUE_ACCESS[openedx] names 'lsm', of no account in USERS")
+
+
+TWO = {"lms": "word", "grader": "word"}
+QUEUES = {"a": None, "b": None}
+
+
+def test_several_producers_and_no_list_of_origins_are_worth_a_warning() -> None:
+    [line] = said(users=TWO, xqueues=QUEUES)
+    assert line.startswith("CALLBACK_ALLOWED_ORIGINS is not set, and 2 accounts may hand work in")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"callback_allowed_origins": ["https://lms.example"]},
+        {"users": {"lms": "word"}},
+        {"queue_access": {"a": {"producers": ["lms"]}, "b": {"producers": ["lms"]}}},
+    ],
+)
+def test_a_list_of_origins_or_one_producer_is_not(more: dict[str, Any]) -> None:
+    assert said(**{"users": TWO, "xqueues": QUEUES, **more}) == []

@@ -1,0 +1,99 @@
+"""XQueue's own services, where no callback goes whatever the settings say: broker, management API, metrics, gateway.
+
+Who can submit names where the relay posts, and the relay stands inside: it would be their hand at the broker's
+administration, and at submit/ itself, where a submission would submit itself for ever. No I/O.
+"""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from yarl import URL
+
+from broker_setup.callback_origins import origin_of
+from broker_setup.settings import Settings
+
+BROKER = "the broker"
+METRICS = "the relay's metrics"
+GATEWAY = "the gateway"
+
+# What relay and bridge call themselves to whom they call, so that the gateway knows a callback that has come home.
+USER_AGENT = "xqueue"
+
+# RabbitMQ's: AMQP, the management API, metrics; each plain and over TLS.
+_BROKER_PORTS = frozenset({5671, 5672, 15671, 15672, 15691, 15692})
+_THIS_MACHINE = "localhost"
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is compared, not listened on
+_API = re.compile(r"/+xqueue(/|$)")
+
+
+class OwnServices:
+    """Where XQueue's own services are: by host and port, and the gateway's calls below its public URL."""
+
+    def __init__(self, places: Iterator[tuple[str, int, str]], public_url: str | None) -> None:
+        """Each place is a host, a port and what is there."""
+        self._places = {(canonical(host), port): what for host, port, what in places}
+        self._public = URL(public_url) if public_url else None
+
+    @property
+    def names(self) -> dict[str, dict[int, str]]:
+        """Return what is at which port of each host whose address has to be looked up."""
+        found: dict[str, dict[int, str]] = {}
+        for (host, port), what in self._places.items():
+            if host != _THIS_MACHINE and _address(host) is None:
+                found.setdefault(host, {})[port] = what
+        return found
+
+    def at(self, host: str, port: int | None) -> str | None:
+        """Say what of ours is at a port of a host, which is a name or an address; None if nothing is."""
+        return self._places.get((canonical(host), port or 0))
+
+    def behind(self, url: URL) -> str | None:
+        """Say what of ours `url` leads to."""
+        if what := self.at(url.raw_host or "", url.port):
+            return what
+        # An LMS may be at the same origin, behind the same proxy.
+        public = self._public
+        if public and origin_of(url) == origin_of(public):
+            path, below = url.path, public.path.rstrip("/")
+            return GATEWAY if path.startswith(below) and _API.match(path[len(below) :]) else None
+        return None
+
+
+def own_services(settings: Settings) -> OwnServices:
+    """Collect them from the settings."""
+    return OwnServices(_places(settings), settings.public_url)
+
+
+def canonical(host: str) -> str:
+    """Return one spelling for all of a host's: of this machine's own, `localhost`."""
+    host = host.lower().strip("[]").removesuffix(".")
+    address = _address(host)
+    if address is None:
+        return _THIS_MACHINE if host.endswith(f".{_THIS_MACHINE}") else host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return _THIS_MACHINE if address.is_loopback else str(address)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
+    broker = urlsplit(settings.amqp_url.get_secret_value())
+    host = broker.hostname or _THIS_MACHINE
+    yield from ((host, port, BROKER) for port in _BROKER_PORTS | {broker.port or 5672})
+    if settings.management_url:
+        management = URL(settings.management_url.get_secret_value())
+        yield management.host or _THIS_MACHINE, management.port or 0, BROKER
+    if settings.metrics_port:
+        here = settings.metrics_host in _EVERYWHERE
+        yield _THIS_MACHINE if here else settings.metrics_host, settings.metrics_port, METRICS
+    # One that listens everywhere may be on another machine, and at its port here an LMS.
+    if settings.port and settings.host not in _EVERYWHERE:
+        yield settings.host, settings.port, GATEWAY
