@@ -14,6 +14,8 @@ from gateway.http.form_text import whole_characters
 # (No possessive quantifiers here: Python 3.11.2, Debian 12's, gets them wrong.)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+# In one value that is no string; each takes a moment.
+MAX_BRACKETS_AND_STRINGS = 1_000_000
 _BRACKET_OR_QUOTE = re.compile(r"[\[\]{}\"]")
 
 
@@ -73,7 +75,10 @@ def _string(text: str, at: int) -> tuple[str, int]:
 
 def _end_of_nested(text: str, at: int) -> int:
     depth, start = 0, at
-    while found := _BRACKET_OR_QUOTE.search(text, at):
+    for _ in range(MAX_BRACKETS_AND_STRINGS):
+        found = _BRACKET_OR_QUOTE.search(text, at)
+        if not found:
+            raise _no_json(start)
         if found[0] == '"':
             _, at = _string(text, found.start())
             continue
@@ -81,7 +86,7 @@ def _end_of_nested(text: str, at: int) -> int:
         depth += 1 if found[0] in "[{" else -1
         if depth == 0:
             return at
-    raise _no_json(start)
+    raise TooLargeError(f"more than {MAX_BRACKETS_AND_STRINGS} brackets and strings in a field")
 
 
 def _after(text: str, at: int, what: str) -> int:

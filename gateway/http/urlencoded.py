@@ -9,35 +9,50 @@ from gateway.http.form_text import CHARSET_FIELD, known_charset, text_of
 _PIECE_BYTES = 16 * 1024
 _ESCAPE_BYTES = 3
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# A client that does not escape at all sends what a student wrote; nobody writes so many percent signs.
+MAX_SPOILT = 100_000
 
 
 def parse_urlencoded(body: bytes, charset: str | None = None) -> dict[str, str]:
-    """Read a form; of repeated names the last counts. `charset` is for what is not UTF-8; raise TooLargeError."""
+    """Read a form; of repeated names the last counts. `charset` is for what is not UTF-8.
+
+    Raise TooLargeError for too many fields, or for too many percent signs that escape nothing.
+    """
     pairs = [pair.partition(b"=") for pair in body.split(b"&", MAX_FIELDS) if pair]
     if len(pairs) > MAX_FIELDS:
         raise TooLargeError(f"more than {MAX_FIELDS} fields")
-    raw = {_unquote(name): _unquote(value) for name, _, value in pairs}
+    escapes = _Escapes()
+    raw = {escapes.decode(name): escapes.decode(value) for name, _, value in pairs}
     named = raw.get(CHARSET_FIELD.encode(), b"").decode("ascii", "replace")
     charset = known_charset(named) or charset
     return {text_of(name, charset): text_of(value, charset) for name, value in raw.items()}
 
 
-def _unquote(text: bytes) -> bytes:
-    """Decode percent escapes and plus signs, as urllib.parse does, but in C: 4 us for a submit, not 45."""
-    try:
-        return _unescape(text)
-    except UnicodeDecodeError:
-        # A percent sign that begins no escape stands for itself.
-        return b"".join(map(_unquote_piece, _pieces(text)))
+class _Escapes:
+    """Decodes the fields of one form."""
+
+    def __init__(self) -> None:
+        self._spoilt = 0
+
+    def decode(self, text: bytes) -> bytes:
+        """Decode percent escapes and plus signs, as urllib.parse does, but in C: 4 us for a submit, not 45."""
+        try:
+            return _unescape(text)
+        except UnicodeDecodeError:
+            # A percent sign that begins no escape stands for itself.
+            return b"".join(map(self._decode_piece, _pieces(text)))
+
+    def _decode_piece(self, piece: bytes) -> bytes:
+        mended, count = _NO_ESCAPE.subn(b"%25", piece)
+        self._spoilt += count
+        if self._spoilt > MAX_SPOILT:
+            raise TooLargeError(f"more than {MAX_SPOILT} percent signs that escape nothing")
+        return _unescape(mended)
 
 
 def _unescape(text: bytes) -> bytes:
     escaped = text.replace(b"\\", b"\\\\").replace(b"+", b" ").replace(b"%", b"\\x")
     return escaped.decode("unicode_escape").encode("latin-1")
-
-
-def _unquote_piece(piece: bytes) -> bytes:
-    return _unescape(_NO_ESCAPE.sub(b"%25", piece))
 
 
 def _pieces(text: bytes) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from gateway.http.forms import (
+    LARGE_BYTES,
     MAX_FIELDS,
     BadFormError,
     BusyError,
@@ -377,3 +379,28 @@ async def test_draining_reads_the_whole_body() -> None:
     sender = Sender(None, [b"x" * 1000] * 100)
     await drain(sender.request.stream())
     assert not sender.left
+
+
+@pytest.mark.parametrize("content_type", [URLENCODED, "application/json", MULTIPART])
+async def test_others_are_served_while_a_large_form_is_decoded(
+    content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "x" * 2 * LARGE_BYTES
+    bodies = {URLENCODED: b"a=" + value.encode(), MULTIPART: part("a", value.encode()) + END}
+    decoding, may_end = threading.Event(), threading.Event()
+
+    def slowly(raw: bytes, charset: str | None = None) -> str:
+        decoding.set()
+        assert may_end.wait(20), "nobody else was served meanwhile"
+        return raw.decode()
+
+    for module in ("urlencoded", "multipart"):
+        monkeypatch.setattr(f"gateway.http.{module}.text_of", slowly)
+    monkeypatch.setattr("gateway.http.json_form.whole_characters", lambda text: slowly(text.encode()))
+    body = bodies.get(content_type, b'{"a": "' + value.encode() + b'"}')
+    limits = FormLimits(10**7, 0, 0, 0)
+    reading = asyncio.create_task(read(content_type, body, limits=limits))
+    while not decoding.is_set():
+        await asyncio.sleep(0.001)
+    may_end.set()
+    assert (await reading)[0] == {"a": value}

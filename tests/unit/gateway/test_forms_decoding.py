@@ -1,6 +1,7 @@
 """The form decoder is as exact as urllib's, whatever comes."""
 
 import tracemalloc
+from collections.abc import Callable
 from time import process_time
 from urllib.parse import parse_qsl, quote_plus, unquote_to_bytes
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.urlencoded import _PIECE_BYTES, parse_urlencoded
+from gateway.http.form_limits import TooLargeError
+from gateway.http.urlencoded import _PIECE_BYTES, MAX_SPOILT, parse_urlencoded
 
 PIECES = [b"%", b"4", b"1", b"a", b"=", b"&", b"+", b"\\", b"x", b"\xc3", b"\xa9", b"%41", b"%0A", b"\n", b"%e2%82%ac"]
 TRICKS = [b"N", b"{", b"u0041", b"\\x41", b"%5C", b"\\\n", b"%%", b"%4", b"\xff", b"%ff"]
@@ -40,20 +42,32 @@ def test_what_is_badly_escaped_is_read_alike_wherever_it_is_cut(unit: bytes, shi
 
 
 @pytest.mark.parametrize("unit", [b"%", b"%z", b"%%%41"])
-def test_badly_escaped_megabytes_cost_little_more_than_well_escaped_ones(unit: bytes) -> None:
-    size = 512 * 1024
+def test_badly_escaped_megabytes_are_refused_without_much_ado(unit: bytes) -> None:
+    body = b"a=" + unit * (4 * 1024 * 1024 // len(unit))
+
+    def seconds(read: Callable[[], object]) -> float:
+        start = process_time()
+        read()
+        return process_time() - start
+
+    def refused() -> None:
+        with pytest.raises(TooLargeError, match="percent signs that escape nothing"):
+            parse_urlencoded(body)
+
     tracemalloc.start()
     try:
-        parse_urlencoded(b"a=" + unit * (size // len(unit)))
+        refused()
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 16 * size
+    assert most < 9 * len(body)
+    well_escaped = b"a=" + b"%41" * (len(body) // 3)
+    least = min(seconds(lambda: parse_urlencoded(well_escaped)) for _ in range(3))
+    assert min(seconds(refused) for _ in range(3)) < 10 * least + 0.2
 
-    def seconds(body: bytes) -> float:
-        start = process_time()
-        parse_urlencoded(b"a=" + body)
-        return process_time() - start
 
-    once, four_times = (min(seconds(unit * (times * size // len(unit))) for _ in range(3)) for times in (1, 4))
-    assert four_times < 10 * once
+def test_of_all_fields_together_no_more_may_be_badly_escaped() -> None:
+    half = b"%" * (MAX_SPOILT // 2 + 1)
+    assert parse_urlencoded(b"a=" + half) == {"a": half.decode()}
+    with pytest.raises(TooLargeError):
+        parse_urlencoded(b"a=" + half + b"&b=" + half)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.http import json_form
 from gateway.http.form_limits import MAX_FIELDS, BadFormError, TooLargeError
 from gateway.http.json_form import is_json_object, parse_json_form
 
@@ -115,3 +116,10 @@ def test_megabytes_of_brackets_cost_their_text(unit: str) -> None:
     once, four_times = (min(cost(times * size) for _ in range(2)) for times in (1, 4))
     assert four_times[1] < 10 * 4 * size
     assert four_times[0] < 12 * once[0] + 0.1
+
+
+def test_too_many_brackets_are_refused_before_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_form, "MAX_BRACKETS_AND_STRINGS", 100)
+    assert read('{"a": [' + "[]," * 49 + "1]}") == {"a": "[" + "[]," * 49 + "1]"}
+    with pytest.raises(TooLargeError, match="more than 100 brackets"):
+        read('{"a": [' + "[]," * 50 + "1]}")
