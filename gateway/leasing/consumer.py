@@ -129,8 +129,8 @@ class Consumer:
                 self._stop()
                 self._unacked.clear()
                 self._deliveries.lost()
-            # Without demand the next look waits for a poll.
-            if monotonic() - self._last_poll > 1:
+            # Without demand the next look waits for a poll; one that has waited for long is still one.
+            if monotonic() - self._last_poll > 1 and not self._deliveries.buffered().waiting:
                 self._wake.clear()
             await asyncio.sleep(RETRY_SECONDS)
 

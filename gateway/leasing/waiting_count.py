@@ -9,7 +9,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
-from broker_setup.link.connection import Link, broker_calls
+from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.topology import submissions_queue
 from gateway.leasing.coalesced import Coalesced
 from gateway.leasing.course_queue import CourseQueue
@@ -17,6 +17,7 @@ from gateway.leasing.course_queue import CourseQueue
 ANSWER_SECONDS = 2.0
 # Who asks waits less. A question is given up, and with it its channel, only where it would else stand for ever.
 GIVE_UP_SECONDS = 30.0
+WHAT_FAILED = "the broker does not say how long the queue is"
 
 
 class WaitingCount:
@@ -41,17 +42,32 @@ class WaitingCount:
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:
-            with broker_calls("the broker does not say how long the queue is"):
+            with broker_calls(WHAT_FAILED):
                 async with asyncio.timeout(GIVE_UP_SECONDS):
-                    channel = await self._open()
-                    declared = await channel.declare_queue(submissions_queue(queue), passive=True)
-            ready = declared.declaration_result.message_count or 0
+                    try:
+                        with broker_calls(WHAT_FAILED):
+                            ready = await _count(await self._open(), queue)
+                    except BrokerUnavailableError:
+                        # A queue that is missing closes the channel under all questions, not under one that is alone.
+                        ready = await self._ask_alone(queue)
             return count_waiting(self._state, queue, ready + self._queues[queue].waiting_here, steady())
 
         return ask
+
+    async def _ask_alone(self, queue: str) -> int:
+        channel = await self._link.channel()
+        try:
+            return await _count(channel, queue)
+        finally:
+            await close_channel(channel)
 
     async def _open(self) -> AbstractChannel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self._link.channel()
             return self._channel
+
+
+async def _count(channel: AbstractChannel, queue: str) -> int:
+    declared = await channel.declare_queue(submissions_queue(queue), passive=True)
+    return declared.declaration_result.message_count or 0

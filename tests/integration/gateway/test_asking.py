@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.leasing.ledger import Ledger
 
 QUEUES = ["openedx", "other"]
-ALL_IS_WELL: Any = SimpleNamespace(problem="")
+ALL_IS_WELL: Any = SimpleNamespace(problem="", clock_problem="")
 
 
 class Desk:
@@ -118,3 +118,15 @@ async def test_a_queue_that_was_declared_late_is_seen(vhost: VHost) -> None:
         assert len(await here.readiness.problems()) == 1
         declare(vhost.amqp_url, topology([*QUEUES, "late"], (1,)))
         assert await here.readiness.problems() == []
+
+
+async def test_a_queue_that_is_missing_costs_the_counts_of_the_others_nothing(vhost: VHost) -> None:
+    async with desk(vhost, [*QUEUES, "missing"]) as here:
+        assert await here.counts.of("openedx") == 0  # the channel is open
+        for _ in range(20):
+            counts = await asyncio.gather(
+                *(here.counts.of(queue, within=30) for queue in ("missing", "openedx", "other")), return_exceptions=True
+            )
+            assert isinstance(counts[0], BrokerUnavailableError)
+            assert counts[1:] == [0, 0]
+        assert here.channels <= 3

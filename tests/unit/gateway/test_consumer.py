@@ -104,6 +104,24 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     assert broker.is_closed
 
 
+async def test_after_a_blip_of_the_channel_it_consumes_again_for_a_poll_that_has_waited_for_long() -> None:
+    broker, polls = SlowBroker(), Polls()
+    link: Any = broker
+    consumer = Consumer(link, "queue", polls)
+    running = asyncio.create_task(consumer.run())
+    consumer.demand(1)
+    broker.begin.release()
+    await until(lambda: consumer.is_consuming)
+    consumer._last_poll -= 20  # it asked for a minute
+    for closed in list(broker.close_callbacks):
+        closed(broker, None)
+    assert not consumer.is_consuming
+    broker.begin.release()
+    await until(lambda: consumer.is_consuming)
+    running.cancel()
+    await asyncio.wait({running})
+
+
 class Shelf(Polls):
     """A buffer that nobody takes from."""
 
