@@ -75,6 +75,7 @@ class Metrics:
         self._retried = self._counter("retried", "Waits on a rung that were begun", "origin", "reason")
         self._parked = self._counter("parked", "Results that were parked", "origin", "reason")
         self._repeats = self._counter("repeats", "Results not posted, as the LMS had them already", "origin")
+        self._pages = self._counter("pages", "Results that were answered 200 with a page, and count as taken", "origin")
         self._given_back = self._counter("given_back", "Results given back, as no copy could be stored")
         self._callback_seconds = Histogram(
             f"{PREFIX}_callback_seconds",
@@ -105,6 +106,10 @@ class Metrics:
         self._bound(origin)[0].inc()
         # Clocks differ, and an AMQP grader may claim any.
         self._delivery_seconds.observe(max(0.0, now - graded_at))
+
+    def page(self, origin: str) -> None:
+        """Count a result that counts as taken, though a page for people was the answer."""
+        self._pages.labels(self._names.name_of(origin)).inc()
 
     def settled(self, origin: str, verdict: Verdict) -> None:
         """Count what became of a result that was not delivered."""

@@ -46,6 +46,19 @@ MOST_NAMED = 100
 
 log = logging.getLogger(__name__)
 
+_WITHHELD = (
+    "wants credentials, and REQUESTS_BASIC_AUTH was not sent, as no setting says that it is for that origin: "
+    "if that is your LMS, name it in CALLBACK_ALLOWED_ORIGINS"
+)
+_PAGE = (
+    "answers callbacks 200 with a page for people, where an LMS answers nothing: a maintenance or a login may have "
+    "taken these results in its place. They count as delivered; CALLBACK_HOLD_PAGES has such results tried again"
+)
+_PAGE_HELD = (
+    "answers callbacks 200 with a page for people, where an LMS answers nothing: "
+    "the results are tried again, as CALLBACK_HOLD_PAGES says"
+)
+
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "User-Agent": USER_AGENT,
@@ -68,6 +81,7 @@ def poster_for(settings: Settings) -> "Poster":
         signer=Signer([signing_key(key.get_secret_value()) for key in settings.callback_signing_key])
         if settings.callback_signing_key
         else None,
+        holds_pages=settings.callback_hold_pages,
     )
 
 
@@ -84,15 +98,20 @@ class Poster:
         tls: SSLContext,
         credentials: Credentials,
         signer: Signer | None,
+        holds_pages: bool,
     ) -> None:
-        """Give each callback `timeout` seconds in all, with at most `concurrency` connections."""
+        """Give each callback `timeout` seconds in all, with at most `concurrency` connections.
+
+        `holds_pages`: who answers 200 with a page for people has not taken the result.
+        """
         self._timeout = timeout
         self._concurrency = concurrency
         self._origins = origins
         self._own = own
         self._tls = tls
         self._credentials = credentials
-        self._named: set[str] = set()
+        self._holds_pages = holds_pages
+        self._named: set[tuple[str, str]] = set()
         self._signer = signer
 
     async def __aenter__(self) -> Self:
@@ -143,7 +162,7 @@ class Poster:
 
     async def _post(
         self, session: aiohttp.ClientSession, callback: Callback, sending: Sending, seconds: float
-    ) -> Answered:
+    ) -> Answered | NoAnswer:
         form, headers = await self._sent(callback)
         async with session.post(
             callback.url,
@@ -154,18 +173,20 @@ class Poster:
             trace_request_ctx=sending,
         ) as response:
             answer = await _answer(response)
+        if answer.is_page:
+            return self._page(callback.origin, answer)
         if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials.are_withheld_from(callback.url):
-            self._say_withheld(callback.origin)
+            self._say_once(callback.origin, _WITHHELD)
         return answer
 
-    def _say_withheld(self, origin: str) -> None:
-        if origin not in self._named and len(self._named) < MOST_NAMED:
-            self._named.add(origin)
-            log.warning(
-                "%s wants credentials, and REQUESTS_BASIC_AUTH was not sent, as no setting says that it is for that "
-                "origin: if that is your LMS, name it in CALLBACK_ALLOWED_ORIGINS",
-                origin,
-            )
+    def _page(self, origin: str, answer: Answered) -> Answered | NoAnswer:
+        self._say_once(origin, _PAGE_HELD if self._holds_pages else _PAGE)
+        return NoAnswer(Reason(Slug.PAGE, "answered 200 with a page for people")) if self._holds_pages else answer
+
+    def _say_once(self, origin: str, warning: str) -> None:
+        if (origin, warning) not in self._named and len(self._named) < MOST_NAMED:
+            self._named.add((origin, warning))
+            log.warning("%s %s", origin, warning)
 
     def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed:
         match error:

@@ -18,6 +18,7 @@ class Slug(StrEnum):
     CERTIFICATE = "certificate"
     CUT_OFF = "cut_off"
     BAD_URL = "bad_url"
+    PAGE = "page"
     OTHER = "other"
 
     BEHIND = "behind"

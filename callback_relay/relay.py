@@ -47,6 +47,7 @@ from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Order, Post, Schedule, Settle
 from callback_relay.settling import About, Settling, level_of
 from callback_relay.verdict import (
+    Answered,
     Delivered,
     Kind,
     Outcome,
@@ -292,6 +293,8 @@ class Relay:
                 began_at = monotonic()
                 outcome: Outcome = await self._poster.post(delivery.callback)
                 kind = kind_of(outcome)
+                if isinstance(outcome, Answered) and outcome.is_page:
+                    self._metrics.page(delivery.origin)
                 verdict = judge(
                     outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance()
                 )

@@ -157,6 +157,7 @@ class Settings(BaseSettings):
     requests_basic_auth: BasicAuth | None = None
     callback_credentials: dict[Origin, BasicAuth] = Field(default_factory=dict)
     callback_ca_bundle: Path | None = None
+    callback_hold_pages: bool = False
     callback_signing_key: SigningKeys | None = None
     # seconds; no more than a week, as RabbitMQ takes 49 days at most and an LMS is not down that long
     retry_delays: tuple[Annotated[float, Field(ge=0.01, le=604800)], ...] = (1, 5, 30, 120, 600, 3600, 10800)

@@ -27,6 +27,7 @@ def exercised() -> dict[str, tuple[str, set[str]]]:
     metrics = Metrics(lambda: Reading(ConsumerState.WORKING, {"consume": True, "publish": True}, {LMS: pace}, None))
     metrics.posted(LMS, 1)
     metrics.delivered(LMS, 0, 1)
+    metrics.page(LMS)
     for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), GiveBack("")):
         metrics.settled(LMS, verdict)
     return {
