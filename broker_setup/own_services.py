@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from broker_setup.callback_origins import origin_of
+from broker_setup.link.broker_url import each_of, port_of
 from broker_setup.settings import Settings
 
 BROKER = "the broker"
@@ -85,9 +86,9 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
-    broker = urlsplit(settings.amqp_url.get_secret_value())
-    host = broker.hostname or _THIS_MACHINE
-    yield from ((host, port, BROKER) for port in _BROKER_PORTS | {broker.port or 5672})
+    for uri in each_of(settings.amqp_url.get_secret_value()):
+        host = urlsplit(uri).hostname or _THIS_MACHINE
+        yield from ((host, port, BROKER) for port in _BROKER_PORTS | {port_of(uri)})
     if settings.management_url:
         management = URL(settings.management_url.get_secret_value())
         yield management.host or _THIS_MACHINE, management.port or 0, BROKER

@@ -13,6 +13,7 @@ from pika.spec import Basic, BasicProperties
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
+from broker_setup.link.blocking import parameters_of
 from broker_setup.topology import LEDGER
 
 # How much may be under way: enough to keep the line busy, in frames of any size.
@@ -40,11 +41,8 @@ def replay(
     `deliver` gets the frames and the offset of the last one. Returns when the marker was delivered, or `stop` is set.
     Raise BrokerUnavailableError if the broker or the stream is lost, or the marker does not come.
     """
-    parameters = pika.URLParameters(url)
-    parameters.heartbeat = 60
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = SOCKET_SECONDS
     try:
-        connection = pika.BlockingConnection(parameters)
+        connection = pika.BlockingConnection(parameters_of(url, heartbeat=60, patience=SOCKET_SECONDS))
         try:
             _Replay(marker, deliver).run(connection, start, stop)
         finally:

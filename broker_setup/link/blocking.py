@@ -1,14 +1,15 @@
 """Plain, blocking connections to the broker, for steps that have nothing else to do meanwhile."""
 
+import random
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pika
 from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 
 from broker_setup.errors import BrokerUnavailableError, BrokerUnreachableError
 from broker_setup.failure_words import why_within
-from broker_setup.link.broker_url import address_of, without_ca_bundle
+from broker_setup.link.broker_url import address_of, each_of, without_ca_bundle
 from broker_setup.link.refusals import broker_words, with_advice
 
 PATIENCE_SECONDS = 10
@@ -16,18 +17,29 @@ PATIENCE_SECONDS = 10
 
 def connect(url: str) -> pika.BlockingConnection:
     """Open a connection, to be used with `with`; raise BrokerUnreachableError if the broker can't be reached."""
-    plain_url, ca_bundle = without_ca_bundle(url)
-    parameters = pika.URLParameters(plain_url)
-    if plain_url.startswith("amqps:"):
-        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(cafile=ca_bundle), parameters.host)
-    parameters.heartbeat = 10
-    parameters.socket_timeout = parameters.stack_timeout = PATIENCE_SECONDS
-    parameters.blocked_connection_timeout = PATIENCE_SECONDS
     try:
-        return pika.BlockingConnection(parameters)
+        return pika.BlockingConnection(parameters_of(url, heartbeat=10, patience=PATIENCE_SECONDS))
     except (AMQPConnectionError, OSError) as error:
         why = why_within(error) or with_advice(broker_words(" ".join(map(str, error.args))))
         raise BrokerUnreachableError(f"can't connect to the broker at {address_of(url)}: {why}") from error
+
+
+def parameters_of(url: str, *, heartbeat: int, patience: float) -> Sequence[pika.URLParameters]:
+    """Return what pika connects by: a value for each node, in an order of chance; it tries all addresses of each."""
+    nodes = each_of(url)
+    random.shuffle(nodes)
+    return [_parameters(node, heartbeat, patience / len(nodes)) for node in nodes]
+
+
+def _parameters(uri: str, heartbeat: int, patience: float) -> pika.URLParameters:
+    plain, ca_bundle = without_ca_bundle(uri)
+    parameters = pika.URLParameters(plain)
+    if plain.startswith("amqps:"):
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(cafile=ca_bundle), parameters.host)
+    parameters.heartbeat = heartbeat
+    parameters.socket_timeout = parameters.stack_timeout = patience
+    parameters.blocked_connection_timeout = PATIENCE_SECONDS
+    return parameters
 
 
 def count_ready(url: str, queues: Iterable[str]) -> Mapping[str, int]:

@@ -20,6 +20,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
 from broker_setup.link.broker_url import address_of, user_of
 from broker_setup.link.in_words import in_words
+from broker_setup.link.nodes import ways_to
 from broker_setup.link.outage import Outage
 from broker_setup.link.queue_names import take_any_queue_name
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 # A dead peer is noticed within three heartbeats; at aio-pika's default of 60 s that would be three minutes.
 HEARTBEAT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5.0
+# Where there is another node to try.
+NODE_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 3.0
 # That a connection is not blocked is known without asking anybody.
 READY_SECONDS = 0.1
@@ -158,18 +161,31 @@ class Link:
 
     async def _connect(self) -> AbstractConnection:
         self._drop.clear()
-        connection = await aio_pika.connect(
-            self._url,
-            heartbeat=HEARTBEAT_SECONDS,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            client_properties={"connection_name": self.name},
-        )
+        connection = await self._reach()
         connection.close_callbacks.add(lambda _, error: self._on_closed(connection, error))
         self._connection = connection
         self.opened += 1
         self._up.set()
         log.info("%s: connected to the broker", self.name)
         return connection
+
+    async def _reach(self) -> AbstractConnection:
+        """Connect to the first node that answers; raise what the last one said."""
+        ways = await asyncio.wait_for(ways_to(self._url), CONNECT_TIMEOUT_SECONDS)
+        patience = CONNECT_TIMEOUT_SECONDS if len(ways) == 1 else NODE_TIMEOUT_SECONDS
+        while True:
+            way = ways.pop()
+            try:
+                return await aio_pika.connect(
+                    way,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    timeout=patience,
+                    client_properties={"connection_name": self.name},
+                )
+            except CONNECTION_ERRORS as error:
+                if not ways:
+                    raise
+                log.info("%s: no connection to %s: %s", self.name, address_of(way), in_words(error))
 
     def _part_from(self, connection: AbstractConnection) -> None:
         self._connection = None

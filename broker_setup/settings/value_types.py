@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from broker_setup.callback_origins import origin
+from broker_setup.link.broker_url import each_of, user_of, vhost_of
 from broker_setup.secret_keys import signing_key
 from broker_setup.settings.secret_strength import weakness
 from broker_setup.topology import RESERVED_QUEUE_NAMES
@@ -37,7 +38,11 @@ _HTTP_URL = TypeAdapter(HttpUrl)
 
 
 def _amqp_url(value: SecretStr) -> SecretStr:
-    _AMQP_URL.validate_python(value.get_secret_value())
+    uris = each_of(value.get_secret_value())
+    for uri in uris:
+        _AMQP_URL.validate_python(uri)
+    if len({(user_of(uri), vhost_of(uri)) for uri in uris}) > 1:
+        raise ValueError("nodes of one cluster with the same user and virtual host")
     return value
 
 

@@ -5,7 +5,16 @@ from pathlib import Path
 import pika
 import pytest
 
-from broker_setup.link.broker_url import address_of, trusting, url_for, user_of, vhost_of, without_ca_bundle
+from broker_setup.link.broker_url import (
+    address_of,
+    at_address,
+    each_of,
+    trusting,
+    url_for,
+    user_of,
+    vhost_of,
+    without_ca_bundle,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,22 @@ def test_a_bundle_stands_in_the_url_and_can_be_taken_out() -> None:
     )
     assert without_ca_bundle("amqps://h/v") == ("amqps://h/v", None)
     assert trusting("amqp://h/v", Path("/ca.pem")) == "amqp://h/v"
+
+
+def test_several_nodes_are_one_url_in_which_each_keeps_its_own_address() -> None:
+    url = "amqp://u:p,w@a:5673/v, amqps://u:p,w@b/v,amqp://u:p,w@[::1]/v"
+    assert each_of(url) == ["amqp://u:p,w@a:5673/v", "amqps://u:p,w@b/v", "amqp://u:p,w@[::1]/v"]
+    assert (user_of(url), vhost_of(url), address_of(url)) == ("u", "v", "a:5673, b:5671, [::1]:5672")
+    assert url_for(url, "x", "y") == "amqp://x:y@a:5673/v,amqps://x:y@b/v,amqp://x:y@[::1]/v"
+    assert trusting(url, Path("/ca")).count("cafile") == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "address", "expected"),
+    [
+        ("amqp://u:p@broker/v?heartbeat=5", "10.0.0.1", "amqp://u:p@10.0.0.1:5672/v?heartbeat=5"),
+        ("amqp://broker:5673", "fd00::1", "amqp://[fd00::1]:5673"),
+    ],
+)
+def test_a_name_gives_way_to_one_of_its_addresses(uri: str, address: str, expected: str) -> None:
+    assert at_address(uri, address) == expected

@@ -35,6 +35,7 @@ class SmallBroker:
     """Link and channel at once: closes the channel under all publishes when one is over 1,000 bytes."""
 
     user = None
+    opened = 1
     is_up = True
     is_closed = False
 
