@@ -223,3 +223,11 @@ def test_the_longest_lease_released_with_the_longest_delay_is_within_the_least_w
     longest = Settings(submission_processing_delay=720, max_processing_delay=720)
     assert 2 * longest.max_processing_delay_of("openedx") <= 86_400
     assert CLOSED_SECONDS <= 86_400
+
+
+def test_a_queue_may_be_named_by_a_number_in_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "xqueue.yml"
+    file.write_text("XQUEUES: {6001: null, AT&T-x: null}\n")
+    monkeypatch.setenv("XQUEUE_CFG", str(file))
+    settings, *_ = load_settings()
+    assert list(settings.xqueues) == ["6001", "AT&T-x"]
