@@ -1,8 +1,8 @@
-"""Judges replies without holding anybody up: large ones in a thread, and in a process apart what may end whoever looks.
+"""Looks at messages without holding anybody up: in a thread, or in a process apart what may end whoever looks.
 
 A delivery that came back a few times may be what kills processes, or may have been given back for other reasons: up to
-4.2 RabbitMQ counts both alike. So nothing is parked for its count, but its reply is looked at by a taster, a process
-that has nothing else to do, and is refused where tasters die of it.
+4.2 RabbitMQ counts both alike. So nothing is parked for its count, but it is looked at by a taster, a process that has
+nothing else to do, and is refused where tasters die of it.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from broker_setup.child_process import end_with_parent
-from broker_setup.wire.messages import DELIVERY_COUNT_HEADER
+from broker_setup.errors import BadMessageError, XQueueError
+from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, decode_work
 from broker_setup.wire.replies import FINE, MAX_REPLY_BYTES, Judgement, is_judged, judge_reply, judge_strictly
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ _TASTER_CPU_SECONDS = 20
 _TASTERS = 2
 
 DEADLY = "looking at it ended the process that looked, twice"
+
+
+class DeadlyMessageError(XQueueError):
+    """A message that must not be looked at: tasters died of it."""
 
 
 class Judges:
@@ -60,6 +65,11 @@ class Judges:
         if returns >= SUSPECTED_RETURNS or BESIDE_BYTES < len(reply) <= self._most:
             return None
         return judge_reply(callback_url, reply, self._most)
+
+    async def taste(self, body: bytes, returns: int) -> None:
+        """Have the body of a submission looked at that came back `returns` times; raise DeadlyMessageError."""
+        if returns >= SUSPECTED_RETURNS and await self._taster.ask(_read_work, body) is None:
+            raise DeadlyMessageError(DEADLY)
 
     async def judge(self, callback_url: str, reply: bytes, returns: int = 0) -> Judgement:
         """Judge a reply, wherever that can be done."""
@@ -113,6 +123,12 @@ def returns_of(headers: Mapping[str, Any]) -> int:
     """Say how often a delivery with these headers came back to its queue, as far as the broker says so."""
     value = headers.get(DELIVERY_COUNT_HEADER, 0)
     return value if isinstance(value, int) else 0
+
+
+def _read_work(body: bytes) -> bool:
+    with suppress(BadMessageError):  # whoever gets it says so
+        decode_work(body)
+    return True
 
 
 def _begin() -> None:

@@ -87,11 +87,16 @@ def build(settings: Settings) -> Starlette:
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
+    judges = Judges(settings.max_reply_size)
     failures = Failures(
-        consuming, publisher=publisher, ledger=ledger, parking=parking, max_attempts=settings.max_attempts
+        consuming,
+        publisher=publisher,
+        ledger=ledger,
+        parking=parking,
+        judges=judges,
+        max_attempts=settings.max_attempts,
     )
     counts = WaitingCount(asking, queues, ledger.state)
-    judges = Judges(settings.max_reply_size)
     check = ReplyCheck(ledger, sealer, judges, again=settings.repeated_refusal_attempts)
     results = Results(ledger, publisher, check if settings.validate_results else None)
     polls = Polls(queues, settings.max_wait)

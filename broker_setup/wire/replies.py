@@ -24,7 +24,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r"[\[\]{}]")
 # An LMS whose requests run 200 calls deep raises at some 800, and catches nothing; and each list costs memory.
 _MAX_DEPTH = 500
-_MAX_NESTED = 100_000
+# A reply has three values and some of its grader's own; while more are read, nobody else gets a turn.
+_MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ def _read(reply: bytes, most: int) -> dict[str, Any] | str:
         return f"it has {len(reply)} bytes, more than the {most} that an LMS is taken to take (MAX_REPLY_SIZE)"
     # A web framework replaces what is no UTF-8, and a byte order mark is a character to it; bytes would be lenient.
     text = reply.decode(errors="replace")
-    if _is_nested_too_much(text):
-        return "it is nested too deeply"
+    if wrong := _too_much_in(text):
+        return wrong
     try:
         content = json.loads(text)
     except ValueError:  # also for numbers of more than 4,300 digits
@@ -124,17 +125,20 @@ def _read(reply: bytes, most: int) -> dict[str, Any] | str:
     return content if isinstance(content, dict) else "it is not a JSON object"
 
 
-def _is_nested_too_much(text: str) -> bool:
-    """Count lists and objects before anything is made of them; of text that is no JSON, tell anything."""
-    if text.count("[") + text.count("{") <= _MAX_DEPTH:
-        return False
+def _too_much_in(text: str) -> str:
+    """Count values and depth before anything is made of them; of text that is no JSON, say anything."""
+    if text.count("[") + text.count("{") <= _MAX_DEPTH and text.count(",") <= _MAX_VALUES:
+        return ""
+    too_many = f"it has more than {_MAX_VALUES} values"
+    if text.count('"') - text.count('\\"') > 4 * _MAX_VALUES:  # a key and a text for each
+        return too_many
     # Without its strings. Backslashes stand nowhere else, and go in pairs from the left.
     outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
-    if outside.count("[") + outside.count("{") > _MAX_NESTED:
-        return True
+    if outside.count("[") + outside.count("{") + outside.count(",") > _MAX_VALUES:
+        return too_many
     depth = 0
     for bracket in _BRACKET.finditer(outside):
         depth += 1 if bracket[0] in "[{" else -1
         if depth > _MAX_DEPTH:
-            return True
-    return False
+            return "it is nested too deeply"
+    return ""

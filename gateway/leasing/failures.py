@@ -13,6 +13,7 @@ from time import time
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, UnroutableError, XQueueError
+from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
 from broker_setup.ledger.heard import steady as steady_clock
@@ -45,6 +46,7 @@ class Failures:
         publisher: Publisher,
         ledger: Ledger,
         parking: Parking,
+        judges: Judges,
         max_attempts: int,
         clock: Callable[[], float] = time,
         steady: Callable[[], float] = steady_clock,
@@ -52,6 +54,7 @@ class Failures:
         self._publisher = publisher
         self._ledger = ledger
         self._parking = parking
+        self._judges = judges
         self._max_attempts = max_attempts
         self._clock = clock
         self._steady = steady
@@ -86,8 +89,9 @@ class Failures:
         await self._ledger.wait_up_to_date()
         queue = course_queue_of(message)
         try:
+            await self._judges.taste(message.body, returns_of(message.headers))
             submission = decode_submission(message, queue)
-        except BadMessageError as error:
+        except (BadMessageError, DeadlyMessageError) as error:
             await self._parking.unreadable(message, queue, str(error))
             return
         uuid, now = submission.uuid_bytes, self._clock()

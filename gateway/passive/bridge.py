@@ -37,7 +37,7 @@ class Bridge:
         answers = Answers(publisher, settings.failure_message)
         parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, name))
         graders = graders_for(settings)
-        judges = Judges(settings.max_reply_size) if settings.validate_results else None
+        judges = Judges(settings.max_reply_size)
         self._queues = [
             ServedQueue(
                 queue,
@@ -47,6 +47,7 @@ class Bridge:
                 retry_delays=settings.grading_of(queue).retry_delays,
                 sealer=sealer,
                 judges=judges,
+                validates=settings.validate_results,
                 answers=answers,
                 parking=parking,
             )

@@ -10,7 +10,7 @@ from functools import partial
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
-from broker_setup.judges import Judges, returns_of
+from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
@@ -39,9 +39,10 @@ class Store:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """There will be no answer: whoever waits is told, and a submission is parked."""
+    """There will be no answer: whoever waits is told, and a submission is parked; `unread` where that might kill."""
 
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,21 @@ class ServedQueue:
         at_once: int,
         retry_delays: Sequence[float],
         sealer: Sealer,
-        judges: Judges | None,
+        judges: Judges,
+        validates: bool,
         answers: Answers,
         parking: Parking,
     ) -> None:
         """Have up to `at_once` deliveries tried at a time, each again after each of `retry_delays` (seconds).
 
-        Without `judges` replies are not looked at.
+        Unless it `validates`, replies are not looked at.
         """
         self.name = name
         self._grader = grader
         self._retry_delays = retry_delays
         self._sealer = sealer
         self._judges = judges
+        self._validates = validates
         self._answers = answers
         self._parking = parking
         self._under_way: set[asyncio.Task[None]] = set()
@@ -113,6 +116,8 @@ class ServedQueue:
     async def _serve(self, message: AbstractIncomingMessage) -> None:
         try:
             end = await self._grade(message)
+        except DeadlyMessageError as error:
+            end = GiveUp(str(error), unread=True)
         except (BadMessageError, BadReturnAddressError) as error:
             end = GiveUp(str(error))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
@@ -121,6 +126,7 @@ class ServedQueue:
         await self._settle(message, end)
 
     async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
+        await self._judges.taste(message.body, returns_of(message.headers))
         if caller := caller_of(message):
             body, files = decode_work(message.body)
             return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
@@ -162,7 +168,7 @@ class ServedQueue:
                 return GiveBack()
 
     async def _wrong_with(self, message: AbstractIncomingMessage, callback_url: str, reply: bytes) -> str:
-        if self._judges is None:
+        if not self._validates:
             return ""
         judged = await self._judges.judge(callback_url, reply, returns_of(message.headers))
         return judged.wrong
@@ -182,17 +188,20 @@ class ServedQueue:
             case Store(answer):
                 await self._until_taken(answer)
                 return Release.SETTLED
-            case GiveUp(reason):
+            case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
                 if caller := caller_of(message):
                     await self._until_taken(partial(self._answers.refuse, caller))
                     return Release.SETTLED
-                await self._until_taken(partial(self._park, message, reason))
+                await self._until_taken(partial(self._park, message, reason, unread=unread))
                 return Release.SETTLED
             case GiveBack():
                 return Release.RETURNED
 
-    async def _park(self, message: AbstractIncomingMessage, reason: str) -> None:
+    async def _park(self, message: AbstractIncomingMessage, reason: str, *, unread: bool) -> None:
+        if unread:
+            await self._parking.unreadable(message, self.name, reason)
+            return
         try:
             submission = decode_submission(message, self.name)
         except BadMessageError:

@@ -7,6 +7,7 @@ import pytest
 from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
+from broker_setup.judges import DEADLY, DeadlyMessageError, Judges
 from broker_setup.ledger.events import AnyEvent, Superseded
 from broker_setup.link.connection import Link
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_EXCHANGE
@@ -29,11 +30,13 @@ class Failed(Scene):
 
     def __init__(self) -> None:
         super().__init__()
+        self.judges = Judges()
         self.failures = Failures(
             Link("amqp://nowhere", "no link"),
             publisher=self.publisher.as_publisher,
             ledger=self.ledger.as_ledger,
             parking=self.parking,
+            judges=self.judges,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now,
             steady=lambda: self.now,
@@ -77,6 +80,19 @@ async def test_a_failed_attempt_goes_back_as_the_next_one(failed: Failed) -> Non
     assert await failed.reject(attempt=MAX_ATTEMPTS - 1) == "ack"
     assert attempts_of(failed.again()) == [MAX_ATTEMPTS]
     assert failed.publisher.parked == []
+
+
+async def test_what_ends_whoever_looks_at_it_is_parked_unread(failed: Failed, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taste(body: bytes, returns: int) -> None:
+        if returns >= 4:
+            raise DeadlyMessageError(DEADLY)
+
+    monkeypatch.setattr(failed.judges, "taste", taste)
+    for returns, ends in ((3, SUBMISSIONS_EXCHANGE), (4, PARKED_EXCHANGE)):
+        assert await failed.reject(more_headers={"x-delivery-count": returns}) == "ack"
+        [*_, (exchange, _, message)] = failed.publisher.messages
+        assert exchange == ends
+    assert message.headers[PARKED_REASON_HEADER] == DEADLY
 
 
 async def test_the_last_attempt_is_parked(failed: Failed) -> None:

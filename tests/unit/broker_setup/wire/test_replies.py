@@ -37,6 +37,10 @@ def saying(msg: Any) -> bytes:
     return json.dumps({"correct": False, "score": 0, "msg": msg}).encode()
 
 
+def extra(value: bytes) -> bytes:
+    return b'{"correct": 1, "score": 1, "msg": "x", "more": ' + value + b"}"
+
+
 # Which URLs mean what.
 
 
@@ -122,7 +126,8 @@ def test_a_reply_that_the_lms_reads_is_fine(reply: bytes) -> None:
         (FINE.replace(b"Good ", b"Good\n"), NO_JSON),
         (b'{"correct": 1, "score": ' + b"9" * 4301 + b', "msg": "x"}', NO_JSON),
         (b"[" * 100_000, "it is nested too deeply"),
-        (b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b'{"":' * 100_000, "it is nested too deeply"),
+        (b"[" * 100_001, "it has more than 100000 values"),
+        (b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b'{"":' * 99_000, "it is nested too deeply"),
         (b"null", "it is not a JSON object"),
         (b"[" + FINE + b"]", "it is not a JSON object"),
         (json.dumps(FINE.decode()).encode(), "it is not a JSON object"),
@@ -294,17 +299,28 @@ def test_what_no_lms_takes_for_its_size_is_refused_before_it_is_read(url: str) -
 
 
 @pytest.mark.parametrize(
-    ("reply", "fine"),
+    ("reply", "why"),
     [
-        (b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b"[" * 499 + b"]" * 499 + b"}", True),
-        (b'{"correct": 1, "score": 1, "msg": "x", "deep": ' + b"[" * 500 + b"]" * 500 + b"}", False),
-        (b'{"correct": 1, "score": 1, "msg": "x", "many": [' + b"[]," * 90_000 + b"[]]}", True),
-        (b'{"correct": 1, "score": 1, "msg": "x", "many": [' + b"{}," * 100_000 + b"[]]}", False),
-        (saying("[{" * 200_000), True),
-        (saying('\\"[{' * 200_000), True),
-        (saying("\\" * 7 + "[" * 200_000), True),
+        (extra(b"[" * 499 + b"]" * 499), None),
+        (extra(b"[" * 500 + b"]" * 500), "it is nested too deeply"),
+        (extra(b"[" + b"[]," * 49_990 + b"[]]"), None),
+        (extra(b"[" + b"{}," * 50_000 + b"[]]"), "it has more than 100000 values"),
+        (extra(b"[" + b"1," * 99_990 + b"1]"), None),
+        (extra(b"[" + b"1," * 100_000 + b"1]"), "it has more than 100000 values"),
+        (extra(b"[" + b'"",' * 300_000 + b'""]'), "it has more than 100000 values"),
+        (saying("[{,," * 200_000), None),
+        (saying('"' * 500_000 + "," * 200_000), None),
+        (saying('\\"[{' * 200_000), None),
+        (saying("\\" * 7 + "[" * 200_000), None),
     ],
     ids=lambda value: str(value)[-30:],
 )
-def test_nesting_is_counted_outside_of_strings_alone(reply: bytes, *, fine: bool) -> None:
-    assert wrong_with_reply(SCORE, reply) == (None if fine else "it is nested too deeply")
+def test_values_and_their_depth_are_counted_outside_of_strings_alone(reply: bytes, why: str | None) -> None:
+    assert wrong_with_reply(SCORE, reply) == why
+
+
+def test_what_begins_with_ten_thousand_things_that_html_drops_is_taken_for_nothing() -> None:
+    assert wrong_with_reply(SCORE, saying("<td>" * 9_000 + "text")) is None
+    assert wrong_with_reply(SCORE, saying("<td>" * 10_000 + "text")) == NOTHING
+    assert wrong_with_reply(SCORE, saying("<p " + "a='' " * 9_000 + ">")) is None
+    assert wrong_with_reply(SCORE, saying("<p " + "a='' " * 10_000 + ">")) == NOTHING

@@ -1,0 +1,56 @@
+"""A result that ends whoever looks at it is not taken first again and again; one that only came back is delivered."""
+
+import json
+
+import pytest
+
+from broker_setup import judges
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.notices import failure_notice
+from tests.support.lms import FakeLMS
+from tests.support.poison import POISON, come_back, judge_and_die
+from tests.support.relay import REPLY, Results, running_relay
+
+
+async def test_what_came_back_again_and_again_is_looked_at_by_a_process_that_may_die_of_it(
+    settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judges, "judge_reply", judge_and_die)
+    deadly = await results.put(lms.header("deadly"), POISON)
+    for number in range(3):
+        await results.put(lms.header(str(number)))
+    await come_back(settings.amqp_url.get_secret_value(), RESULTS_QUEUE, messages=4)
+    async with running_relay(settings):
+        parked = await results.parked()
+        await lms.wait_accepted(4)
+        await results.rest(settings)
+    assert parked.correlation_id == deadly
+    assert parked.headers["xqueue-parked-reason"] == f"the grader's reply: {judges.DEADLY}"
+    bodies = {callback.lms_key: callback.xqueue_body for callback in lms.accepted}
+    assert bodies.pop("deadly") == failure_notice(settings.failure_message)
+    assert bodies == dict.fromkeys("012", REPLY)
+
+
+async def test_a_large_result_is_delivered_and_one_that_is_too_large_is_parked_and_its_student_told(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    settings = settings.model_copy(update={"max_reply_size": 1_000_000})
+    large, larger = (json.dumps({"correct": True, "score": 1, "msg": "x" * size}) for size in (500_000, 1_000_000))
+    await results.put(lms.header("large"), large.encode())
+    await results.put(lms.header("larger"), larger.encode())
+    await results.put(lms.header("bad"), large.replace('"score": 1', '"score": null').encode())
+    async with running_relay(settings):
+        reasons = [str((await results.parked()).headers["xqueue-parked-reason"]) for _ in range(2)]
+        await lms.wait_accepted(3)
+        await results.rest(settings)
+    notice = failure_notice(settings.failure_message)
+    assert {callback.lms_key: callback.xqueue_body for callback in lms.accepted} == {
+        "large": large.encode(),
+        "larger": notice,
+        "bad": notice,
+    }
+    assert sorted(reason.split(" bytes")[0] for reason in reasons) == [
+        f"the grader's reply: it has {len(larger)}",
+        "the grader's reply: its score is not a number",
+    ]
