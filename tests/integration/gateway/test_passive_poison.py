@@ -26,7 +26,9 @@ async def test_a_deadly_reply_is_judged_by_a_process_that_may_die_of_it(
             await come_back(vhost.amqp_url, submissions_queue("red"), messages=2)
             async with running_bridge(settings):
                 parked = await lms.take(SUBMISSIONS_PARKED, within=60)
-                results = {result.correlation_id: result.body for result in [await lms.take(within=60), await lms.take()]}
+                results = {
+                    result.correlation_id: result.body for result in [await lms.take(within=60), await lms.take()]
+                }
             assert parked.correlation_id == deadly.uuid
             assert (
                 parked.headers["xqueue-parked-reason"] == f"the grader was called 1 times: its reply: {judges.DEADLY}"
@@ -50,7 +52,9 @@ async def test_a_deadly_message_is_parked_unread(
             good = await lms.submit("red")
             async with running_bridge(settings):
                 parked = await lms.take(SUBMISSIONS_PARKED, within=60)
-                bodies = {result.correlation_id: result.body for result in [await lms.take(within=60), await lms.take()]}
+                bodies = {
+                    result.correlation_id: result.body for result in [await lms.take(within=60), await lms.take()]
+                }
             assert (parked.correlation_id, parked.headers["xqueue-parked-reason"]) == (deadly.uuid, judges.DEADLY)
             assert bodies[good.uuid] == REPLY
             assert set(bodies) == {good.uuid, deadly.uuid}, "the student of the other one has a notice"

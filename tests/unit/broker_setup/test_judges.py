@@ -29,8 +29,15 @@ GOOD = b'{"correct": true, "score": 1, "msg": "Good"}'
 LARGE = json.dumps({"correct": True, "score": 1, "msg": "x" * BESIDE_BYTES}).encode()
 
 
-async def no_child_is_left() -> bool:
-    return not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+def children() -> set[psutil.Process]:
+    """The processes that this one has spawned, and that live."""
+    found = psutil.Process().children()
+    return {child for child in found if child.is_running() and child.status() != psutil.STATUS_ZOMBIE}
+
+
+async def no_more_children_than(before: set[psutil.Process]) -> None:
+    # multiprocessing keeps one to itself, for all.
+    await eventually(lambda: not [each for each in children() - before if "spawn_main" in " ".join(each.cmdline())])
 
 
 def test_a_usual_reply_is_judged_at_once_and_a_large_or_suspected_one_is_not() -> None:
@@ -58,21 +65,21 @@ async def test_the_event_loop_goes_on_while_a_large_reply_is_judged() -> None:
 
 
 async def test_a_suspected_reply_is_judged_by_another_process_which_goes_afterwards() -> None:
-    judges = Judges()
+    judges, before = Judges(), children()
     judged = await asyncio.gather(*(judges.judge(SCORE, reply, SUSPECTED_RETURNS) for reply in (GOOD, b"x", GOOD)))
     assert judged == [FINE, Judgement("it is not JSON"), FINE]
-    await eventually(no_child_is_left)
+    await no_more_children_than(before)
 
 
 async def test_a_reply_of_which_two_processes_die_is_refused_and_those_beside_it_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "judge_reply", judge_and_die)
-    judges = Judges()
+    judges, before = Judges(), children()
     replies = (GOOD, b"poison", GOOD)
     judged = await asyncio.gather(*(judges.judge(SCORE, reply, SUSPECTED_RETURNS) for reply in replies))
     assert judged == [FINE, Judgement(DEADLY), FINE]
-    await eventually(no_child_is_left)
+    await no_more_children_than(before)
 
 
 async def test_a_death_that_does_not_come_again_was_no_fault_of_what_was_looked_at(tmp_path: Any) -> None:
