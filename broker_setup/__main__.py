@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
+from broker_setup.command_line import our_version
 from broker_setup.commands import setup
 from broker_setup.commands.count import count
 from broker_setup.commands.parked import parked
@@ -21,6 +23,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own way
+    if value:
+        typer.echo(f"xqueue-broker {our_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 app.command("setup")(setup_users)
 app.command()(setup.declare)
 app.command()(setup.check)

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import uvloop
 
+from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
+    answer_options("xqueue-relay", "Posts results to LMSs until they are taken; of several, one works.")
     try:
         settings, warnings = load_settings(require=("SECRET_KEY",))
         relay = Relay(settings)

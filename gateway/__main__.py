@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings
@@ -24,6 +25,7 @@ GC_THRESHOLDS = (20_000, 5, 2)
 
 def main() -> None:
     """Run the gateway; wrong settings are lines on stderr and exit code 2."""
+    answer_options("xqueue-gateway", "The HTTP side of XQueue: takes submissions from LMSs, hands them to graders.")
     try:
         settings, warnings = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
         app = build(settings)

@@ -7,6 +7,8 @@ import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.command_line import our_version
+
 OPENAPI_PATH = "/xqueue/openapi.json"
 SOURCE = Path(__file__).with_name("openapi.yaml")
 
@@ -15,7 +17,9 @@ class OpenApiCall:
     """Serves the description, which is read once."""
 
     def __init__(self) -> None:
-        self._json = json.dumps(yaml.safe_load(SOURCE.read_text(encoding="utf-8")))
+        description = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+        description["info"]["version"] = our_version()
+        self._json = json.dumps(description)
 
     async def openapi(self, request: Request) -> Response:
         """Describe all calls."""

@@ -7,6 +7,7 @@ import sys
 
 import uvloop
 
+from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    answer_options("xqueue-passive", "The bridge to passive graders: calls the URLs that queues have in XQUEUES.")
     try:
         settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
     except SettingsError as error:
