@@ -51,7 +51,11 @@ class BadMessageError(XQueueError):
 
 
 class BadReturnAddressError(XQueueError):
-    """A sealed return address is forged, truncated, of unknown key or of another submission."""
+    """A sealed return address is forged, truncated or of another submission."""
+
+
+class UnknownSecretError(XQueueError):
+    """A return address was sealed under a SECRET_KEY that this process does not know, or does not know yet."""
 
 
 class BadCallbackUrlError(XQueueError):

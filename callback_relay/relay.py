@@ -17,7 +17,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.judges import Judges, returns_of
 from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
@@ -56,6 +56,7 @@ from callback_relay.verdict import (
     Retry,
     Verdict,
     judge,
+    judge_unopened,
     kind_of,
 )
 
@@ -188,6 +189,10 @@ class Relay:
     def _received(self, message: AbstractIncomingMessage) -> None:
         try:
             self._take(message)
+        except UnknownSecretError as error:
+            tries = decode_result(message, ours=self._is_ours(message.user_id)).tries
+            verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
+            self._start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
             self._start(self._settling.settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
@@ -236,7 +241,7 @@ class Relay:
 
     def _wrong_with(self, delivery: Delivery, judged: Judgement) -> Park | None:
         """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
-        if why := self._may_answer(delivery.message.user_id, delivery.queue):
+        if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
             return Park(Reason(Slug.SENDER, why))
         return _refused(judged.wrong) if judged.wrong else None
 

@@ -90,7 +90,7 @@ class Settling:
         try:
             match verdict:
                 case Retry(delay, tries, reason):
-                    copy = self._again(message, tries)
+                    copy = self._again(message, tries) if verdict.opened else self._unopened(message, tries)
                     copy.headers |= waits_headers(about.origin, about.queue, reason.text, time() + delay)
                     await self._put(copy, retry_queue(delay))
                 case Park(reason, tries, tell):
@@ -122,6 +122,11 @@ class Settling:
     def _again(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
         """Make the message of a result that has been tried as `tries` says; the ledger has heard of it by now."""
         return encode_result(replace(self._read(message), tries=tries, recorded=True))
+
+    def _unopened(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
+        """Make that of one whose return address could not be opened: what it says of itself is still to be judged."""
+        result = self._read(message)
+        return encode_result(replace(result, tries=tries, sender=result.sender or message.user_id))
 
     async def _tell_student(self, result: Result) -> None:
         # One that was redriven and is still no good: the student was told the first time.

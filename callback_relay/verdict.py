@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from broker_setup.wire.messages import Tries
 from callback_relay.ladder import Ladder
-from callback_relay.reason import Reason, status_slug
+from callback_relay.reason import Reason, Slug, status_slug
 
 # A count comes back from the broker in a header that an AMQP grader may have written: never count beyond this.
 MAX_COUNT = 1_000_000
@@ -61,11 +61,15 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Retry:
-    """Wait on the rung of `delay` seconds, then be tried again, with `tries` in the headers."""
+    """Wait on the rung of `delay` seconds, then be tried again, with `tries` in the headers.
+
+    One that was not `opened` is unread: nobody knows yet where it goes and whether its sender may answer.
+    """
 
     delay: float
     tries: Tries
     reason: Reason
+    opened: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,19 @@ def untried(reason: Reason, tries: Tries, ladder: Ladder, chance: float, *, at_l
     """Send a result up the ladder; of itself that is no try."""
     waited = replace(tries, waits=min(tries.waits + 1, MAX_COUNT))
     return Retry(ladder.after(tries.waits, chance, at_least=at_least), waited, reason)
+
+
+def judge_unopened(why: str, tries: Tries, ladder: Ladder, patience: Patience, *, now: float) -> Verdict:
+    """Return what becomes of a result that was sealed under a secret that is not known here, at `now` (epoch seconds).
+
+    It waits until a relay has that secret; for as long as a failing LMS is waited for, as it may also be a forgery.
+    """
+    reason = Reason(Slug.RETURN_ADDRESS, why)
+    since = tries.since or int(now)
+    if now - since > patience.seconds:
+        return Park(reason)
+    waits = min(tries.waits + 1, MAX_COUNT)
+    return Retry(ladder.after(tries.waits, 1.0), replace(tries, waits=waits, since=since), reason, opened=False)
 
 
 def reason_of(outcome: Outcome) -> Reason:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from broker_setup.commands.console import iso, show_table, shown, span
-from broker_setup.errors import BadReturnAddressError
+from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.operating.parked_selection import Tally
 from broker_setup.operating.parked_walk import Met
 from broker_setup.wire.messages import RETURN_HEADER
@@ -153,7 +153,7 @@ def _callback(met: Met, secrets: Sequence[str]) -> str:
     try:
         address = Sealer(secrets).open(sealed if isinstance(sealed, str) else "", met.parked.correlation_id)
         url = urlsplit(callback_url_of(address.lms_header))
-    except (BadReturnAddressError, ValueError) as error:
+    except (BadReturnAddressError, UnknownSecretError, ValueError) as error:
         return f"unreadable: {error}"
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
 

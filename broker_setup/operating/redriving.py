@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from time import time
 
-from broker_setup.errors import BadReturnAddressError
+from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired, hash_url
 from broker_setup.operating.operator_session import Session
 from broker_setup.operating.parked_selection import Selection, Tally
@@ -130,5 +130,5 @@ class ParkedMessages:
             return b""
         try:
             return hash_url(callback_url_of(self._sealer.open(sealed, each.parked.correlation_id).lms_header))
-        except BadReturnAddressError:
+        except (BadReturnAddressError, UnknownSecretError):
             return b""

@@ -11,7 +11,7 @@ from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
 from broker_setup.operating.intake import Intake, taking_in
@@ -130,6 +130,6 @@ class Retirement:
         try:
             address = self._sealer.open(submission.sealed_return, submission.uuid)
             url = hash_url(callback_url_of(address.lms_header))
-        except BadReturnAddressError:
-            url = b""  # a stranger's; the relay parks its notice
+        except (BadReturnAddressError, UnknownSecretError):
+            url = b""  # a stranger's, or sealed under a secret that only others know; the relay has the last word
         return Retired(time(), submission.uuid_bytes, self._plan.queue, url, self._plan.reason[:MAX_REASON])

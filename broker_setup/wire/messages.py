@@ -24,6 +24,7 @@ AMENDMENT_HEADER = "xqueue-amendment"
 RECORDED_HEADER = "xqueue-recorded"
 NOTICE_HEADER = "xqueue-notice"
 RESULT_REDRIVEN_HEADER = "xqueue-result-redriven"
+SENDER_HEADER = "xqueue-sender"
 # Of a result that could not be delivered yet: what Tries holds.
 TRIES_HEADER = "xqueue-callback-tries"
 REFUSALS_HEADER = "xqueue-refusals"
@@ -38,6 +39,7 @@ BOOKKEEPING_HEADERS = frozenset(
         RECORDED_HEADER,
         NOTICE_HEADER,
         RESULT_REDRIVEN_HEADER,
+        SENDER_HEADER,
         TRIES_HEADER,
         REFUSALS_HEADER,
         WAITS_HEADER,
@@ -129,7 +131,8 @@ class Result:
     `amendment` is 0 for a submission's first result and counts those that correct it, `redriven` counts how often an
     operator sent it on its way again: two results of one submission with the same numbers are the same to the LMS.
     `recorded` says that whoever published it writes to the ledger that the submission has ended; a `notice` is from us,
-    and no repeat of what a grader found.
+    and no repeat of what a grader found. `sender` is the broker's user that published it first, where the relay has put
+    it on a rung before it could look whether that one may answer.
     """
 
     submission: str
@@ -140,6 +143,7 @@ class Result:
     redriven: int = 0
     recorded: bool = False
     notice: bool = False
+    sender: str | None = None
     graded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -235,7 +239,8 @@ def encode_result(result: Result) -> Message:
         correlation_id=result.submission,
         headers={RETURN_HEADER: result.sealed_return}
         # What is 0 is left out: most results are delivered at once.
-        | {name: count for name, count in _counts(result).items() if count},
+        | {name: count for name, count in _counts(result).items() if count}
+        | ({SENDER_HEADER: result.sender} if result.sender else {}),
         timestamp=result.graded_at,
     )
 
@@ -260,6 +265,7 @@ def decode_result(message: AbstractIncomingMessage, *, ours: bool = True) -> Res
         redriven=_count(message, RESULT_REDRIVEN_HEADER),
         recorded=_count(message, RECORDED_HEADER) > 0,
         notice=_count(message, NOTICE_HEADER) > 0,
+        sender=_sender(message),
     )
 
 
@@ -274,6 +280,13 @@ def _counts(result: Result) -> dict[str, int]:
         WAITS_HEADER: result.tries.waits,
         FAILING_SINCE_HEADER: result.tries.since,
     }
+
+
+def _sender(message: AbstractIncomingMessage) -> str | None:
+    value = message.headers.get(SENDER_HEADER)
+    if value is not None and not isinstance(value, str):
+        raise BadMessageError(f"the header {SENDER_HEADER} is no user: {in_brief(value)}", message.body)
+    return value
 
 
 def _tries(message: AbstractIncomingMessage) -> Tries:

@@ -10,7 +10,13 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError, BrokerUnavailableError, XQueueError
+from broker_setup.errors import (
+    BadMessageError,
+    BadReturnAddressError,
+    BrokerUnavailableError,
+    UnknownSecretError,
+    XQueueError,
+)
 from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.heard import steady as steady_clock
@@ -36,6 +42,8 @@ BROKER_SECONDS = 2.5
 LOOK_AGAIN_SECONDS = 0.5
 # Before a delivery goes back that could not be parked: it comes again at once.
 PAUSE_SECONDS = 1.0
+# Before one goes back whose SECRET_KEY is not known here: to whoever knows it, or to this gateway's successor.
+SECRET_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -263,6 +271,9 @@ class CourseQueue:
             except BadReturnAddressError as error:
                 self._park(submission, str(error))
                 return None
+            except UnknownSecretError as error:
+                self._put_off(submission, str(error))
+                return None
             except BrokerUnavailableError:
                 # The lease may turn up in the ledger all the same, and nobody has its key.
                 self._ledger.note(Released(now, waiting.id, hash_key(key), available_at=now, failed=False))
@@ -303,6 +314,16 @@ class CourseQueue:
         # It may be here twice, which is one to the parked queue; or not any more, and then it comes again.
         if holds := self._holds.pop(submission.uuid_bytes, ()):
             self._put_aside(holds, self._parking.submission(submission, why))
+
+    def _put_off(self, submission: Submission, why: str) -> None:
+        log.warning("queue %s, submission %s: waits: %s", self.name, submission.uuid, why)
+        if holds := self._holds.pop(submission.uuid_bytes, ()):
+            self._keep_track(self._release_later(holds))
+
+    async def _release_later(self, holds: Sequence[Hold]) -> None:
+        await asyncio.sleep(SECRET_PAUSE_SECONDS)
+        for hold in holds:
+            self._release(hold, Release.RETURNED)
 
     def _put_aside(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
         self._keep_track(self._release_parked(holds, parking))

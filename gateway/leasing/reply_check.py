@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from time import time
 
-from broker_setup.errors import BadReturnAddressError, XQueueError
+from broker_setup.errors import BadReturnAddressError, UnknownSecretError, XQueueError
 from broker_setup.judges import BESIDE_BYTES, Judges
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Extended
@@ -39,8 +39,8 @@ class ReplyCheck:
             return judged
         try:
             address = self._sealer.open(lease.sealed, lease.submission.hex())
-        except BadReturnAddressError:
-            return FINE  # the relay can't open it either, and parks the result
+        except (BadReturnAddressError, UnknownSecretError):
+            return FINE  # the relay judges it, once it can open that
         return await self._judges.judge(callback_url_of(address.lms_header), body)
 
     def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:

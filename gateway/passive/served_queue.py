@@ -9,7 +9,7 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError, XQueueError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError, XQueueError
 from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import SteadyConsumer
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 STOP_GRACE_SECONDS = 8.0
 # Between two tries to publish what the broker did not take: what is graded is not graded again for that.
 PAUSE_SECONDS = 1.0
+# Before a delivery goes back whose SECRET_KEY is not known here: to whoever knows it, or to this bridge's successor.
+SECRET_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,10 @@ class ServedQueue:
             end = await self._grade(message)
         except DeadlyMessageError as error:
             end = GiveUp(str(error), unread=True)
+        except UnknownSecretError as error:
+            log.warning("queue %s, %r: waits: %s", self.name, message.correlation_id, error)
+            await self._pause(SECRET_PAUSE_SECONDS)
+            end = GiveBack()
         except (BadMessageError, BadReturnAddressError) as error:
             end = GiveUp(str(error))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
@@ -161,9 +167,7 @@ class ServedQueue:
                 return GiveUp(f"the grader was called {tries} times: {why}")
             delay = self._retry_delays[tries - 1]
             log.info("queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries, why, delay)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._stopping.wait()
+            await self._pause(delay)
             if self._stopping.is_set():
                 return GiveBack()
 
@@ -172,6 +176,11 @@ class ServedQueue:
             return ""
         judged = await self._judges.judge(callback_url, reply, returns_of(message.headers))
         return judged.wrong
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _settle(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> None:
         """Store what came of a delivery, then let it go."""

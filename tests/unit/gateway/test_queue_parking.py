@@ -9,9 +9,10 @@ from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Parked, hash_url
 from broker_setup.topology import PARKED_EXCHANGE
-from broker_setup.wire.messages import ATTEMPT_HEADER, UNTOLD_HEADER, Submission, encode_submission
+from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing import course_queue
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, Scene, turns
 from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, uuid_of
@@ -57,6 +58,23 @@ async def test_what_can_not_be_parked_goes_back_after_a_pause(
     tag = scene.deliver(1, body=b"no JSON")
     await turns(10)
     assert scene.channel.sent == [("requeue", tag)]
+    assert scene.ledger.stored == []
+
+
+# What is sealed under a secret that this gateway does not know.
+
+
+async def test_a_submission_of_an_unknown_secret_goes_back_for_another_gateway_and_the_next_is_handed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(course_queue, "SECRET_PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    sealed = Sealer(["a secret that only a later gateway knows"]).seal(ReturnAddress(uuid_of(1).hex(), "{}"))
+    tag = scene.deliver(1, headers={RETURN_HEADER: sealed})
+    scene.deliver(2)
+    assert (await scene.poll()).submission.body == "work 2"
+    assert await scene.sent() == [("requeue", tag)]
+    assert scene.publisher.parked == []
     assert scene.ledger.stored == []
 
 

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_setup.errors import BadReturnAddressError
+from broker_setup.errors import BadReturnAddressError, UnknownSecretError
+from broker_setup.secret_keys import fernet_key
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 
 SECRET, OTHER = "first secret of 32 characters...", "second secret of 32 characters.."
@@ -75,16 +76,55 @@ def test_a_seal_made_with_the_bare_secret_does_not_open() -> None:
         Sealer([SECRET]).open(forged, UUID)
 
 
-def test_a_seal_of_another_secret_does_not_open() -> None:
-    with pytest.raises(BadReturnAddressError):
+def test_a_seal_of_another_secret_says_so_instead_of_passing_for_forged() -> None:
+    with pytest.raises(UnknownSecretError, match="SECRET_KEY that is not known here"):
         Sealer([OTHER]).open(Sealer([SECRET]).seal(ADDRESS), UUID)
+
+
+def test_a_seal_of_the_version_that_named_no_secret_opens_under_any_that_is_known() -> None:
+    of_0_1_0 = sealed_without_an_id(SECRET)
+    assert Sealer([SECRET]).open(of_0_1_0, UUID) == ADDRESS
+    assert Sealer([OTHER, SECRET]).open(of_0_1_0, UUID) == ADDRESS
+    with pytest.raises(BadReturnAddressError):
+        Sealer([OTHER]).open(of_0_1_0, UUID)
+
+
+def test_the_version_that_named_no_secret_opens_todays_seals() -> None:
+    as_0_1_0 = MultiFernet([Fernet(fernet_key(SECRET, "return address"))])
+    assert json.loads(as_0_1_0.decrypt(Sealer([SECRET]).seal(ADDRESS))) == [UUID, HEADER]
+
+
+def test_a_seal_whose_named_secret_was_changed_to_a_known_one_is_forged() -> None:
+    known, unknown = Sealer([OTHER]).seal(ADDRESS), Sealer([SECRET]).seal(ADDRESS)
+    with pytest.raises(BadReturnAddressError):
+        Sealer([OTHER]).open(known[:12] + unknown[12:], UUID)
+
+
+def test_a_seal_that_names_an_unknown_secret_and_is_too_short_for_one_is_forged() -> None:
+    with pytest.raises(BadReturnAddressError):
+        Sealer([OTHER]).open(Sealer([SECRET]).seal(ADDRESS)[:60], UUID)
+
+
+def test_the_name_of_a_secret_tells_whether_two_are_the_same_and_nothing_else() -> None:
+    first, again, other = (Sealer([secret]).seal(ADDRESS)[:6] for secret in (SECRET, SECRET, OTHER))
+    assert first == again != other
+
+
+def test_in_a_rotation_in_two_phases_every_process_opens_every_seal() -> None:
+    before, opens_the_new, seals_with_the_new = Sealer([SECRET]), Sealer([SECRET, OTHER]), Sealer([OTHER, SECRET])
+    for sealing, opening in ((before, opens_the_new), (opens_the_new, before), (seals_with_the_new, opens_the_new)):
+        assert opening.open(sealing.seal(ADDRESS), UUID) == ADDRESS
 
 
 def test_after_a_rotation_old_seals_still_open_and_new_ones_need_the_new_secret() -> None:
     before, rotated, after = Sealer([SECRET]), Sealer([OTHER, SECRET]), Sealer([OTHER])
     assert rotated.open(before.seal(ADDRESS), UUID) == ADDRESS
     assert after.open(rotated.seal(ADDRESS), UUID) == ADDRESS
-    with pytest.raises(BadReturnAddressError):
+    with pytest.raises(UnknownSecretError):
         before.open(rotated.seal(ADDRESS), UUID)
-    with pytest.raises(BadReturnAddressError):
+    with pytest.raises(UnknownSecretError):
         after.open(before.seal(ADDRESS), UUID)
+
+
+def sealed_without_an_id(secret: str) -> str:
+    return Fernet(fernet_key(secret, "return address")).encrypt(json.dumps([UUID, HEADER]).encode()).decode()

@@ -1,0 +1,62 @@
+"""A SECRET_KEY changed in the wrong order: results that a relay can't open wait for one that can, and none is lost."""
+
+import asyncio
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from broker_setup.link.broker_url import user_of
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_PARKED, retry_queue
+from broker_setup.wire.messages import RETURN_HEADER, Result, encode_result
+from broker_setup.wire.return_address import ReturnAddress, Sealer
+from tests.support.lms import FakeLMS
+from tests.support.relay import REPLY, SECRET, Results, running_relay
+
+NEW_SECRET = "another secret of the tests, long enough for a key"
+
+
+def rotated(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"secret_key": SecretStr(NEW_SECRET), "secret_key_fallbacks": (SecretStr(SECRET),)}
+    )
+
+
+async def test_a_result_sealed_under_a_newer_secret_waits_until_a_relay_knows_that_and_is_then_delivered_once(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    uuid = uuid4().hex
+    sealed = Sealer([NEW_SECRET]).seal(ReturnAddress(uuid, lms.header()))
+    async with running_relay(settings):
+        await results.put(lms.header(), sealed=sealed, submission=uuid)
+        await results.put(lms.header("another's key"))
+        await lms.wait_accepted(1)
+    assert await results.waiting(RESULTS_PARKED) == 0
+    async with running_relay(rotated(settings)):
+        await lms.wait_accepted(2)
+        await results.rest(settings)
+    assert await results.waiting(RESULTS_PARKED) == 0
+    assert len(lms.accepted) == 2
+
+
+async def test_waiting_for_the_secret_gives_nobody_the_right_to_answer_a_queue(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    grader = user_of(settings.amqp_url.get_secret_value())
+    assert grader
+    uuid = uuid4().hex
+    sealed = Sealer([NEW_SECRET]).seal(ReturnAddress(uuid, lms.header()))
+    of_another_queue = settings.model_copy(update={"amqp_graders": {grader: ("another",)}})
+    message = encode_result(Result(uuid, REPLY, sealed))
+    message.user_id = grader
+    assert message.headers[RETURN_HEADER] == sealed
+    async with running_relay(of_another_queue, until_idle=False):
+        await results.put_message(message)
+        waits_on = [retry_queue(delay) for delay in settings.retry_delays]
+        async with asyncio.timeout(10):
+            while not sum([await results.waiting(rung) for rung in waits_on]):
+                await asyncio.sleep(0.02)
+    async with running_relay(rotated(of_another_queue)):
+        parked = await results.parked()
+    assert "may not answer" in str(parked.headers["xqueue-parked-reason"])
+    assert lms.accepted == []
