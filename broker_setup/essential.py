@@ -4,27 +4,35 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 
+def _stop_this_process(_: str) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @asynccontextmanager
-async def essential(coroutines: Mapping[str, Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
+async def essential(
+    coroutines: Mapping[str, Coroutine[Any, Any, object]], *, stop: Callable[[str], None] = _stop_this_process
+) -> AsyncIterator[None]:
     """Run the coroutines, by name, for as long as the block runs, then cancel them.
 
     One that ends before, in whatever way, is a mistake of ours. A process that is half dead answers and does nothing;
-    so it says which task it was and stops itself with SIGTERM, and whoever supervises it starts another.
+    so it says which task it was and stops itself with SIGTERM, and whoever supervises it starts another. Where the
+    process is not ours to stop, `stop` is called with what happened.
     """
     stopping = False
 
     def ended(task: asyncio.Task[object]) -> None:
         if not stopping:
             error = "it was cancelled" if task.cancelled() else task.exception() or "it returned"
-            log.critical("the task %r has ended (%r): stopping", task.get_name(), error)
-            os.kill(os.getpid(), signal.SIGTERM)
+            what = f"the task {task.get_name()!r} has ended ({error!r})"
+            log.critical("%s: stopping", what)
+            stop(what)
 
     tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
     for task in tasks:

@@ -101,18 +101,23 @@ class Grader:
     async def run(self) -> None:
         """Grade until `stop`; a broker that is away, or comes back, is no reason to end.
 
-        Raise GraderBrokenError where no worker can be started, or none comes back.
+        Raise GraderBrokenError where no worker can be started, none comes back, or a mistake of ours ended a task.
         """
         tolerate_ill_made_properties()
         try:
             await self._pool.open()
-            async with supervised(self._source, self._sink):
+            async with supervised(self._source, self._sink, stop=self._end):
                 await self._consume()
         finally:
             self._pool.close()
         if self._broken:
             raise self._broken
         log.info("stopped")
+
+    def _end(self, why: str) -> None:
+        # The process may be another program's, which only has us within it.
+        self._broken = self._broken or GraderBrokenError(why)
+        self._stopping.set()
 
     async def _consume(self) -> None:
         consuming = [asyncio.create_task(consumer.run()) for consumer in self._consumers]

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -205,10 +205,10 @@ class Link:
 
 
 @asynccontextmanager
-async def supervised(*links: Link) -> AsyncIterator[None]:
-    """Keep `links` up for as long as the block runs, then close them."""
+async def supervised(*links: Link, **ending: Callable[[str], None]) -> AsyncIterator[None]:
+    """Keep `links` up for as long as the block runs, then close them; `ending` is for `essential`."""
     try:
-        async with essential({f"link {link.name}": link.run() for link in links}):
+        async with essential({f"link {link.name}": link.run() for link in links}, **ending):
             yield
     finally:
         await asyncio.gather(*(link.close() for link in links))

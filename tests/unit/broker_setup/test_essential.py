@@ -10,6 +10,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.essential import essential
 from broker_setup.link.connection import broker_calls
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -46,6 +47,16 @@ async def test_an_essential_task_that_ends_by_itself_stops_the_process(
             await asyncio.sleep(0)
     assert killed == [(os.getpid(), signal.SIGTERM)]
     assert "the task 'bad' has ended" in caplog.text
+
+
+async def test_a_process_that_is_not_ours_is_left_alone_and_who_asked_for_that_is_told(
+    killed: list[tuple[int, int]],
+) -> None:
+    told: list[str] = []
+    async with essential({"the one": fails()}, stop=told.append):
+        await eventually(lambda: told)
+    assert told == ["the task 'the one' has ended (ZeroDivisionError())"]
+    assert killed == []
 
 
 async def test_an_orderly_end_stops_every_task_and_kills_nobody(killed: list[tuple[int, int]]) -> None:

@@ -69,7 +69,8 @@ def test_without_a_consumer(why: str, view: View, step: Step) -> None:
             replace(RUNNING, prefetch=1, held=1, waiting=1),
             Step.ROTATE,
         ),
-        ("the first delivery is leased, and a poll came", replace(RUNNING, prefetch=1, held=1, polls=1), Step.ROTATE),
+        ("the poll that came took the only one", replace(RUNNING, prefetch=1, held=1, polls=1), Step.STAY),
+        ("a lone grader took one after the other", replace(RUNNING, prefetch=1, held=1, polls=9), Step.STAY),
         ("what is buffered is large", replace(RUNNING, buffered=2, buffered_bytes=MAX_BUFFERED_BYTES), Step.STAY),
         ("too large", replace(RUNNING, buffered=2, buffered_bytes=MAX_BUFFERED_BYTES + 1), Step.PAUSE),
         (
