@@ -11,6 +11,7 @@ RESULTS_EXCHANGE = "xqueue.results"
 RESULTS_QUEUE = "xqueue.results"
 RESULTS_PARKED = "xqueue.results.parked"
 RUNGS = "xqueue.results.retry"
+NOTICES = "xqueue.notices"
 LEDGER = "xqueue.ledger"
 
 # What they all begin with.
@@ -88,27 +89,44 @@ def submissions_queue(queue: str) -> str:
 
 def retry_queue(delay: float) -> str:
     """Name the rung that holds a result for `delay` seconds: `xqueue.results.retry.30s`."""
-    if delay < 1:
-        return f"{RUNGS}.{round(delay * 1000)}ms"
-    for unit, seconds in (("h", 3600), ("m", 60)):
-        if delay % seconds == 0:
-            return f"{RUNGS}.{round(delay / seconds)}{unit}"
-    return f"{RUNGS}.{delay:g}s"
+    return f"{RUNGS}.{_spoken(delay)}"
+
+
+def notices_queue(grace: float) -> str:
+    """Name the queue that holds notices for a grace of so many seconds: `xqueue.notices.24h`."""
+    return f"{NOTICES}.{_spoken(grace)}"
+
+
+def is_notices_queue(name: str) -> bool:
+    """Say whether that is the name of a queue of notices, of these settings or of earlier ones."""
+    return name.startswith(f"{NOTICES}.")
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{round(seconds / size)}{unit}"
+    return f"{seconds:g}s"
 
 
 def topology(
     queues: Iterable[str],
     retry_delays: Iterable[float],
+    notice_graces: Iterable[float] = (),
     *,
     ledger_max_age: int = 7 * 24 * 3600,
     ledger_max_size: int = 20 * 1024**3,
 ) -> Topology:
-    """Lay out the broker for the course queues `queues` and the retry rungs `retry_delays` (seconds).
+    """Lay out the broker for the course queues `queues`, the retry rungs `retry_delays` and `notice_graces` (seconds).
 
-    The ledger forgets what is older than `ledger_max_age` seconds or beyond `ledger_max_size` bytes.
+    A grace of 0 needs no queue. The ledger forgets what is older than `ledger_max_age` seconds or beyond
+    `ledger_max_size` bytes.
     """
     queues = sorted(queues)
     rungs = [_rung(delay) for delay in sorted(set(retry_delays))]
+    notices = [_notices(grace) for grace in sorted(set(notice_graces) - {0})]
     return Topology(
         exchanges=tuple(
             Exchange(name)
@@ -126,6 +144,7 @@ def topology(
                 ),
             ),
             *rungs,
+            *notices,
             _plain(RESULTS_PARKED, "results that could not be delivered"),
             _ledger(ledger_max_age, ledger_max_size),
         ),
@@ -134,6 +153,7 @@ def topology(
             Binding(RESULTS_EXCHANGE, RESULTS_QUEUE, RESULTS_QUEUE),
             *(Binding(RETRY_EXCHANGE, rung.name, rung.name) for rung in rungs),
             *(Binding(PARKED_EXCHANGE, parked, parked) for parked in (SUBMISSIONS_PARKED, RESULTS_PARKED)),
+            *(Binding(PARKED_EXCHANGE, each.name, each.name) for each in notices),
             Binding(LEDGER_EXCHANGE, LEDGER, LEDGER),
         ),
     )
@@ -162,6 +182,21 @@ def _rung(delay: float) -> Queue:
         _arguments(
             {
                 "x-message-ttl": round(delay * 1000),
+                **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
+            },
+        ),
+    )
+
+
+def _notices(grace: float) -> Queue:
+    return Queue(
+        notices_queue(grace),
+        f"students to be told: notices that go out {grace:g} s after the parking, unless an operator is quicker",
+        _arguments(
+            {
+                # Each redrive and discard takes them out and puts them back.
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-message-ttl": round(grace * 1000),
                 **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
             },
         ),

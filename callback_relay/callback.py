@@ -42,6 +42,11 @@ class Callback:
         """Encode the two fields as application/x-www-form-urlencoded."""
         return b"".join(self.form_pieces())
 
+    @property
+    def form_bytes(self) -> int:
+        """How large the form is."""
+        return sum(map(len, self.form_pieces()))
+
     def form_pieces(self) -> Iterator[bytes]:
         """Encode the same piece by piece: whole, it may be three times as large as the two fields."""
         yield b"xqueue_header="

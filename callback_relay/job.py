@@ -16,7 +16,9 @@ class Identity:
 
     @classmethod
     def of(cls, result: Result) -> "Identity":
-        """Tell who a result is."""
+        """Tell who a result is; of a submission all notices are alike."""
+        if result.notice:
+            return cls(result.submission, 0, 0, notice=True)
         return cls(result.submission, result.amendment, result.redriven, result.notice)
 
 

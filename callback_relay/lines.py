@@ -15,7 +15,7 @@ from callback_relay.job import Identity, Job
 
 J = TypeVar("J", bound=Job)
 
-# About 20 MB. A repeat follows its first within minutes (a gateway killed between publishing a result and settling
+# About 30 MB. A repeat follows its first within minutes (a gateway killed between publishing a result and settling
 # the submission, so that it is graded again), while this many callbacks take the better part of an hour at 30/s.
 REMEMBERED = 100_000
 # About 100 MB. What is on a rung beyond this many loses its place in its line, and nothing else.
@@ -46,14 +46,18 @@ class Lines(Generic[J]):
         self._lines: dict[str, list[Place[J]]] = {}
         self._places: dict[J, Place[J]] = {}
         self._delivered: OrderedDict[Identity, None] = OrderedDict()
+        self._answered: OrderedDict[str, None] = OrderedDict()  # submissions
         self._remembered = remembered
         self._away: list[tuple[float, int, Place[J]]] = []
         self._max_away = max_away
         self._numbers = count()
 
     def is_delivered(self, identity: Identity) -> bool:
-        """Tell whether the LMS has taken this result before."""
-        return identity in self._delivered
+        """Tell whether the LMS has taken this result before, or is it a notice, any result of its submission.
+
+        That used up what the notice is for: its submission was redriven, say, by a redrive that was killed half way.
+        """
+        return identity in self._delivered or (identity.notice and identity.submission in self._answered)
 
     def join(self, job: J) -> bool:
         """Give a job its place, the one it had if it was away, else the last of its line; tell whether it was away."""
@@ -76,8 +80,10 @@ class Lines(Generic[J]):
         """Take a job out of its line: it is delivered, or parked, or was a repeat."""
         if delivered:
             self._delivered[job.identity] = None
-            if len(self._delivered) > self._remembered:
-                self._delivered.popitem(last=False)
+            self._answered[job.identity.submission] = None
+            for remembered in (self._delivered, self._answered):
+                if len(remembered) > self._remembered:
+                    remembered.popitem(last=False)
         self._remove(self._places.pop(job))
 
     def send_away(self, job: J, due: float) -> bool:
@@ -101,7 +107,7 @@ class Lines(Generic[J]):
         These are copies: what comes of them is a repeat, and nobody need wait for it.
         """
         dropped = 0
-        while (first := self.first(url)) and first.job is None and first.identity in self._delivered:
+        while (first := self.first(url)) and first.job is None and self.is_delivered(first.identity):
             self._remove(first)
             dropped += 1
         return dropped

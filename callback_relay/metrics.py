@@ -72,6 +72,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._names = OriginNames(listed)
         self._delivered = self._counter("delivered", "Results that the LMS took", "origin")
+        self._told = self._counter("told", "Notices that the LMS took: students that expect no result", "origin")
         self._retried = self._counter("retried", "Waits on a rung that were begun", "origin", "reason")
         self._parked = self._counter("parked", "Results that were parked", "origin", "reason")
         self._repeats = self._counter("repeats", "Results not posted, as the LMS had them already", "origin")
@@ -110,6 +111,10 @@ class Metrics:
     def page(self, origin: str) -> None:
         """Count a result that counts as taken, though a page for people was the answer."""
         self._pages.labels(self._names.name_of(origin)).inc()
+
+    def told(self, origin: str) -> None:
+        """Count a notice that the LMS took."""
+        self._told.labels(self._names.name_of(origin)).inc()
 
     def settled(self, origin: str, verdict: Verdict) -> None:
         """Count what became of a result that was not delivered."""

@@ -46,6 +46,8 @@ from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Order, Post, Schedule, Settle
 from callback_relay.settling import About, Settling, level_of
+from callback_relay.size import is_too_large
+from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import (
     Answered,
     Delivered,
@@ -54,10 +56,12 @@ from callback_relay.verdict import (
     Park,
     Patience,
     Retry,
+    Tell,
     Verdict,
     judge,
     judge_unopened,
     kind_of,
+    reason_of,
 )
 
 log = logging.getLogger(__name__)
@@ -126,12 +130,18 @@ class Relay:
         self._consumer = Consumer(
             self._source,
             prefetch=settings.callback_concurrency,
-            others=(RESULTS_PARKED, *map(retry_queue, self._ladder.delays)),
+            others=(RESULTS_PARKED, *map(retry_queue, self._ladder.delays), *settings.notice_queues),
             received=self._received,
             lost=lambda: self._schedule.lost(monotonic()),
         )
         self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
-        self._settling = Settling(self._publisher, self._notes, self._metrics, settings.failure_message, self._is_ours)
+        self._settling = Settling(
+            self._publisher,
+            self._notes,
+            self._metrics,
+            StudentNotices(self._publisher, settings.failure_message, settings.notice_grace_of),
+            self._is_ours,
+        )
         self._endpoint = Endpoint(
             settings.metrics_host,
             settings.metrics_port,
@@ -194,16 +204,17 @@ class Relay:
             verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
             self._start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            self._start(self._settling.settle(message, Park(Reason(_UNUSABLE[type(error)], str(error))), About()))
+            park = Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER)
+            self._start(self._settling.settle(message, park, About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             log.exception("submission %s: unexpected error", message.correlation_id)
-            self._start(self._settling.settle(message, Park(_mistake(error)), About()))
+            self._start(self._settling.settle(message, Park(_mistake(error), tell=Tell.NEVER), About()))
 
     def _take(self, message: AbstractIncomingMessage) -> None:
         delivery = self._read(message)
         judged = self._judged(delivery)
         park = self._wrong_with(delivery, judged)
-        if (park is None or park.tell) and not self._schedule.is_delivered(delivery):
+        if (park is None or park.tell is not Tell.NEVER) and not self._schedule.is_delivered(delivery):
             self._note_graded(delivery, judged.odd)
         if park:
             self._start(self._settling.settle(message, park, delivery.about))
@@ -242,7 +253,7 @@ class Relay:
     def _wrong_with(self, delivery: Delivery, judged: Judgement) -> Park | None:
         """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
         if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
-            return Park(Reason(Slug.SENDER, why))
+            return Park(Reason(Slug.SENDER, why), tell=Tell.NEVER)
         return _refused(judged.wrong) if judged.wrong else None
 
     async def _judged_late(self, delivery: Delivery) -> Park | None:
@@ -303,6 +314,8 @@ class Relay:
                 verdict = judge(
                     outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance()
                 )
+                if is_too_large(outcome, delivery.callback):
+                    verdict = Park(reason_of(outcome), delivery.tries, tell=Tell.NOW)
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
             verdict = Park(_mistake(error))
@@ -313,6 +326,8 @@ class Relay:
             submission, tries, now = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1, time()
             self._notes.note(LedgerDelivered(now, submission, tries, delivery.result.notice))
             self._metrics.delivered(delivery.origin, delivery.graded_at, now)
+            if delivery.result.notice:
+                self._metrics.told(delivery.origin)
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._end(delivery, kind, verdict, answered_at)
@@ -347,7 +362,7 @@ class Relay:
 
 
 def _refused(why: str) -> Park:
-    return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"), tell=True)
+    return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"))
 
 
 def _mistake(error: Exception) -> Reason:

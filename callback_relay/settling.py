@@ -10,16 +10,14 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BrokerUnavailableError
+from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.events import Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import (
     PARKED_EXCHANGE,
-    RESULTS_EXCHANGE,
     RESULTS_PARKED,
-    RESULTS_QUEUE,
     RETRY_EXCHANGE,
     retry_queue,
 )
@@ -32,12 +30,13 @@ from broker_setup.wire.messages import (
     encode_result,
     is_uuid,
 )
-from broker_setup.wire.notices import notice_of
+from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.waits import waits_headers
 from callback_relay.job import Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Slug
+from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import Delivered, GiveBack, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
@@ -64,17 +63,14 @@ class Settling:
         publisher: Publisher,
         notes: Notes,
         metrics: Metrics,
-        failure_message: str,
+        notices: StudentNotices,
         is_ours: Callable[[str | None], bool],
     ) -> None:
-        """`failure_message` is what a student reads whose grader's reply can't be used.
-
-        `is_ours` says of a message's user whether what stands in its bookkeeping headers counts.
-        """
+        """`is_ours` says of a message's user whether what stands in its bookkeeping headers counts."""
         self._publisher = publisher
         self._notes = notes
         self._metrics = metrics
-        self._failure_message = failure_message
+        self._notices = notices
         self._is_ours = is_ours
 
     async def settle(
@@ -94,14 +90,16 @@ class Settling:
                     copy.headers |= waits_headers(about.origin, about.queue, reason.text, time() + delay)
                     await self._put(copy, retry_queue(delay))
                 case Park(reason, tries, tell):
-                    if tell:
-                        await self._tell_student(self._read(message))
+                    result = self._read_if_any(message)
+                    telling = await self._notices.send(result, tell, about.queue) if result else None
                     last = self._again(message, tries) if tries else message
                     # A redrive would make ours what a grader wrote there.
                     without = () if tries or self._is_ours(message.user_id) else BOOKKEEPING_HEADERS
-                    copy = parked_copy(last, reason.text, queue=about.queue, origin=about.origin, without=without)
+                    copy = parked_copy(
+                        last, reason.text, queue=about.queue, origin=about.origin, telling=telling, without=without
+                    )
                     await self._put(copy, RESULTS_PARKED)
-                    self._note_parked(message, reason.text)
+                    self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
         self._metrics.settled(about.origin, verdict)
@@ -119,6 +117,12 @@ class Settling:
     def _read(self, message: AbstractIncomingMessage) -> Result:
         return decode_result(message, ours=self._is_ours(message.user_id))
 
+    def _read_if_any(self, message: AbstractIncomingMessage) -> Result | None:
+        try:
+            return self._read(message)
+        except BadMessageError:
+            return None
+
     def _again(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
         """Make the message of a result that has been tried as `tries` says; the ledger has heard of it by now."""
         return encode_result(replace(self._read(message), tries=tries, recorded=True))
@@ -128,16 +132,13 @@ class Settling:
         result = self._read(message)
         return encode_result(replace(result, tries=tries, sender=result.sender or message.user_id))
 
-    async def _tell_student(self, result: Result) -> None:
-        # One that was redriven and is still no good: the student was told the first time.
-        if not result.redriven:
-            notice = notice_of(result.submission, result.sealed_return, self._failure_message)
-            await self._publisher.publish(encode_result(notice), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
-
-    def _note_parked(self, message: AbstractIncomingMessage, reason: str) -> None:
+    def _note_parked(
+        self, message: AbstractIncomingMessage, reason: str, telling: Telling | None, *, is_notice: bool
+    ) -> None:
         # Whatever is not a result of ours may name anything.
         if is_uuid(message.correlation_id):
-            self._notes.note(Undeliverable(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
+            submission, tell_at = bytes.fromhex(message.correlation_id), telling.at if telling else 0.0
+            self._notes.note(Undeliverable(time(), submission, reason[:MAX_REASON], is_notice, tell_at))
 
     async def _put(self, message: Message, queue: str) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE

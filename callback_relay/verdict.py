@@ -72,13 +72,21 @@ class Retry:
     opened: bool = True
 
 
+class Tell(Enum):
+    """When the student hears that there will be no result."""
+
+    NEVER = auto()  # nobody knows whom to tell, or may
+    AFTER_GRACE = auto()  # if no operator redrives it before
+    NOW = auto()  # no redrive would help: it can't be delivered as it is
+
+
 @dataclass(frozen=True)
 class Park:
     """Wait for an operator, with `tries` in the headers if it was tried; `tell` the student not to expect a result."""
 
     reason: Reason
     tries: Tries | None = None
-    tell: bool = False
+    tell: Tell = Tell.AFTER_GRACE
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *,
         return Delivered()
     reason = reason_of(outcome)
     if kind is Kind.HOPELESS:
-        return Park(reason)
+        return Park(reason, tell=Tell.NEVER)
     tries = Tries(
         made=min(tries.made + 1, MAX_COUNT),
         refused=min(tries.refused + 1, MAX_COUNT) if kind is Kind.REFUSED else 0,
@@ -163,7 +171,7 @@ def judge_unopened(why: str, tries: Tries, ladder: Ladder, patience: Patience, *
     reason = Reason(Slug.RETURN_ADDRESS, why)
     since = tries.since or int(now)
     if now - since > patience.seconds:
-        return Park(reason)
+        return Park(reason, tell=Tell.NEVER)
     waits = min(tries.waits + 1, MAX_COUNT)
     return Retry(ladder.after(tries.waits, 1.0), replace(tries, waits=waits, since=since), reason, opened=False)
 

@@ -73,7 +73,14 @@ def build(settings: Settings) -> Starlette:
         window=settings.ledger_window,
         name=name,
     )
-    parking = Parking(publisher, sealer, settings.failure_message, ledger=ledger, standing=ledger.state.standing)
+    parking = Parking(
+        publisher,
+        sealer,
+        settings.failure_message,
+        ledger=ledger,
+        grace_of=settings.notice_grace_of,
+        standing=ledger.state.standing,
+    )
     queues = {
         queue: CourseQueue(
             queue,
@@ -154,7 +161,12 @@ def build(settings: Settings) -> Starlette:
         files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(
             Readiness(
-                links=(publishing, consuming, asking), asking=asking, publisher=publisher, ledger=ledger, queues=queues
+                links=(publishing, consuming, asking),
+                asking=asking,
+                publisher=publisher,
+                ledger=ledger,
+                queues=queues,
+                notices=settings.notice_queues,
             ),
         ),
         lifespan=lifespan,

@@ -25,15 +25,25 @@ class Readiness:
     """Finds what keeps the gateway from serving, by one look for all who ask at the same time."""
 
     def __init__(
-        self, *, links: Sequence[Link], asking: Link, publisher: Publisher, ledger: Ledger, queues: Iterable[str]
+        self,
+        *,
+        links: Sequence[Link],
+        asking: Link,
+        publisher: Publisher,
+        ledger: Ledger,
+        queues: Iterable[str],
+        notices: Iterable[str] = (),
     ) -> None:
-        """`links` must be up; on `asking`, one of them, the broker is asked for what must be there."""
+        """`links` must be up; on `asking`, one of them, the broker is asked for what must be there.
+
+        That is the queue of each course queue of `queues`, and of `notices`, without which nothing can be parked.
+        """
         self._links = links
         self._link = asking
         self._channel: AbstractChannel | None = None  # for all questions of all looks, until a refusal closes it
         self._publisher = publisher
         self._ledger = ledger
-        self._queues = [RESULTS_QUEUE, *(submissions_queue(queue) for queue in queues)]
+        self._queues = [RESULTS_QUEUE, *(submissions_queue(queue) for queue in queues), *notices]
         self._look = Coalesced(self._missing)
 
     async def problems(self) -> list[str]:

@@ -82,9 +82,10 @@ def span(seconds: float) -> str:
 
 
 def show_table(table: Table) -> None:
-    """Print a table to stdout, uncut where that is not a terminal."""
+    """Print a table to stdout, uncut: wider than a terminal where a word of it is, such as a uuid."""
     console = Console()
-    (console if console.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+    width = console.width if console.is_terminal else PIPE_COLUMNS
+    Console(width=max(width, console.measure(table).minimum)).print(table)
 
 
 def progress() -> Progress:

@@ -40,21 +40,31 @@ def count(as_json: AsJson = False) -> None:
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
     rungs = [retry_queue(delay) for delay in settings.retry_delays]
     ready = count_ready(
-        url, [*map(submissions_queue, settings.xqueues), SUBMISSIONS_PARKED, RESULTS_QUEUE, *rungs, RESULTS_PARKED]
+        url,
+        [
+            *map(submissions_queue, settings.xqueues),
+            SUBMISSIONS_PARKED,
+            RESULTS_QUEUE,
+            *rungs,
+            RESULTS_PARKED,
+            *settings.notice_queues,
+        ],
     )
     queues = _by_queue(settings, backlog, ready)
-    parked = ready[SUBMISSIONS_PARKED]
+    parked, to_tell = ready[SUBMISSIONS_PARKED], sum(ready[queue] for queue in settings.notice_queues)
     results = {
         "waiting": ready[RESULTS_QUEUE],
         "retrying": sum(ready[rung] for rung in rungs),
         "parked": ready[RESULTS_PARKED],
     }
     if as_json:
-        print(json.dumps({"queues": [asdict(each) for each in queues], "parked": parked, "results": results}))
+        counted = {"parked": parked, "results": results, "students_to_be_told": to_tell}
+        print(json.dumps({"queues": [asdict(each) for each in queues], **counted}))
     else:
         _print(queues)
         print(f"parked submissions: {parked}")
         print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
+        print(f"students to be told of what is parked: {to_tell}")
 
 
 def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:

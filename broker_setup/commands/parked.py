@@ -45,6 +45,13 @@ OlderThan = Annotated[str | None, typer.Option(help="Parked before: 2h, 3d, or I
 NewerThan = Annotated[str | None, typer.Option(help="Parked since: 2h, 3d, or ISO 8601 (UTC).", show_default=False)]
 Limit = Annotated[int | None, typer.Option(min=1, help="The oldest of them, this many at most.", show_default=False)]
 Rate = Annotated[int, typer.Option(min=1, help="Messages a second, at the most.")]
+AlthoughTold = Annotated[
+    bool,
+    typer.Option(
+        "--although-told",
+        help="Also those whose students were told that there will be no result: the LMS ignores what comes after that.",
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="Everything that is parked; without a filter, this is needed.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")]
 
@@ -130,6 +137,7 @@ def redrive(
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
     everything: All = False,
+    although_told: AlthoughTold = False,
     limit: Limit = None,
     rate: Rate = 100,
     yes: Yes = False,
@@ -137,13 +145,22 @@ def redrive(
 ) -> None:
     """Send parked messages on their way again: results to the relay, submissions back into their queue.
 
+    Students who were not told yet are not told then, and the result reaches the gradebook. What has a student who was
+    told stays, unless --although-told is given: the LMS takes one reply for each submission, and that was the notice.
+
     Without --yes it only counts, and asks if you are at a terminal. Interrupted, nothing is lost; run it again.
     """
     selection = _chosen(
         _selection(queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than),
         everything=everything,
     )
-    run = Run(settings_of(), _kinds(results=results, submissions=submissions), selection, limit)
+    run = Run(
+        settings_of(),
+        _kinds(results=results, submissions=submissions),
+        selection,
+        limit,
+        although_told=although_told,
+    )
     do(REDRIVE, run, lambda messages: messages.redrive(rate), yes=yes, as_json=as_json)
 
 
@@ -165,7 +182,7 @@ def discard(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take parked messages out for good; the ledger hears of it, the students do not.
+    """Take parked messages out for good; the ledger hears of it, and students who were not told yet never are.
 
     Without --yes it only counts, and asks if you are at a terminal.
     """

@@ -46,6 +46,7 @@ class Run:
     kinds: Sequence[Kind]
     selection: Selection
     limit: int | None = None
+    although_told: bool = True
 
 
 class InterruptedWalkError(XQueueError):
@@ -61,14 +62,14 @@ def do(verb: Verb, run: Run, work: Work, *, yes: bool, as_json: bool) -> None:
     """Do `work` on what is selected if `yes`; else say what that would be, and ask if there is a terminal."""
     if not yes:
         tally = look(run, lambda _: None)
-        _tell(verb, tally, dry=True, as_json=as_json)
+        _tell(verb, run, tally, dry=True, as_json=as_json)
         if not tally.selected:
             return
         if as_json or not sys.stdin.isatty():
             typer.echo("nothing was done; --yes does it", err=True)
             return
         typer.confirm(f"{verb.name.capitalize()} {tally.selected} messages?", abort=True, err=True)
-    _tell(verb, _run(verb, run, work), dry=False, as_json=as_json)
+    _tell(verb, run, _run(verb, run, work), dry=False, as_json=as_json)
 
 
 def _run(verb: Verb, run: Run, work: Work) -> Tally:
@@ -83,7 +84,9 @@ def _run(verb: Verb, run: Run, work: Work) -> Tally:
             what = f"{verb.doing}: {tally.selected} selected" if verb is LOOK else f"{verb.done} {tally.done}"
             display.update(task, description=what, completed=tally.seen, total=max(tally.ready, tally.seen))
 
-        messages = ParkedMessages(run.settings, kinds, run.selection, limit=run.limit, progress=show)
+        messages = ParkedMessages(
+            run.settings, kinds, run.selection, limit=run.limit, although_told=run.although_told, progress=show
+        )
         if not kinds:
             return messages.tally
         try:
@@ -106,20 +109,26 @@ def _so_far(verb: Verb, tally: Tally) -> str:
     return f"{tally.done} {verb.done} so far, the rest is parked as it was: run it again"
 
 
-def _tell(verb: Verb, tally: Tally, *, dry: bool, as_json: bool) -> None:
+def _tell(verb: Verb, run: Run, tally: Tally, *, dry: bool, as_json: bool) -> None:
     if as_json:
-        told = {"dry_run": dry, "selected": tally.selected, verb.done: tally.done}
-        told |= {"cleared": tally.cleared, "stuck": tally.stuck} if verb is REDRIVE else {}
-        print(json.dumps(told | {"groups": groups_as_dicts(tally)}))
+        said = {"dry_run": dry, "selected": tally.selected, verb.done: tally.done, "told": tally.told}
+        said |= {"cleared": tally.cleared, "stuck": tally.stuck} if verb is REDRIVE else {}
+        print(json.dumps(said | {"groups": groups_as_dicts(tally)}))
         return
     if not tally.selected:
-        print(f"0 of {tally.seen} parked messages match")
-        return
-    if dry:
+        print(f"0 of {tally.seen} parked messages {'can go' if tally.told else 'match'}")
+    elif dry:
         print_groups(tally, datetime.now(UTC))
-        return
-    print(f"{verb.done} {tally.done} of {tally.selected} parked messages")
+    else:
+        print(f"{verb.done} {tally.done} of {tally.selected} parked messages")
     if tally.cleared:
         print(f"{tally.cleared} submissions were graded, retired or redriven before: they are cleared away")
     if tally.stuck:
         print(f"{tally.stuck} stay: no submission, or of no queue that XQUEUES names")
+    if tally.told and verb is REDRIVE:
+        print(_of_told(run, tally.told))
+
+
+def _of_told(run: Run, told: int) -> str:
+    why = "their students were told that there will be no result, and the LMS ignores what comes after that"
+    return f"of these, {told}: {why}" if run.although_told else f"{told} stay: {why}; --although-told sends them"

@@ -1,7 +1,7 @@
 """How parked messages are shown: to a person as tables, to a program as JSON; secrets to nobody."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,7 +62,9 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
     """Print one row for each message."""
     if not messages:
         return
-    table = Table("parked", "what", "queue", "LMS", "tries", "age", "bytes", "submission id", "uuid", "reason")
+    table = Table(
+        "parked", "what", "queue", "LMS", "tries", "age", "bytes", "submission id", "uuid", "student", "reason"
+    )
     for each in messages:
         table.add_row(
             shown(each.parked_at.timestamp()) if each.parked_at else "",
@@ -74,6 +76,7 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
             str(each.size),
             "" if each.submission_id is None else str(each.submission_id),
             _text(each.correlation_id or "-"),
+            student(each, now),
             _text(each.reason),
         )
     show_table(table)
@@ -94,7 +97,22 @@ def parked_as_dict(parked: ParkedMessage, now: datetime) -> dict[str, Any]:
         "attempts": parked.attempts,
         "redriven": parked.redriven,
         "size": parked.size,
+        **_telling(parked, now),
     }
+
+
+def student(parked: ParkedMessage, now: datetime) -> str:
+    """Say for a person whether the student knows: `told`, `to be told at ...`, or "" where nobody is told."""
+    if parked.tell_at is None:
+        return ""
+    at = shown(parked.tell_at.timestamp()) if parked.notice_queue else ""
+    if parked.is_told(now):
+        return f"told at {at}" if at else "told"
+    return f"to be told at {at}"
+
+
+def _telling(parked: ParkedMessage, now: datetime) -> dict[str, Any]:
+    return {"told": parked.is_told(now), "tell_at": _iso(parked.tell_at)}
 
 
 def print_met(met: Met, secrets: Sequence[str], *, full: bool) -> None:
@@ -129,6 +147,7 @@ def met_as_dict(met: Met, secrets: Sequence[str], *, full: bool) -> dict[str, An
         "attempts": parked.attempts,
         "redriven": parked.redriven,
         "size": parked.size,
+        **_telling(parked, datetime.now(UTC)),
         "message_id": message.message_id,
         "type": message.type,
         "content_type": message.content_type,

@@ -99,11 +99,14 @@ class Intake:
 
     async def ack(self, messages: Iterable[AbstractIncomingMessage]) -> None:
         """Let some go for good."""
-        number = 0
-        for number, message in enumerate(messages, start=1):
-            tag = message.delivery_tag or 0
+        await self.ack_tags(message.delivery_tag or 0 for message in messages)
+
+    async def ack_tags(self, tags: Iterable[int]) -> None:
+        """Do the same where only the tags of their deliveries were kept."""
+        underlay, number = await self._channel.get_underlay_channel(), 0
+        for number, tag in enumerate(tags, start=1):
             self._held.pop(tag, None)
-            await end_delivery(message.channel, tag, Ending.ACKED)
+            await end_delivery(underlay, tag, Ending.ACKED)
             if number % ACKS_UNDER_WAY == 0:
                 await self._sync()
         if number % ACKS_UNDER_WAY:

@@ -80,7 +80,8 @@ class Count:
 class Tally:
     """What was met; `done` are redriven or discarded, `cleared` were debris, and `stuck` name no queue of ours.
 
-    `missed` were ready when the walk began, and did not come.
+    `missed` were ready when the walk began, and did not come. Of those that were meant, `told` have a student who was
+    told: the LMS ignores what comes after that.
     """
 
     ready: int = 0
@@ -90,6 +91,7 @@ class Tally:
     cleared: int = 0
     stuck: int = 0
     missed: int = 0
+    told: int = 0
     _groups: dict[Group, Count] = field(default_factory=dict)
 
     def add(self, parked: ParkedMessage) -> None:

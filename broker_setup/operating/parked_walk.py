@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -22,7 +23,7 @@ MAX_PORTION = 100
 PORTIONS_A_SECOND = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Met:
     """A delivery that is selected, and what it says."""
 
@@ -56,14 +57,25 @@ class Walk:
     """One walk over what is parked, up to `limit` selected messages in all."""
 
     def __init__(
-        self, source: Link, selection: Selection, limit: int | None, tally: Tally, progress: Callable[[Tally], None]
+        self,
+        source: Link,
+        selection: Selection,
+        limit: int | None,
+        tally: Tally,
+        progress: Callable[[Tally], None],
+        *,
+        although_told: bool,
     ) -> None:
-        """`progress` is called after each portion, with the `tally` that it fills."""
+        """`progress` is called after each portion, with the `tally` that it fills.
+
+        Unless it is done `although_told`, what has a student who was told is counted, and not selected.
+        """
         self._source = source
         self._selection = selection
         self._limit = limit
         self._tally = tally
         self._progress = progress
+        self._although_told = although_told
 
     async def through(self, kind: Kind, act: Act, pace: Pace) -> None:
         """Walk over what is ready in one queue now; what is parked meanwhile, by our own redrive say, is not met.
@@ -93,11 +105,14 @@ class Walk:
         self._progress(self._tally)
 
     def _select(self, batch: Sequence[AbstractIncomingMessage], kind: Kind) -> list[Met]:
-        selected = []
+        selected, now = [], datetime.now(UTC)
         for message in batch:
             parked = read_parked(message, kind)
             self._tally.seen += 1
-            if self._selection.takes(parked) and not self._is_enough():
+            if not self._selection.takes(parked) or self._is_enough():
+                continue
+            self._tally.told += (told := parked.is_told(now))
+            if self._although_told or not told:
                 self._tally.add(parked)
                 selected.append(Met(message, parked))
         return selected

@@ -1,6 +1,7 @@
 """What redriving decides: what becomes of a parked message, and what its copy looks like; no I/O."""
 
 from collections.abc import Collection
+from datetime import datetime
 from enum import Enum, auto
 
 from aio_pika import Message
@@ -16,10 +17,28 @@ from broker_setup.wire.messages import (
     TRIES_HEADER,
     WAITS_HEADER,
 )
-from broker_setup.wire.parked import REDRIVEN_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
+from broker_setup.wire.parked import REDRIVEN_HEADERS, UNTOLD_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
 
 # What the relay counted on the way to here: it begins anew.
 SPENT_HEADERS = frozenset({TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER})
+
+
+class StudentStanding(Enum):
+    """What the student of a parked message knows, and will hear."""
+
+    TOLD = auto()  # the notice is out
+    UNTOLD = auto()  # nobody was told; the notice, if there is one, is held back
+    UNKNOWN = auto()  # there is a notice that did not come to us: somebody else has it at this moment
+
+
+def student_of(parked: ParkedMessage, now: datetime, *, is_held: bool, all_came: bool) -> StudentStanding:
+    """Say how a student stands, where the notice `is_held` here, or is not among those that came."""
+    if is_held:
+        return StudentStanding.UNTOLD
+    if parked.is_told(now):
+        return StudentStanding.TOLD
+    # A redrive that was killed half way has taken it out - or so it seems.
+    return StudentStanding.UNTOLD if all_came or not parked.notice_queue else StudentStanding.UNKNOWN
 
 
 class Fate(Enum):
@@ -44,10 +63,16 @@ def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, no
     return Fate.GOES if state.is_parked(parked.uuid) and redrives <= parked.redriven else Fate.DEBRIS
 
 
-def redriven_copy(message: AbstractMessage, parked: ParkedMessage) -> Message:
-    """Make what is published: as it was before it was tried for the first time, and redriven once more."""
-    headers = {name: value for name, value in plain_headers(message.headers).items() if name not in SPENT_HEADERS}
+def redriven_copy(message: AbstractMessage, parked: ParkedMessage, *, told: bool) -> Message:
+    """Make what is published: as it was before it was tried for the first time, and redriven once more.
+
+    Where its student was `told` it says so, or the student would be told again if it is parked again.
+    """
+    spent = SPENT_HEADERS | {UNTOLD_HEADERS[parked.kind]}
+    headers = {name: value for name, value in plain_headers(message.headers).items() if name not in spent}
     headers[REDRIVEN_HEADERS[parked.kind]] = parked.redriven + 1
+    if not told:
+        headers[UNTOLD_HEADERS[parked.kind]] = 1
     if parked.kind is Kind.RESULT:
         return fresh_copy(message, headers)
     return fresh_copy(message, headers | {ATTEMPT_HEADER: 1}, reply_to=RESULTS_QUEUE)

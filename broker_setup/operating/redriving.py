@@ -1,11 +1,13 @@
 """Looks at what is parked, sends it on its way again, or discards it.
 
-Of each message the copy is confirmed before the delivery is acked: killed anywhere, nothing is lost, and what was under
-way may be there twice.
+Of each message the copy is confirmed before its student's notice is dropped, and that before the delivery is acked:
+killed anywhere, nothing is lost, what was under way may be there twice, and doing it again finishes it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from time import time
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
@@ -13,7 +15,8 @@ from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired, h
 from broker_setup.operating.operator_session import Session
 from broker_setup.operating.parked_selection import Selection, Tally
 from broker_setup.operating.parked_walk import Met, Pace, Walk
-from broker_setup.operating.redrive_plan import Fate, judge, redriven_copy
+from broker_setup.operating.pending_notices import PendingNotices, pending_notices
+from broker_setup.operating.redrive_plan import Fate, StudentStanding, judge, redriven_copy, student_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import RETURN_HEADER
@@ -34,16 +37,21 @@ class ParkedMessages:
         selection: Selection,
         *,
         limit: int | None = None,
+        although_told: bool = True,
         progress: Callable[[Tally], None],
     ) -> None:
-        """Build it; settings without a SECRET_KEY will do. `progress` is called every so often."""
+        """Build it; settings without a SECRET_KEY will do. `progress` is called every so often.
+
+        Unless it is done `although_told`, what has a student who was told stays.
+        """
         self._kinds = kinds
         self._queues = frozenset(settings.xqueues)
         self._session = Session(settings, "xqueue-broker parked")
         self._sealer = Sealer(settings.secrets) if settings.secrets else None
         self._gone: set[tuple[bytes, int]] = set()  # submissions, each with the number of its redrive
         self.tally = Tally()
-        self._walk = Walk(self._session.source, selection, limit, self.tally, progress)
+        self._although_told = although_told
+        self._walk = Walk(self._session.source, selection, limit, self.tally, progress, although_told=although_told)
 
     async def look(self, see: Callable[[Met], None]) -> None:
         """Show each to `see`, and leave everything as it was."""
@@ -60,44 +68,72 @@ class ParkedMessages:
     async def redrive(self, rate: int) -> None:
         """Send them on their way again, `rate` a second at the most."""
         pace = Pace(rate)
-        async with self._session.open(read_ledger=Kind.SUBMISSION in self._kinds):
+        async with (
+            self._session.open(read_ledger=Kind.SUBMISSION in self._kinds),
+            pending_notices(self._session.source) as notices,
+        ):
             for kind in self._kinds:
-                act = self._redrive_results if kind is Kind.RESULT else self._redrive_submissions
-                await self._walk.through(kind, act, pace)
+                redrive = self._redrive_results if kind is Kind.RESULT else self._redrive_submissions
+                await self._walk.through(kind, partial(redrive, notices), pace)
 
     async def discard(self, because: str, rate: int) -> None:
         """Take them out for good, and write that down."""
 
-        async def discard(portion: Sequence[Met]) -> Sequence[Met]:
+        async def discard(notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
+            await notices.take_in(_queues_of(portion))
             events = [event for each in portion if (event := self._discarded(each, because))]
             if events:
                 await self._session.writer.append(*events).confirmed
+            await notices.drop(each.parked for each in portion)
             self.tally.done += len(portion)
             return portion
 
         pace = Pace(rate)
-        async with self._session.open(read_ledger=False):
+        async with self._session.open(read_ledger=False), pending_notices(self._session.source) as notices:
             for kind in self._kinds:
-                await self._walk.through(kind, discard, pace)
+                await self._walk.through(kind, partial(discard, notices), pace)
 
-    async def _redrive_results(self, portion: Sequence[Met]) -> Sequence[Met]:
-        await asyncio.gather(*(self._publish(each, RESULTS_EXCHANGE, RESULTS_QUEUE) for each in portion))
-        self.tally.done += len(portion)
-        return portion
+    async def _redrive_results(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
+        told = await self._hold_back(notices, portion)
+        going = [each for each in portion if each in told]
+        await asyncio.gather(*(self._publish(each, RESULTS_EXCHANGE, RESULTS_QUEUE, told[each]) for each in going))
+        await notices.drop(each.parked for each in going)
+        self.tally.done += len(going)
+        return going
 
-    async def _redrive_submissions(self, portion: Sequence[Met]) -> Sequence[Met]:
+    async def _redrive_submissions(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
+        told = await self._hold_back(notices, portion)
         # Whatever became of earlier copies is known after this.
         await self._session.barrier()
-        fates = [(each, self._fate_of(each)) for each in portion]
+        fates = [(each, self._fate_of(each)) for each in portion if each in told]
         going = [each for each, fate in fates if fate is Fate.GOES]
         if going:
             # Before the copies: a gateway takes a copy of what the ledger calls parked for debris.
             await self._session.writer.append(*(self._redriven(each) for each in going)).confirmed
-            await asyncio.gather(*(self._publish(each, SUBMISSIONS_EXCHANGE, each.parked.queue) for each in going))
+            await asyncio.gather(
+                *(self._publish(each, SUBMISSIONS_EXCHANGE, each.parked.queue, told[each]) for each in going)
+            )
+        leaving = [each for each, fate in fates if fate is not Fate.STUCK]
+        await notices.drop(each.parked for each in leaving)
         self.tally.done += len(going)
         self.tally.stuck += sum(fate is Fate.STUCK for _, fate in fates)
         self.tally.cleared += sum(fate is Fate.DEBRIS for _, fate in fates)
-        return [each for each, fate in fates if fate is not Fate.STUCK]
+        return leaving
+
+    async def _hold_back(self, notices: PendingNotices, portion: Sequence[Met]) -> dict[Met, bool]:
+        """Hold the students' notices; say of each message that may go whether its student was told."""
+        await notices.take_in(_queues_of(portion))
+        now, may_go = datetime.now(UTC), {}
+        for each in portion:
+            parked = each.parked
+            student = student_of(parked, now, is_held=bool(notices.of(parked)), all_came=not notices.missed)
+            if student is StudentStanding.UNKNOWN:
+                self.tally.missed += 1
+            elif student is StudentStanding.UNTOLD or self._although_told:
+                may_go[each] = student is StudentStanding.TOLD
+            else:
+                self.tally.told += 1  # since it was selected
+        return may_go
 
     def _fate_of(self, each: Met) -> Fate:
         fate = judge(each.parked, self._queues, self._session.state, time())
@@ -108,8 +144,8 @@ class ParkedMessages:
             self._gone.add(copy)
         return fate
 
-    async def _publish(self, each: Met, exchange: str, routing_key: str) -> None:
-        copy = redriven_copy(each.message, each.parked)
+    async def _publish(self, each: Met, exchange: str, routing_key: str, told: bool) -> None:  # noqa: FBT001
+        copy = redriven_copy(each.message, each.parked, told=told)
         await self._session.publisher.publish(copy, exchange=exchange, routing_key=routing_key)
 
     def _redriven(self, each: Met) -> Redriven:
@@ -132,3 +168,9 @@ class ParkedMessages:
             return hash_url(callback_url_of(self._sealer.open(sealed, each.parked.correlation_id).lms_header))
         except (BadReturnAddressError, UnknownSecretError):
             return b""
+
+
+def _queues_of(portion: Iterable[Met]) -> set[str]:
+    """Name the queues where notices of these still wait."""
+    now = datetime.now(UTC)
+    return {each.parked.notice_queue for each in portion if not each.parked.is_told(now)} - {""}

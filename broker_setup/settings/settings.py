@@ -22,6 +22,7 @@ from broker_setup.settings.value_types import (
     GradingMaxReply,
     GradingRetryDelays,
     GradingTimeout,
+    NoticeGrace,
     Origin,
     Origins,
     ProcessingDelay,
@@ -35,7 +36,7 @@ from broker_setup.settings.value_types import (
     TokenKey,
     WebUrl,
 )
-from broker_setup.topology import Topology, topology
+from broker_setup.topology import Topology, notices_queue, topology
 from broker_setup.users.rights import Role, service_names
 from broker_setup.wire.replies import MAX_REPLY_BYTES
 
@@ -99,6 +100,8 @@ class Settings(BaseSettings):
         "Something went wrong while your submission was being graded. Please submit it again. "
         "If the problem persists, please notify the course staff."
     )
+    # seconds: over night, an operator's work day after it
+    notice_grace: NoticeGrace = 24 * 3600.0
 
     # the gateway
     host: str = "127.0.0.1"
@@ -215,9 +218,20 @@ class Settings(BaseSettings):
         return topology(
             self.xqueues,
             self.retry_delays,
+            self.notice_graces,
             ledger_max_age=self.ledger_max_age,
             ledger_max_size=self.ledger_max_size,
         )
+
+    @property
+    def notice_graces(self) -> frozenset[float]:
+        """Every grace (s) that a parked message may have before its student is told."""
+        return frozenset(map(self.notice_grace_of, ("", *self.queue_options)))
+
+    @property
+    def notice_queues(self) -> tuple[str, ...]:
+        """The queues where notices wait for their time."""
+        return tuple(notices_queue(grace) for grace in sorted(self.notice_graces) if grace)
 
     @property
     def passive_graders(self) -> dict[str, str]:
@@ -244,6 +258,11 @@ class Settings(BaseSettings):
         """How long a lease of `queue` may last when it is extended, in seconds."""
         options = self.queue_options.get(queue, QueueOptions())
         return (options.max_processing_delay or self.max_processing_delay) * 60
+
+    def notice_grace_of(self, queue: str) -> float:
+        """How long after a parking the student of `queue` is told, in seconds; 0: at once."""
+        grace = self.queue_options.get(queue, QueueOptions()).notice_grace
+        return self.notice_grace if grace is None else grace
 
     def supersede_after(self, queue: str) -> float | None:
         """How old a submission of `queue` must be to be superseded, in seconds; None: it never is."""

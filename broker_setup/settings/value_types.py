@@ -136,6 +136,7 @@ StoreUrl = Annotated[str, AfterValidator(_store_url)]
 QueueName = Annotated[str, AfterValidator(_queue_name), BeforeValidator(_digits)]
 QueueGrader = Annotated[str, AfterValidator(_grader)]
 ProcessingDelay = Annotated[float, Field(gt=0, le=720)]  # minutes
+NoticeGrace = Annotated[float, Field(ge=0, le=604800)]  # seconds; a week is as far as the ledger goes back
 SecretKey = Annotated[SecretStr, AfterValidator(_strong)]
 EarlierKey = Annotated[SecretStr, AfterValidator(_earlier)]
 TokenKey = Annotated[SecretStr, AfterValidator(_long_enough)]
@@ -163,3 +164,4 @@ class QueueOptions(BaseModel):
     grading_concurrency: GradingConcurrency | None = None
     grading_retry_delays: GradingRetryDelays | None = None
     grading_max_reply: GradingMaxReply | None = None
+    notice_grace: NoticeGrace | None = None  # seconds

@@ -12,6 +12,7 @@ from enum import StrEnum
 from broker_setup.topology import (
     LEDGER,
     LEDGER_EXCHANGE,
+    NOTICES,
     PARKED_EXCHANGE,
     RELAY_LOCK,
     RESERVED_QUEUE_NAMES,
@@ -77,6 +78,7 @@ class BrokerUser:
 # A pattern rather than a list: a new queue or rung then needs `declare` and no new rights.
 COURSE_QUEUES = Below(SUBMISSIONS_EXCHANGE, taken=RESERVED_QUEUE_NAMES)
 ALL_RUNGS = Below(RUNGS)
+ALL_NOTICES = Below(NOTICES)
 
 # What is only looked at (a passive declare) stands under `write`: RabbitMQ asks for no right there up to 4.2.5, for any
 # right since; and a right to write to a queue, unlike one to read it, gives nobody its messages.
@@ -84,14 +86,22 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
     Role.GATEWAY: (
         "takes submissions in, holds them for graders, publishes their results",
         Rights(
-            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE),
+            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ALL_NOTICES),
             read=(COURSE_QUEUES, SUBMISSIONS_FAILED, LEDGER),
         ),
     ),
     Role.RELAY: (
         "takes results out and delivers them to the LMS",
         Rights(
-            write=(RESULTS_EXCHANGE, RETRY_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS, RESULTS_PARKED),
+            write=(
+                RESULTS_EXCHANGE,
+                RETRY_EXCHANGE,
+                PARKED_EXCHANGE,
+                LEDGER_EXCHANGE,
+                ALL_RUNGS,
+                ALL_NOTICES,
+                RESULTS_PARKED,
+            ),
             read=(RESULTS_QUEUE,),
             configure=(RELAY_LOCK,),
         ),
@@ -104,7 +114,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
         "the commands of xqueue-broker that look at work and move it",
         Rights(
             write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS),
-            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, LEDGER),
+            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, ALL_NOTICES, LEDGER),
         ),
     ),
     Role.OPERATOR: ("people at the management UI: see everything, touch nothing", Rights()),

@@ -25,6 +25,7 @@ RECORDED_HEADER = "xqueue-recorded"
 NOTICE_HEADER = "xqueue-notice"
 RESULT_REDRIVEN_HEADER = "xqueue-result-redriven"
 SENDER_HEADER = "xqueue-sender"
+RESULT_UNTOLD_HEADER = "xqueue-result-untold"
 # Of a result that could not be delivered yet: what Tries holds.
 TRIES_HEADER = "xqueue-callback-tries"
 REFUSALS_HEADER = "xqueue-refusals"
@@ -40,6 +41,7 @@ BOOKKEEPING_HEADERS = frozenset(
         NOTICE_HEADER,
         RESULT_REDRIVEN_HEADER,
         SENDER_HEADER,
+        RESULT_UNTOLD_HEADER,
         TRIES_HEADER,
         REFUSALS_HEADER,
         WAITS_HEADER,
@@ -82,8 +84,8 @@ class Submission:
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL
     where a grader fetches it; `sealed_return` is the sealed return address; `attempt` counts from 1, `redriven` says
-    how often an operator has sent it on its way again. `untold` says that it was parked, and its student could not be
-    told.
+    how often an operator has sent it on its way again. `untold` says that it was parked, and its student was not
+    told of that.
     """
 
     uuid: str
@@ -133,6 +135,7 @@ class Result:
     `recorded` says that whoever published it writes to the ledger that the submission has ended; a `notice` is from us,
     and no repeat of what a grader found. `sender` is the broker's user that published it first, where the relay has put
     it on a rung before it could look whether that one may answer.
+    `untold` says of a redriven one that its student was not told of its parking.
     """
 
     submission: str
@@ -144,6 +147,7 @@ class Result:
     recorded: bool = False
     notice: bool = False
     sender: str | None = None
+    untold: bool = False
     graded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -266,6 +270,7 @@ def decode_result(message: AbstractIncomingMessage, *, ours: bool = True) -> Res
         recorded=_count(message, RECORDED_HEADER) > 0,
         notice=_count(message, NOTICE_HEADER) > 0,
         sender=_sender(message),
+        untold=_count(message, RESULT_UNTOLD_HEADER) > 0,
     )
 
 
@@ -275,6 +280,7 @@ def _counts(result: Result) -> dict[str, int]:
         RESULT_REDRIVEN_HEADER: result.redriven,
         RECORDED_HEADER: int(result.recorded),
         NOTICE_HEADER: int(result.notice),
+        RESULT_UNTOLD_HEADER: int(result.untold),
         TRIES_HEADER: result.tries.made,
         REFUSALS_HEADER: result.tries.refused,
         WAITS_HEADER: result.tries.waits,

@@ -1,9 +1,16 @@
-"""The results that tell a student that there will be no other: in the LMS's form, safe whatever their words."""
+"""The results that tell a student that there will be no other: in the LMS's form, safe whatever their words; and when.
+
+The LMS takes one reply for each key. A notice uses it up, and what a grader finds later is ignored: so it goes after a
+grace, in which an operator may redrive what was parked.
+"""
 
 import html
 import json
 import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, notices_queue
 from broker_setup.wire.messages import Result
 
 # What XML can't have: an operator's words may come from anywhere.
@@ -21,7 +28,35 @@ def shown(text: str) -> str:
     return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def notice_of(submission: str, sealed_return: str, message: str) -> Result:
-    """Make the result that tells the student of a submission (its uuid, its sealed return address) `message`."""
+@dataclass(frozen=True)
+class Telling:
+    """When a student is told: at `at` (seconds since the epoch) the notice leaves `queue`, "" where it went at once."""
+
+    at: float
+    queue: str = ""
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """The exchange and the routing key of the notice."""
+        return (PARKED_EXCHANGE, self.queue) if self.queue else (RESULTS_EXCHANGE, RESULTS_QUEUE)
+
+
+# Of an earlier parking of the same.
+TOLD_BEFORE = Telling(0.0)
+
+
+def telling_after(grace: float, now: float) -> Telling:
+    """Tell a student `grace` seconds from now."""
+    return Telling(now + grace, notices_queue(grace) if grace else "")
+
+
+def notice_of(
+    submission: str, sealed_return: str, message: str, *, redriven: int = 0, at: float | None = None
+) -> Result:
+    """Make the result that tells the student of a submission (its uuid, its sealed return address) `message`.
+
+    `redriven` says how often what was parked had been redriven; `at` is when the notice goes, now by default.
+    """
     # Whoever sends it writes to the ledger that the submission was parked or retired.
-    return Result(submission, failure_notice(message), sealed_return, recorded=True, notice=True)
+    result = Result(submission, failure_notice(message), sealed_return, redriven=redriven, recorded=True, notice=True)
+    return result if at is None else replace(result, graded_at=datetime.fromtimestamp(at, UTC))

@@ -11,17 +11,21 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractMessage
 
-from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED
+from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, is_notices_queue
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     MAX_RETURN_BYTES,
     OUR_HEADERS,
     REDRIVEN_HEADER,
     RESULT_REDRIVEN_HEADER,
+    RESULT_UNTOLD_HEADER,
+    RETURN_HEADER,
     TRIES_HEADER,
+    UNTOLD_HEADER,
     is_uuid,
     submission_id_of,
 )
+from broker_setup.wire.notices import Telling
 from broker_setup.wire.waits import WAITS_PREFIX
 
 PARKED_PREFIX = "xqueue-parked-"
@@ -29,6 +33,9 @@ PARKED_REASON_HEADER = f"{PARKED_PREFIX}reason"
 PARKED_AT_HEADER = f"{PARKED_PREFIX}at"
 PARKED_QUEUE_HEADER = f"{PARKED_PREFIX}queue"
 PARKED_ORIGIN_HEADER = f"{PARKED_PREFIX}origin"
+# When the student's notice goes, and in which queue it waits for that.
+PARKED_TELL_AT_HEADER = f"{PARKED_PREFIX}tell-at"
+PARKED_NOTICE_HEADER = f"{PARKED_PREFIX}notice"
 
 # All of a message's properties must fit one frame of 128 KiB, or the broker closes the connection: these are its own
 # headers, the largest return address and room for the rest. Beside them stand at most 6 KiB of ours, which say why,
@@ -49,6 +56,7 @@ class Kind(StrEnum):
 PARKED_QUEUES: Mapping[Kind, str] = {Kind.RESULT: RESULTS_PARKED, Kind.SUBMISSION: SUBMISSIONS_PARKED}
 ATTEMPT_HEADERS: Mapping[Kind, str] = {Kind.RESULT: TRIES_HEADER, Kind.SUBMISSION: ATTEMPT_HEADER}
 REDRIVEN_HEADERS: Mapping[Kind, str] = {Kind.RESULT: RESULT_REDRIVEN_HEADER, Kind.SUBMISSION: REDRIVEN_HEADER}
+UNTOLD_HEADERS: Mapping[Kind, str] = {Kind.RESULT: RESULT_UNTOLD_HEADER, Kind.SUBMISSION: UNTOLD_HEADER}
 
 
 def parked_copy(
@@ -58,19 +66,23 @@ def parked_copy(
     queue: str = "",
     origin: str = "",
     at: float | None = None,
+    telling: Telling | None = None,
     without: Collection[str] = (),
 ) -> Message:
     """Copy `message` for a parked queue: its body byte for byte, what identifies it, and in headers why and when.
 
     `queue` is the course queue, `origin` the LMS as scheme://host:port, where they are known; `at` is in seconds since
-    the epoch, now by default. Whatever a stranger may have put into a message, the copy can be published; headers that
-    are no plain value (such as RabbitMQ's own x-death) are left out, those of `without`, and those that don't fit.
+    the epoch, now by default; `telling` says when its student is told, if at all. Whatever a stranger may have put into
+    a message, the copy can be published; headers that are no plain value (such as RabbitMQ's own x-death) are left out,
+    those of `without`, and those that don't fit.
     """
     why = {
         PARKED_REASON_HEADER: reason[:_MAX_REASON],
-        PARKED_AT_HEADER: datetime.fromtimestamp(time() if at is None else at, UTC).isoformat(timespec="milliseconds"),
+        PARKED_AT_HEADER: _iso(time() if at is None else at),
         PARKED_QUEUE_HEADER: queue[:_MAX_REASON],
         PARKED_ORIGIN_HEADER: origin[:_MAX_REASON],
+        PARKED_TELL_AT_HEADER: _iso(telling.at) if telling else "",
+        PARKED_NOTICE_HEADER: telling.queue if telling else "",
     }
     kept = {name: value for name, value in message.headers.items() if name not in without}
     headers = plain_headers(kept) | {name: value for name, value in why.items() if value}
@@ -127,6 +139,7 @@ class ParkedMessage:
 
     `correlation_id` is the submission's uuid, unless it is a stranger's message; `sent_at` is when the result or the
     submission was made; `attempts` says how often it was tried, `redriven` how often an operator sent it on its way.
+    Its student's notice goes at `tell_at`, and waits in `notice_queue` until then.
     """
 
     kind: Kind
@@ -139,6 +152,12 @@ class ParkedMessage:
     attempts: int
     redriven: int
     size: int
+    tell_at: datetime | None = None
+    notice_queue: str = ""
+
+    def is_told(self, now: datetime) -> bool:
+        """Say whether the student's notice has gone out: the LMS ignores what comes after that."""
+        return self.tell_at is not None and self.tell_at <= now
 
     @property
     def uuid(self) -> bytes | None:
@@ -157,6 +176,7 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
     death = _last_death(headers.get("x-death"))
     dead_in = _text(death.get("queue"))
     dead_for = f"dead-lettered: {_text(death.get('reason'))} from {dead_in}" if death else ""
+    notice_queue = _text(headers.get(PARKED_NOTICE_HEADER))
     course_queue = dead_in.removeprefix(f"{SUBMISSIONS_EXCHANGE}.") if dead_in.startswith(SUBMISSIONS_EXCHANGE) else ""
     return ParkedMessage(
         kind=kind,
@@ -169,7 +189,19 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
         attempts=_count(headers.get(ATTEMPT_HEADERS[kind])),
         redriven=_count(headers.get(REDRIVEN_HEADERS[kind])),
         size=len(message.body),
+        tell_at=_time(headers.get(PARKED_TELL_AT_HEADER)) or _told_by_0_1_0(headers, kind),
+        notice_queue=notice_queue if is_notices_queue(notice_queue) else "",
     )
+
+
+def _told_by_0_1_0(headers: Mapping[str, Any], kind: Kind) -> datetime | None:
+    # That told the student of each submission when it parked it, and said nothing but where it could not.
+    told = kind is Kind.SUBMISSION and RETURN_HEADER in headers and UNTOLD_HEADER not in headers
+    return _time(headers.get(PARKED_AT_HEADER)) if told else None
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _last_death(deaths: object) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Puts submissions aside that no grader will see again: the student is told, and an operator finds them."""
+"""Puts submissions aside that no grader will see again: an operator finds them, after a grace the student is told."""
 
 import logging
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
+from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_PARKED
 from broker_setup.wire.messages import Submission, decode_return, encode_result, encode_submission
-from broker_setup.wire.notices import notice_of
+from broker_setup.wire.notices import TOLD_BEFORE, Telling, notice_of, telling_after
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.return_address import Sealer, callback_url_of
 
@@ -43,6 +43,16 @@ class Addressee:
             return ""
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is parked: of which course queue, why, who waits for it, when they are told."""
+
+    queue: str
+    why: str
+    waits: Addressee | None
+    telling: Telling | None
+
+
 class Store(Protocol):
     """What is wanted of the ledger."""
 
@@ -57,9 +67,10 @@ def _free(submission: bytes, now: float) -> Standing:
 class Parking:
     """Parks submissions. Each call returns when the submission's delivery may be acked.
 
-    The student is told first, then the copy is stored, then the ledger hears of it, each with a confirm. A crash in
-    between may tell the student twice, never not. All raise BrokerUnavailableError or UnroutableError, and should then
-    be made again; while the ledger is away they raise before all else, or each try would store another copy.
+    The student's notice goes first, to wait for its time; then the copy is stored, then the ledger hears of it, each
+    with a confirm. A crash in between may tell the student twice, never not. All raise BrokerUnavailableError or
+    UnroutableError, and should then be made again; while the ledger is away they raise before all else, or each try
+    would store another copy.
     """
 
     def __init__(
@@ -69,15 +80,20 @@ class Parking:
         message: str,
         *,
         ledger: Store,
+        grace_of: Callable[[str], float],
         standing: Callable[[bytes, float], Standing] = _free,
         clock: Callable[[], float] = time,
         steady: Callable[[], float] = steady_clock,
     ) -> None:
-        """`message` is what a student reads; `standing` says what the ledger knows of a submission, if we do."""
+        """`message` is what a student reads, and `grace_of` says how many seconds after for a queue.
+
+        `standing` says what the ledger knows of a submission, if we do.
+        """
         self._publisher = publisher
         self._sealer = sealer
         self._message = message
         self._ledger = ledger
+        self._grace_of = grace_of
         self._standing = standing
         self._clock = clock
         self._steady = steady
@@ -87,12 +103,13 @@ class Parking:
         waits = self._addressee(submission.uuid, submission.sealed_return)
         await self._ledger.store()
         log.warning("submission %s: parked: %s", submission.uuid, why)
-        untold = submission.untold or not submission.redriven
-        if waits and untold:
-            await self._tell(waits)
+        untold, telling = submission.untold or not submission.redriven, None
+        if waits:
+            telling = await self._tell(waits, submission.queue, submission.redriven) if untold else TOLD_BEFORE
             untold = False
-        await self._store(encode_submission(replace(submission, untold=untold)), why, submission.queue, waits)
-        await self._record(submission.uuid_bytes, submission.queue, waits, why, submission.redriven)
+        case = Case(submission.queue, why, waits, telling)
+        await self._store(encode_submission(replace(submission, untold=untold)), case)
+        await self._record(submission.uuid_bytes, case, submission.redriven)
 
     async def unreadable(self, message: AbstractIncomingMessage, queue: str, why: str) -> None:
         """Park a message of the course queue `queue` that is no submission, and tell whoever waits for it, if any."""
@@ -103,11 +120,11 @@ class Parking:
         if tell:
             await self._ledger.store()
         log.warning("queue %s: parking a message that is no submission: %s", queue, why)
-        if waits and tell:
-            await self._tell(waits)
-        await self._store(message, why, queue, waits)
+        telling = await self._tell(waits, queue) if waits and tell else None
+        case = Case(queue, why, waits, telling)
+        await self._store(message, case)
         if tell:
-            await self._record(uuid, queue, waits, why)
+            await self._record(uuid, case)
 
     def _addressee_of(self, message: AbstractIncomingMessage) -> Addressee | None:
         try:
@@ -122,16 +139,21 @@ class Parking:
             return None
         return Addressee(submission, sealed_return, callback_url_of(address.lms_header))
 
-    async def _tell(self, waits: Addressee) -> None:
-        notice = encode_result(notice_of(waits.submission, waits.sealed_return, self._message))
-        await self._publisher.publish(notice, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+    async def _tell(self, waits: Addressee, queue: str, redriven: int = 0) -> Telling:
+        telling = telling_after(self._grace_of(queue), self._clock())
+        notice = notice_of(waits.submission, waits.sealed_return, self._message, redriven=redriven, at=telling.at)
+        exchange, routing_key = telling.route
+        await self._publisher.publish(encode_result(notice), exchange=exchange, routing_key=routing_key)
+        return telling
 
-    async def _store(self, message: AbstractMessage, why: str, queue: str, waits: Addressee | None) -> None:
-        copy = parked_copy(message, why, queue=queue, origin=waits.origin if waits else "")
+    async def _store(self, message: AbstractMessage, case: Case) -> None:
+        origin = case.waits.origin if case.waits else ""
+        copy = parked_copy(message, case.why, queue=case.queue, origin=origin, telling=case.telling)
         await self._publisher.publish(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
 
-    async def _record(
-        self, submission: bytes, queue: str, waits: Addressee | None, why: str, redriven: int = 0
-    ) -> None:
-        url = hash_url(waits.url) if waits else b""
-        await self._ledger.store(Parked(self._clock(), submission, queue, url, why[:MAX_REASON], redriven))
+    async def _record(self, submission: bytes, case: Case, redriven: int = 0) -> None:
+        url = hash_url(case.waits.url) if case.waits else b""
+        tell_at = case.telling.at if case.telling else 0.0
+        await self._ledger.store(
+            Parked(self._clock(), submission, case.queue, url, case.why[:MAX_REASON], redriven, tell_at)
+        )

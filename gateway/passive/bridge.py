@@ -35,7 +35,13 @@ class Bridge:
         publisher = Publisher(self._sink)
         sealer = Sealer(settings.secrets)
         answers = Answers(publisher, settings.failure_message)
-        parking = Parking(publisher, sealer, settings.failure_message, ledger=LedgerWriter(publisher, name))
+        parking = Parking(
+            publisher,
+            sealer,
+            settings.failure_message,
+            ledger=LedgerWriter(publisher, name),
+            grace_of=settings.notice_grace_of,
+        )
         graders = graders_for(settings)
         judges = Judges(settings.max_reply_size)
         self._queues = [

@@ -67,6 +67,7 @@ class Gateway:
             "XQUEUE_XQUEUES": json.dumps(self.queues),
             "XQUEUE_PORT": str(self.port),
             "XQUEUE_UPLOAD_PATH": str(self.folder / "uploads"),
+            "XQUEUE_NOTICE_GRACE": "0",
             **self.settings,
         }
         with (self.folder / f"gateway-{self.port}.log").open("ab") as log:

@@ -220,6 +220,7 @@ class Scene:
             self.sealer,
             FAILURE,
             ledger=self.ledger.as_ledger,
+            grace_of=lambda _: 0.0,
             standing=self.ledger.state.standing,
             clock=lambda: self.now + self.off,
             steady=lambda: self.now,

@@ -64,6 +64,7 @@ class Operator:
             "SECRET_KEY": SECRET,
             "XQUEUES": QUEUES,
             "RETRY_DELAYS": "[0.3, 1, 3600]",
+            "NOTICE_GRACE": "3600",
             "LOG_LEVEL": "ERROR",
         }
 

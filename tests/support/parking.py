@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -32,7 +33,8 @@ def parked_result(result: Result, reason: str = "refused: 404", *, at: float = A
 
 
 def parked_submission(each: Submission, reason: str = "too many failures", *, at: float = AT) -> Message:
-    return parked_copy(encode_submission(each), reason, queue=each.queue, at=at)
+    """Park one whose student could not be told."""
+    return parked_copy(encode_submission(replace(each, untold=True)), reason, queue=each.queue, at=at)
 
 
 async def put(amqp_url: str, queue: str, messages: Sequence[Message]) -> None:

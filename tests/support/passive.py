@@ -174,6 +174,7 @@ def bridge_process(settings: Settings, log: Path) -> AbstractAsyncContextManager
         "SECRET_KEY": settings.secrets[0],
         "XQUEUES": json.dumps(settings.xqueues),
         "GRADING_TIMEOUT": str(settings.grading_timeout),
+        "NOTICE_GRACE": json.dumps(settings.notice_grace),
         "GRADING_RETRY_DELAYS": json.dumps(settings.grading_retry_delays),
         "GRADING_CONCURRENCY": str(settings.grading_concurrency),
     }

@@ -26,9 +26,9 @@ REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
 
 
 def settings_for(amqp_url: str, **others: object) -> Settings:
-    """Make settings with short rungs; `others` are keys of Settings."""
-    values = {"amqp_url": amqp_url, "secret_key": SECRET, "retry_delays": RUNGS, "requests_timeout": 2.0} | others
-    return Settings(**values)  # type: ignore[arg-type]
+    """Make settings with short rungs, and students who are told at once; `others` are keys of Settings."""
+    values = {"amqp_url": amqp_url, "secret_key": SECRET, "retry_delays": RUNGS, "requests_timeout": 2.0}
+    return Settings(**(values | {"notice_grace": 0.0} | others))  # type: ignore[arg-type]
 
 
 class Results:
@@ -123,6 +123,7 @@ def relay_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[
         "AMQP_URL": settings.amqp_url.get_secret_value(),
         "SECRET_KEY": settings.secrets[0],
         "RETRY_DELAYS": str(list(settings.retry_delays)),
+        "NOTICE_GRACE": str(settings.notice_grace),
         "REQUESTS_TIMEOUT": str(settings.requests_timeout),
         "CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
         "CALLBACK_CONCURRENCY_PER_ORIGIN": str(settings.callback_concurrency_per_origin),

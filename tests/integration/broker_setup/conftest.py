@@ -9,12 +9,12 @@ from broker_setup.declare import declare
 from broker_setup.topology import Topology, topology
 from tests.support.broker import VHost
 
-TOPOLOGY = topology(["openedx", "q.2"], (0.3, 1, 3600))
+TOPOLOGY = topology(["openedx", "q.2"], (0.3, 1, 3600), (3600,))
 
 
 @pytest.fixture
 def example() -> Topology:
-    """Two queues and three rungs."""
+    """Two queues, three rungs and a queue of notices."""
     return TOPOLOGY
 
 

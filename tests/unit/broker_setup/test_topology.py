@@ -13,13 +13,14 @@ from broker_setup.topology import (
     Binding,
     Queue,
     Topology,
+    is_notices_queue,
     retry_queue,
     submissions_queue,
     topology,
 )
 
 DELAYS = (0.2, 1, 90, 120, 3600)
-EXAMPLE = topology(["openedx", "a.b"], DELAYS)
+EXAMPLE = topology(["openedx", "a.b"], DELAYS, (0, 0.5, 3600, 24 * 3600))
 
 
 def queue(name: str, of: Topology = EXAMPLE) -> Queue:
@@ -147,3 +148,17 @@ def test_a_result_is_routed_by_the_name_that_graders_find_in_reply_to() -> None:
 def test_arguments_cannot_be_changed_by_whoever_declares_them() -> None:
     with pytest.raises(TypeError):
         EXAMPLE.queues[0].arguments["x-queue-type"] = "classic"  # type: ignore[index]
+
+
+def test_each_grace_has_one_queue_from_which_notices_go_straight_to_the_results() -> None:
+    notices = {each.name: each for each in EXAMPLE.queues if is_notices_queue(each.name)}
+    assert list(notices) == ["xqueue.notices.500ms", "xqueue.notices.1h", "xqueue.notices.24h"]
+    for each, ttl in zip(notices.values(), (500, 3_600_000, 86_400_000), strict=True):
+        assert each.arguments["x-message-ttl"] == ttl
+        assert each.arguments["x-dead-letter-exchange"] == each.arguments["x-dead-letter-routing-key"] == RESULTS_QUEUE
+        assert each.arguments["x-dead-letter-strategy"] == "at-least-once"
+        assert each.arguments["x-overflow"] == "reject-publish"
+        # Each look takes them out and puts them back.
+        assert each.arguments["x-delivery-limit"] == DELIVERY_LIMIT
+        assert Binding("xqueue.parked", each.name, each.name) in EXAMPLE.bindings
+        assert "students to be told" in each.purpose

@@ -18,6 +18,7 @@ from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import SLOW, behind
 from callback_relay.settling import MAX_REASON, About, Settling, level_of
+from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import Park, Retry, Verdict
 from tests.support.deliveries import FakeDelivery, delivered
 
@@ -128,4 +129,5 @@ def a_result() -> Any:
 
 def settling(broker: Any) -> Settling:
     reading: Any = None
-    return Settling(broker, broker, Metrics(lambda: reading), "no result", lambda _: True)
+    notices = StudentNotices(broker, "no result", lambda _: 0.0)
+    return Settling(broker, broker, Metrics(lambda: reading), notices, lambda _: True)

@@ -16,6 +16,7 @@ from callback_relay.verdict import (
     Park,
     Patience,
     Retry,
+    Tell,
     Verdict,
     judge,
     kind_of,
@@ -93,8 +94,8 @@ TABLE = [
         Park(Reason(Slug.NO_CONNECTION, "no connection; failing for 472222.2 h"), failed(10, since=1, waits=9)),
     ),
     # hopeless: at once
-    (NotAllowed(FORBIDDEN), NO_TRIES, Park(FORBIDDEN)),
-    (NotAllowed(FORBIDDEN), failed(3), Park(FORBIDDEN)),
+    (NotAllowed(FORBIDDEN), NO_TRIES, Park(FORBIDDEN, tell=Tell.NEVER)),
+    (NotAllowed(FORBIDDEN), failed(3), Park(FORBIDDEN, tell=Tell.NEVER)),
 ]
 
 

@@ -28,6 +28,7 @@ def exercised() -> dict[str, tuple[str, set[str]]]:
     metrics.posted(LMS, 1)
     metrics.delivered(LMS, 0, 1)
     metrics.page(LMS)
+    metrics.told(LMS)
     for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), GiveBack("")):
         metrics.settled(LMS, verdict)
     return {

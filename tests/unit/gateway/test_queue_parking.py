@@ -11,7 +11,13 @@ from broker_setup.ledger.events import Parked, hash_url
 from broker_setup.topology import PARKED_EXCHANGE
 from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice
-from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.parked import (
+    PARKED_ORIGIN_HEADER,
+    PARKED_QUEUE_HEADER,
+    PARKED_REASON_HEADER,
+    Kind,
+    read_parked,
+)
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing import course_queue
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, Scene, turns
@@ -327,3 +333,22 @@ async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_agai
     scene.queue.lost()
     assert await polling == []
     assert scene.publisher.parked == []
+
+
+async def test_a_student_is_told_after_the_grace_of_the_queue_and_all_that_tells_of_it_says_when() -> None:
+    scene = Scene()
+    scene.parking._grace_of = lambda queue: 3600.0 if queue == "openedx" else 0.0
+    scene.deliver(1, attempt=MAX_ATTEMPTS + 1)
+    assert await scene.queue.take() == []
+    await turns(10)
+    [copy] = scene.publisher.parked
+    read = read_parked(copy, Kind.SUBMISSION)
+    assert read.tell_at
+    assert (read.tell_at.timestamp(), read.notice_queue) == (scene.now + 3600, "xqueue.notices.1h")
+    assert UNTOLD_HEADER not in copy.headers
+    [event] = scene.ledger.stored
+    assert isinstance(event, Parked)
+    assert event.tell_at == scene.now + 3600
+    assert scene.publisher.results == []
+    [notice] = scene.publisher.to(PARKED_EXCHANGE, "xqueue.notices.1h")
+    assert notice.correlation_id == uuid_of(1).hex()

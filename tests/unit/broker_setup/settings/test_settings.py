@@ -231,3 +231,17 @@ def test_a_queue_may_be_named_by_a_number_in_yaml(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XQUEUE_CFG", str(file))
     settings, *_ = load_settings()
     assert list(settings.xqueues) == ["6001", "AT&T-x"]
+
+
+def test_a_student_is_told_after_a_day_unless_the_queue_says_otherwise() -> None:
+    options = {"quick": {"notice_grace": 0}, "slow": {"notice_grace": 172800}, "plain": {"supersede": False}}
+    settings = Settings(queue_options=options)
+    graces = {queue: settings.notice_grace_of(queue) for queue in (*options, "other")}
+    assert graces == {"quick": 0.0, "slow": 172800.0, "plain": 86400.0, "other": 86400.0}
+    assert settings.notice_queues == ("xqueue.notices.24h", "xqueue.notices.48h")
+    declared = {queue.name for queue in settings.topology.queues}
+    assert declared >= set(settings.notice_queues)
+
+
+def test_without_a_grace_there_is_no_queue_of_notices() -> None:
+    assert Settings(notice_grace=0).notice_queues == ()

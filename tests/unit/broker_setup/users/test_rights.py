@@ -60,6 +60,7 @@ def test_the_services_read_and_write_what_they_need() -> None:
         "xqueue.ledger",
         "xqueue.submissions.parked",
         "xqueue.results.parked",
+        "xqueue.notices.24h",
     }
     assert reads("xqueue-operator") == writes("xqueue-operator") == set()
     assert writes("xqueue-gateway") == {"xqueue.submissions", "xqueue.results", "xqueue.parked", "xqueue.frames"}
@@ -79,8 +80,8 @@ def test_only_the_relay_could_bind_and_only_to_the_exchange_of_its_results(each:
 @pytest.mark.parametrize(
     ("name", "looked_at"),
     [
-        ("xqueue-gateway", {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}),
-        ("xqueue-relay", {each for each in QUEUES if each.startswith("xqueue.results")}),
+        ("xqueue-gateway", {"xqueue.submissions.openedx", "xqueue.submissions.a.b", "xqueue.notices.24h"}),
+        ("xqueue-relay", {each for each in QUEUES if each.startswith(("xqueue.results", "xqueue.notices"))}),
         ("xqueue-broker", QUEUES - {"xqueue.submissions.failed"}),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from broker_setup.settings import Settings
 from broker_setup.wire.messages import Result
-from broker_setup.wire.notices import failure_notice, notice_of
+from broker_setup.wire.notices import failure_notice, notice_of, telling_after
 from broker_setup.wire.replies import FINE, judge_reply
 
 
@@ -39,6 +39,17 @@ def test_a_notice_goes_where_the_result_would_have_gone() -> None:
     assert notice == Result(
         32 * "0", failure_notice("Sorry."), "sealed", recorded=True, notice=True, graded_at=notice.graded_at
     )
+
+
+def test_a_notice_waits_for_its_grace_in_the_queue_of_that_grace_and_counts_its_age_from_then_on() -> None:
+    telling = telling_after(24 * 3600.0, 1_000.0)
+    assert telling.route == ("xqueue.parked", "xqueue.notices.24h")
+    notice = notice_of(32 * "0", "sealed", "Sorry.", redriven=2, at=telling.at)
+    assert (notice.graded_at.timestamp(), notice.redriven) == (87_400.0, 2)
+
+
+def test_without_a_grace_a_notice_goes_at_once() -> None:
+    assert telling_after(0.0, 1_000.0).route == ("xqueue.results", "xqueue.results")
 
 
 @pytest.mark.parametrize("message", [Settings().failure_message, Settings().retired_message])

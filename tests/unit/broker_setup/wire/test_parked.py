@@ -1,5 +1,6 @@
 """A parked message says why it is there, is read whatever it is, and is selected by what it says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.operating.parked_selection import MAX_GROUPS, OTHERS, Selection, Tally
-from broker_setup.operating.redrive_plan import redriven_copy
+from broker_setup.operating.redrive_plan import StudentStanding, redriven_copy, student_of
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
@@ -18,19 +19,24 @@ from broker_setup.wire.messages import (
     RESULT_REDRIVEN_HEADER,
     RETURN_HEADER,
     TRIES_HEADER,
+    UNTOLD_HEADER,
     Result,
     Submission,
     Tries,
     encode_result,
     encode_submission,
 )
+from broker_setup.wire.notices import TOLD_BEFORE, telling_after
 from broker_setup.wire.parked import (
     ATTEMPT_HEADERS,
     PARKED_AT_HEADER,
+    PARKED_NOTICE_HEADER,
     PARKED_ORIGIN_HEADER,
+    PARKED_PREFIX,
     PARKED_QUEUE_HEADER,
     PARKED_REASON_HEADER,
     REDRIVEN_HEADERS,
+    UNTOLD_HEADERS,
     Kind,
     ParkedMessage,
     parked_copy,
@@ -90,6 +96,75 @@ def test_what_was_parked_is_read_as_it_was(kind: Kind) -> None:
     assert read.uuid == bytes.fromhex(UUID)
 
 
+LATER = NOON + timedelta(hours=24)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_copy_says_when_its_student_is_told_and_where_the_notice_waits(kind: Kind) -> None:
+    telling = telling_after(24 * 3600.0, NOON.timestamp())
+    read = read_parked(parked_copy(Message(b"x"), "why", at=NOON.timestamp(), telling=telling), kind)
+    assert (read.tell_at, read.notice_queue) == (LATER, "xqueue.notices.24h")
+    assert not read.is_told(LATER - timedelta(milliseconds=1))
+    assert read.is_told(LATER)
+
+
+def test_who_is_told_at_once_or_was_told_before_waits_for_no_notice() -> None:
+    at_once = telling_after(0.0, NOON.timestamp())
+    for telling in (at_once, TOLD_BEFORE):
+        read = read_parked(parked_copy(Message(b"x"), "why", at=NOON.timestamp(), telling=telling), Kind.RESULT)
+        assert read.is_told(NOON)
+        assert read.notice_queue == ""
+
+
+def test_where_nobody_is_told_it_says_nothing() -> None:
+    assert not read_parked(parked_copy(Message(b"x"), "why"), Kind.RESULT).is_told(datetime.max.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("untold", [True, False])
+def test_0_1_0_told_the_student_of_each_submission_that_it_parked_where_it_could(kind: Kind, *, untold: bool) -> None:
+    headers: dict[str, Any] = {RETURN_HEADER: "sealed"} | ({UNTOLD_HEADER: 1} if untold else {})
+    read = read_parked(parked_copy(Message(b"x", headers=headers), "why", at=NOON.timestamp()), kind)
+    assert read.is_told(NOON) == (kind is Kind.SUBMISSION and not untold)
+
+
+def test_a_stranger_can_not_name_another_queue_to_look_for_notices_in() -> None:
+    message = Message(b"x", headers={PARKED_NOTICE_HEADER: "xqueue.submissions.openedx"})
+    assert read_parked(message, Kind.RESULT).notice_queue == ""
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_redriven_copy_says_whether_its_student_was_told(kind: Kind) -> None:
+    copy = parked_copy(Message(b"x", headers={UNTOLD_HEADERS[kind]: 1}), "why", telling=TOLD_BEFORE)
+    parked = read_parked(copy, kind)
+    assert UNTOLD_HEADERS[kind] not in redriven_copy(copy, parked, told=True).headers
+    again = redriven_copy(copy, parked, told=False)
+    assert again.headers[UNTOLD_HEADERS[kind]] == 1
+    assert not [name for name in again.headers if name.startswith(PARKED_PREFIX)]
+
+
+@pytest.mark.parametrize(
+    ("tell_at", "queue", "is_held", "all_came", "student"),
+    [
+        (LATER, "xqueue.notices.24h", True, True, StudentStanding.UNTOLD),
+        # It is due, and has not gone as we hold it.
+        (NOON, "xqueue.notices.24h", True, True, StudentStanding.UNTOLD),
+        (NOON, "xqueue.notices.24h", False, True, StudentStanding.TOLD),
+        (NOON, "", False, True, StudentStanding.TOLD),
+        # Dropped by a redrive that was killed.
+        (LATER, "xqueue.notices.24h", False, True, StudentStanding.UNTOLD),
+        # Another operator may have it.
+        (LATER, "xqueue.notices.24h", False, False, StudentStanding.UNKNOWN),
+        (None, "", False, False, StudentStanding.UNTOLD),
+    ],
+)
+def test_a_student_is_told_once_the_notice_is_out(
+    tell_at: datetime | None, queue: str, student: StudentStanding, *, is_held: bool, all_came: bool
+) -> None:
+    parked = replace(example(), tell_at=tell_at, notice_queue=queue)
+    assert student_of(parked, NOON, is_held=is_held, all_came=all_came) is student
+
+
 def test_a_copy_can_be_made_without_what_a_stranger_wrote() -> None:
     copy = parked_copy(Message(b"x", headers={TRIES_HEADER: 9, "mine": "kept"}), "why", without={TRIES_HEADER})
     assert "mine" in copy.headers
@@ -123,7 +198,7 @@ def test_whatever_a_stranger_published_is_read_copied_and_selected(headers: dict
     read = read_parked(message, kind)
     Tally().add(read)
     Selection(before=NOON, since=NOON, reason="x", origin="*").takes(read)
-    assert redriven_copy(message, read).headers[REDRIVEN_HEADERS[kind]] == read.redriven + 1
+    assert redriven_copy(message, read, told=True).headers[REDRIVEN_HEADERS[kind]] == read.redriven + 1
 
 
 LARGEST_RETURN = "r" * MAX_RETURN_BYTES
@@ -143,7 +218,7 @@ def test_the_largest_return_address_is_kept_with_all_headers_and_the_copy_fits_a
     copy = parked_copy(message, WORDS, queue=WORDS, origin=WORDS)
     assert copy.headers.items() >= message.headers.items()
     assert properties_size(copy) < FRAME_BYTES
-    again = redriven_copy(copy, read_parked(copy, Kind.RESULT))
+    again = redriven_copy(copy, read_parked(copy, Kind.RESULT), told=True)
     assert again.headers[RETURN_HEADER] == LARGEST_RETURN
     assert properties_size(again) < FRAME_BYTES
 
@@ -176,7 +251,9 @@ def properties_size(message: Message) -> int:
 
 
 def test_a_redriven_submission_can_be_answered_by_amqp_graders_again() -> None:
-    copy = redriven_copy(Message(b"work", headers={ATTEMPT_HEADER: 9}), example(kind=Kind.SUBMISSION, redriven=4))
+    copy = redriven_copy(
+        Message(b"work", headers={ATTEMPT_HEADER: 9}), example(kind=Kind.SUBMISSION, redriven=4), told=True
+    )
     assert copy.reply_to == RESULTS_QUEUE
     assert (copy.headers[ATTEMPT_HEADER], copy.headers[REDRIVEN_HEADER]) == (1, 5)
 
