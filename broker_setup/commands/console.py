@@ -17,6 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program i
 
 # Wide enough that nothing is cut where the output goes to a file or a pipe.
 PIPE_COLUMNS = 240
+WIDEST_COLUMNS = 10_000
 
 _RELATIVE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -85,7 +86,8 @@ def show_table(table: Table) -> None:
     """Print a table to stdout, uncut: wider than a terminal where a word of it is, such as a uuid."""
     console = Console()
     width = console.width if console.is_terminal else PIPE_COLUMNS
-    Console(width=max(width, console.measure(table).minimum)).print(table)
+    needed = console.measure(table, options=console.options.update(max_width=WIDEST_COLUMNS)).minimum
+    Console(width=max(width, needed)).print(table)
 
 
 def progress() -> Progress:

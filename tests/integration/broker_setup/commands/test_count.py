@@ -30,6 +30,7 @@ def test_nothing_is_counted_as_nothing(operator: Operator) -> None:
         ],
         "parked": 0,
         "results": {"waiting": 0, "retrying": 0, "parked": 0},
+        "students_to_be_told": 0,
     }
 
 

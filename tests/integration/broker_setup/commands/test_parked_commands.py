@@ -104,6 +104,8 @@ def test_what_is_parked_is_listed_with_everything_an_operator_asks_first(operato
         "attempts": 7,
         "redriven": 0,
         "size": 1,
+        "told": False,
+        "tell_at": None,
     }
     assert (second["origin"], second["parked_at"]) == ("http://[::1]:8000", "2025-01-31T12:01:00.000+00:00")
     assert (third["what"], third["queue"], third["uuid"]) == ("submission", "q.2", lost.uuid)
