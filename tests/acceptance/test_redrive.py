@@ -31,7 +31,7 @@ PARKED_RESULTS = 5_000
 
 async def redrive(amqp_url: str, secret: str, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "broker_setup", "parked", "redrive", "--all", "--yes", *options),
+        *(sys.executable, "-m", "broker_setup", "parked", "redrive", "--all", "--yes", "--although-told", *options),
         env=environment(AMQP_URL=amqp_url, SECRET_KEY=secret, XQUEUES='{"openedx": null}'),
         stdout=asyncio.subprocess.PIPE,
     )

@@ -11,6 +11,7 @@ from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submission
 from broker_setup.wire.messages import UNTOLD_HEADER, Submission, encode_result, encode_submission
 from broker_setup.wire.notices import Telling, notice_of, telling_after
 from broker_setup.wire.parked import parked_copy
+from tests.support.broker import VHost
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked, redriven
 from tests.support.operator import Operator, submission, take_all
@@ -34,6 +35,11 @@ def notice(each: Submission, redriven: int = 0) -> Message:
 
 def left(operator: Operator, queue: str) -> int:
     return asyncio.run(ready(operator.amqp_url, queue))
+
+
+@pytest.fixture
+def operator(declared: VHost) -> Operator:
+    return Operator(declared.amqp_url)
 
 
 @pytest.fixture
