@@ -150,8 +150,9 @@ def test_the_bookkeeping_of_strangers_is_passed_over_whatever_it_says(result: Re
 
 
 def test_what_xqueue_keeps_on_a_result_is_all_of_its_bookkeeping() -> None:
-    tries, ours = Tries(1, 1, 1, 1), {"recorded": True, "notice": True, "untold": True}
-    result = Result(UUID, b"{}", "s", tries, amendment=1, redriven=1, sender="g", **ours)
+    tries = Tries(1, 1, 1, 1)
+    told = Result(UUID, b"{}", "s", tries, amendment=1, redriven=1, recorded=True, notice=True, sender="g")
+    result = replace(told, untold=True)
     assert set(encode_result(result).headers) == BOOKKEEPING_HEADERS | {RETURN_HEADER}
 
 
