@@ -13,9 +13,12 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelLockedResource
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import Link
+from broker_setup.link.connection import Link, close_channel
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
+
+# A relay that stands by takes over in so many seconds at most, once the broker has noticed that the other one is gone.
+STANDBY_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Consumer(SteadyConsumer):
         super().__init__(link, RESULTS_QUEUE, prefetch=prefetch, received=received, lost=lost)
         self._others = others
         self._stands_by = False
+        self._locked_on = 0  # which connection of the link has the lock; 0: none
 
     @property
     def state(self) -> ConsumerState:
@@ -53,15 +57,30 @@ class Consumer(SteadyConsumer):
         return ConsumerState.STANDING_BY if self._stands_by and self._link.is_up else ConsumerState.TRYING
 
     async def prepare(self, channel: AbstractChannel) -> None:
-        """Look whether the queues are there, and take the lock."""
+        """Look whether the queues are there, and take the lock; without them, let it go to a relay that has them."""
         for name in (RESULTS_QUEUE, *self._others):
             try:
                 await channel.declare_queue(name, passive=True)
             except ChannelNotFoundEntity as error:
+                await self._unlock()
                 raise BrokerUnavailableError(f"queue {name!r} is missing: run `xqueue-broker declare`") from error
         # Classic, whatever the virtual host's default: no other type can be exclusive.
         await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
+        self._locked_on = self._link.opened
         self._stands_by = False
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next try: each one that finds the lock taken is an error in RabbitMQ's log."""
+        return STANDBY_SECONDS if self._stands_by else super().pause
+
+    async def _unlock(self) -> None:
+        # The lock goes with the connection, and that outlives a channel whose queue was missing.
+        if self._locked_on == self._link.opened:
+            self._locked_on = 0
+            channel = await self._link.channel()
+            await channel.queue_delete(RELAY_LOCK)
+            await close_channel(channel)
 
     def failed(self, error: Exception) -> None:
         """Say once that it stands by, where another relay has the lock; else what is wrong."""

@@ -46,7 +46,12 @@ class Steady(ABC):
                 if task is None or task.cancelling():
                     raise
             self._lost()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(self.pause)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next try to consume."""
+        return PAUSE_SECONDS
 
     @abstractmethod
     async def begin(self, channel: AbstractChannel) -> str:

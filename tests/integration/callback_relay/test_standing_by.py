@@ -1,0 +1,46 @@
+"""Whose turn it is among relays: one has the lock, others ask for it seldom, and nobody keeps it who can't work."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from broker_setup.declare import declare
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.steady_consumer import PAUSE_SECONDS
+from broker_setup.topology import RESULTS_QUEUE, retry_queue, topology
+from callback_relay.consumer import STANDBY_SECONDS, Consumer, ConsumerState
+from tests.support.broker import VHost
+from tests.support.waiting import eventually
+
+
+@asynccontextmanager
+async def relay(vhost: VHost, *rungs: str) -> AsyncIterator[Consumer]:
+    link = Link(vhost.amqp_url, "relay")
+    consumer = Consumer(link, prefetch=1, others=rungs, received=lambda _: None, lost=lambda: None)
+    async with supervised(link):
+        running = asyncio.create_task(consumer.run())
+        try:
+            yield consumer
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+
+async def test_a_relay_that_stands_by_asks_seldom_and_takes_over_from_one_that_has_no_rungs_any_more(
+    vhost: VHost,
+) -> None:
+    all_queues = topology(["openedx"], (1.0, 2.0))
+    await asyncio.to_thread(declare, vhost.amqp_url, all_queues)
+    async with relay(vhost, retry_queue(2.0)) as first:
+        await eventually(lambda: first.state is ConsumerState.WORKING)
+        assert first.pause == PAUSE_SECONDS
+        async with relay(vhost, retry_queue(1.0)) as second:
+            await eventually(lambda: second.state is ConsumerState.STANDING_BY)
+            assert second.pause == STANDBY_SECONDS
+            for queue in (retry_queue(2.0), RESULTS_QUEUE):
+                vhost.api("DELETE", f"queues/{{vhost}}/{queue}")
+            await asyncio.to_thread(declare, vhost.amqp_url, topology(["openedx"], (1.0,)))
+            await eventually(lambda: second.state is ConsumerState.WORKING)
+            assert first.state is ConsumerState.TRYING
+        await asyncio.to_thread(declare, vhost.amqp_url, all_queues)
+        await eventually(lambda: first.state is ConsumerState.WORKING)
