@@ -9,7 +9,7 @@ import typer
 from broker_setup.commands.console import AsJson, settings_of, span
 from broker_setup.commands.reading import read_ledger
 from broker_setup.operating.prune_plan import PrunePlan
-from broker_setup.upload_store import open_upload_store
+from broker_setup.upload_store import open_upload_store, submission_of
 
 
 def prune_files(
@@ -27,13 +27,16 @@ def prune_files(
         typer.echo("UPLOAD_MAX_AGE is not less than LEDGER_MAX_AGE: ends are forgotten before files may go", err=True)
     store = open_upload_store(settings)
     now = time()
+    # Before the ledger, so that what comes to the store meanwhile is not judged by a ledger that does not know of it.
+    listing = list(store.listing())
     plan = PrunePlan(
         ended_before=now - settings.upload_max_age,
         link_made_before=now - settings.upload_url_expire,
+        submissions={bytes.fromhex(uuid) for files in listing for key, _ in files if (uuid := submission_of(key))},
     )
     read_ledger(settings.amqp_url.get_secret_value(), plan.take)
     gone = kept = 0
-    for files in store.listing():
+    for files in listing:
         over = [key for key, stored in files if plan.may_go(key, stored)]
         if yes:
             store.remove_now(over)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aio_pika import DeliveryMode, Message
+from aio_pika import Message
 from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.grader.errors import UnreadableBodyError
-from broker_setup.topology import RESULTS_QUEUE, is_ours
+from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.calls import Caller, answer_to, caller_of
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     DELIVERY_COUNT_HEADER,
@@ -78,13 +79,7 @@ class Request:
         """Make the message that answers it, for one publish; raise MessageTooLargeError."""
         if self.sealed_return is not None:
             return encode_result(Result(self.submission.uuid, reply, self.sealed_return))
-        return Message(
-            reply,
-            delivery_mode=DeliveryMode.PERSISTENT,
-            content_type="application/octet-stream",
-            correlation_id=self.correlation_id,
-            type="xqueue.result",
-        )
+        return answer_to(Caller(self.reply_to, self.correlation_id), reply)
 
 
 def read_request(message: DeliveredMessage, queue: str) -> Request:
@@ -93,7 +88,8 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     properties = message.header.properties
     headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
     sealed = headers.get(RETURN_HEADER)
-    if sealed is None and (not reply_to or is_ours(reply_to)):
+    caller = caller_of(headers, reply_to, name)
+    if sealed is None and caller is None:
         raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
     if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
         raise BadMessageError(

@@ -1,5 +1,6 @@
 """Which uploaded files may go: those of submissions that have ended a while ago, and those whose links have expired."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from broker_setup.ledger.events import Delivered, Graded, Parked, Redriven, Retired, Superseded, Undeliverable
@@ -9,7 +10,9 @@ from broker_setup.upload_store import submission_of
 
 @dataclass
 class PrunePlan:
-    """Takes the ledger in, then judges files; times are seconds since the epoch.
+    """Takes the ledger in, then judges the files of `submissions` (uuids); times are seconds since the epoch.
+
+    Nothing is kept of the other submissions: the ledger knows of millions, and few bring files.
 
     What waits, is leased or is parked keeps its files, and so does what the ledger says nothing of: it may have waited
     for longer than the ledger goes back. Those go when their links have expired, as nobody can fetch them any more.
@@ -17,6 +20,7 @@ class PrunePlan:
 
     ended_before: float
     link_made_before: float
+    submissions: Container[bytes]
     _ended: dict[bytes, float] = field(default_factory=dict)
     _called_back: dict[bytes, float] = field(default_factory=dict)
     _parked: set[bytes] = field(default_factory=set)
@@ -26,6 +30,8 @@ class PrunePlan:
         """Take a frame in."""
         for event in frame.events:
             submission = event.submission
+            if submission not in self.submissions:
+                continue
             match event:
                 case Parked() if submission not in self._ended:
                     self._parked.add(submission)

@@ -5,9 +5,9 @@ import logging
 from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.wire.calls import Caller, answer_to
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.notices import failure_notice
-from gateway.passive.work import Caller, answer_to
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,14 @@ from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from broker_setup.wire.calls import Caller, caller_of
 from broker_setup.wire.messages import Result, decode_submission, decode_work
 from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.holds import Release, end_message
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader
-from gateway.passive.work import caller_of, request_body
+from gateway.passive.work import request_body
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class ServedQueue:
 
     async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
         await self._judges.taste(message.body, returns_of(message.headers))
-        if caller := caller_of(message):
+        if caller := _caller_of(message):
             body, files = decode_work(message.body)
             return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
         submission = decode_submission(message, self.name)
@@ -199,7 +200,7 @@ class ServedQueue:
                 return Release.SETTLED
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
-                if caller := caller_of(message):
+                if caller := _caller_of(message):
                     await self._until_taken(partial(self._answers.refuse, caller))
                     return Release.SETTLED
                 await self._until_taken(partial(self._park, message, reason, unread=unread))
@@ -226,3 +227,7 @@ class ServedQueue:
             except XQueueError as error:
                 log.warning("queue %s: not stored yet: %s", self.name, error)
                 await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _caller_of(message: AbstractIncomingMessage) -> Caller | None:
+    return caller_of(message.headers, message.reply_to, message.correlation_id)

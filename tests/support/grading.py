@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
+from pamqp import commands, header
 
 from broker_setup.declare import declare
 from broker_setup.grader import Grade, Grader, Options
@@ -17,6 +21,14 @@ from broker_setup.wire.return_address import ReturnAddress, Sealer
 QUEUE = "openedx"
 SECRET = "a secret of the tests, long enough for a key"
 TOPOLOGY = topology([QUEUE, "other"], (1,))
+BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()
+
+
+def delivered(body: bytes = BODY, **properties: Any) -> DeliveredMessage:
+    """Make a delivery as the library's connection hands it out."""
+    basic = commands.Basic.Properties(**properties)
+    content = header.ContentHeader(body_size=len(body), properties=basic)
+    return DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None)  # type: ignore[arg-type]
 
 
 class Course:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from aiormq.abc import DeliveredMessage
-from pamqp import commands, header
 
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
@@ -21,16 +20,10 @@ from broker_setup.wire.messages import (
     encode_submission,
 )
 from broker_setup.wire.messages import Submission as Sent
+from tests.support.grading import delivered
 
 UUID = "0123456789abcdef" * 2
-BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()
 SUBMISSION: dict[str, Any] = {"correlation_id": UUID, "reply_to": RESULTS_QUEUE, "headers": {RETURN_HEADER: "sealed"}}
-
-
-def delivered(body: bytes = BODY, **properties: Any) -> DeliveredMessage:
-    basic = commands.Basic.Properties(**properties)
-    content = header.ContentHeader(body_size=len(body), properties=basic)
-    return DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None)  # type: ignore[arg-type]
 
 
 def test_what_a_gateway_sends_is_a_submission() -> None:

@@ -66,7 +66,7 @@ def test_a_notice_does_not_end_a_submission_that_was_redriven() -> None:
 
 
 def test_files_are_kept_where_nothing_but_a_notice_was_called_back() -> None:
-    plan = PrunePlan(ended_before=1_000.0, link_made_before=0.0)
+    plan = PrunePlan(ended_before=1_000.0, link_made_before=0.0, submissions={uuid_of(1)})
     plan.take(Frame(new_frame_id(), "writer", [TOLD, NOT_TOLD]))
     assert not plan.may_go(file_key(uuid_of(1).hex(), 0), stored=500.0)
 

@@ -16,7 +16,7 @@ UUID = submitted(1, 0).submission.hex()
 
 
 def plan(events: Sequence[AnyEvent]) -> PrunePlan:
-    made = PrunePlan(ended_before=NOW - 3 * DAY, link_made_before=NOW - 365 * DAY)
+    made = PrunePlan(NOW - 3 * DAY, NOW - 365 * DAY, {bytes.fromhex(UUID)})
     made.take(Frame(new_frame_id(), "writer", list(events)))
     return made
 
@@ -92,3 +92,8 @@ def test_files_that_are_not_ours_stay(key: str) -> None:
 
 def test_a_key_names_its_submission() -> None:
     assert submission_of(file_key(UUID, 7)) == UUID
+
+
+def test_nothing_is_kept_of_submissions_without_files() -> None:
+    without = plan([graded(number, at(4), "k") for number in range(2, 1000)])
+    assert not any([without._ended, without._called_back, without._parked, without._redriven])

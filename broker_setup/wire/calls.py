@@ -1,0 +1,46 @@
+"""Classic RPC calls: a program inside asks a course queue, and waits for the answer at a queue of its own.
+
+The bridge and the grader library tell them from submissions by this one rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from aio_pika import DeliveryMode, Message
+
+from broker_setup.topology import is_ours
+from broker_setup.wire.messages import RETURN_HEADER
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asked: where its answer goes, and how it knows it again, if it wants to."""
+
+    reply_to: str
+    correlation_id: str | None
+
+
+def caller_of(headers: Mapping[str, Any], reply_to: str | None, correlation_id: str | None) -> Caller | None:
+    """Return who asked by a message of these properties, None where it is no call.
+
+    A submission has a sealed return address instead, and nobody waits for an answer at a queue of ours.
+    """
+    if RETURN_HEADER in headers or not reply_to or is_ours(reply_to):
+        return None
+    return Caller(reply_to, correlation_id)
+
+
+def answer_to(caller: Caller, body: bytes) -> Message:
+    """Make the message that answers a caller."""
+    return Message(
+        body,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        content_type="application/octet-stream",
+        correlation_id=caller.correlation_id,
+        message_id=uuid4().hex,
+        timestamp=datetime.now(UTC),
+        type="xqueue.result",
+    )

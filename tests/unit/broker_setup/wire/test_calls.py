@@ -1,0 +1,42 @@
+"""What is a call and what a submission: one rule, for the bridge and for the grader library."""
+
+import pytest
+
+from broker_setup.errors import BadMessageError
+from broker_setup.grader.request import read_request
+from broker_setup.wire.calls import Caller, answer_to, caller_of
+from broker_setup.wire.messages import RETURN_HEADER
+from tests.support.grading import delivered
+
+NO_CALLS = [
+    ({RETURN_HEADER: "sealed"}, "mine"),
+    ({}, None),
+    ({}, ""),
+    ({}, "xqueue.results"),
+    ({}, "xqueue.ledger"),
+    ({}, "xqueue.submissions.openedx"),
+]
+
+
+@pytest.mark.parametrize("correlation_id", ["7", "", None])
+def test_who_gives_a_queue_and_has_no_return_address_is_a_caller_with_or_without_an_id(
+    correlation_id: str | None,
+) -> None:
+    assert caller_of({}, "reports.replies", correlation_id) == Caller("reports.replies", correlation_id)
+    request = read_request(delivered(reply_to="reports.replies", correlation_id=correlation_id), "openedx")
+    assert request.is_call
+
+
+@pytest.mark.parametrize(("headers", "reply_to"), NO_CALLS)
+def test_a_submission_is_no_caller_and_nobody_waits_at_a_queue_of_ours(
+    headers: dict[str, str], reply_to: str | None
+) -> None:
+    assert caller_of(headers, reply_to, "7") is None
+    with pytest.raises(BadMessageError):
+        read_request(delivered(headers=headers, reply_to=reply_to, correlation_id="7"), "openedx")
+
+
+def test_each_answer_is_a_message_of_its_own() -> None:
+    one, other = (answer_to(Caller("mine", "7"), b"reply") for _ in range(2))
+    assert (one.body, one.correlation_id) == (b"reply", "7")
+    assert one.message_id != other.message_id
