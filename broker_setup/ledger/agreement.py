@@ -10,13 +10,15 @@ from statistics import median_high, median_low
 
 from msgspec import Struct
 
+from broker_setup.ledger.heard import DOUBT_SECONDS
+
 log = logging.getLogger(__name__)
 
 # What is worth a line in the log: clocks that are kept by NTP agree to some milliseconds.
 WARN_SECONDS = 2.0
-# Half of a lease's default minute. A lease that was read while it was new is measured here and no clock can end it; but
-# whoever starts has others' clocks and its own to tell by how long the leases run that it finds in the ledger.
-MAX_SECONDS = 30.0
+# A lease that was read while it was new is measured here, and no clock can end it. But whoever starts has only clocks
+# to tell by how long the leases run that it finds in the ledger: as far as two of them may differ, it waits longer.
+MAX_SECONDS = DOUBT_SECONDS / 2
 # For so long a sample counts. A gateway that is off, and hears nobody any more, tries again after that.
 SAMPLE_SECONDS = 60.0
 MAX_WRITERS = 1_000

@@ -37,7 +37,11 @@ class Submitted(Event, frozen=True, array_like=True, tag=1):
 
 
 class Leased(Event, frozen=True, array_like=True, tag=2):
-    """A grader got it until `expires_at`; `key` is the hash of the lease key, `sealed` the sealed return address."""
+    """A grader got it until `expires_at`; `key` is the hash of the lease key, `sealed` the sealed return address.
+
+    `after` is the key of the lease before it that its gateway has seen run out, b"" if there was none or a released
+    one; None, as in 0.1.0: it does not say.
+    """
 
     queue: str
     url: bytes
@@ -45,6 +49,7 @@ class Leased(Event, frozen=True, array_like=True, tag=2):
     expires_at: float
     sealed: str
     attempt: int
+    after: bytes | None = None
 
 
 class Extended(Event, frozen=True, array_like=True, tag=3):

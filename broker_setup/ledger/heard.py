@@ -6,6 +6,9 @@ from time import monotonic, time
 
 from msgspec import Struct
 
+# How far two clocks may differ before that stops one of them: each may be MAX_SECONDS off (agreement.py).
+DOUBT_SECONDS = 30.0
+
 
 def made_steady(wall: Callable[[], float] = time, ticks: Callable[[], float] = monotonic) -> Callable[[], float]:
     """Make a clock that says seconds since the epoch and then only goes on: whatever is done to the machine's own."""
@@ -32,6 +35,6 @@ class Heard(Struct, frozen=True):
         return max(self.since, min(at, self.at))
 
     def end_of(self, at: float, until: float) -> float:
-        """Say when that ends which an event of `at` says to last until `until`."""
+        """Say when that ends which an event of `at` says to last until `until`; not too early, if in doubt."""
         seconds = until - at
-        return max(self.since + seconds, min(until, self.at + seconds))
+        return max(self.since + seconds, min(until + DOUBT_SECONDS, self.at + seconds))

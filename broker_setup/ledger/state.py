@@ -32,7 +32,7 @@ from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.leases import Leases, lease_of
 from broker_setup.ledger.waiting import SUPERSEDABLE_SECONDS, Waiting
 
-# A superseded one that is too old for that is forgotten so much later.
+# A superseded one that is too old for that is forgotten so much later, and a lease that ran out is known for so long.
 LATE_SECONDS = 3600.0
 
 
@@ -40,6 +40,15 @@ class _Superseded(Struct, frozen=True):
     queue: str
     by: bytes
     submitted_at: float
+
+
+def _has_not_seen(event: Leased, before: Lease) -> bool:
+    """Say whether the writer of a lease did not know the one before it: where clocks differ, times alone prove little.
+
+    What ran out long ago may be out of sight for whoever has started since.
+    """
+    is_recent = event.at - before.expires_at < LATE_SECONDS
+    return is_recent and event.after is not None and bool(before.key) and before.key != event.after
 
 
 class LedgerState:
@@ -204,7 +213,7 @@ class LedgerState:
         before = self._leases.of(event.submission)
         if before and before.key == event.key:
             return VALID
-        if not self._is_free(event.submission, event.at):
+        if not self._is_free(event.submission, event.at) or (before and _has_not_seen(event, before)):
             return VOID
         self._leases.give(lease_of(event, before, heard))
         return VALID

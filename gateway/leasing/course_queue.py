@@ -265,6 +265,7 @@ class CourseQueue:
                     expires_at=now + self._processing_delay,
                     sealed=submission.sealed_return,
                     attempt=attempt,
+                    after=last.key if last else b"",
                 )
                 if await self._ledger.record(event):
                     return Handout(submission, key, event.expires_at)

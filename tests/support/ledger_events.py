@@ -53,9 +53,13 @@ def leased(
     url: str = URL,
     queue: str = "openedx",
     attempt: int = 1,
+    after: str | None = None,
 ) -> Leased:
     expires_at = at + 60 if until is None else until
-    return Leased(at, uuid_of(number), queue, hash_url(url), hash_key(key), expires_at, f"sealed {number}", attempt)
+    seen = None if after is None else hash_key(after) if after else b""
+    return Leased(
+        at, uuid_of(number), queue, hash_url(url), hash_key(key), expires_at, f"sealed {number}", attempt, seen
+    )
 
 
 def extended(number: int, at: float, key: str, until: float) -> Extended:

@@ -18,7 +18,7 @@ EVENTS = {row[0]: row for row in ROWS if row[0].isdigit()}
 COMMON = [row for row in ROWS if not row[0].isdigit()]
 KINDS: list[type[Event]] = list(get_args(AnyEvent))
 TYPES = {bytes: "bytes", str: "text", int: "number", bool: "true or false", float: "seconds since 1970"}
-SPANS: dict[object, str] = {float | None: "seconds or null"}
+SPANS: dict[object, str] = {float | None: "seconds or null", bytes | None: "bytes"}
 
 
 def tag_of(kind: type[Event]) -> str:

@@ -35,6 +35,7 @@ _VALUES = {
     int: st.integers(0, 2**63 - 1),
     bool: st.booleans(),
     float | None: st.none() | st.floats(allow_nan=False),
+    bytes | None: st.none() | st.binary(max_size=40),
 }
 
 

@@ -61,7 +61,7 @@ def test_of_a_lease_that_is_no_more_a_refusal_is_void() -> None:
 def test_a_gateway_of_the_version_before_reads_a_refusal_as_an_extension_that_extends_nothing() -> None:
     # What 0.1.0 knows of it: the first four fields, as it passes over what comes behind them.
     body = encode_frame(Frame(b"id", "gateway", [refused(1, 5, "k")])).body
-    _, _, [[tag, at, submission, key, expires_at, *_]] = msgpack.decode(body)
+    _, _, [[tag, at, submission, key, expires_at, *_]], *_ = msgpack.decode(body)
     assert (tag, at, submission, key, expires_at) == (3, 5, uuid_of(1), hash_key("k"), 60.0)
 
 

@@ -3,7 +3,7 @@
 from broker_setup.ledger.answers import Refusal, Standing
 from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
-from broker_setup.ledger.heard import Heard, made_steady
+from broker_setup.ledger.heard import DOUBT_SECONDS, Heard, made_steady
 from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import extended, facts, graded, id_of, leased, released, retired, uuid_of
 
@@ -52,9 +52,9 @@ def test_so_do_an_extension_and_the_delay_of_a_release_whoever_wrote_them() -> N
 
 def test_who_starts_takes_the_times_in_the_ledger_and_no_lease_for_longer_than_it_lasts() -> None:
     state = LedgerState()
-    state.apply(leased(1, NOW - 20, "k", until=NOW + 40), Heard(NOW))
-    assert standing(state, NOW + 39) is Standing.LEASED
-    assert standing(state, NOW + 40) is Standing.FREE
+    state.apply(leased(1, NOW - 50, "k", until=NOW + 10), Heard(NOW))
+    assert standing(state, NOW + 10 + DOUBT_SECONDS - 1) is Standing.LEASED, "clocks may differ that much"
+    assert standing(state, NOW + 10 + DOUBT_SECONDS) is Standing.FREE
     ahead = LedgerState()
     ahead.apply(leased(1, NOW + 500, "k", until=NOW + 560), Heard(NOW))
     assert standing(ahead, NOW + 60) is Standing.FREE
@@ -93,3 +93,18 @@ def test_an_event_dated_far_behind_is_forgotten_no_sooner_than_others() -> None:
     for minute in range(1, 100):
         heard(state, retired(100 + minute, NOW + minute * 60), at=NOW + minute * 60)
     assert standing(state, NOW + 6_000) is Standing.CLOSED
+
+
+def test_who_has_not_read_of_a_lease_gets_none_beside_it_whatever_his_clock_says() -> None:
+    state = LedgerState()
+    heard(state, leased(1, NOW - 25, "one", until=NOW + 35, after=""))  # 25 s behind
+    late = leased(1, NOW + 40, "two", after="")  # 25 s ahead, and 15 s later: he believed it was free
+    assert not state.apply(late, Heard(NOW + 15, NOW + 15)).valid
+    seen = leased(1, NOW + 62, "three", after="one")
+    assert state.apply(seen, Heard(NOW + 62, NOW + 62)).valid
+
+
+def test_a_lease_that_ran_out_long_ago_need_not_have_been_seen() -> None:
+    state = LedgerState()
+    heard(state, leased(1, NOW, "one", after=""))
+    assert state.apply(leased(1, NOW + 90_000, "two", after="")).valid
