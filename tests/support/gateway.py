@@ -58,7 +58,7 @@ class Gateway:
     def log(self) -> str:
         return (self.folder / f"gateway-{self.port}.log").read_text()
 
-    def start(self, *, until: str = "/readyz") -> None:
+    def start(self, *, until: str = "/readyz", within: float = START_SECONDS) -> None:
         """Start it and wait until it answers `until` with 200."""
         env = {key: value for key, value in os.environ.items() if not key.startswith("XQUEUE_")}
         env |= {
@@ -75,7 +75,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway"], env=env, stdout=log, stderr=log, cwd=self.code
             )
-        wait_until(lambda: self._answers(until), START_SECONDS, "the gateway did not become ready")
+        wait_until(lambda: self._answers(until), within, "the gateway did not become ready")
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
