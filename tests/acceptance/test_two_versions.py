@@ -23,13 +23,13 @@ from tests.support.gateway import RETRY_DELAYS, Gateway
 from tests.support.ledger import follower
 from tests.support.lms import running_lms
 
-# Longer than a gateway's restart: what it has handed out is adopted meanwhile. Whoever got no answer waits for it.
-PROCESSING_DELAY_SECONDS = 15.0
+# Longer than a gateway's restart on a busy machine, or its graders' leases run out meanwhile, and rightly so.
+PROCESSING_DELAY_SECONDS = 90.0
 AT_LEAST_BETWEEN_ROLLS = 20
 START_SECONDS = 60.0  # beside a load that takes all of a small machine
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 async def test_rolled_forward_and_back_under_load_nothing_is_lost_and_nothing_leased_twice(
     vhost: VHost, tmp_path: Path
 ) -> None:
@@ -73,7 +73,7 @@ async def test_rolled_forward_and_back_under_load_nothing_is_lost_and_nothing_le
                     await asyncio.to_thread(gateway.start, within=START_SECONDS)
                 rolled = True
                 await asyncio.gather(*submitting)
-                await asyncio.wait_for(grading, 90)
+                await asyncio.wait_for(grading, 150)
                 # None lost, none graded twice, none handed out twice to whoever got an answer.
                 assert accepted <= set(delivered())
                 assert set(delivered().values()) == {1}
