@@ -12,7 +12,7 @@ VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help up test check bench lock clean run-env dev-env
+.PHONY: help up test check bench simulate lock clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -33,6 +33,9 @@ check: dev-env  ## lint, format, types, import rules
 
 bench: dev-env  ## measure, beside bare programs in the same run
 	$(VENV)/python -m bench $(ARGS)
+
+simulate: dev-env  ## what the relay makes of sick LMSs, with a clock that jumps: a minute or two
+	$(VENV)/python -m bench.simulation
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml

@@ -1,6 +1,7 @@
 """A result at hand: what order and pace need to know of it."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from broker_setup.wire.messages import Result, Tries
 
@@ -22,19 +23,41 @@ class Identity:
         return cls(result.submission, result.amendment, result.redriven, result.notice)
 
 
+class Line(NamedTuple):
+    """Where a result stands in line: its whole callback URL, and its course queue.
+
+    Whoever may answer another queue may name any URL, and must not hold up those of this one.
+    """
+
+    url: str
+    queue: str
+
+
 @dataclass(eq=False, slots=True)
 class Job:
     """A result that was delivered to this relay and is not settled yet.
 
-    `url` is the whole callback URL, `origin` the LMS as scheme://host:port, `graded_at` seconds since the epoch. A job
-    is `void` once the channel that brought it is gone: the broker delivers it again. It `comes_back` where this relay
-    knows that it waited on a rung.
+    `url` is the whole callback URL, `origin` the LMS as scheme://host:port, `queue` the course queue; `graded_at` and
+    `submitted_at` are seconds since the epoch. A job is `void` once the channel that brought it is gone: the broker
+    delivers it again. It `comes_back` where this relay knows that it waited on a rung.
     """
 
     identity: Identity
     url: str
     origin: str
+    queue: str
     tries: Tries
     graded_at: float
+    submitted_at: float
     void: bool = field(default=False, init=False)
     comes_back: bool = field(default=False, init=False)
+
+    @property
+    def line(self) -> Line:
+        """The line in which it stands."""
+        return Line(self.url, self.queue)
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a callback was made for it before."""
+        return self.tries.made > 0

@@ -18,6 +18,11 @@ class Ladder:
         """The first rung."""
         return self.delays[0]
 
+    @property
+    def third(self) -> float:
+        """The third rung, or the last of fewer: what waits for a sick LMS waits there at the longest."""
+        return self.delays[:3][-1]
+
     def after(self, waits: int, chance: float, *, at_least: float = 0) -> float:
         """Return the rung for a result that has waited `waits` times before; `chance` is a random number below 1.
 

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from callback_relay.breaker import BreakerState
 from callback_relay.consumer import ConsumerState
-from callback_relay.pace import Pace
-from callback_relay.verdict import GiveBack, Park, Repeat, Retry, Verdict
+from callback_relay.pace import Health, Pace
+from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry, Verdict
 
 PREFIX = "xqueue_relay"
 
@@ -77,6 +76,7 @@ class Metrics:
         self._parked = self._counter("parked", "Results that were parked", "origin", "reason")
         self._repeats = self._counter("repeats", "Results not posted, as the LMS had them already", "origin")
         self._pages = self._counter("pages", "Results that were answered 200 with a page, and count as taken", "origin")
+        self._outdated = self._counter("outdated", "Results given up, as a newer submission's has come", "origin")
         self._given_back = self._counter("given_back", "Results given back, as no copy could be stored")
         self._callback_seconds = Histogram(
             f"{PREFIX}_callback_seconds",
@@ -126,6 +126,8 @@ class Metrics:
                 self._parked.labels(name, reason.slug).inc()
             case Repeat():
                 self._repeats.labels(name).inc()
+            case Outdated():
+                self._outdated.labels(name).inc()
             case GiveBack():
                 self._given_back.inc()
 
@@ -165,18 +167,17 @@ class _Gauges(Collector):
 
     def _of_origins(self, paces: Mapping[str, Pace[Any]]) -> Iterator[GaugeMetricFamily]:
         results: dict[tuple[str, str], int] = {}
-        breakers: dict[tuple[str, str], int] = {}
+        states: dict[tuple[str, str], int] = {}
         for origin, pace in paces.items():
             name = self._names.name_of(origin)
             counts = {"waiting": len(pace.waiting), "under_way": len(pace.under_way), "on_rung": pace.away}
             for where, count in counts.items():
                 results[name, where] = results.get((name, where), 0) + count
-            for each in BreakerState:
-                is_it = int(each is pace.breaker.state)
-                breakers[name, each.value] = breakers.get((name, each.value), 0) + is_it
+            for each in Health:
+                states[name, each.value] = states.get((name, each.value), 0) + int(each is pace.health)
         for metric, counted in (
             (_gauge("results", "Results that are here or on a rung", "origin", "where"), results),
-            (_gauge("breakers", "LMSs whose breaker is in this state", "origin", "state"), breakers),
+            (_gauge("origins", "LMSs that are in this state", "origin", "state"), states),
         ):
             for labels, count in counted.items():
                 metric.add_metric(labels, count)

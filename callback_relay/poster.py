@@ -1,7 +1,9 @@
 """Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -33,7 +35,7 @@ from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
-from callback_relay.verdict import Answered, NoAnswer, NotAllowed
+from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade
 
 # The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.
 REPLY_CAP = 64 * 1024
@@ -66,6 +68,8 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 _OK = 200
+# What fails for want of something on this machine says nothing of an LMS.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 def poster_for(settings: Settings) -> "Poster":
@@ -141,7 +145,7 @@ class Poster:
             trace_configs=[noting_kept_connections()],
         )
 
-    async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed:
+    async def post(self, callback: Callback) -> Answered | NoAnswer | NotAllowed | NotMade:
         """Post `callback` once; never raise for what the LMS or the network does.
 
         Where the LMS closed a kept connection just then, once more on a new one: that was no try.
@@ -188,7 +192,7 @@ class Poster:
             self._named.add((origin, warning))
             log.warning("%s %s", origin, warning)
 
-    def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed:
+    def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed | NotMade:
         match error:
             case TimeoutError():
                 return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
@@ -196,6 +200,9 @@ class Poster:
                 return NotAllowed(Reason(Slug.NOT_ALLOWED, str(refused)))
             case aiohttp.ClientConnectorError(os_error=LookupTimeoutError() as silent):
                 return NoAnswer(Reason(Slug.UNKNOWN_HOST, str(silent)))
+            # Whichever of the library's errors carries it.
+            case OSError(errno=number) if number in _OURS:
+                return NotMade(Reason(Slug.OURS, f"no callback could be made: {os.strerror(number)}"))
             case _:
                 return NoAnswer(_reason(error))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from callback_relay.job import Job
+from callback_relay.job import Job, Line
 
 J = TypeVar("J", bound=Job)
 
@@ -13,9 +13,9 @@ class Queued(Generic[J]):
 
     def __init__(self) -> None:
         self._jobs: dict[J, None] = {}
-        self._of_url: dict[str, dict[J, None]] = {}
-        self._urls: dict[int, dict[str, None]] = {}  # by how many jobs wait for each
-        self.longest = 0  # so many wait for one URL, and for no other more
+        self._of_line: dict[Line, dict[J, None]] = {}
+        self._lines: dict[int, dict[Line, None]] = {}  # by how many jobs wait in each
+        self.longest = 0  # so many wait in one line, and in no other more
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -29,9 +29,9 @@ class Queued(Generic[J]):
     def add(self, job: J) -> None:
         """Put a job behind all others."""
         self._jobs[job] = None
-        line = self._of_url.setdefault(job.url, {})
+        line = self._of_line.setdefault(job.line, {})
         line[job] = None
-        self._move(job.url, len(line) - 1, len(line))
+        self._move(job.line, len(line) - 1, len(line))
         self.longest = max(self.longest, len(line))
 
     def discard(self, job: J) -> None:
@@ -39,12 +39,12 @@ class Queued(Generic[J]):
         if job not in self._jobs:
             return
         del self._jobs[job]
-        line = self._of_url[job.url]
+        line = self._of_line[job.line]
         del line[job]
-        self._move(job.url, len(line) + 1, len(line))
+        self._move(job.line, len(line) + 1, len(line))
         if not line:
-            del self._of_url[job.url]
-        if self.longest not in self._urls:
+            del self._of_line[job.line]
+        if self.longest not in self._lines:
             self.longest -= 1  # this was the only one of that length, and is one shorter now
 
     def newest(self) -> J:
@@ -52,14 +52,14 @@ class Queued(Generic[J]):
         return next(reversed(self._jobs))
 
     def newest_of_longest(self) -> J:
-        """Return the job that came last of those for the URL for which most wait."""
-        url = next(iter(self._urls[self.longest]))
-        return next(reversed(self._of_url[url]))
+        """Return the job that came last of those in the line in which most wait."""
+        line = next(iter(self._lines[self.longest]))
+        return next(reversed(self._of_line[line]))
 
-    def _move(self, url: str, before: int, after: int) -> None:
+    def _move(self, line: Line, before: int, after: int) -> None:
         if before:
-            del self._urls[before][url]
-            if not self._urls[before]:
-                del self._urls[before]
+            del self._lines[before][line]
+            if not self._lines[before]:
+                del self._lines[before]
         if after:
-            self._urls.setdefault(after, {})[url] = None
+            self._lines.setdefault(after, {})[line] = None

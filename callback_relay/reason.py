@@ -24,6 +24,9 @@ class Slug(StrEnum):
     BEHIND = "behind"
     AWAY = "away"
     SLOW = "slow"
+    STRANGERS = "strangers"
+    OURS = "ours"
+    OUTDATED = "outdated"
 
     NOT_ALLOWED = "not_allowed"
     UNREADABLE = "unreadable"

@@ -36,15 +36,17 @@ from broker_setup.users.answering import is_ours, may_answer
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
 from broker_setup.wire.replies import FINE, Judgement
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
+from callback_relay.announcing import Announcer, Line
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
+from callback_relay.orders import Order, Post, Settle
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
-from callback_relay.schedule import Order, Post, Schedule, Settle
+from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling, level_of
 from callback_relay.size import is_too_large
 from callback_relay.student_notices import StudentNotices
@@ -66,10 +68,13 @@ from callback_relay.verdict import (
 
 log = logging.getLogger(__name__)
 
-# How often the schedule looks at the clock.
-TICK_SECONDS = 1.0
+# How often the schedule looks at the clock: twice for each probe, with rungs as they are by default.
+TICK_SECONDS = 0.25
+SHORTEST_TICK_SECONDS = 0.05
 # Before a result goes back that the broker would take nowhere else.
 PAUSE_SECONDS = 1.0
+# The broker gives a frozen relay's lock away after two of these that were missed.
+HEARTBEAT_SECONDS = 5
 # What callbacks under way get at the end; a process manager's patience is 10 s or more.
 STOP_GRACE_SECONDS = 4.0
 
@@ -81,7 +86,6 @@ class Delivery(Job):
     message: AbstractIncomingMessage
     result: Result
     callback: Callback
-    queue: str
     callback_url: str  # as the LMS wrote it
     judged: bool = False  # whether the LMS would take it; else that is looked at before it is posted
 
@@ -108,7 +112,7 @@ class Relay:
         """
         url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-relay")
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
-        self._source = Link(url, f"{name} consume")
+        self._source = Link(url, f"{name} consume", heartbeat=HEARTBEAT_SECONDS)
         self._sink = Link(url, f"{name} publish")
         self._publisher = Publisher(self._sink)
         self._poster = poster_for(settings)
@@ -123,10 +127,15 @@ class Relay:
         self._chance = random.random
         self._schedule: Schedule[Delivery] = Schedule(
             self._ladder,
+            self._patience,
             room=settings.callback_concurrency,
             per_origin=settings.callback_concurrency_per_origin,
             chance=self._chance,
+            wall=time,
+            outdates_after=settings.supersede_after,
+            listed=settings.callback_allowed_origins or (),
         )
+        self._announcer = Announcer()
         self._consumer = Consumer(
             self._source,
             prefetch=settings.callback_concurrency,
@@ -193,8 +202,10 @@ class Relay:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self._obey(self._schedule.tick(monotonic()))
+            await asyncio.sleep(min(TICK_SECONDS, max(SHORTEST_TICK_SECONDS, self._ladder.shortest / 4)))
+            now = monotonic()
+            self._obey(self._schedule.tick(now))
+            _say(self._announcer.of_all(self._schedule.paces, now))
 
     def _received(self, message: AbstractIncomingMessage) -> None:
         try:
@@ -231,12 +242,13 @@ class Relay:
             identity=Identity.of(result),
             url=str(callback.url),
             origin=callback.origin,
+            queue=queue_name_of(address.lms_header),
             tries=result.tries,
             graded_at=result.graded_at.timestamp(),
+            submitted_at=address.sealed_at,
             message=message,
             result=result,
             callback=callback,
-            queue=queue_name_of(address.lms_header),
             callback_url=callback_url_of(address.lms_header),
         )
 
@@ -299,38 +311,23 @@ class Relay:
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Make one callback, and settle its result."""
-        kind = Kind.FAILED
-        began_at = monotonic()
         verdict: Verdict
         try:
             if refused := await self._judged_late(delivery):
-                kind, verdict = Kind.HOPELESS, refused
+                verdict = refused
             else:
                 began_at = monotonic()
                 outcome: Outcome = await self._poster.post(delivery.callback)
-                kind = kind_of(outcome)
-                if isinstance(outcome, Answered) and outcome.is_page:
-                    self._metrics.page(delivery.origin)
-                verdict = judge(
-                    outcome, delivery.tries, self._ladder, self._patience, now=time(), chance=self._chance()
-                )
+                verdict = self._judge(delivery, outcome, began_at)
                 if is_too_large(outcome, delivery.callback):
                     verdict = Park(reason_of(outcome), delivery.tries, tell=Tell.NOW)
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
             verdict = Park(_mistake(error))
         answered_at = monotonic()
-        if kind is not Kind.HOPELESS:
-            self._metrics.posted(delivery.origin, answered_at - began_at)
-        if verdict == Delivered():
-            submission, tries, now = bytes.fromhex(delivery.identity.submission), delivery.tries.made + 1, time()
-            self._notes.note(LedgerDelivered(now, submission, tries, delivery.result.notice))
-            self._metrics.delivered(delivery.origin, delivery.graded_at, now)
-            if delivery.result.notice:
-                self._metrics.told(delivery.origin)
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
-            self._end(delivery, kind, verdict, answered_at)
+            self._obey(self._schedule.ended(delivery, verdict, answered_at))
             await self._settling.settle(delivery.message, verdict, delivery.about)
         else:
             try:
@@ -338,18 +335,26 @@ class Relay:
                 await self._settling.settle(delivery.message, verdict, delivery.about)
             finally:
                 # Whatever became of that: what never ends here keeps its slot, and all of its URL waiting, for ever.
-                self._end(delivery, kind, verdict, answered_at)
+                self._obey(self._schedule.ended(delivery, verdict, answered_at))
 
-    def _end(self, delivery: Delivery, kind: Kind, verdict: Verdict, now: float) -> None:
-        breaker = self._schedule.paces[delivery.origin].breaker
-        before = breaker.is_closed
-        self._obey(self._schedule.ended(delivery, kind, verdict, now))
-        if before and not breaker.is_closed:
-            log.warning(
-                "%s fails again and again: its results go up the ladder, with a probe now and then", delivery.origin
-            )
-        elif breaker.is_closed and not before:
-            log.warning("%s is back", delivery.origin)
+    def _judge(self, delivery: Delivery, outcome: Outcome, began_at: float) -> Verdict:
+        """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""
+        now, answered_at = time(), monotonic()
+        ruling = self._schedule.outcome(delivery, outcome, answered_at)
+        tries = delivery.tries
+        verdict = judge(outcome, ruling, tries, self._ladder, self._patience, now=now, chance=self._chance())
+        _say(self._announcer.of(self._schedule.paces[delivery.origin], answered_at))
+        if isinstance(outcome, Answered) and outcome.is_page:
+            self._metrics.page(delivery.origin)
+        if kind_of(outcome) is not Kind.UNASKED:
+            self._metrics.posted(delivery.origin, answered_at - began_at)
+        if verdict == Delivered():
+            submission, notice = bytes.fromhex(delivery.identity.submission), delivery.result.notice
+            self._notes.note(LedgerDelivered(now, submission, tries.made + 1, notice))
+            self._metrics.delivered(delivery.origin, delivery.graded_at, now)
+            if notice:
+                self._metrics.told(delivery.origin)
+        return verdict
 
     async def _finish(self) -> None:
         """Give what is under way a moment; what is not settled then goes back to the queue with its channel."""
@@ -363,6 +368,11 @@ class Relay:
 
 def _refused(why: str) -> Park:
     return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"))
+
+
+def _say(lines: Iterable[Line]) -> None:
+    for line in lines:
+        log.log(line.level, "%s", line.text)
 
 
 def _mistake(error: Exception) -> Reason:

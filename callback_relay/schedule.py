@@ -4,70 +4,73 @@ The relay has room for so many deliveries at a time, and all LMSs share it. One 
 what is at hand of it beyond its share goes to the ladder, so that the others' results keep coming.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from math import inf
 from typing import Generic, TypeVar
 
-from callback_relay.job import Identity, Job
+from callback_relay.holding import holding_rung
+from callback_relay.job import Job, Line
 from callback_relay.ladder import Ladder
-from callback_relay.lines import Lines, Place
+from callback_relay.lines import Lines
+from callback_relay.orders import Order, Post, Settle
+from callback_relay.origins import Origins
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import Delivered, Kind, Repeat, Retry, Verdict, untried
+from callback_relay.room import Room
+from callback_relay.verdict import Delivered, Outcome, Patience, Repeat, Retry, Ruling, Verdict, hold
 
 J = TypeVar("J", bound=Job)
 
-# Beyond this part of its room the relay makes some; the rest is free for whoever comes.
-HIGH_WATER = 0.75
 # An LMS whose results at hand are through within this keeps them here: a trip over a rung takes longer.
 DRAIN_SECONDS = 0.5
 # What stands behind a result that is back sooner than this waits for it here.
 HOLD_SECONDS = 5.0
-# How long an LMS that answers nothing is remembered when nothing of it is left.
-FORGET_SECONDS = 3600.0
 
-AWAY = Reason(Slug.AWAY, "the LMS has not answered for a while")
 SLOW = Reason(Slug.SLOW, "the LMS has more under way than it answers")
-
-
-@dataclass(frozen=True, slots=True)
-class Post(Generic[J]):
-    """Make this job's callback now, and tell `ended` how it went."""
-
-    job: J
-
-
-@dataclass(frozen=True, slots=True)
-class Settle(Generic[J]):
-    """End this job's delivery as the verdict says; it was not posted."""
-
-    job: J
-    verdict: Repeat | Retry
-
-
-Order = Post[J] | Settle[J]
-
-
-def behind(earlier: Identity) -> Reason:
-    """Say that a result is not posted before an earlier one of its callback URL."""
-    return Reason(Slug.BEHIND, f"waits behind submission {earlier.submission}, which has the same callback URL")
+STRANGERS = Reason(Slug.STRANGERS, "many LMSs that have not answered yet are before it")
+BEHIND = Reason(Slug.BEHIND, "waits behind an earlier result of its submission")
 
 
 class Schedule(Generic[J]):
     """Tell it what happens; each call returns what is to be done now, in that order."""
 
-    def __init__(self, ladder: Ladder, *, room: int, per_origin: int, chance: Callable[[], float]) -> None:
-        """Share `room` for deliveries among the LMSs, with at most `per_origin` callbacks under way to each."""
+    def __init__(
+        self,
+        ladder: Ladder,
+        patience: Patience,
+        *,
+        room: int,
+        per_origin: int,
+        chance: Callable[[], float],
+        wall: Callable[[], float],
+        outdates_after: Callable[[str], float | None] = lambda _: None,
+        listed: Collection[str] = (),
+    ) -> None:
+        """Share `room` for deliveries among the LMSs, with at most `per_origin` callbacks under way to each.
+
+        `wall` says what time it is (seconds since the epoch), `outdates_after` how much later a submission to a course
+        queue must be sent in to make an older one of the same URL worthless, None: it never is; the LMSs that are
+        `listed` are known to answer.
+        """
         self._ladder = ladder
-        self._room = room
-        self._high_water = max(1, int(room * HIGH_WATER))
-        self._per_origin = per_origin
+        self._patience = patience
         self._chance = chance
+        self._wall = wall
+        self._outdates_after = outdates_after
         self._lines: Lines[J] = Lines()
-        self._paces: dict[str, Pace[J]] = {}
-        self._held: dict[str, None] = {}  # URLs whose results wait here for one that is back soon
-        self._at_hand = 0
-        self._under_way = 0
+        self._room: Room[J] = Room(room)
+        self._origins: Origins[J] = Origins(ladder, per_origin, listed)
+        self._held: dict[Line, None] = {}  # whose results wait here for one that is back soon
+
+    @property
+    def at_hand(self) -> int:
+        """How many results are here, under way or not."""
+        return self._room.at_hand
+
+    @property
+    def paces(self) -> Mapping[str, Pace[J]]:
+        """The LMSs that have results under way, or don't answer."""
+        return self._origins.paces
 
     def is_delivered(self, job: J) -> bool:
         """Tell whether the LMS has taken this result before."""
@@ -77,132 +80,154 @@ class Schedule(Generic[J]):
         """Take in a job that was delivered; `now` is of any clock, in seconds, the same in all calls."""
         if self._lines.is_delivered(job.identity):
             return [Settle(job, Repeat())]
-        pace = self._paces.get(job.origin) or self._paces.setdefault(job.origin, Pace(self._ladder, self._per_origin))
         if self._lines.join(job):
             job.comes_back = True
-            pace.away -= 1
-        self._at_hand += 1
-        pace.waiting.add(job)
-        return [*self._advance(job.url, now), *self._go_on(pace, now), *self._make_room(now)]
+            self._origins.back(job.origin)
+        self._room.at_hand += 1
+        pace = self._origins.came(job)
+        return [*self._advance(job.line, now), *self._go_on(pace, now), *self._make_room(now)]
 
-    def ended(self, job: J, kind: Kind, verdict: Verdict, now: float) -> list[Order[J]]:
-        """Take in how the callback of a job ended and what becomes of its result."""
-        pace = self._paces[job.origin]
-        pace.ended(job, kind, now)
-        self._under_way -= 1
-        self._at_hand -= 1
+    def outcome(self, job: J, outcome: Outcome, now: float) -> Ruling:
+        """Take in how the callback of a job ended; say what is known of that beside."""
+        blame = self._origins.judge(job, outcome, now)
+        min_age = self._outdates_after(job.queue)
+        is_outdated = min_age is not None and self._lines.is_outdated(job, min_age)
+        return Ruling(blame, self._rung(self._origins.of(job)), is_outdated)
+
+    def ended(self, job: J, verdict: Verdict, now: float) -> list[Order[J]]:
+        """Take in what became of a result whose callback was made."""
+        pace = self._origins.of(job)
+        pace.ended(job, now)
+        other = self._room.ended(job) or ""
+        self._room.at_hand -= 1
         if isinstance(verdict, Retry) and not job.void:
-            self._send_away(pace, job, now + verdict.delay)
+            self._send_away(job, now + verdict.delay)
         else:
             self._lines.leave(job, delivered=verdict == Delivered())
-        return [*self._advance(job.url, now), *self._go_on(pace, now)]
+        orders = [*self._advance(job.line, now), *self._go_on(pace, now)]
+        return orders + self._go_on(self.paces[other], now) if other in self.paces else orders
 
     def lost(self, now: float) -> None:
         """Forget every job at hand: the channel that brought them is gone, and the broker delivers them again."""
-        for pace in self._paces.values():
+        for pace in self.paces.values():
             for job in list(pace.waiting):
                 job.void = True
                 self._leave(pace, job)
-                self._send_away(pace, job, now)
+                self._send_away(job, now)
             for job in pace.under_way:
                 job.void = True
 
     def tick(self, now: float) -> list[Order[J]]:
-        """Look after what only time changes; to be called every second or so."""
+        """Look after what only time changes; to be called every second or so, and for each rung that is shorter."""
         orders: list[Order[J]] = []
         for place in self._lines.expire(now):
-            pace = self._paces[place.origin]
-            pace.away -= 1
-            orders += [*self._advance(place.url, now), *self._go_on(pace, now)]
-        for origin, pace in list(self._paces.items()):
-            if pace.is_at_ease or (pace.is_idle and now - pace.used_at > FORGET_SECONDS):
-                del self._paces[origin]
+            self._origins.back(place.origin)
+            orders += self._advance(place.line, now)
+        for pace in self._origins.crowded():
+            orders += self._go_on(pace, now)
+        self._origins.forget(now)
         return orders + self._make_room(now)
-
-    @property
-    def paces(self) -> Mapping[str, Pace[J]]:
-        """The LMSs that have results under way, or don't answer."""
-        return self._paces
 
     def oldest(self) -> float | None:
         """Return when the oldest result that is at hand or on a rung was graded (seconds since the epoch)."""
         return min(self._lines.all_graded_at(), default=None)
 
-    def _advance(self, url: str, now: float) -> list[Order[J]]:
-        """Let the first of a line be ready; if it is away for long, send those behind it after it."""
-        self._held.pop(url, None)
-        first = self._lines.first(url)
-        if first is None:
-            return []
-        pace = self._paces[first.origin]
-        if dropped := self._lines.drop_delivered(url):
-            pace.away -= dropped
-            return self._advance(url, now)
-        if first.job is not None:
-            if first.job in pace.waiting:
-                pace.ready[first.job] = None
-            return []
-        if first.due - now <= HOLD_SECONDS:
-            if self._lines.length(url) > 1:
-                self._held[url] = None
-            return []
-        return self._send_behind(url, first, now)
+    def _advance(self, line: Line, now: float) -> list[Order[J]]:
+        """Let the one of a line be ready whose turn it is; send those after it that stand behind one away for long."""
+        self._held.pop(line, None)
+        for place in self._lines.drop_delivered(line):
+            self._origins.back(place.origin)
+        if (job := self._lines.call(line)) is not None:
+            self._origins.of(job).come(job)
+        return self._send_behind(line, now, keep_seconds=HOLD_SECONDS)
 
-    def _send_behind(self, url: str, first: Place[J], now: float) -> list[Order[J]]:
-        """Send those of a line that are here after the first, which is away."""
-        pace = self._paces[first.origin]
-        delay, reason = self._ladder.towards(first.due - now), behind(first.identity)
-        return [self._put_off(pace, job, Retry(delay, job.tries, reason), now) for job in self._lines.behind(url)]
+    def _send_behind(self, line: Line, now: float, *, keep_seconds: float) -> list[Order[J]]:
+        """Send those of a line that are here after those that they stand behind, unless these are back soon."""
+        orders: list[Order[J]] = []
+        for first, job in self._lines.stuck(line):
+            if first.due - now <= keep_seconds:
+                self._held[line] = None
+            else:
+                delay = self._ladder.towards(first.due - now)
+                orders.append(self._put_off(job, Retry(delay, job.tries, BEHIND), now))
+        return orders
 
     def _go_on(self, pace: Pace[J], now: float) -> list[Order[J]]:
-        """Begin what may be begun."""
+        """Begin what may be begun; of a sick LMS keep what probes need, and send the rest to a rung."""
         orders: list[Order[J]] = []
-        while pace.ready and pace.has_room(self._room - self._under_way):
-            job = next(iter(pace.ready))
+        while pace.ready and self._room.admits(pace, now) and (job := pace.next_ready(now, self._chance)):
             if self._lines.is_delivered(job.identity):
                 # Its twin stood before it in the line.
                 self._leave(pace, job)
                 self._lines.leave(job)
-                orders.append(Settle(job, Repeat()))
-            elif pace.breaker.admits(now):
-                pace.began(job, now)
-                self._under_way += 1
-                orders.append(Post(job))
-                continue
+                orders += [Settle(job, Repeat()), *self._advance(job.line, now)]
             else:
-                orders.append(self._put_off(pace, job, untried(AWAY, job.tries, self._ladder, self._chance()), now))
-            orders += self._advance(job.url, now)
+                pace.began(job, now)
+                self._room.began(job, pace, now)
+                orders.append(Post(job))
+        while pace.is_sick and (surplus := pace.surplus(self._chance)):
+            orders += self._hold(pace, surplus, now)
         return orders
+
+    def _hold(self, pace: Pace[J], job: J, now: float) -> list[Order[J]]:
+        """Let a result wait on a rung for its LMS, which is sick."""
+        why = pace.evidence.reason
+        reason = Reason(Slug.AWAY, f"the LMS is sick ({why})" if why else "the LMS is sick")
+        verdict = hold(reason, job.tries, self._rung(pace), self._patience, now=self._wall())
+        if isinstance(verdict, Retry):
+            order = self._put_off(job, verdict, now)
+        else:
+            self._leave(pace, job)
+            self._lines.leave(job)
+            order = Settle(job, verdict)
+        return [order, *self._advance(job.line, now)]
+
+    def _rung(self, pace: Pace[J]) -> float:
+        return holding_rung(self._ladder, pace.trickle.pause, pace.away, self._origins.away)
 
     def _make_room(self, now: float) -> list[Order[J]]:
         """Send away what waits for one that is back soon: it is first to come when there is room, and not before.
 
-        Then the newest of the LMS that will take longest with what waits here, unless that is soon.
+        Then what waits for an LMS that is sick, or for the share of those that are not prompt; then the newest of the
+        LMS that will take longest with what waits here, unless that is soon.
         """
         orders: list[Order[J]] = []
-        while self._at_hand > self._high_water and self._held:
-            url, _ = self._held.popitem()
-            if (first := self._lines.first(url)) and first.job is None:
-                orders += self._send_behind(url, first, now)
-        while self._at_hand > self._high_water:
-            pace = max(self._paces.values(), key=lambda each: each.drain_seconds(now))
-            if pace.drain_seconds(now) <= DRAIN_SECONDS:
-                break
-            newest = pace.newest_of_the_slowest()
-            delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.url)))
-            orders.append(self._put_off(pace, newest, Retry(delay, newest.tries, SLOW), now))
-            orders += self._advance(newest.url, now)
+        while self._room.is_scarce and self._held:
+            line, _ = self._held.popitem()
+            orders += self._send_behind(line, now, keep_seconds=-inf)
+        while self._room.is_scarce and (pace := self._slowest(now)):
+            if pace.is_sick:
+                orders += self._hold(pace, pace.waiting.newest(), now)
+                continue
+            if self._room.is_kept_back(pace):
+                newest, reason = pace.waiting.newest(), STRANGERS
+                delay = holding_rung(self._ladder, self._ladder.third, pace.away, self._origins.away)
+            else:
+                newest, reason = pace.newest_of_the_slowest(), SLOW
+                delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.line)))
+            orders.append(self._put_off(newest, Retry(delay, newest.tries, reason), now))
+            orders += self._advance(newest.line, now)
         return orders
 
-    def _put_off(self, pace: Pace[J], job: J, retry: Retry, now: float) -> Order[J]:
-        self._leave(pace, job)
-        self._send_away(pace, job, now + retry.delay)
+    def _slowest(self, now: float) -> Pace[J] | None:
+        """Return whose results are to make room, if there is any such LMS."""
+        slowest, longest = None, DRAIN_SECONDS
+        for pace in self._origins.crowded():
+            if pace.is_sick or self._room.is_kept_back(pace):
+                return pace
+            if (seconds := pace.drain_seconds(now)) > longest:
+                slowest, longest = pace, seconds
+        return slowest
+
+    def _put_off(self, job: J, retry: Retry, now: float) -> Order[J]:
+        self._leave(self._origins.of(job), job)
+        self._send_away(job, now + retry.delay)
         return Settle(job, retry)
 
-    def _send_away(self, pace: Pace[J], job: J, due: float) -> None:
+    def _send_away(self, job: J, due: float) -> None:
         if self._lines.send_away(job, due):
-            pace.away += 1
+            self._origins.went(job)
 
     def _leave(self, pace: Pace[J], job: J) -> None:
         pace.forget(job)
-        self._at_hand -= 1
+        self._room.at_hand -= 1

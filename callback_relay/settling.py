@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
-from broker_setup.ledger.events import Undeliverable
+from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.publisher import Publisher
@@ -37,7 +37,7 @@ from callback_relay.job import Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Slug
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Delivered, GiveBack, Park, Repeat, Retry, Verdict
+from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,8 @@ class Settling:
                     )
                     await self._put(copy, RESULTS_PARKED)
                     self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
+                case Outdated(reason):
+                    self._note_given_up(message, reason.text)
         except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
         self._metrics.settled(about.origin, verdict)
@@ -140,6 +142,10 @@ class Settling:
             submission, tell_at = bytes.fromhex(message.correlation_id), telling.at if telling else 0.0
             self._notes.note(Undeliverable(time(), submission, reason[:MAX_REASON], is_notice, tell_at))
 
+    def _note_given_up(self, message: AbstractIncomingMessage, reason: str) -> None:
+        if is_uuid(message.correlation_id):
+            self._notes.note(Discarded(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
+
     async def _put(self, message: Message, queue: str) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
         await self._publisher.publish(message, exchange=exchange, routing_key=queue)
@@ -171,6 +177,8 @@ def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level
             log.log(
                 level, "submission %s: %s: %.500s; try %d in %g s", submission, origin, reason, tries.made + 1, delay
             )
+        case Outdated(reason):
+            log.info("submission %s: %s: given up: %.500s", submission, origin, reason)
         case Park(reason):
             log.warning("submission %s: %s: parked: %.500s", submission, origin, reason)
         case GiveBack(reason):

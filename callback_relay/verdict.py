@@ -8,6 +8,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 from broker_setup.wire.messages import Tries
+from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
 from callback_relay.reason import Reason, Slug, status_slug
 
@@ -16,6 +17,9 @@ MAX_COUNT = 1_000_000
 
 # The LMS is there and may change its mind: 408 and 425 ask to be tried again, 429 too.
 _TEMPORARY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+# No HTTP server was spoken to.
+_UNREACHABLE = frozenset({Slug.NO_CONNECTION, Slug.UNKNOWN_HOST, Slug.CERTIFICATE})
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,14 @@ class NotAllowed:
     reason: Reason
 
 
-Outcome = Answered | NoAnswer | NotAllowed
+@dataclass(frozen=True)
+class NotMade:
+    """The callback could not be made, for want of something here, such as open files: that is not the LMS's fault."""
+
+    reason: Reason
+
+
+Outcome = Answered | NoAnswer | NotAllowed | NotMade
 
 
 @dataclass(frozen=True)
@@ -90,13 +101,20 @@ class Park:
 
 
 @dataclass(frozen=True)
+class Outdated:
+    """Done: it failed again, and a newer submission's result has come since: the LMS would ignore this one."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
 class GiveBack:
     """Go back to the results queue: the broker took neither a retry nor a parked copy."""
 
     reason: str
 
 
-Verdict = Delivered | Repeat | Retry | Park | GiveBack
+Verdict = Delivered | Repeat | Retry | Park | Outdated | GiveBack
 
 
 class Kind(Enum):
@@ -105,7 +123,7 @@ class Kind(Enum):
     DELIVERED = auto()
     REFUSED = auto()  # it is well, and does not want this result
     FAILED = auto()  # it is not well, or not reached: any result might fare so
-    HOPELESS = auto()  # it was not asked
+    UNASKED = auto()  # it was not asked
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,22 @@ class Patience:
 
     refusals: int
     seconds: float
+
+    def is_over(self, tries: Tries, now: float) -> bool:
+        """Whether it has waited for too long at `now`, since it failed or was held back for the first time."""
+        return tries.since > 0 and now - tries.since > self.seconds
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What is known of a failure beside its outcome: see evidence.py.
+
+    `delay` is the rung on which results wait for their LMS; `is_outdated` says that a newer submission's has come.
+    """
+
+    blame: Blame
+    delay: float
+    is_outdated: bool = False
 
 
 def kind_of(outcome: Outcome) -> Kind:
@@ -127,40 +161,65 @@ def kind_of(outcome: Outcome) -> Kind:
             return Kind.REFUSED
         case NoAnswer():
             return Kind.FAILED
-        case NotAllowed():
-            return Kind.HOPELESS
+        case NotAllowed() | NotMade():
+            return Kind.UNASKED
 
 
-def judge(outcome: Outcome, tries: Tries, ladder: Ladder, patience: Patience, *, now: float, chance: float) -> Verdict:
+def is_unreachable(outcome: Outcome) -> bool:
+    """Whether nothing was reached that could have looked at the URL: its path can't be the cause."""
+    return isinstance(outcome, NoAnswer) and outcome.reason.slug in _UNREACHABLE
+
+
+def asked_for(outcome: Outcome) -> float:
+    """Return how many seconds the LMS asks to wait."""
+    return outcome.retry_after or 0.0 if isinstance(outcome, Answered) else 0.0
+
+
+def judge(
+    outcome: Outcome, ruling: Ruling, tries: Tries, ladder: Ladder, patience: Patience, *, now: float, chance: float
+) -> Verdict:
     """Return what follows from `outcome` at `now` (seconds since the epoch), where `tries` went before it.
 
     `chance` is a random number below 1, for the rung.
     """
-    kind = kind_of(outcome)
-    if kind is Kind.DELIVERED:
-        return Delivered()
-    reason = reason_of(outcome)
-    if kind is Kind.HOPELESS:
-        return Park(reason, tell=Tell.NEVER)
-    tries = Tries(
-        made=min(tries.made + 1, MAX_COUNT),
-        refused=min(tries.refused + 1, MAX_COUNT) if kind is Kind.REFUSED else 0,
-        waits=tries.waits,
-        since=tries.since or int(now),
-    )
-    if tries.refused >= patience.refusals:
-        return Park(reason, tries)
-    if now - tries.since > patience.seconds:
-        failing = f"{reason}; failing for {(now - tries.since) / 3600:.1f} h"
-        return Park(Reason(reason.slug, failing), tries)
-    asked = outcome.retry_after if isinstance(outcome, Answered) else None
-    return untried(reason, tries, ladder, chance, at_least=asked or 0)
+    match outcome:
+        case Answered(HTTPStatus.OK):
+            return Delivered()
+        case NotAllowed(reason):
+            return Park(reason, tell=Tell.NEVER)
+        case NotMade(reason):
+            return Retry(ladder.shortest, tries, reason)
+    tried = replace(tries, made=min(tries.made + 1, MAX_COUNT), since=tries.since or int(now))
+    if ruling.blame is not Blame.ORIGIN:
+        is_refused = kind_of(outcome) is Kind.REFUSED
+        tried = replace(tried, refused=min(tries.refused + 1, MAX_COUNT) if is_refused else 0)
+    if given_up := _given_up(reason_of(outcome), ruling, tried, patience, now):
+        return given_up
+    if ruling.blame is Blame.ORIGIN:
+        # No step up the ladder: it is tried again when its LMS is well.
+        return Retry(ruling.delay, tried, reason_of(outcome))
+    waited = replace(tried, waits=min(tries.waits + 1, MAX_COUNT))
+    return Retry(ladder.after(tries.waits, chance, at_least=asked_for(outcome)), waited, reason_of(outcome))
 
 
-def untried(reason: Reason, tries: Tries, ladder: Ladder, chance: float, *, at_least: float = 0) -> Retry:
-    """Send a result up the ladder; of itself that is no try."""
-    waited = replace(tries, waits=min(tries.waits + 1, MAX_COUNT))
-    return Retry(ladder.after(tries.waits, chance, at_least=at_least), waited, reason)
+def _given_up(reason: Reason, ruling: Ruling, tried: Tries, patience: Patience, now: float) -> Park | Outdated | None:
+    if ruling.blame is Blame.URL and ruling.is_outdated and tried.made > 1:
+        return Outdated(Reason(Slug.OUTDATED, f"{reason}; a newer submission's result has come for this URL"))
+    if ruling.blame is Blame.URL and tried.refused >= patience.refusals:
+        return Park(reason, tried)
+    return too_late(reason, tried, now) if patience.is_over(tried, now) else None
+
+
+def hold(reason: Reason, tries: Tries, delay: float, patience: Patience, *, now: float) -> Retry | Park:
+    """Let a result wait for its LMS, which is sick, for `delay` seconds without being tried, unless it has for long."""
+    held = replace(tries, since=tries.since or int(now))
+    return too_late(reason, held, now) if patience.is_over(held, now) else Retry(delay, held, reason)
+
+
+def too_late(reason: Reason, tries: Tries, now: float) -> Park:
+    """Give up what has waited for too long; its student is told."""
+    failing = f"{reason}; failing for {(now - tries.since) / 3600:.1f} h"
+    return Park(Reason(reason.slug, failing), tries)
 
 
 def judge_unopened(why: str, tries: Tries, ladder: Ladder, patience: Patience, *, now: float) -> Verdict:
@@ -180,8 +239,9 @@ def reason_of(outcome: Outcome) -> Reason:
     """Say in a few words what happened."""
     match outcome:
         case Answered(status) if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            return Reason(status_slug(status), f"answered {status}, and redirects are not followed")
+            where = f" to {outcome.location}" if outcome.location else ""
+            return Reason(status_slug(status), f"answered {status}{where}, and redirects are not followed")
         case Answered(status):
             return Reason(status_slug(status), f"answered {status}")
-        case NoAnswer(reason) | NotAllowed(reason):
+        case NoAnswer(reason) | NotAllowed(reason) | NotMade(reason):
             return reason

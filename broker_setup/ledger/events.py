@@ -151,7 +151,7 @@ class Redriven(Event, frozen=True, array_like=True, tag=13):
 
 
 class Discarded(Event, frozen=True, array_like=True, tag=14):
-    """An operator discarded the parked result."""
+    """An operator discarded the parked result, or the relay one that failed after a newer submission's had come."""
 
     reason: str
 

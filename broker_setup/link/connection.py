@@ -80,8 +80,10 @@ async def close_channel(channel: AbstractChannel) -> None:
 class Link:
     """One named connection to the broker, kept up by `run`."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, heartbeat: int = HEARTBEAT_SECONDS) -> None:
+        """Be called `name` at the broker; `heartbeat` (seconds) says how soon either side notices a dead other."""
         self._url = url
+        self._heartbeat = heartbeat
         self.name = name
         self.user = user_of(url)
         self._address = address_of(url)
@@ -178,7 +180,7 @@ class Link:
             try:
                 return await aio_pika.connect(
                     way,
-                    heartbeat=HEARTBEAT_SECONDS,
+                    heartbeat=self._heartbeat,
                     timeout=patience,
                     client_properties={"connection_name": self.name},
                 )

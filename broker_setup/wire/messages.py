@@ -114,7 +114,8 @@ class Tries:
     """How a result's callback went so far.
 
     `made` callbacks were made and failed; the last `refused` of them were answered, with a refusal. It waited `waits`
-    times on a rung, also when it was not tried. The first failure was at `since` (seconds since the epoch; 0: none).
+    times on a rung for its own failures. At `since` it failed, or had to wait for its LMS, for the first time (seconds
+    since the epoch; 0: never).
     """
 
     made: int = 0
@@ -299,7 +300,7 @@ def _tries(message: AbstractIncomingMessage) -> Tries:
     made, refused, waits, since = (
         _count(message, name) for name in (TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER)
     )
-    return Tries(made, refused, waits, since) if made or waits else NO_TRIES
+    return Tries(made, refused, waits, since) if made or waits or since else NO_TRIES
 
 
 def _message(

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -27,11 +27,13 @@ _SHORTEST_BYTES = 1 + 8 + 16 + 16 + 32
 class ReturnAddress:
     """Where the result of one submission goes.
 
-    `submission` is the submission's uuid (32 hex characters), `lms_header` the LMS's xqueue_header, verbatim.
+    `submission` is the submission's uuid (32 hex characters), `lms_header` the LMS's xqueue_header, verbatim;
+    `sealed_at` is when it was sealed, at submit (seconds since the epoch, 0 before it is sealed).
     """
 
     submission: str
     lms_header: str
+    sealed_at: float = field(default=0.0, compare=False)
 
 
 class Sealer:
@@ -59,7 +61,7 @@ class Sealer:
         sealed_for, lms_header = json.loads(clear.decode(errors="surrogatepass"))
         if sealed_for != submission:
             raise BadReturnAddressError(f"the return address belongs to submission {sealed_for}")
-        return ReturnAddress(sealed_for, lms_header)
+        return ReturnAddress(sealed_for, lms_header, _sealed_at(sealed))
 
     def _decrypted(self, sealed: str) -> bytes:
         secret_id = _secret_id_of(sealed)
@@ -71,6 +73,11 @@ class Sealer:
             except (InvalidToken, ValueError):
                 continue
         raise BadReturnAddressError("the return address was not sealed by this XQueue")
+
+
+def _sealed_at(sealed: str) -> float:
+    head = base64.urlsafe_b64decode(sealed[:_HEAD_CHARACTERS])
+    return float(int.from_bytes(head[1:]) & ((1 << _TIME_BITS) - 1))
 
 
 def _secret_id(secret: str) -> int:

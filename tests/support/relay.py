@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from uuid import uuid4
@@ -17,11 +18,14 @@ from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEU
 from broker_setup.wire.messages import NO_TRIES, Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.relay import Relay
+from tests.support.lms import FakeLMS
 from tests.support.service_process import ServiceProcess, service_process
 from tests.support.waiting import eventually
 
 SECRET = "a secret of the tests, long enough for a key"
 RUNGS = (0.1, 0.2, 0.4)
+# Where the URLs of what comes beside begin.
+BESIDE = "/beside/"
 REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
 
 
@@ -111,10 +115,27 @@ async def running_relay(settings: Settings, *, until_idle: bool = True) -> Async
     try:
         yield relay
         if until_idle:
-            await eventually(lambda: not relay._schedule._at_hand and not relay._under_way, 10)
+            await eventually(lambda: not relay._schedule.at_hand and not relay._under_way, 10)
     finally:
         relay.stop()
         await task
+
+
+@contextlib.asynccontextmanager
+async def beside_others(results: Results, lms: FakeLMS) -> AsyncIterator[None]:
+    """Let results of other URLs come all the time, each of which the LMS should take: it is well."""
+
+    async def put() -> None:
+        for number in count():
+            await results.put(lms.header(f"beside {number}", path=f"{BESIDE}{number}"))
+            await asyncio.sleep(0.03)
+
+    putting = asyncio.create_task(put())
+    try:
+        yield
+    finally:
+        putting.cancel()
+        await asyncio.wait({putting})
 
 
 def relay_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[ServiceProcess]:

@@ -16,7 +16,7 @@ import pytest
 from broker_setup.settings import Settings
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
-from callback_relay.breaker import FAILURES
+from callback_relay.evidence import SUSPECTS
 from callback_relay.relay import Relay
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS, running_lms
@@ -63,15 +63,18 @@ async def test_delivered_retried_and_parked_are_counted_by_lms_and_reason(
         lms.next_answers(503)
         await results.put(lms.header())
         await lms.wait_accepted(1)
-        other.next_answers(404, 404)
-        await results.put(other.header())
+        other.answer = lambda callback: Answer(404 if callback.lms_key == "refused" else 200)
+        await results.put(other.header("refused"))
+        await other.wait_received(1)
+        # It is that URL's own fault: another of its LMS is taken.
+        await results.put(other.header("taken"))
         await results.put(lms.header(), sealed="forged")
         parked = {(other.origin, "status_404"): 1, ("unknown", "return_address"): 1}
         said = await seen(relay, lambda said: said["xqueue_relay_parked_total"] == parked)
-    assert said["xqueue_relay_delivered_total"] == {(lms.origin,): 1, (other.origin,): 0}
+    assert said["xqueue_relay_delivered_total"] == {(lms.origin,): 1, (other.origin,): 1}
     assert said["xqueue_relay_retried_total"] == {(lms.origin, "status_503"): 1, (other.origin, "status_404"): 1}
-    assert said["xqueue_relay_callback_seconds_count"] == {(lms.origin,): 2, (other.origin,): 2}
-    assert said["xqueue_relay_delivery_seconds_count"] == {(): 1}
+    assert said["xqueue_relay_callback_seconds_count"] == {(lms.origin,): 2, (other.origin,): 3}
+    assert said["xqueue_relay_delivery_seconds_count"] == {(): 2}
 
 
 async def test_a_result_that_was_delivered_before_is_a_repeat(
@@ -85,21 +88,21 @@ async def test_a_result_that_was_delivered_before_is_a_repeat(
     assert said["xqueue_relay_delivered_total"] == {(lms.origin,): 1}
 
 
-async def test_an_lms_that_is_away_shows_in_its_breaker_and_is_back_when_it_answers(
+async def test_an_lms_that_is_away_shows_as_sick_and_is_back_when_it_answers(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
     async with watched_relay(settings) as relay:
         await lms.stop()
-        await results.put_many([lms.header(f"key {number}") for number in range(FAILURES)])
-        said = await seen(relay, lambda said: said["xqueue_relay_breakers"].get((lms.origin, "open")) == 1)
-        assert said["xqueue_relay_breakers"][lms.origin, "closed"] == 0
+        await results.put_many([lms.header(f"key {number}") for number in range(SUSPECTS)])
+        said = await seen(relay, lambda said: said["xqueue_relay_origins"].get((lms.origin, "sick")) == 1)
+        assert said["xqueue_relay_origins"][lms.origin, "ok"] == 0
         # Counted when the broker has confirmed the copy on the rung.
         failed = (lms.origin, "no_connection")
-        await seen(relay, lambda said: said["xqueue_relay_retried_total"].get(failed, 0) >= FAILURES)
+        await seen(relay, lambda said: said["xqueue_relay_retried_total"].get(failed, 0) >= 1)
         await lms.start()
-        await lms.wait_accepted(FAILURES)
+        await lms.wait_accepted(SUSPECTS)
         # Nothing of it is left, and it is well: there is nothing to show.
-        await seen(relay, lambda said: not said["xqueue_relay_breakers"] and not said["xqueue_relay_results"])
+        await seen(relay, lambda said: not said["xqueue_relay_origins"] and not said["xqueue_relay_results"])
 
 
 async def test_results_show_where_they_are_and_how_old_the_oldest_is(

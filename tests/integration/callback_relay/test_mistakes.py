@@ -7,6 +7,7 @@ import pytest
 from broker_setup.settings import Settings
 from broker_setup.wire.parked import PARKED_REASON_HEADER
 from callback_relay.relay import Relay
+from callback_relay.schedule import Schedule
 from tests.support.lms import FakeLMS
 from tests.support.relay import Results, running_relay
 from tests.support.waiting import eventually
@@ -34,7 +35,7 @@ async def test_a_callback_whose_end_goes_wrong_is_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(Relay, "_end", fail)
+    monkeypatch.setattr(Schedule, "ended", fail)
     async with running_relay(settings, until_idle=False):
         await results.put(lms.header())
         await eventually(lambda: "the test says so" in caplog.text)

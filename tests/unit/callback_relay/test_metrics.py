@@ -3,19 +3,19 @@
 import pytest
 
 from broker_setup.wire.messages import NO_TRIES
-from callback_relay.breaker import FAILURES
 from callback_relay.consumer import ConsumerState
+from callback_relay.evidence import SUSPECTS, FailedUrls
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import MOST_ORIGINS, Metrics, OriginNames, Reading
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug, status_slug
-from callback_relay.schedule import AWAY
-from callback_relay.verdict import Delivered, GiveBack, Kind, Park, Repeat, Retry
+from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry
 from tests.support.metrics import Shown, shown_by
 
 LMS = "https://lms.example"
 LADDER = Ladder((1, 5))
+AWAY = Reason(Slug.AWAY, "the LMS is sick")
 
 
 class Relay:
@@ -45,9 +45,9 @@ def shown(metrics: Metrics) -> Shown:
 
 
 def broken_pace() -> Pace[Job]:
-    pace: Pace[Job] = Pace(LADDER, 1)
-    for _ in range(FAILURES):
-        pace.breaker.ended(Kind.FAILED, 0)
+    pace: Pace[Job] = Pace(LMS, LADDER, 1, FailedUrls())
+    for number in range(SUSPECTS):
+        pace.evidence.failed(number, AWAY, 0)
     return pace
 
 
@@ -59,11 +59,13 @@ def test_what_becomes_of_a_result_is_counted_by_origin_and_reason(metrics: Metri
     metrics.settled(LMS, Park(Reason(Slug.REPLY, "the grader's reply: no JSON")))
     metrics.settled("", Park(Reason(Slug.UNREADABLE, "no uuid")))
     metrics.settled(LMS, Repeat())
+    metrics.settled(LMS, Outdated(Reason(Slug.OUTDATED, "a newer one has come")))
     metrics.settled(LMS, GiveBack("no copy could be stored"))
     said = shown(metrics)
     assert said["xqueue_relay_retried_total"] == {(LMS, "status_503"): 1, (LMS, "away"): 2}
     assert said["xqueue_relay_parked_total"] == {(LMS, "reply"): 1, ("unknown", "unreadable"): 1}
     assert said["xqueue_relay_repeats_total"] == {(LMS,): 1}
+    assert said["xqueue_relay_outdated_total"] == {(LMS,): 1}
     assert said["xqueue_relay_given_back_total"] == {(): 1}
     assert said["xqueue_relay_delivered_total"] == {}
 
@@ -119,9 +121,18 @@ def test_however_many_origins_there_are_the_series_are_few(relay: Relay, metrics
         series = said[f"xqueue_relay_{name}"]
         assert len(series) == MOST_ORIGINS + 1
         assert sum(series.values()) == 3 * MOST_ORIGINS
-    breakers = said["xqueue_relay_breakers"]
-    assert len(breakers) == 3 * (MOST_ORIGINS + 1)
-    assert breakers["other", "open"] == 2 * MOST_ORIGINS
+    states = said["xqueue_relay_origins"]
+    assert len(states) == 3 * (MOST_ORIGINS + 1)
+    assert states["other", "sick"] == 2 * MOST_ORIGINS
+
+
+def test_an_lms_shows_whether_it_is_sick_or_something_before_it_refuses(relay: Relay, metrics: Metrics) -> None:
+    relay.paces[LMS] = broken_pace()
+    assert shown(metrics)["xqueue_relay_origins"] == {(LMS, "ok"): 0, (LMS, "sick"): 1, (LMS, "condition"): 0}
+    relay.paces[LMS].refuses = True
+    assert shown(metrics)["xqueue_relay_origins"] == {(LMS, "ok"): 0, (LMS, "sick"): 0, (LMS, "condition"): 1}
+    relay.paces[LMS].evidence.succeeded("a URL", 1)
+    assert shown(metrics)["xqueue_relay_origins"] == {(LMS, "ok"): 1, (LMS, "sick"): 0, (LMS, "condition"): 0}
 
 
 def test_the_gauges_say_what_the_relay_is_at(relay: Relay, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ def test_the_longest_line_and_its_newest_are_known_after_every_step() -> None:
     for number in range(3_000):
         if not jobs or chance.random() < (0.6 if number < 2_000 else 0.2):
             url = f"http://lms/{chance.randrange(8)}"
-            jobs.append(Job(Identity(str(number), 0, 0), url, "http://lms", NO_TRIES, 0.0))
+            jobs.append(Job(Identity(str(number), 0, 0), url, "http://lms", "openedx", NO_TRIES, 0.0, 0.0))
             queued.add(jobs[-1])
         else:
             gone = jobs.pop(chance.randrange(len(jobs)))

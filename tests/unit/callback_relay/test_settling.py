@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 from aio_pika import Message
 
-from broker_setup.ledger.events import AnyEvent, Undeliverable
+from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
 from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
 from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
-from callback_relay.schedule import SLOW, behind
+from callback_relay.schedule import BEHIND, SLOW
 from callback_relay.settling import MAX_REASON, About, Settling, level_of
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Park, Retry, Verdict
+from callback_relay.verdict import Outdated, Park, Retry, Verdict
 from tests.support.deliveries import FakeDelivery, delivered
 
 UUID = "0" * 32
-BEHIND = behind(Identity("1" * 32, 0, 0))
 ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
 
 
@@ -90,7 +89,7 @@ async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
 def test_a_result_that_waits_behind_another_is_told_of_once(
     tries: Tries, *, comes_back: bool, reason: Reason, level: int
 ) -> None:
-    job = Job(Identity(UUID, 0, 0), "http://lms/1", "http://lms", tries, 0.0)
+    job = Job(Identity(UUID, 0, 0), "http://lms/1", "http://lms", "openedx", tries, 0.0, 0.0)
     job.comes_back = comes_back
     assert level_of(job, Retry(5, tries, reason)) == level
 
@@ -113,6 +112,22 @@ async def test_a_copy_on_a_rung_says_for_operators_whose_it_is_and_why_and_until
     assert (wait.origin, wait.queue, wait.reason) == ("http://lms", "openedx", "no answer within 5 s")
     assert wait.until
     assert timedelta(seconds=4.9) < wait.until - before < timedelta(seconds=60)
+
+
+async def test_what_is_given_up_for_a_newer_submissions_result_is_said_in_log_and_ledger(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker, message = Broker(), a_result()
+    await settling(broker).settle(
+        message, Outdated(Reason(Slug.OUTDATED, "answered 500; a newer one")), About("http://lms")
+    )
+    assert message.channel.acked == [1]
+    assert broker.published == []
+    assert [(type(event), event.reason) for event in broker.events if isinstance(event, Discarded)] == [
+        (Discarded, "answered 500; a newer one")
+    ]
+    assert caplog.messages == [f"submission {UUID}: http://lms: given up: answered 500; a newer one"]
 
 
 async def test_what_a_rung_said_of_a_result_is_not_parked_with_it() -> None:

@@ -72,7 +72,7 @@ def test_what_was_redriven_and_is_parked_again_tells_a_student_who_was_not_told(
 
 
 def job(identity: Identity) -> Job:
-    return Job(identity, "http://lms/1", "http://lms", NO_TRIES, 0.0)
+    return Job(identity, "http://lms/1", "http://lms", "openedx", NO_TRIES, 0.0, 0.0)
 
 
 NOTICE = Identity.of(notice_of(UUID, "sealed", "Sorry.", redriven=3))

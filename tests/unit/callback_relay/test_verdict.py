@@ -3,6 +3,7 @@
 import pytest
 
 from broker_setup.wire.messages import NO_TRIES, Tries
+from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
 from callback_relay.reason import NAMED_STATUSES, Reason, Slug, status_slug, status_slugs
 from callback_relay.verdict import (
@@ -12,15 +13,19 @@ from callback_relay.verdict import (
     Kind,
     NoAnswer,
     NotAllowed,
+    NotMade,
     Outcome,
+    Outdated,
     Park,
     Patience,
     Retry,
+    Ruling,
     Tell,
     Verdict,
+    hold,
+    is_unreachable,
     judge,
     kind_of,
-    untried,
 )
 
 LADDER = Ladder((1.0, 5.0, 30.0))
@@ -47,6 +52,12 @@ def answered(status: int) -> Reason:
     return Reason(status_slug(status), f"answered {status}")
 
 
+URL = Ruling(Blame.URL, 5)
+OPEN = Ruling(Blame.OPEN, 5)
+ORIGIN = Ruling(Blame.ORIGIN, 5)
+OUTDATED = Ruling(Blame.URL, 5, is_outdated=True)
+
+# Of a URL that fails while others of its LMS succeed.
 TABLE = [
     # delivered, whatever was before
     (Answered(200), NO_TRIES, Delivered()),
@@ -63,6 +74,15 @@ TABLE = [
     (Answered(204), failed(2, 2), Park(answered(204), failed(3, 3, waits=2))),
     (Answered(302), NO_TRIES, Retry(1, first(1), REFUSED_302)),
     (Answered(302), failed(2, 2), Park(REFUSED_302, failed(3, 3, waits=2))),
+    (
+        Answered(301, location="https://lms.example/"),
+        NO_TRIES,
+        Retry(
+            1,
+            first(1),
+            Reason("status_3xx", "answered 301 to https://lms.example/, and redirects are not followed"),
+        ),
+    ),
     # only refusals in a row count: an LMS that comes back from an outage may refuse once
     (Answered(404), failed(7), Retry(30, failed(8, 1), answered(404))),
     (Answered(500), failed(2, 2), Retry(30, failed(3), answered(500))),
@@ -101,11 +121,11 @@ TABLE = [
 
 @pytest.mark.parametrize(("outcome", "tries", "verdict"), TABLE)
 def test_each_outcome_has_its_verdict(outcome: Outcome, tries: Tries, verdict: Verdict) -> None:
-    assert judge(outcome, tries, LADDER, PATIENCE, now=NOW, chance=HIGH) == verdict
+    assert judge(outcome, URL, tries, LADDER, PATIENCE, now=NOW, chance=HIGH) == verdict
 
 
 def test_by_chance_it_waits_on_the_rung_below() -> None:
-    verdict = judge(NoAnswer(AWAY), failed(2), LADDER, PATIENCE, now=NOW, chance=LOW)
+    verdict = judge(NoAnswer(AWAY), URL, failed(2), LADDER, PATIENCE, now=NOW, chance=LOW)
     assert isinstance(verdict, Retry)
     assert verdict.delay == 5
 
@@ -113,11 +133,68 @@ def test_by_chance_it_waits_on_the_rung_below() -> None:
 @pytest.mark.parametrize("status", [status for status in range(100, 600) if status != 200])
 def test_only_200_is_delivered(status: int) -> None:
     assert kind_of(Answered(status)) in {Kind.REFUSED, Kind.FAILED}
-    assert isinstance(judge(Answered(status), NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH), Retry)
+    assert isinstance(judge(Answered(status), URL, NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH), Retry)
 
 
-def test_a_wait_without_a_try_is_no_try_and_goes_up_the_ladder() -> None:
-    assert untried(AWAY, failed(1), LADDER, HIGH) == Retry(5, failed(1, waits=2), AWAY)
+@pytest.mark.parametrize("status", [404, 302, 403, 413])
+def test_a_refusal_parks_only_what_others_succeed_beside(status: int) -> None:
+    """For all that anybody knows it is the whole site that refuses, for some minutes."""
+    for ruling in (OPEN, ORIGIN):
+        verdict = judge(Answered(status), ruling, failed(99, 99), LADDER, PATIENCE, now=NOW, chance=HIGH)
+        assert isinstance(verdict, Retry)
+    verdict = judge(Answered(status), URL, failed(99, 99), LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert isinstance(verdict, Park)
+
+
+def test_a_try_of_which_its_lms_is_to_blame_is_no_step_up_the_ladder_and_no_refusal() -> None:
+    verdict = judge(Answered(404), ORIGIN, failed(4, 2, waits=1), LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert verdict == Retry(5, failed(5, 2, waits=1), answered(404))
+
+
+def test_it_is_given_up_all_the_same_once_it_has_failed_for_too_long() -> None:
+    verdict = judge(Answered(503), ORIGIN, failed(4, since=LONG_AGO), LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert isinstance(verdict, Park)
+    assert verdict.tell is Tell.AFTER_GRACE
+
+
+@pytest.mark.parametrize(
+    ("ruling", "tries", "is_given_up"),
+    [
+        (OUTDATED, failed(1), True),
+        (OUTDATED, failed(2, 2), True),
+        (OUTDATED, NO_TRIES, False),
+        (Ruling(Blame.ORIGIN, 5, is_outdated=True), failed(1), False),
+        (URL, failed(1), False),
+    ],
+    ids=["again", "before it is parked", "for the first time", "with its LMS", "the newest"],
+)
+def test_an_older_submissions_result_is_given_up_when_it_fails_again(
+    ruling: Ruling, tries: Tries, *, is_given_up: bool
+) -> None:
+    verdict = judge(Answered(404), ruling, tries, LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert isinstance(verdict, Outdated) is is_given_up
+
+
+def test_a_callback_that_could_not_be_made_here_is_no_try() -> None:
+    ours = Reason(Slug.OURS, "no callback could be made: Too many open files")
+    for tries in (NO_TRIES, failed(2, 2)):
+        assert judge(NotMade(ours), OPEN, tries, LADDER, PATIENCE, now=NOW, chance=HIGH) == Retry(1, tries, ours)
+    assert kind_of(NotMade(ours)) is Kind.UNASKED
+
+
+def test_a_wait_for_a_sick_lms_is_no_try_and_no_step_and_has_an_end() -> None:
+    assert hold(AWAY, NO_TRIES, 30, PATIENCE, now=NOW) == Retry(30, Tries(since=int(NOW)), AWAY)
+    assert hold(AWAY, failed(1), 30, PATIENCE, now=NOW) == Retry(30, failed(1), AWAY)
+    too_late = hold(AWAY, Tries(since=LONG_AGO), 30, PATIENCE, now=NOW)
+    assert too_late == Park(Reason(Slug.NO_CONNECTION, "no connection; failing for 1.0 h"), Tries(since=LONG_AGO))
+
+
+def test_what_no_http_server_answered_is_unreachable_and_what_is_slow_is_not() -> None:
+    for slug in (Slug.NO_CONNECTION, Slug.UNKNOWN_HOST, Slug.CERTIFICATE):
+        assert is_unreachable(NoAnswer(Reason(slug, "")))
+    for slug in (Slug.TIMEOUT, Slug.CUT_OFF, Slug.BAD_URL):
+        assert not is_unreachable(NoAnswer(Reason(slug, "")))
+    assert not is_unreachable(Answered(503))
 
 
 @pytest.mark.parametrize(

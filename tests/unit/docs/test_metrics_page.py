@@ -1,16 +1,16 @@
 """docs/reference/metrics.md has every metric, label and reason, and its alerts name what there is."""
 
 import re
+from typing import Any
 
 from broker_setup.wire.messages import NO_TRIES
-from callback_relay.breaker import BreakerState
 from callback_relay.consumer import ConsumerState
+from callback_relay.evidence import FailedUrls
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import MOST_ORIGINS, OTHER, PREFIX, UNKNOWN, Metrics, Reading
-from callback_relay.pace import Pace
-from callback_relay.reason import Slug, status_slugs
-from callback_relay.schedule import AWAY
-from callback_relay.verdict import GiveBack, Park, Repeat, Retry
+from callback_relay.pace import Health, Pace
+from callback_relay.reason import Reason, Slug, status_slugs
+from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/metrics.md")
@@ -19,17 +19,18 @@ REASONS, ALERTS = REASONS.split("\n## What to look at")
 # What Prometheus makes of one name.
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 LMS = "https://lms.example"
+AWAY = Reason(Slug.AWAY, "the LMS is sick")
 
 
 def exercised() -> dict[str, tuple[str, set[str]]]:
     """Every metric of ours, each with at least one series: its type and its labels."""
-    pace = Pace(Ladder([1]), 1)  # type: ignore[var-annotated]
+    pace: Pace[Any] = Pace(LMS, Ladder([1]), 1, FailedUrls())
     metrics = Metrics(lambda: Reading(ConsumerState.WORKING, {"consume": True, "publish": True}, {LMS: pace}, None))
     metrics.posted(LMS, 1)
     metrics.delivered(LMS, 0, 1)
     metrics.page(LMS)
     metrics.told(LMS)
-    for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), GiveBack("")):
+    for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), Outdated(AWAY), GiveBack("")):
         metrics.settled(LMS, verdict)
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
@@ -49,7 +50,7 @@ def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
 def test_the_states_are_those_of_the_code() -> None:
     said = {quoted(row[0])[0]: set(quoted(row[3])) for row in table_rows(METRICS)}
     assert said[f"{PREFIX}_state"] == {state.value for state in ConsumerState}
-    assert said[f"{PREFIX}_breakers"] == {state.value for state in BreakerState} | {OTHER}
+    assert said[f"{PREFIX}_origins"] == {state.value for state in Health} | {OTHER}
 
 
 def test_every_reason_has_a_row() -> None:
@@ -71,8 +72,8 @@ def test_the_queries_ask_for_metrics_labels_and_values_that_exist() -> None:
         for suffix in SUFFIXES[kind]
     }
     queries = [query for query in quoted(ALERTS) if "(" in query]
-    assert len(queries) == 7
-    values = {state.value for state in (*ConsumerState, *BreakerState)} | {*Slug}
+    assert len(queries) == 8
+    values = {state.value for state in (*ConsumerState, *Health)} | {*Slug}
     for query in queries:
         [name] = set(re.findall(rf"{PREFIX}_\w+", query))
         labels = {part.strip() for group in re.findall(r"by \(([^)]*)\)", query) for part in group.split(",")}
