@@ -11,7 +11,7 @@ _WORDS: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorDNSError, "the host name is unknown"),
     (aiohttp.ServerDisconnectedError, "the connection was closed before an answer"),
     (aiohttp.ClientPayloadError, "the answer broke off"),
-    (aiohttp.ClientResponseError, "the answer is no HTTP"),
+    (aiohttp.ClientResponseError, "the answer is no HTTP that can be read"),
     (aiohttp.InvalidURL, "the URL can't be used"),
 )
 _UNKNOWN = "no reason given"

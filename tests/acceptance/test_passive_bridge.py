@@ -47,19 +47,20 @@ class Hostile:
 
 
 LATE = "no whole answer within 3 s"
+NO_HTTP = "the answer is no HTTP that can be read"
 LARGE = "its reply has more than 1048576 bytes"
 GRADERS = {
     "hangs": Hostile(b"", reason=LATE),
     "hangs in the midst of its reply": Hostile(OK + b"Content-Length: 100\r\n\r\n{", reason=LATE),
     "drips": Hostile(OK + b"Content-Length: 1000000\r\n\r\n", b"x", 0.02, LATE),
     "is broken": Hostile(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", reason="answered 500"),
-    "speaks no HTTP": Hostile(b"220 ready to take mail\r\n" * 9, reason="the request failed"),
+    "speaks no HTTP": Hostile(b"220 ready to take mail\r\n" * 9, reason=NO_HTTP),
     "says it has 100 MB": Hostile(OK + b"Content-Length: %d\r\n\r\n" % HUNDRED_MB, MUCH, reason=LARGE),
     "sends without an end": Hostile(OK + b"\r\n", MUCH, reason=LARGE),
     "sends chunks without an end": Hostile(
         OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + MUCH + b"\r\n", reason=LARGE
     ),
-    "sends headers without an end": Hostile(OK, b"X: y\r\n" * 1000, reason="the request failed"),
+    "sends headers without an end": Hostile(OK, b"X: y\r\n" * 1000, reason=NO_HTTP),
 }
 
 
@@ -97,7 +98,7 @@ async def test_whatever_graders_do_each_student_has_one_notice_and_the_bridge_li
             queues[name] = (await stack.enter_async_context(hostile_lms(harm.first, harm.then, harm.pause))).url
         queues["is not there"] = "http://127.0.0.1:9/"
         reasons = {name: harm.reason for name, harm in GRADERS.items()} | {
-            "closes early": "the request failed",
+            "closes early": "the answer broke off",
             "sends 100 MB": LARGE,
             "is not there": "no connection",
         }
