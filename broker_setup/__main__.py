@@ -11,6 +11,7 @@ from broker_setup.commands import setup
 from broker_setup.commands.count import count
 from broker_setup.commands.parked import parked
 from broker_setup.commands.prune_files import prune_files
+from broker_setup.commands.results import results
 from broker_setup.commands.retire import retire
 from broker_setup.commands.setup_users import setup as setup_users
 from broker_setup.commands.trace import trace
@@ -50,6 +51,7 @@ app.command()(retire)
 app.command("prune-files")(prune_files)
 app.command("hash-password")(setup.hash_password)
 app.add_typer(parked, name="parked")
+app.add_typer(results, name="results")
 
 
 def main() -> None:

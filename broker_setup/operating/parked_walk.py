@@ -100,7 +100,7 @@ class Walk:
         for start in range(0, len(selected), pace.portion):
             portion = selected[start : start + pace.portion]
             await pace.wait(len(portion))
-            await _to_its_end(_settle(portion, act, intake))
+            await to_its_end(_settle(portion, act, intake))
             self._progress(self._tally)
         self._progress(self._tally)
 
@@ -125,7 +125,7 @@ async def _settle(portion: Sequence[Met], act: Act, intake: Intake) -> None:
     await intake.ack([each.message for each in await act(portion)])
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """Let a portion be finished also where the operator interrupts: then nothing is there twice."""
     task = asyncio.create_task(work)
     try:

@@ -114,7 +114,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
         "the commands of xqueue-broker that look at work and move it",
         Rights(
             write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS),
-            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, ALL_NOTICES, LEDGER),
+            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, ALL_RUNGS, ALL_NOTICES, LEDGER),
         ),
     ),
     Role.OPERATOR: ("people at the management UI: see everything, touch nothing", Rights()),
