@@ -137,6 +137,8 @@ MAY: dict[str, set[str]] = {
         "read another queue",
         "consume another queue",
         "purge another queue",
+        "read a rung",
+        "purge a rung",
         "read parked results",
         "purge parked results",
         "read parked submissions",
