@@ -31,7 +31,9 @@ class Stack:
     @asynccontextmanager
     async def relay(self) -> AsyncIterator[ServiceProcess]:
         """Run a relay for as long as the block runs."""
-        settings = Settings(amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=self.retry_delays)
+        settings = Settings(
+            amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=self.retry_delays, notice_grace=0.0
+        )
         async with relay_process(settings, self.folder / "relay.log") as process:
             yield process
 

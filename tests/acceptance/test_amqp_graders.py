@@ -57,6 +57,7 @@ async def test_an_example_grades_right_and_wrong_work_as_a_user_with_few_rights(
             amqp_url=urls["relay"],
             secret_key=SECRET_KEY,
             retry_delays=RETRY_DELAYS,
+            notice_grace=0.0,
             xqueues=users.queues,
             amqp_graders={users.name("grader"): ("other",)},
             service_users=json.loads(users.settings["SERVICE_USERS"]),

@@ -116,6 +116,7 @@ async def test_a_submission_goes_round_with_a_restart_a_retry_and_parking_and_no
                 amqp_url=urls["relay"],
                 secret_key=SECRET_KEY,
                 retry_delays=RETRY_DELAYS,
+                notice_grace=3600.0,
                 xqueues=users.queues,
                 amqp_graders={users.name("grader"): ("other",)},
                 service_users=json.loads(users.settings["SERVICE_USERS"]),

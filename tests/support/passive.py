@@ -39,6 +39,7 @@ def settings_for(amqp_url: str, queues: Mapping[str, str | None], **others: obje
         "grading_timeout": 2.0,
         "grading_retry_delays": (0.05, 0.1),
         "retry_delays": (0.1,),
+        "notice_grace": 0.0,
     }
     return Settings(**(values | others))  # type: ignore[arg-type]
 
