@@ -35,6 +35,7 @@ async def test_a_lease_is_in_the_ledger_before_its_grader_has_it() -> None:
         expires_at=handout.expires_at,
         sealed=handout.submission.sealed_return,
         attempt=1,
+        after=b"",
     )
 
 
