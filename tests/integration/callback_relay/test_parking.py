@@ -22,8 +22,12 @@ from tests.support.relay import REPLY, Results, running_relay
 
 async def test_a_forged_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
     uuid = uuid4().hex
-    stranger = Sealer(["a stranger's secret, of the same length"]).seal(ReturnAddress(uuid, lms.header()))
-    await _is_parked(settings, results, lms, Result(uuid, REPLY, stranger), "was not sealed by this XQueue")
+    address = ReturnAddress(uuid, lms.header())
+    ours, stranger = results.sealer.seal(address), Sealer(["a stranger's secret, of the same length"]).seal(address)
+    # It says that it was sealed under our secret.
+    await _is_parked(
+        settings, results, lms, Result(uuid, REPLY, ours[:12] + stranger[12:]), "was not sealed by this XQueue"
+    )
 
 
 async def test_a_truncated_return_address_is_parked(settings: Settings, results: Results, lms: FakeLMS) -> None:
@@ -41,16 +45,17 @@ async def test_another_submissions_return_address_is_parked(settings: Settings, 
     await _is_parked(settings, results, lms, Result(uuid4().hex, REPLY, sealed), "belongs to submission")
 
 
-async def test_a_return_address_of_a_secret_that_is_used_no_more_is_parked(
+async def test_a_return_address_of_a_secret_that_is_used_no_more_is_parked_when_it_has_waited_long_enough(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
     uuid = uuid4().hex
     sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
-    changed = settings.model_copy(update={"secret_key": SecretStr("the secret after the last rotation")})
-    await _is_parked(changed, results, lms, Result(uuid, REPLY, sealed), "was not sealed by this XQueue")
+    rotated = {"secret_key": SecretStr("the secret after the last rotation"), "callback_max_age": 0.5}
+    changed = settings.model_copy(update=rotated)
+    await _is_parked(changed, results, lms, Result(uuid, REPLY, sealed), "a SECRET_KEY that is not known here")
 
 
-@pytest.mark.parametrize("middle", [1, 50, 100])
+@pytest.mark.parametrize("middle", [15, 50, 100])
 async def test_a_return_address_with_another_letter_in_it_is_parked(
     settings: Settings, results: Results, lms: FakeLMS, middle: int
 ) -> None:
