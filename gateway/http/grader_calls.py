@@ -67,7 +67,7 @@ class GraderCalls:
             raise RefusedError("'get_queuelen' must provide parameter 'queue_name'")
         may = permission_of(request)
         if queue not in self._queues or not may(queue):
-            raise QueueNotFoundError(f"Valid queue names are: {', '.join(filter(may, self._queues))}")
+            raise QueueNotFoundError(f"Valid queue names are: {', '.join(filter(may, self._queues))}", asked_for=queue)
         return success(await self._counts.of(queue))
 
     async def get_submission(self, request: Request) -> Response:

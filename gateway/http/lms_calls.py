@@ -22,7 +22,7 @@ from gateway.files import FileStore
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
 from gateway.http.identity import permission_of
-from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
+from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission
@@ -84,13 +84,10 @@ class LmsCalls:
         try:
             async with read_form(request, self._limits) as form:
                 order = parse_order(form.fields)
-                if order is None:
-                    raise RefusedError(INVALID_FORMAT)
                 self._check(order, permission_of(request))
                 start = monotonic()
                 await self._accept(order, form, self._base_url(request) if form.files else "")
-        except BadFormError as error:
-            log.info("a submit was refused: %s", error)
+        except (BadFormError, IllFormedError) as error:
             raise RefusedError(INVALID_FORMAT) from error
         except (TooLargeError, MessageTooLargeError) as error:
             raise OverLimitError(f"Queue request is too large: {error}") from error
@@ -104,7 +101,6 @@ class LmsCalls:
         if order.queue not in self._queues or not permission(order.queue):
             raise QueueNotFoundError(f"Queue '{order.queue}' not found")
         if why := why_no_callback(order.callback_url, self._origins):
-            log.info("a submit was refused: %s", why)
             raise RefusedError(f"Queue request is refused: {why}")
 
     async def _accept(self, order: Order, form: Form, base_url: str) -> None:
@@ -149,19 +145,24 @@ class LmsCalls:
             return 1
 
 
-def parse_order(fields: Mapping[str, str]) -> Order | None:
-    """Read a submit's fields; None if anything that the contract asks for is missing or of another kind."""
+def parse_order(fields: Mapping[str, str]) -> Order:
+    """Read a submit's fields; raise IllFormedError if one of the contract's is missing or of another kind."""
     lms_header, body = fields.get("xqueue_header"), fields.get("xqueue_body")
-    if lms_header is None or body is None:
-        return None
+    if lms_header is None:
+        raise IllFormedError("xqueue_header is missing")
+    if body is None:
+        raise IllFormedError("xqueue_body is missing")
     header = json_object(lms_header)
     if header is None:
-        return None
-    if not header.keys() >= {"lms_callback_url", "lms_key", "queue_name"}:
-        return None
+        raise IllFormedError("xqueue_header is not a JSON object")
+    for name in ("lms_callback_url", "lms_key", "queue_name"):
+        if name not in header:
+            raise IllFormedError(f"{name} in xqueue_header is missing")
     # The original never looked into the key, and made text of the queue's name; LMSs with a queue 6001 rely on it.
     url, queue = header["lms_callback_url"], str(header["queue_name"])
-    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body) if isinstance(url, str) else None
+    if not isinstance(url, str):
+        raise IllFormedError("lms_callback_url in xqueue_header is no text")
+    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body)
 
 
 def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:

@@ -25,7 +25,7 @@ class OverLimitError(RefusedError):
 
 
 class IllFormedError(XQueueError):
-    """A result is not what the contract asks for; the text says which field and why, and quotes nothing of it."""
+    """A call is not what the contract asks for; the text says which field and why, and quotes nothing of it."""
 
 
 class WrongMethodError(RefusedError):
@@ -33,7 +33,11 @@ class WrongMethodError(RefusedError):
 
 
 class QueueNotFoundError(RefusedError):
-    """There is no such queue, or it must seem so to the caller."""
+    """There is no such queue, or it must seem so to the caller; `asked_for` is its name where the text has it not."""
+
+    def __init__(self, text: str, asked_for: str = "") -> None:
+        super().__init__(text)
+        self.asked_for = asked_for
 
 
 class WrongLoginError(RefusedError):

@@ -17,12 +17,14 @@ from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
-from gateway.http.identity import Door, Endpoint
+from gateway.http.identity import Door, Endpoint, account_of
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
+from gateway.http.origin import address_of
 from gateway.http.plain_paths import PlainPaths
-from gateway.http.refusals import REFUSED
+from gateway.http.refusals import REFUSED, RefusedError
+from gateway.http.refused_calls import RefusedCalls
 from gateway.http.session_calls import SessionCalls
 from gateway.http.unheeded_proxies import UnheededProxies
 
@@ -80,7 +82,7 @@ def application(
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),
-            **dict.fromkeys(REFUSED, _refusing(dialects)),
+            **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls())),
             # Nobody is there to read it.
             ClientDisconnect: _saying("The client has gone", 400, dialects),
             Exception: _saying("Internal error", 500, dialects),
@@ -108,9 +110,11 @@ def _without_slash(endpoint: Endpoint) -> Endpoint:
     return call
 
 
-def _refusing(dialects: Dialects) -> Handler:
+def _refusing(dialects: Dialects, refused_calls: RefusedCalls) -> Handler:
     async def refused(request: Request, error: Exception) -> Response:
         answer = dialects.refuse(request, error)
+        if isinstance(error, RefusedError):
+            refused_calls.note(account_of(request), address_of(request), request.url.path, error)
         if answer.status_code >= SERVER_ERROR:
             log.warning("%s refused: %s", request.url.path, error)
         return answer

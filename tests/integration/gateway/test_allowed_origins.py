@@ -36,7 +36,7 @@ def test_another_origin_is_refused_by_its_name_alone(
     refusal = f"callbacks to {origin} are not allowed"
     assert lms.submit(lms_header(url), "work") == (1, f"Queue request is refused: {refusal}")
     assert grader.get() is None
-    assert f"a submit was refused: {refusal}" in gateway.log
+    assert f"/xqueue/submit/ by 'lms' at 127.0.0.1 is refused: Queue request is refused: {refusal}" in gateway.log
     assert "hunter2" not in gateway.log
 
 

@@ -152,3 +152,23 @@ def test_a_callback_url_that_nothing_can_be_posted_to_is_refused_at_once(lms: Cl
     header = json.dumps({"lms_callback_url": url, "lms_key": "k", "queue_name": "openedx"})
     why = "Queue request is refused: the LMS's callback URL is not an http or https URL"
     assert lms.submit(header, "work") == (1, why)
+
+
+def test_what_is_set_wrongly_at_an_lms_or_a_grader_is_said_in_the_log(
+    gateway: Gateway, lms: Client, grader: Client
+) -> None:
+    lms.submit(lms_header(queue="misspelt"), "work")
+    lms.submit(json.dumps({"lms_key": "hunter2", "queue_name": "openedx"}), "hunter2")
+    for call in ("get_submission/", "get_queuelen/"):
+        grader.call("GET", call, params={"queue_name": "misspelt"})
+    said = [line for line in gateway.log.splitlines() if "WARNING" in line and "(said once an hour)" in line]
+    by_lms, by_grader = "/xqueue/submit/ by 'lms' at 127.0.0.1", "by 'grader' at 127.0.0.1"
+    lacking = "Queue request has invalid format: lms_callback_url in xqueue_header is missing"
+    for expected in (
+        f"{by_lms} is refused: Queue 'misspelt' not found",
+        f"{by_lms} is refused: {lacking}",
+        f"/xqueue/get_submission/ {by_grader} is refused: Queue 'misspelt' not found",
+        f"/xqueue/get_queuelen/ {by_grader} is refused: Queue 'misspelt' not found",
+    ):
+        assert [line for line in said if expected in line], (expected, said)
+    assert "hunter2" not in gateway.log

@@ -1,0 +1,79 @@
+"""Names in the log whose calls are refused, and why: what is set wrongly at an LMS or a grader shows nowhere else.
+
+Each mistake in one line an hour, whoever repeats it how often. Results that are refused have lines of their own, each.
+"""
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from gateway.http.refusals import QueueNotFoundError, RefusedError
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 3600.0
+# What one caller can make us write in an hour, and remember; those who are not logged in are one.
+MAX_LINES = 20
+MAX_MISTAKES = 100
+MAX_CALLERS = 1000
+_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What was refused: the name of the call, the address it came from, and why."""
+
+    call: str
+    address: str
+    why: str
+
+
+class RefusedCalls:
+    """Writes what is refused, in few lines."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._callers: OrderedDict[str, _Caller] = OrderedDict()
+
+    def note(self, account: str, address: str, call: str, error: RefusedError) -> None:
+        """Note that a call was refused; `account` is empty where nobody is logged in."""
+        now, mistake = self._clock(), Mistake(call, address, _in_a_line(error))
+        caller = self._callers.setdefault(account, _Caller())
+        self._callers.move_to_end(account)
+        if len(self._callers) > MAX_CALLERS:
+            self._callers.popitem(last=False)
+        if caller.is_new(mistake, now):
+            who = f"{account[:_SHOWN]!r} at {address}" if account else address
+            log.warning("%s by %s is refused: %s (said once an hour)", mistake.call, who, mistake.why)
+
+
+class _Caller:
+    """What was written of one caller, and when."""
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[Mistake, float] = OrderedDict()
+        self._lines: deque[float] = deque(maxlen=MAX_LINES)
+
+    def is_new(self, mistake: Mistake, now: float) -> bool:
+        """Whether a line is due, and take it for written."""
+        last = self._written.get(mistake)
+        is_full = len(self._lines) == MAX_LINES and now - self._lines[0] < AGAIN_SECONDS
+        if (last is not None and now - last < AGAIN_SECONDS) or is_full:
+            return False
+        self._written[mistake] = now
+        self._written.move_to_end(mistake)
+        if len(self._written) > MAX_MISTAKES:
+            self._written.popitem(last=False)
+        self._lines.append(now)
+        return True
+
+
+def _in_a_line(error: RefusedError) -> str:
+    text, cause = str(error), str(error.__cause__ or "")
+    if isinstance(error, QueueNotFoundError) and error.asked_for:
+        text = f"Queue '{error.asked_for}' not found"
+    elif cause and cause not in text:
+        text = f"{text}: {cause}"
+    return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])
