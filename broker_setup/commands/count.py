@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rich.table import Table
 
+from broker_setup.commands.between_queues import between_queues
 from broker_setup.commands.console import AsJson, settings_of, show_table, span, warn_of_no_queue
 from broker_setup.commands.reading import read_ledger
 from broker_setup.ledger.backlog import Backlog
@@ -31,7 +33,8 @@ def count(as_json: AsJson = False) -> None:
 
     What waits is the broker's count, without superseded submissions and without what a gateway holds for a poll at
     this moment. Leases, parked ones by queue and the age of the oldest come from the last LEDGER_WINDOW of the ledger:
-    what was submitted before that has no age here.
+    what was submitted before that has no age here. What RabbitMQ has taken out of one queue and not stored in the
+    next yet, such as a result whose rung is over, only its management API counts (MANAGEMENT_URL).
     """
     settings = settings_of()
     warn_of_no_queue(settings)
@@ -50,21 +53,25 @@ def count(as_json: AsJson = False) -> None:
             *settings.notice_queues,
         ],
     )
+    between = between_queues(settings, ready)
     queues = _by_queue(settings, backlog, ready)
-    parked, to_tell = ready[SUBMISSIONS_PARKED], sum(ready[queue] for queue in settings.notice_queues)
+    parked = ready[SUBMISSIONS_PARKED]
+    to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
         "waiting": ready[RESULTS_QUEUE],
-        "retrying": sum(ready[rung] for rung in rungs),
+        "retrying": sum(ready[rung] for rung in rungs) + between.of(rungs),
         "parked": ready[RESULTS_PARKED],
     }
     if as_json:
-        counted = {"parked": parked, "results": results, "students_to_be_told": to_tell}
+        counted: dict[str, Any] = {"parked": parked, "results": results, "students_to_be_told": to_tell}
+        counted |= {"between_queues": between.known}
         print(json.dumps({"queues": [asdict(each) for each in queues], **counted}))
     else:
         _print(queues)
         print(f"parked submissions: {parked}")
         print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
         print(f"students to be told of what is parked: {to_tell}")
+        print(f"on the way from one queue to the next: {between}")
 
 
 def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from broker_setup.commands.between_queues import between_queues
 from broker_setup.commands.console import AsJson, progress, settings_of, show_table, shown, warn_of_missed
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, UnroutableError
 from broker_setup.link.blocking import count_ready
@@ -37,15 +38,20 @@ def list_(
 ) -> None:
     """Say which results wait on rungs, for which LMS and why, how often they were tried, and when they are next.
 
-    Looking takes them out for a moment and puts them back.
+    Looking takes them out for a moment and puts them back. Those whose rung is over, and that RabbitMQ has not stored
+    in xqueue.results yet, nobody can look at; how many they are the management API says (MANAGEMENT_URL).
     """
     ready, found = _run(Filter(origin, queue, uuid), lambda waiting: waiting.look())
+    settings = settings_of()
+    between = between_queues(settings, map(retry_queue, settings.retry_delays))
     first = sorted(found.results, key=lambda each: each.wait.until.timestamp() if each.wait.until else 0.0)[:limit]
     if as_json:
-        told = {"ready": ready, "waiting": len(found.results), "origins": _origins(found)}
+        told: dict[str, Any] = {"ready": ready, "waiting": len(found.results), "origins": _origins(found)}
+        told |= {"between_queues": between.known}
         print(json.dumps(told | {"results": [_as_dict(each) for each in first]}))
         return
     print(f"{ready} for the relay to take at once, {len(found.results)} on rungs")
+    print(f"on the way from a rung to {RESULTS_QUEUE}: {between}")
     _print(found, first)
 
 

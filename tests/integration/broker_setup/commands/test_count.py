@@ -9,12 +9,17 @@ import pika
 import pytest
 from msgspec.structs import replace
 
+from broker_setup.declare import declare
 from broker_setup.ledger.events import Delivered
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue
+from broker_setup.users.management import Management
+from tests.integration.broker_setup.conftest import TOPOLOGY
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel, write_frames
 from tests.support.ledger_events import expired, graded, leased, parked, submitted
 from tests.support.operator import Operator, noted, submission, submit
+from tests.support.queues import ready
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def test_nothing_is_counted_as_nothing(operator: Operator) -> None:
         "parked": 0,
         "results": {"waiting": 0, "retrying": 0, "parked": 0},
         "students_to_be_told": 0,
+        "between_queues": None,
     }
 
 
@@ -71,6 +77,9 @@ def test_each_queue_is_counted_for_itself_and_results_by_where_they_are(operator
     assert re.search(r"openedx\s*│ 3\s*│ 1\s*│ 1\s*│ 50 min \d+ s", table)
     assert "parked submissions: 1" in table
     assert "results: 2 waiting, 1 retrying, 1 parked" in table
+    assert (
+        "on the way from one queue to the next: not known: only the management API counts it, and MANAGEMENT_URL is not"
+    ) in table
 
 
 def test_a_superseded_submission_waits_no_more(operator: Operator) -> None:
@@ -99,3 +108,38 @@ def test_what_its_gateway_let_nothing_supersede_goes_on_waiting(operator: Operat
 def test_a_missing_queue_is_said_with_what_to_do(operator: Operator) -> None:
     line = operator.refused("count", XQUEUES='{"new": null}')
     assert "queue 'xqueue.submissions.new' is missing: run `xqueue-broker declare`" in line
+
+
+async def test_results_whose_rung_is_over_and_that_have_no_queue_to_go_to_are_counted_as_retrying(
+    operator: Operator, declared: VHost
+) -> None:
+    knows = {"MANAGEMENT_URL": declared.management_url}
+    with pika_channel(operator.amqp_url) as channel:
+        channel.queue_delete(RESULTS_QUEUE)
+        for _ in range(5):
+            channel.basic_publish("", retry_queue(1), b"x", pika.BasicProperties(delivery_mode=2))
+
+    async def all_have_left_their_rung() -> bool:
+        return await ready(operator.amqp_url, retry_queue(1)) == 0
+
+    def the_broker_has_counted_them() -> bool:
+        return retry_queue(1) in counts.dead_letters() and RESULTS_QUEUE in counts.dead_letters()
+
+    await eventually(all_have_left_their_rung)
+    await asyncio.to_thread(declare, operator.amqp_url, TOPOLOGY)
+    with Management(declared.management_url, declared.name) as counts:
+        # Its statistics are made every 5 s.
+        await eventually(the_broker_has_counted_them, 60)
+    counted = await asyncio.to_thread(lambda: operator.json("count", **knows))
+    assert counted["between_queues"] == {retry_queue(1): 5}
+    assert counted["results"] == {"waiting": 0, "retrying": 5, "parked": 0}
+    assert f"next: 5 (5 from {retry_queue(1)})" in operator.run("count", **knows).stdout
+    listed = operator.run("results", "list", **knows).stdout
+    assert f"on the way from a rung to {RESULTS_QUEUE}: 5 (5 from {retry_queue(1)})" in listed
+
+
+def test_a_management_api_that_does_not_answer_is_said_and_the_rest_is_counted(operator: Operator) -> None:
+    table = operator.run("count", MANAGEMENT_URL="http://u:hunter2@127.0.0.1:1").stdout
+    assert "on the way from one queue to the next: not known: can't reach the management API" in table
+    assert "hunter2" not in table
+    assert "results: 0 waiting, 0 retrying, 0 parked" in table
