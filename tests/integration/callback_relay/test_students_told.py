@@ -19,13 +19,27 @@ from callback_relay.relay import Relay
 from tests.support.broker import VHost
 from tests.support.lms import Answer, Callback, FakeLMS
 from tests.support.operator import environment
-from tests.support.relay import REPLY, SECRET, Results, results_at, running_relay, settings_for
+from tests.support.relay import BESIDE, REPLY, SECRET, Results, beside_others, results_at, running_relay, settings_for
 from tests.support.waiting import eventually
 
 HOUR = 3600.0
 LATER = "xqueue.notices.1h"
 BAD = b"the grader's log instead of a reply"
 MANY = 60
+
+
+def of_itself(lms: FakeLMS, status: int, reply: bytes = REPLY) -> None:
+    """Let the LMS answer `status` to this reply, and 200 to notices and to what comes beside: it is well."""
+
+    def answer(callback: Callback) -> Answer:
+        is_it = callback.xqueue_body == reply and not callback.path.startswith(BESIDE)
+        return Answer(status if is_it else 200)
+
+    lms.answer = answer
+
+
+def not_beside(callbacks: list[Callback]) -> list[Callback]:
+    return [each for each in callbacks if not each.path.startswith(BESIDE)]
 
 
 def told(relay: Relay, lms: FakeLMS) -> float | None:
@@ -70,13 +84,15 @@ async def test_the_student_of_a_parked_result_is_told_once_when_the_grace_is_ove
 async def test_a_redrive_within_the_grace_reaches_the_lms_and_no_notice_does(vhost: VHost, lms: FakeLMS) -> None:
     settings = settings_for(vhost.amqp_url, notice_grace=HOUR, max_number_of_failures=1)
     async with results_at(settings) as results, running_relay(settings):
-        lms.next_answers(404)
-        await results.put(lms.header())
-        await eventually(lambda: is_parked(results))
+        of_itself(lms, 404)
+        async with beside_others(results, lms):
+            await results.put(lms.header())
+            await eventually(lambda: is_parked(results))
         assert await results.waiting(LATER) == 1
+        lms.always(200)
         tally = await redrive(settings)
         assert (tally.done, tally.told) == (1, 0)
-        [callback] = await lms.wait_accepted(1)
+        [callback] = await eventually(lambda: not_beside(lms.accepted))
         assert [await results.waiting(queue) for queue in (LATER, RESULTS_PARKED)] == [0, 0]
     assert callback.xqueue_body == REPLY
 
@@ -96,19 +112,20 @@ async def test_after_its_student_was_told_a_result_is_redriven_only_although_tha
     vhost: VHost, lms: FakeLMS
 ) -> None:
     settings = settings_for(vhost.amqp_url, max_number_of_failures=1)
-    async with results_at(settings) as results, running_relay(settings):
-        lms.next_answers(404, 200, 404)
+    of_itself(lms, 404)
+    async with results_at(settings) as results, running_relay(settings), beside_others(results, lms):
         await results.put(lms.header())
-        await lms.wait_accepted(1)
         await eventually(lambda: is_parked(results))
+        await eventually(lambda: not_beside(lms.accepted))
         tally = await redrive(settings)
         assert (tally.selected, tally.done, tally.told) == (0, 0, 1)
+        tried = len(not_beside(lms.received))
         tally = await redrive(settings, although_told=True)
         assert (tally.done, tally.told) == (1, 1)
         # Parked again, and nobody is told again.
-        await lms.wait_received(3)
+        await eventually(lambda: len(not_beside(lms.received)) > tried)
         assert read_parked(await the_parked(results), Kind.RESULT).redriven == 1
-    assert [each.xqueue_body for each in lms.accepted] == [failure_notice(settings.failure_message)]
+    assert [each.xqueue_body for each in not_beside(lms.accepted)] == [failure_notice(settings.failure_message)]
 
 
 async def test_a_discarded_result_takes_its_notice_with_it_and_no_other(vhost: VHost, lms: FakeLMS) -> None:
@@ -148,14 +165,15 @@ async def test_a_redrive_that_is_killed_half_way_and_run_again_delivers_all_and_
 ) -> None:
     settings = settings_for(vhost.amqp_url, notice_grace=HOUR, max_number_of_failures=1, xqueues={"openedx": None})
     async with results_at(settings) as results, running_relay(settings):
-        lms.always(404)
+        of_itself(lms, 404)
         keys = [f"key-{number}" for number in range(MANY)]
-        await results.put_many([lms.header(key) for key in keys])
-        await eventually(lambda: is_parked(results, MANY), 60)
+        async with beside_others(results, lms):
+            await results.put_many([lms.header(key) for key in keys])
+            await eventually(lambda: is_parked(results, MANY), 60)
         assert await results.waiting(LATER) == MANY
         lms.always(200)
         first = await redriving(vhost.amqp_url, rate=20)
-        await lms.wait_accepted(MANY // 6, within=60)
+        await eventually(lambda: len(not_beside(lms.accepted)) >= MANY // 6, 60)
         os.kill(first.pid, signal.SIGKILL)
         await first.wait()
 
@@ -164,11 +182,13 @@ async def test_a_redrive_that_is_killed_half_way_and_run_again_delivers_all_and_
             if await results.waiting(RESULTS_PARKED):
                 await (await redriving(vhost.amqp_url, rate=10_000)).wait()
                 return False
-            return await results.waiting(LATER) == 0 and len({each.lms_key for each in lms.accepted}) == MANY
+            return (
+                await results.waiting(LATER) == 0 and len({each.lms_key for each in not_beside(lms.accepted)}) == MANY
+            )
 
         await eventually(nothing_left, 90)
         await results.rest(settings)
-    assert Counter(each.lms_key for each in lms.accepted) == dict.fromkeys(keys, 1)
+    assert Counter(each.lms_key for each in not_beside(lms.accepted)) == dict.fromkeys(keys, 1)
     assert {each.xqueue_body for each in lms.accepted} == {REPLY}
 
 
