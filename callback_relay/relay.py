@@ -88,6 +88,7 @@ class Delivery(Job):
     callback: Callback
     callback_url: str  # as the LMS wrote it
     judged: bool = False  # whether the LMS would take it; else that is looked at before it is posted
+    graded: asyncio.Future[None] | None = None  # done when the ledger has the event of that name, where we write it
 
     @property
     def about(self) -> About:
@@ -226,9 +227,9 @@ class Relay:
         judged = self._judged(delivery)
         park = self._wrong_with(delivery, judged)
         if (park is None or park.tell is not Tell.NEVER) and not self._schedule.is_delivered(delivery):
-            self._note_graded(delivery, judged.odd)
+            self._write_graded(delivery, judged.odd)
         if park:
-            self._start(self._settling.settle(message, park, delivery.about))
+            self._start(self._settle(delivery, park))
         else:
             self._obey(self._schedule.arrive(delivery, monotonic()))
 
@@ -276,8 +277,11 @@ class Relay:
         judged = await self._judges.judge(delivery.url, delivery.callback.body, returns)
         return _refused(judged.wrong) if judged.wrong else None
 
-    def _note_graded(self, delivery: Delivery, odd: str) -> None:
-        """Write to the ledger that an AMQP grader's result has come: nobody else can tell that its submission ended."""
+    def _write_graded(self, delivery: Delivery, odd: str) -> None:
+        """Write to the ledger that an AMQP grader's result has come: nobody else can tell that its submission ended.
+
+        It is on its way there while the callback is made, and stored before the result is let go.
+        """
         result = delivery.result
         if result.recorded or result.redriven or result.tries != NO_TRIES:
             return
@@ -285,7 +289,7 @@ class Relay:
             log.warning("submission %s, queue %s: its reply is taken, but %s", result.submission, delivery.queue, odd)
         submission, url = bytes.fromhex(result.submission), hash_url(delivery.callback_url)
         digest = blake2b(result.body, digest_size=KEY_HASH_BYTES).digest()
-        self._notes.note(Graded(time(), submission, delivery.queue, url, b"", digest, odd))
+        delivery.graded = self._notes.write(Graded(time(), submission, delivery.queue, url, b"", digest, odd))
 
     def _obey(self, orders: Iterable[Order[Delivery]]) -> None:
         for order in orders:
@@ -295,8 +299,7 @@ class Relay:
                     if not self._stopping.is_set():
                         self._start(self._deliver(delivery))
                 case Settle(delivery, verdict):
-                    level = level_of(delivery, verdict)
-                    self._start(self._settling.settle(delivery.message, verdict, delivery.about, level=level))
+                    self._start(self._settle(delivery, verdict, level=level_of(delivery, verdict)))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
@@ -328,14 +331,17 @@ class Relay:
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._obey(self._schedule.ended(delivery, verdict, answered_at))
-            await self._settling.settle(delivery.message, verdict, delivery.about)
+            await self._settle(delivery, verdict)
         else:
             try:
                 # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
-                await self._settling.settle(delivery.message, verdict, delivery.about)
+                await self._settle(delivery, verdict)
             finally:
                 # Whatever became of that: what never ends here keeps its slot, and all of its URL waiting, for ever.
                 self._obey(self._schedule.ended(delivery, verdict, answered_at))
+
+    async def _settle(self, delivery: Delivery, verdict: Verdict, *, level: int = logging.INFO) -> None:
+        await self._settling.settle(delivery.message, verdict, delivery.about, level=level, graded=delivery.graded)
 
     def _judge(self, delivery: Delivery, outcome: Outcome, began_at: float) -> Verdict:
         """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""

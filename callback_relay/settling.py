@@ -13,6 +13,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
+from broker_setup.ledger.writer import STORE_SECONDS
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import (
@@ -74,12 +75,22 @@ class Settling:
         self._is_ours = is_ours
 
     async def settle(
-        self, message: AbstractIncomingMessage, verdict: Verdict, about: About, *, level: int = logging.INFO
+        self,
+        message: AbstractIncomingMessage,
+        verdict: Verdict,
+        about: About,
+        *,
+        level: int = logging.INFO,
+        graded: asyncio.Future[None] | None = None,
     ) -> None:
         """End the delivery as `verdict` says: the one place of the relay that acks and nacks.
 
-        A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none.
+        A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none. So
+        is its `graded`, which has been under way for as long as the callback was: nobody else could write it. A ledger
+        that can't be written holds up no result for longer than that takes to show.
         """
+        if graded is not None:
+            await asyncio.wait({graded}, timeout=STORE_SECONDS)
         if _is_void(message):
             log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
             return

@@ -1,4 +1,4 @@
-"""Events that nobody waits for: written some time soon, and again where the ledger could not be written."""
+"""Events that need not be read back: written some time soon, and again where the ledger could not be written."""
 
 import asyncio
 import contextlib
@@ -40,6 +40,22 @@ class Notes:
             return
         self._noted.append(event)
         self._some.set()
+
+    def write(self, event: AnyEvent) -> asyncio.Future[None]:
+        """Have an event written at once; what is returned is done when it is stored, and failed when that failed.
+
+        Then it is noted, and no less written than anything else that is.
+        """
+        try:
+            confirmed = self._writer.append(event).confirmed
+        except BrokerUnavailableError as error:
+            self.note(event)
+            confirmed = asyncio.get_running_loop().create_future()
+            confirmed.set_exception(error)
+            confirmed.exception()  # who does not ask need not
+            return confirmed
+        confirmed.add_done_callback(lambda done: self.note(event) if done.cancelled() or done.exception() else None)
+        return confirmed
 
     def _has_room_for(self, event: AnyEvent) -> bool:
         if len(self._noted) < MAX_NOTED:

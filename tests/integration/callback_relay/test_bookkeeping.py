@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from aio_pika import Message
 
+from broker_setup.ledger import notes
 from broker_setup.ledger.events import Delivered, Graded
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
@@ -34,6 +36,22 @@ async def test_a_result_that_echoes_all_headers_of_its_submission_settles_it_and
     assert graded.submission.hex() == uuid
     [delivered] = [event for event in ledger.events if isinstance(event, Delivered)]
     assert delivered.attempts == 1
+
+
+async def test_an_amqp_graders_result_is_in_the_ledger_before_it_is_let_go_though_notes_wait(
+    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is only noted stays in the relay's memory for so long: killed, it would be lost.
+    monkeypatch.setattr(notes, "LINGER_SECONDS", 3600)
+    uuid = uuid4().hex
+    sealed = results.sealer.seal(ReturnAddress(uuid, lms.header()))
+    async with running_relay(settings), follower(vhost.amqp_url) as ledger:
+        await results.put_message(Message(REPLY, correlation_id=uuid, headers={RETURN_HEADER: sealed}))
+        await lms.wait_accepted(1)
+        async with asyncio.timeout(10):
+            while not [event for event in ledger.events if isinstance(event, Graded)]:
+                await ledger.catch_up()
+    assert [event.submission.hex() for event in ledger.events if isinstance(event, Graded)] == [uuid]
 
 
 async def test_what_a_grader_writes_there_neither_parks_a_result_nor_hides_it_from_the_ledger(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aio_pika import Message
 
+from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
 from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
@@ -19,7 +20,7 @@ from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import BEHIND, SLOW
 from callback_relay.settling import MAX_REASON, About, Settling, level_of
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Outdated, Park, Retry, Verdict
+from callback_relay.verdict import Delivered, Outdated, Park, Retry, Verdict
 from tests.support.deliveries import FakeDelivery, delivered
 
 UUID = "0" * 32
@@ -74,6 +75,29 @@ async def test_an_endless_reason_is_cut_in_the_log_and_in_the_ledger(
     assert len(line) < MAX_REASON + 150
     noted = [event.reason for event in broker.events if isinstance(event, Undeliverable)]
     assert noted == ([ENDLESS.text[:MAX_REASON]] if isinstance(verdict, Park) else [])
+
+
+@pytest.mark.parametrize(
+    "verdict", [Delivered(), Retry(5, NO_TRIES, ENDLESS), Park(ENDLESS)], ids=["delivered", "tried again", "parked"]
+)
+async def test_a_result_is_let_go_once_the_ledger_has_its_graded(verdict: Verdict) -> None:
+    broker, message = Broker(), a_result()
+    graded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    settled = asyncio.create_task(settling(broker).settle(message, verdict, About(), graded=graded))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (message.channel.acked, broker.published) == ([], [])
+    graded.set_result(None)
+    await settled
+    assert message.channel.acked == [1]
+
+
+async def test_a_graded_that_could_not_be_stored_holds_up_no_result() -> None:
+    message = a_result()
+    graded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    graded.set_exception(BrokerUnavailableError("the ledger is away"))
+    await settling(Broker()).settle(message, Delivered(), About(), graded=graded)
+    assert message.channel.acked == [1]
 
 
 @pytest.mark.parametrize(

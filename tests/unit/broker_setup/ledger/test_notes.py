@@ -118,3 +118,33 @@ async def test_submits_are_dropped_before_any_end_of_a_lease_or_of_a_submission(
         notes.note(event)
     await notes.flush()
     assert writer.written == ends
+
+
+async def test_what_is_written_at_once_says_when_it_is_stored_and_waits_for_no_others(
+    notes: Notes, writer: FakeWriter
+) -> None:
+    stored = notes.write(EVENTS[0])
+    assert writer.written == EVENTS[:1]
+    await stored
+
+
+async def test_what_could_not_be_written_at_once_says_so_and_is_written_later(notes: Notes, writer: FakeWriter) -> None:
+    writer.away = True
+    with pytest.raises(BrokerUnavailableError):
+        await notes.write(EVENTS[0])
+    writer.away = False
+    await eventually(lambda: writer.written == EVENTS[:1])
+
+
+async def test_what_a_full_writer_does_not_take_is_written_later_too(
+    notes: Notes, writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: AnyEvent) -> Appended:
+        raise BrokerUnavailableError("the ledger takes nothing at the moment")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "append", full)
+        stored = notes.write(EVENTS[0])
+    with pytest.raises(BrokerUnavailableError):
+        await stored
+    await eventually(lambda: writer.written == EVENTS[:1])
