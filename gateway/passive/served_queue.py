@@ -21,6 +21,7 @@ from gateway.leasing.holds import Release, end_message
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader
+from gateway.passive.tries import Tries
 from gateway.passive.work import request_body
 
 log = logging.getLogger(__name__)
@@ -154,20 +155,20 @@ class ServedQueue:
         callback_url: str,
         answer: Callable[[bytes], Awaitable[None]],
     ) -> Store | GiveUp | GiveBack:
-        tries = 0
+        tries = Tries(self._retry_delays)
         while True:
             reply = await self._grader.grade(request)
-            tries += 1
             if isinstance(reply, Failed):
-                why = reply.reason
+                why, delay = reply.reason, tries.failed()
             elif wrong := await self._wrong_with(message, callback_url, reply.body):
-                why = f"its reply: {wrong}"
+                why, delay = f"its reply: {wrong}", tries.failed(reply.body)
             else:
                 return Store(partial(answer, reply.body))
-            if tries > len(self._retry_delays):
-                return GiveUp(f"the grader was called {tries} times: {why}")
-            delay = self._retry_delays[tries - 1]
-            log.info("queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries, why, delay)
+            if delay is None:
+                return GiveUp(f"the grader was called {tries.made} times: {why}")
+            log.info(
+                "queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries.made, why, delay
+            )
             await self._pause(delay)
             if self._stopping.is_set():
                 return GiveBack()

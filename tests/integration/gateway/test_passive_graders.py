@@ -101,12 +101,21 @@ BAD: dict[str, web.Response | bytes] = {
 async def test_what_fails_is_tried_again_and_a_later_reply_counts(
     bad: str, settings: Settings, lms: LmsSide, red: FakeGrader
 ) -> None:
-    red.says(BAD[bad], BAD[bad], REPLY)
+    red.says(BAD[bad], web.Response(status=503), REPLY)
     await lms.submit("red")
     async with running_bridge(settings):
         assert (await lms.take()).body == REPLY
     assert len(red.asked) == 3
     assert await lms.waiting(SUBMISSIONS_PARKED) == 0
+
+
+async def test_a_refused_reply_that_comes_again_is_the_last(settings: Settings, lms: LmsSide, red: FakeGrader) -> None:
+    red.says(b'{"correct": true}')
+    await lms.submit("red")
+    async with running_bridge(settings.model_copy(update={"grading_retry_delays": (0.05, 3600.0)})):
+        parked = await lms.take(SUBMISSIONS_PARKED)
+    assert str(parked.headers["xqueue-parked-reason"]).startswith("the grader was called 2 times: its reply: ")
+    assert len(red.asked) == 2
 
 
 @pytest.mark.parametrize("bad", ["an error", "no JSON"])
