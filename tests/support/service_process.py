@@ -35,6 +35,14 @@ class ServiceProcess:
         self._process.kill()
         await self._process.wait()
 
+    def freeze(self) -> None:
+        """Stop it as it stands; it can't be terminated until it is thawed."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     async def terminate(self, within: float = 12) -> int:
         """Stop it with SIGTERM; return its exit code."""
         with contextlib.suppress(ProcessLookupError):

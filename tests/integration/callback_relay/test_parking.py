@@ -123,17 +123,25 @@ async def _is_parked(settings: Settings, results: Results, lms: FakeLMS, result:
     assert await results.waiting() == 0
 
 
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"the grader's log instead of a reply", "it is not JSON"),
+        (b'{"correct": false, "score": null, "msg": "No"}', "its score is not a number"),
+        (b'{"correct": true, "score": "100", "msg": "Yes"}', "its score is not a number"),
+    ],
+)
 async def test_a_bad_reply_of_an_amqp_grader_is_parked_and_the_student_is_told_once(
-    settings: Settings, results: Results, lms: FakeLMS
+    settings: Settings, results: Results, lms: FakeLMS, reply: bytes, why: str
 ) -> None:
     async with running_relay(settings):
-        uuid = await results.put(lms.header(), b"the grader's log instead of a reply")
+        uuid = await results.put(lms.header(), reply)
         parked = await results.parked()
         [callback] = await lms.wait_accepted(1)
         redriven = Result(uuid, parked.body, str(parked.headers[RETURN_HEADER]), redriven=1)
         await results.put_message(encode_result(redriven))
         assert (await results.parked()).body == parked.body
-    assert parked.headers[PARKED_REASON_HEADER] == "the grader's reply: it is not JSON"
+    assert parked.headers[PARKED_REASON_HEADER] == f"the grader's reply: {why}"
     assert callback.xqueue_body == failure_notice(settings.failure_message)
     assert len(lms.received) == 1
     assert await results.waiting() == 0

@@ -114,7 +114,8 @@ def test_names_of_parts_as_lmss_wrote_them_before_2020_are_read(lms: Client, gra
 def test_bytes_that_are_not_utf_8_are_replaced_and_the_others_stay(
     lms: Client, grader: Client, beside: BrokerSide
 ) -> None:
-    form = f"xqueue_header={quote(lms_header())}&xqueue_body=".encode() + b"caf\xe9 \xc3\xa9%FF"
+    header = b'{"more": "caf\xe9", ' + lms_header().encode()[1:]
+    form = b"xqueue_header=" + quote(header).encode() + b"&xqueue_body=caf\xe9 \xc3\xa9%FF"
     assert lms.call("POST", "submit/", data=form) == (0, "1")
     taken = grader.get_one()
     assert taken["xqueue_body"] == "caf\ufffd é\ufffd"

@@ -93,6 +93,7 @@ BAD: dict[str, web.Response | bytes] = {
     "no JSON": b"<html>",
     "nothing": b"",
     "JSON that the LMS would drop": b'{"correct": true}',
+    "a score that is no number": b'{"correct": true, "score": "100", "msg": "Yes"}',
     "a packed reply": web.Response(headers={"Content-Encoding": "gzip"}, body=b"xx"),
 }
 
@@ -110,11 +111,12 @@ async def test_what_fails_is_tried_again_and_a_later_reply_counts(
 
 
 async def test_a_refused_reply_that_comes_again_is_the_last(settings: Settings, lms: LmsSide, red: FakeGrader) -> None:
-    red.says(b'{"correct": true}')
+    red.says(BAD["a score that is no number"])
     await lms.submit("red")
     async with running_bridge(settings.model_copy(update={"grading_retry_delays": (0.05, 3600.0)})):
         parked = await lms.take(SUBMISSIONS_PARKED)
-    assert str(parked.headers["xqueue-parked-reason"]).startswith("the grader was called 2 times: its reply: ")
+    why = "the grader was called 2 times: its reply: its score is not a number"
+    assert parked.headers["xqueue-parked-reason"] == why
     assert len(red.asked) == 2
 
 

@@ -184,6 +184,13 @@ def test_a_delivery_is_not_held_for_longer_than_a_lease_may_last(monkeypatch: py
         load_settings()
 
 
+def test_a_poll_ends_before_clients_and_proxies_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings()[0].max_wait == 55
+    monkeypatch.setenv("XQUEUE_MAX_WAIT", "61")
+    with pytest.raises(SettingsError, match=r"^XQUEUE_MAX_WAIT: "):
+        load_settings()
+
+
 def test_a_queues_options_go_before_the_general_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XQUEUE_GRADING_CONCURRENCY", "7")
     options = {"grading_timeout": 90, "grading_retry_delays": [], "grading_concurrency": None}
