@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from deploy.local.node_files import USER, NodeFiles
 from deploy.local.ports import LOOPBACK
 
+# What the files of a node on this machine say of grading and of clusters, less what is of no use in an image of 4.x.
+_ERL_ARGS = (
+    "-kernel net_ticktime 10 -rabbit consumer_timeout 86400000 heartbeat 10 "
+    "dead_letter_worker_publisher_confirm_timeout 15000"
+)
+
 
 def container_name(marker: str) -> str:
     """Return the container's and its volume's name: one per data folder."""
@@ -21,7 +27,7 @@ def container_command(image: str, marker: str, ports: Mapping[str, int]) -> list
         *("--hostname", "xqueue"),  # the node's name, and so its data's place, must stay the same
         *("--volume", f"{name}:/var/lib/rabbitmq"),
         *("--env", "RABBITMQ_DEFAULT_USER", "--env", "RABBITMQ_DEFAULT_PASS"),  # values: container_env()
-        *("--env", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-rabbit consumer_timeout 86400000 heartbeat 10"),
+        *("--env", f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS={_ERL_ARGS}"),
         *("--publish", f"{LOOPBACK}:{ports['amqp']}:5672"),
         *("--publish", f"{LOOPBACK}:{ports['management']}:15672"),
         *("--publish", f"{LOOPBACK}:{ports['prometheus']}:15692"),

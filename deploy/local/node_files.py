@@ -26,8 +26,16 @@ heartbeat = 10
 # A developer's disk is often nearly full, and an alarm blocks every publish.
 disk_free_limit.absolute = 200MB
 vm_memory_high_watermark.relative = 0.4
+# RabbitMQ 4's own; before, it takes 128 MiB, of which a relay that has many of them runs out of memory.
+max_message_size = 16777216
+# Of one node these two mean nothing; whoever joins more to it has them right. docs/howto/cluster.md says what for.
+net_ticktime = 10
+cluster_partition_handling = pause_minority
 log.file.level = info
 """
+
+# rabbitmq.conf has no key for it. Milliseconds: after so long, what a rung has sent on and nobody confirmed is sent again.
+ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 15000}]}].\n"
 
 PLUGINS = "[rabbitmq_management,rabbitmq_prometheus].\n"
 
@@ -54,6 +62,7 @@ class NodeFiles:
         """Write what the server reads."""
         text = CONFIG.format(host=LOOPBACK, user=USER, password=self.password, **ports)
         write_private(self.folder / "rabbitmq.conf", text)
+        (self.folder / "advanced.config").write_text(ADVANCED)
         (self.folder / "enabled_plugins").write_text(PLUGINS)
         (self.folder / "inetrc").write_text(INETRC)
         (self.folder / "env.conf").write_text("")
@@ -74,6 +83,7 @@ class NodeFiles:
             "LOG_BASE": self.logs,
             "PID_FILE": self.folder / "rabbitmq.pid",
             "CONFIG_FILE": self.folder / "rabbitmq.conf",
+            "ADVANCED_CONFIG_FILE": self.folder / "advanced.config",
             "ENABLED_PLUGINS_FILE": self.folder / "enabled_plugins",
             "SCHEMA_DIR": self.folder / "generated",
             "GENERATED_CONFIG_DIR": self.folder / "generated",

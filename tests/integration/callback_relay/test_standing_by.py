@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from broker_setup.declare import declare
 from broker_setup.link.connection import Link, supervised
@@ -10,6 +11,8 @@ from broker_setup.link.steady_consumer import PAUSE_SECONDS
 from broker_setup.topology import RESULTS_QUEUE, retry_queue, topology
 from callback_relay.consumer import STANDBY_SECONDS, Consumer, ConsumerState
 from tests.support.broker import VHost
+from tests.support.lms import FakeLMS
+from tests.support.relay import relay_process, results_at, settings_for
 from tests.support.waiting import eventually
 
 
@@ -44,3 +47,19 @@ async def test_a_relay_that_stands_by_asks_seldom_and_takes_over_from_one_that_h
             assert first.state is ConsumerState.TRYING
         await asyncio.to_thread(declare, vhost.amqp_url, all_queues)
         await eventually(lambda: first.state is ConsumerState.WORKING)
+
+
+async def test_a_killed_relay_is_replaced_within_its_successors_next_two_looks(
+    vhost: VHost, lms: FakeLMS, tmp_path: Path
+) -> None:
+    settings = settings_for(vhost.amqp_url)
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    async with results_at(settings) as results, relay_process(settings, first) as working:
+        await results.put(lms.header("before"))
+        await lms.wait_accepted(1)
+        async with relay_process(settings, second) as standing_by:
+            await eventually(lambda: "standing by" in standing_by.log)
+            await working.kill()
+            await results.put(lms.header("after"))
+            # Half of it is a slow machine's; a lock that had to wait for missed heartbeats would need 10 s.
+            await eventually(lambda: len(lms.accepted) == 2, 2 * STANDBY_SECONDS)

@@ -12,6 +12,8 @@ from deploy.local.errors import BusyError
 from deploy.local.node import PrivateNode
 from deploy.local.process import is_ours
 from deploy.local.ready import amqp_answers, http_answers, wait_until
+from tests.support.broker import call
+from tests.support.node_control import rabbitmqctl
 
 QUORUM = {"x-queue-type": "quorum"}
 
@@ -78,3 +80,15 @@ def test_a_stopped_node_leaves_no_process_and_finds_other_ports_where_its_own_we
         private_node.start()
         assert urlsplit(private_node.amqp_url).port != port
         assert json.loads((tmp_path / "node/ports.json").read_text())["amqp"] == urlsplit(private_node.amqp_url).port
+
+
+@pytest.mark.timeout(180)
+def test_a_node_runs_with_what_grading_and_a_cluster_need(private_node: PrivateNode) -> None:
+    keys = "cluster_partition_handling, max_message_size, dead_letter_worker_publisher_confirm_timeout"
+    said = rabbitmqctl(private_node, "--quiet", "eval", f"[application:get_env(rabbit, Key) || Key <- [{keys}]].")
+    assert said.strip() == "[{ok,pause_minority},{ok,16777216},{ok,15000}]"
+
+    def ticks() -> bool:  # among what the management API gathers every 5 s
+        return [node.get("net_ticktime") for node in call(private_node.management_url, "GET", "nodes").json()] == [10]
+
+    assert wait_until(ticks, 20)

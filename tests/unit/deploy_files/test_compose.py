@@ -11,6 +11,7 @@ import yaml
 from broker_setup.link.connection import HEARTBEAT_SECONDS
 from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from broker_setup.topology import CONSUMER_TIMEOUT_MS
+from deploy.local.node_files import ADVANCED
 from tests.support.dockerfile import environment, instructions
 from tests.support.project import ROOT, pyproject, text
 
@@ -202,3 +203,12 @@ def test_the_broker_is_as_patient_as_the_queues_and_notices_the_dead_as_soon_as_
     config = dict(re.findall(r"^([\w.]+) = (\S+)$", text("deploy/compose/rabbitmq.conf"), re.MULTILINE))
     assert int(config["consumer_timeout"]) == CONSUMER_TIMEOUT_MS
     assert int(config["heartbeat"]) == HEARTBEAT_SECONDS
+    assert config["max_message_size"] == "16777216"
+    assert config["net_ticktime"] == "10"
+
+
+def test_the_broker_sends_dead_letters_again_as_soon_as_the_private_node_does() -> None:
+    compose = SERVICES["broker"]["volumes"]
+    assert "./advanced.config:/etc/rabbitmq/advanced.config:ro" in compose
+    pattern = r"dead_letter_worker_publisher_confirm_timeout, (\d+)"
+    assert re.findall(pattern, text("deploy/compose/advanced.config")) == re.findall(pattern, ADVANCED) == ["15000"]
