@@ -8,8 +8,12 @@ from argon2 import PasswordHasher
 from rich.table import Table
 
 from broker_setup import declare as broker
+from broker_setup.broker_settings import advice
 from broker_setup.commands.console import AsJson, settings_of, show_table, warn_of_no_queue
-from broker_setup.errors import ArgumentError
+from broker_setup.errors import ArgumentError, BrokerUnavailableError, ManagementError
+from broker_setup.link.broker_url import vhost_of
+from broker_setup.settings import Settings
+from broker_setup.users.management import Management
 
 
 def declare(as_json: AsJson = False) -> None:
@@ -28,17 +32,36 @@ def declare(as_json: AsJson = False) -> None:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Say what of the topology is missing or different; exit with 1 if anything is."""
+    """Say what of the topology is missing or different; exit with 1 if anything is. Advise on the broker's settings."""
     settings = settings_of()
     warn_of_no_queue(settings)
     problems = broker.check(settings.amqp_url.get_secret_value(), settings.topology)
+    advised, unseen = _advice(settings)
     if as_json:
-        print(json.dumps({"problems": problems}))
-    elif problems:
-        print("\n".join(problems))
+        print(json.dumps({"problems": problems, "advice": advised, "unseen": unseen}))
     else:
-        print(f"all {len(settings.topology.queues)} queues are there and as they should be")
+        queues = len(settings.topology.queues)
+        print("\n".join(problems) or f"all {queues} queues are there and as they should be")
+        for line in advised:
+            print(f"advice: {line}")
+        if unseen:
+            typer.echo(unseen, err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+def _advice(settings: Settings) -> tuple[list[str], str]:
+    """Return what is advised to change at the broker, and why that is not known; one of the two is empty.
+
+    Advice is no problem: XQueue works, and who runs the broker may have reasons.
+    """
+    if settings.management_url is None:
+        return [], "the broker's own settings were not looked at: MANAGEMENT_URL is not set"
+    vhost = vhost_of(settings.amqp_url.get_secret_value())
+    try:
+        with Management(settings.management_url.get_secret_value(), vhost, settings.broker_ca_bundle) as api:
+            return advice(api.version(), api.nodes(), api.queues()), ""
+    except (BrokerUnavailableError, ManagementError) as error:
+        return [], f"the broker's own settings were not looked at: {error}"
 
 
 def hash_password() -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -116,6 +116,18 @@ class Management:
         """
         entries = self._call("GET", f"queues/{self._vhost}?columns=name,messages_dlx") or ()
         return {entry["name"]: entry["messages_dlx"] for entry in entries if "messages_dlx" in entry}
+
+    def version(self) -> str:
+        """Say which RabbitMQ it is, such as `3.10.8`."""
+        return str(self._call("GET", "overview").get("rabbitmq_version", ""))
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        """List the cluster's nodes; what stands in its `net_ticktime` and `partitions` comes some seconds late."""
+        return self._call("GET", "nodes") or ()
+
+    def queues(self) -> Sequence[Mapping[str, Any]]:
+        """List the virtual host's queues, those with copies with the nodes that have one as `members`."""
+        return self._call("GET", f"queues/{self._vhost}") or ()
 
     def _call(
         self, method: str, path: str, body: Mapping[str, str] | None = None, *, gone_is_fine: bool = False

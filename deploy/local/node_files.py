@@ -34,7 +34,8 @@ cluster_partition_handling = pause_minority
 log.file.level = info
 """
 
-# rabbitmq.conf has no key for it. Milliseconds: after so long, what a rung has sent on and nobody confirmed is sent again.
+# rabbitmq.conf has no key for it. Milliseconds: after so long, what a rung has sent on and nobody has confirmed is sent
+# again.
 ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 15000}]}].\n"
 
 PLUGINS = "[rabbitmq_management,rabbitmq_prometheus].\n"

@@ -1,0 +1,88 @@
+"""What of the broker's own settings and of its nodes differs from what docs/howto/cluster.md advises: nothing is asked.
+
+Decided from what RabbitMQ's management API tells. It tells nothing of cluster_partition_handling, consumer_timeout,
+max_message_size and dead_letter_worker_publisher_confirm_timeout, on any version; what it cannot tell is said as such.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from broker_setup.topology import LEDGER
+
+PAGE = "docs/howto/cluster.md"
+# A cut-off node is noticed after 0.75 to 1.25 of it.
+MOST_NET_TICKTIME = 15
+# With fewer copies of a queue, one node's end is the queue's.
+SAFE_COPIES = 3
+
+
+def advice(version: str, nodes: Iterable[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what differs from the advice, a sentence each; `nodes` and `queues` are the management API's.
+
+    Of one node only what means something there: its version's limits.
+    """
+    known = sorted(nodes, key=lambda node: str(node.get("name")))
+    clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
+    return [*clustered, *_to_look_at(version, clustered=len(known) > 1)]
+
+
+def _of_nodes(nodes: list[Mapping[str, Any]]) -> Iterator[str]:
+    for node in nodes:
+        name = node["name"]
+        if not node.get("running"):
+            yield f"node {name} is not running"
+        if apart := node.get("partitions"):
+            yield f"node {name} and {', '.join(apart)} are apart, each for itself (a partition): {PAGE}"
+        ticktime = node.get("net_ticktime")
+        if isinstance(ticktime, int) and ticktime > MOST_NET_TICKTIME:
+            yield (
+                f"node {name} has net_ticktime = {ticktime}: polls and results are away for about so many seconds when "
+                f"the ledger's node is cut off; set 10 to {MOST_NET_TICKTIME} in rabbitmq.conf"
+            )
+
+
+def _of_copies(nodes: list[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    enough = min(SAFE_COPIES, len(nodes))
+    for queue in queues:
+        # Quorum queues and streams have it, and no others.
+        members = queue.get("members")
+        name = queue["name"]
+        if not isinstance(members, list) or not name.startswith("xqueue."):
+            continue
+        if name == LEDGER:
+            lacking = [node["name"] for node in nodes if node["name"] not in members]
+            if lacking:
+                yield (
+                    f"queue {name!r} has no copy on {', '.join(lacking)}: a gateway that is connected there hands "
+                    f"nothing out; `rabbitmq-streams add_replica {name} NODE` makes one"
+                )
+        elif len(members) < enough:
+            yield (
+                f"queue {name!r} is on {len(members)} of {len(nodes)} nodes: it ends or stands still with them; "
+                "`rabbitmq-queues grow NODE all` makes more copies"
+            )
+
+
+def _to_look_at(version: str, *, clustered: bool) -> Iterator[str]:
+    number = _number(version)
+    unseen = []
+    if clustered and number < (4, 3):
+        unseen.append("cluster_partition_handling (pause_minority)")
+    if number < (3, 12):
+        unseen.append("consumer_timeout (86400000)")
+    if number < (4, 0):
+        unseen.append("max_message_size (16777216)")
+    if clustered:
+        unseen.append("dead_letter_worker_publisher_confirm_timeout (15000)")
+    if unseen:
+        yield (
+            f"not known here, as the management API doesn't tell: {', '.join(unseen)}; in brackets what is advised. "
+            "`rabbitmqctl environment` shows them on a node"
+        )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """Read `3.10.8` or `4.3.0-rc.1`; what can't be read is taken for the oldest, of which most is said."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
