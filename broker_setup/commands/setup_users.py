@@ -14,6 +14,7 @@ from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.settings import Settings
 from broker_setup.users.making_users import Change, changes, make
 from broker_setup.users.management import Management
+from broker_setup.users.policies import FAILED_TO_PARKED, standing
 from broker_setup.users.rights import broker_users
 
 
@@ -28,6 +29,8 @@ def setup(
     as_json: AsJson = False,
 ) -> None:
     """Declare the topology and make the broker's users, with their rights; safe to run again.
+
+    A policy, which arguments can't replace on queues that are there, parks what comes back too often.
 
     AMQP_URL has to be an account that may configure, MANAGEMENT_URL an administrator's. Passwords stand in
     BROKER_PASSWORDS, or are made up and shown this once.
@@ -48,6 +51,7 @@ def setup(
             _tell_plan(plan, _missing(settings, api), as_json=as_json)
             return
         broker.declare(url, settings.topology)
+        _put_policy(api)
         done: list[Change] = []
         try:
             for change in plan:
@@ -58,9 +62,21 @@ def setup(
             _tell(settings, done, as_json=as_json)
 
 
+def _put_policy(api: Management) -> None:
+    now = standing(api.policies())
+    if now.others:
+        typer.echo(now.in_words, err=True)
+    elif not now.as_it_should_be:
+        api.put_policy(FAILED_TO_PARKED.name, FAILED_TO_PARKED.body)
+
+
 def _missing(settings: Settings, api: Management) -> list[str]:
     problems = broker.check(settings.amqp_url.get_secret_value(), settings.topology)
-    there = api.bindings()
+    there, policy = api.bindings(), standing(api.policies())
+    if policy.others:
+        typer.echo(policy.in_words, err=True)
+    elif policy.in_words:
+        problems.append(policy.in_words)
     return problems + [
         f"binding of queue {binding.queue!r} to exchange {binding.exchange!r} is missing: run `xqueue-broker declare`"
         for binding in settings.topology.bindings

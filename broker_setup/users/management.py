@@ -109,6 +109,14 @@ class Management:
             if entry["destination_type"] == "queue"
         }
 
+    def policies(self) -> Mapping[str, Mapping[str, Any]]:
+        """List the virtual host's policies, by name."""
+        return {entry["name"]: entry for entry in self._call("GET", f"policies/{self._vhost}") or ()}
+
+    def put_policy(self, name: str, policy: Mapping[str, Any]) -> None:
+        """Make a policy or change it."""
+        self._call("PUT", f"policies/{self._vhost}/{_part(name)}", policy)
+
     def dead_letters(self) -> Mapping[str, int]:
         """Count by queue what has left it as dead letters and is not confirmed where it goes to.
 
@@ -130,7 +138,7 @@ class Management:
         return self._call("GET", f"queues/{self._vhost}") or ()
 
     def _call(
-        self, method: str, path: str, body: Mapping[str, str] | None = None, *, gone_is_fine: bool = False
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, gone_is_fine: bool = False
     ) -> Any:
         try:
             answer = self._session.request(

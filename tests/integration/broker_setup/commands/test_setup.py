@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import pika
 import pytest
 
 from broker_setup.commands.setup_users import setup
+from broker_setup.declare import declare
 from broker_setup.errors import ManagementError
+from broker_setup.topology import SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, topology
 from broker_setup.users.management import Management
+from broker_setup.users.policies import FAILED_TO_PARKED
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users, call, may_log_in, refusal
 from tests.support.gateway import wait_until
+from tests.support.ledger import pika_channel
 from tests.support.operator import Operator
 
 ROLES = ["gateway", "relay", "passive", "broker", "operator"]
@@ -207,3 +212,34 @@ def test_what_is_no_management_api_is_said(users: BrokerUsers) -> None:
     assert code == 1
     assert stderr.count("\n") == 1
     assert "hunter2" not in stderr
+
+
+def has_policy(vhost: VHost, name: str) -> bool:
+    return bool(vhost.api("GET", f"queues/{{vhost}}/{name}").json().get("policy") == name)
+
+
+def test_what_failed_and_comes_back_too_often_is_parked_once_setup_has_put_its_policy(users: BrokerUsers) -> None:
+    # As 0.1.0 declared it, but for the limit: a million returns would take a while.
+    with pika_channel(users.vhost.amqp_url) as channel:
+        channel.queue_declare("few", durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 2})
+        declare(users.vhost.amqp_url, topology(["openedx"], (1,)))
+        users.setup()
+        users.vhost.api("PUT", "policies/{vhost}/few", json=FAILED_TO_PARKED.body | {"pattern": "^few$"})
+        for name in ("few", SUBMISSIONS_FAILED):
+            wait_until(partial(has_policy, users.vhost, name), 30, f"no policy is on {name}")
+        channel.basic_publish("", "few", b"work", pika.BasicProperties(delivery_mode=2), mandatory=True)
+
+        def is_parked() -> bool:
+            if (got := channel.basic_get("few"))[0]:
+                channel.basic_nack(got[0].delivery_tag)
+            return bool(channel.basic_get(SUBMISSIONS_PARKED)[2] == b"work")
+
+        wait_until(is_parked, 30, "it was not parked")
+
+
+def test_a_sites_own_policy_on_what_failed_stays_and_it_hears_what_belongs_into_it(users: BrokerUsers) -> None:
+    own = {"pattern": ".*", "definition": {"max-length": 1000000}, "priority": 0, "apply-to": "queues"}
+    users.vhost.api("PUT", "policies/{vhost}/everywhere", json=own)
+    code, _, stderr = run(users)
+    assert (code, "policy everywhere is on queue 'xqueue.submissions.failed'" in stderr) == (0, True)
+    assert [policy["name"] for policy in users.vhost.api("GET", "policies/{vhost}").json()] == ["everywhere"]
