@@ -46,6 +46,19 @@ def memory_alarm(node: PrivateNode) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def message_limit(node: PrivateNode, largest: int) -> Iterator[None]:
+    """Have the node take no message of more bytes, on connections that are made from now on; all others are closed."""
+    set_it = "application:set_env(rabbit, max_message_size, {})."
+    rabbitmqctl(node, "eval", set_it.format(largest))
+    rabbitmqctl(node, "close_all_connections", "the limit has changed")
+    try:
+        yield
+    finally:
+        rabbitmqctl(node, "eval", set_it.format(16 * 1024 * 1024))
+        rabbitmqctl(node, "close_all_connections", "the limit has changed")
+
+
+@contextlib.contextmanager
 def silent_queue(node: PrivateNode, queue: str) -> Iterator[None]:
     """Have one queue of the default virtual host answer nothing, as one without a leader."""
     rabbitmqctl(node, "eval", _PROCESS.format(queue=queue, what="suspend"))

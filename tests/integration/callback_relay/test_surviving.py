@@ -221,7 +221,7 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(
 async def test_another_takes_over_from_a_frozen_relay_when_it_has_missed_its_heartbeats(
     vhost: VHost, lms: FakeLMS, tmp_path: Path
 ) -> None:
-    """It was 26 s; docs/reference/relay.md says 10 to 16. What the frozen one had under way is posted again."""
+    """It was 26 s; docs/reference/relay.md says 12 to 15. What the frozen one had under way is posted again."""
     settings = settings_for(vhost.amqp_url, callback_concurrency=4)
     async with results_at(settings) as results, relay_process(settings, tmp_path / "first.log") as works:
         await eventually(lambda: "consuming xqueue.results" in works.log)

@@ -23,7 +23,7 @@ from tests.support.gateway import (
     seconds_taken,
     wait_until,
 )
-from tests.support.node_control import frozen, memory_alarm, silent_queue
+from tests.support.node_control import frozen, memory_alarm, message_limit, silent_queue
 
 REFUSAL = {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"}
 PROMISED_SECONDS = 3.0
@@ -217,3 +217,21 @@ def test_a_killed_broker_is_told_at_once_and_all_works_again_when_it_is_back(
         assert len({each.correlation_id for each in came}) == len(came) == left + 1
     with broker_side(node.amqp_url) as side:
         side.wait_ready(submissions_queue("openedx"), 0)
+
+
+def test_what_is_larger_than_the_brokers_own_limit_is_told_so_and_the_rest_goes_on(
+    gateway: Gateway, node: PrivateNode
+) -> None:
+    with Client(gateway.url, "lms") as lms, Client(gateway.url, "grader") as grader:
+        lms.submit(lms_header(), "work")
+        taken = grader.get_one()
+        too_large = (1, "Reply is too large: more than the 100000 bytes that the broker takes")
+
+        def is_told_so() -> bool:
+            return grader.put(taken["xqueue_header"], "x" * 200_000) == too_large
+
+        with message_limit(node, 100_000):
+            wait_until(is_told_so, PATIENCE_SECONDS, "the grader is never told")
+            code, content = lms.submit(lms_header(), "x" * 200_000)
+            assert (code, "too large" in content) == (1, True)
+            assert grader.put(taken["xqueue_header"], "small") == (0, "")
