@@ -264,7 +264,9 @@ class LedgerState:
             return VALID
         if event.redriven < self._closed.redrives(event.submission):
             return VOID  # once more, after a write whose confirm got lost: it has been redriven since
-        supersedable = event.submission in {waiting for waiting, *_ in self._waiting.at(event.url)}
+        supersedable = event.submission in self._superseded or event.submission in {
+            waiting for waiting, *_ in self._waiting.at(event.url)
+        }
         outcome = self._close(event.submission, event.queue, event.url, heard.time_of(event.at))
         self._closed.park(event.submission, event.redriven, supersedable=supersedable)
         return outcome

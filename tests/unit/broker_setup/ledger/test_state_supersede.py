@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing
-from broker_setup.ledger.events import Submitted, hash_url
+from broker_setup.ledger.events import AnyEvent, Submitted, hash_url
 from broker_setup.ledger.waiting import MAX_OF_URL, SUPERSEDABLE_SECONDS
 from tests.support.ledger_events import (
     MIN_AGE,
@@ -16,6 +16,7 @@ from tests.support.ledger_events import (
     parked,
     redriven,
     released,
+    snapshot,
     state_after,
     submitted,
     superseded,
@@ -205,3 +206,10 @@ def test_a_redriven_one_of_a_queue_that_does_not_supersede_is_not_superseded_by_
         assert state.standing(uuid_of(1), 10) is Standing.FREE
     late = state_after(parked(1, 1), submitted(1, 0), redriven(1, 2), submitted(2, 9))
     assert late.standing(uuid_of(1), 10) is Standing.SUPERSEDED, "its submit was noted after it was parked"
+
+
+def test_one_that_was_superseded_when_it_was_parked_can_be_superseded_when_it_is_redriven() -> None:
+    life: list[AnyEvent] = [submitted(1, 0), submitted(2, 5), parked(1, 6)]
+    assert snapshot(state_after(*life)) == snapshot(state_after(*life, *life))
+    state = state_after(*life, redriven(1, 7), submitted(3, 20))
+    assert state.standing(uuid_of(1), 21) is Standing.SUPERSEDED
