@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from time import monotonic, time
@@ -63,7 +63,6 @@ from callback_relay.verdict import (
     judge,
     judge_unopened,
     kind_of,
-    reason_of,
 )
 
 log = logging.getLogger(__name__)
@@ -322,8 +321,6 @@ class Relay:
                 began_at = monotonic()
                 outcome: Outcome = await self._poster.post(delivery.callback)
                 verdict = self._judge(delivery, outcome, began_at)
-                if is_too_large(outcome, delivery.callback):
-                    verdict = Park(reason_of(outcome), delivery.tries, tell=Tell.NOW)
         except Exception as error:  # a mistake of ours, as above
             log.exception("submission %s: unexpected error", delivery.identity.submission)
             verdict = Park(_mistake(error))
@@ -347,6 +344,7 @@ class Relay:
         """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""
         now, answered_at = time(), monotonic()
         ruling = self._schedule.outcome(delivery, outcome, answered_at)
+        ruling = replace(ruling, is_too_large=is_too_large(outcome, delivery.callback))
         tries = delivery.tries
         verdict = judge(outcome, ruling, tries, self._ladder, self._patience, now=now, chance=self._chance())
         _say(self._announcer.of(self._schedule.paces[delivery.origin], answered_at))

@@ -142,12 +142,14 @@ class Patience:
 class Ruling:
     """What is known of a failure beside its outcome: see evidence.py.
 
-    `delay` is the rung on which results wait for their LMS; `is_outdated` says that a newer submission's has come.
+    `delay` is the rung on which results wait for their LMS; `is_outdated` says that a newer submission's has come,
+    `is_too_large` that it was refused for the size of its form (size.py).
     """
 
     blame: Blame
     delay: float
     is_outdated: bool = False
+    is_too_large: bool = False
 
 
 def kind_of(outcome: Outcome) -> Kind:
@@ -203,6 +205,9 @@ def judge(
 
 
 def _given_up(reason: Reason, ruling: Ruling, tried: Tries, patience: Patience, now: float) -> Park | Outdated | None:
+    if ruling.is_too_large and ruling.blame is not Blame.ORIGIN:
+        # The same form will fail again, and a notice in its place will not.
+        return Park(reason, tried, tell=Tell.NOW)
     if ruling.blame is Blame.URL and ruling.is_outdated and tried.made > 1:
         return Outdated(Reason(Slug.OUTDATED, f"{reason}; a newer submission's result has come for this URL"))
     if ruling.blame is Blame.URL and tried.refused >= patience.refusals:

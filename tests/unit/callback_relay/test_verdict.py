@@ -220,3 +220,20 @@ def test_whatever_an_lms_answers_there_are_few_slugs() -> None:
     slugs = {status_slug(status) for status in range(1000)}
     assert slugs == set(status_slugs())
     assert len(slugs) == len(NAMED_STATUSES) + 6
+
+
+# A form that is refused for its size.
+
+
+@pytest.mark.parametrize("blame", [Blame.OPEN, Blame.URL])
+def test_a_form_that_is_too_large_is_parked_at_once_and_its_student_told(blame: Blame) -> None:
+    ruling = Ruling(blame, 5, is_too_large=True)
+    verdict = judge(Answered(413), ruling, NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert verdict == Park(answered(413), failed(1, 1, since=int(NOW), waits=0), tell=Tell.NOW)
+
+
+def test_a_large_form_that_fares_like_all_others_of_its_site_waits_with_them() -> None:
+    ruling = Ruling(Blame.ORIGIN, 5, is_too_large=True)
+    verdict = judge(Answered(413), ruling, NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert isinstance(verdict, Retry)
+    assert verdict.delay == 5
