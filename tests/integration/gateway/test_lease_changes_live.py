@@ -75,7 +75,7 @@ def test_an_extended_lease_outlives_its_delay_and_nobody_else_gets_the_submissio
 def test_a_lease_can_not_be_extended_beyond_the_cap_and_ends_there(taken: dict[str, Any], bulk: BulkClient) -> None:
     cap = taken["expires_at"] - DELAY_SECONDS + CAP_SECONDS
     code, expires_at = bulk.extend(taken["xqueue_header"], 3600)
-    assert (code, expires_at) == (0, pytest.approx(cap, abs=0.001))
+    assert (code, expires_at) == (0, pytest.approx(cap, abs=0.5))  # it runs from when it was read back
     assert bulk.extend(taken["xqueue_header"], 3600) == (0, expires_at)
     again = comes_again(bulk, taken, at=cap)
     assert bulk.extend(taken["xqueue_header"], 3600) == WRONG_KEY
@@ -83,7 +83,9 @@ def test_a_lease_can_not_be_extended_beyond_the_cap_and_ends_there(taken: dict[s
 
 
 def test_an_extension_never_shortens_a_lease(taken: dict[str, Any], bulk: BulkClient) -> None:
-    assert bulk.extend(taken["xqueue_header"], 0) == (0, taken["expires_at"])
+    code, expires_at = bulk.extend(taken["xqueue_header"], 0)
+    assert code == 0
+    assert taken["expires_at"] <= expires_at < taken["expires_at"] + 0.5
     assert bulk.put(taken["xqueue_header"], "reply") == (0, "")
 
 

@@ -210,7 +210,7 @@ def test_nobody_binds_anything_but_the_relay_to_the_exchange_of_its_results(
         ]
         if codes != {ACCESS_REFUSED}
     }
-    rungs = [name for name in QUEUES if ".retry." in name]
+    rungs = [name for name in QUEUES if ".retry." in name or ".notices." in name]
     allowed = {(queue, RESULTS_EXCHANGE) for queue in (RESULTS_QUEUE, RESULTS_PARKED, *rungs)}
     assert bound == (allowed if who == "relay" else set())
 
