@@ -9,6 +9,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.link.blocking import connect
+from broker_setup.link.in_words import in_words
 from broker_setup.topology import Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding
@@ -64,7 +65,7 @@ def _try(
                 continue
             return _explain(item, refusal)
         except AMQPError as error:
-            raise BrokerUnavailableError(f"the broker was lost at {item}: {error!r}") from error
+            raise BrokerUnavailableError(f"the broker was lost at the {_name(item)}: {in_words(error)}") from error
         channel.close()
         return None
 
@@ -93,11 +94,7 @@ def _exists(channel: BlockingChannel, item: Item) -> None:
 
 
 def _explain(item: Item, refusal: ChannelClosedByBroker) -> str:
-    match item:
-        case Binding():
-            what = f"binding of queue {item.queue!r} to exchange {item.exchange!r}"
-        case Exchange() | Queue():
-            what = f"{type(item).__name__.lower()} {item.name!r}"
+    what = _name(item)
     if refusal.reply_code == NOT_FOUND:
         return f"{what} is missing: run `xqueue-broker declare`"
     if refusal.reply_code == PRECONDITION_FAILED:
@@ -107,3 +104,11 @@ def _explain(item: Item, refusal: ChannelClosedByBroker) -> str:
             "drain and delete it (management UI), then run `xqueue-broker declare`"
         )
     return f"{what} was refused: {refusal.reply_code} {refusal.reply_text}"
+
+
+def _name(item: Item) -> str:
+    match item:
+        case Binding():
+            return f"binding of queue {item.queue!r} to exchange {item.exchange!r}"
+        case Exchange() | Queue():
+            return f"{type(item).__name__.lower()} {item.name!r}"

@@ -10,7 +10,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
@@ -113,7 +113,9 @@ class Settling:
                     self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
                 case Outdated(reason):
                     self._note_given_up(message, reason.text)
-        except Exception as error:  # noqa: BLE001 - whatever it was: not acked, so not lost
+        except XQueueError as error:
+            verdict = GiveBack(f"no copy could be stored: {error}")
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: not acked, so not lost
             verdict = GiveBack(f"no copy could be stored: {error!r}")
         self._metrics.settled(about.origin, verdict)
         _tell(message, verdict, about.origin or "-", level)

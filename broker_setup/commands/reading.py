@@ -14,6 +14,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.replay import replay
 from broker_setup.link.blocking import connect
+from broker_setup.link.in_words import in_words
 from broker_setup.process_name import process_name
 from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
 
@@ -53,5 +54,5 @@ def _mark_the_end(url: str) -> bytes:
     except (UnroutableError, NackError, AMQPError) as error:
         if isinstance(error, UnroutableError) or getattr(error, "reply_code", None) == NOT_FOUND:
             raise BrokerUnavailableError(f"{LEDGER} is missing: run `xqueue-broker declare`") from error
-        raise BrokerUnavailableError(f"the ledger could not be marked: {error!r}") from error
+        raise BrokerUnavailableError(f"the ledger could not be marked: {in_words(error)}") from error
     return marker.id

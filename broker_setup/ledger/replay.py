@@ -14,6 +14,7 @@ from pika.spec import Basic, BasicProperties
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.link.blocking import parameters_of
+from broker_setup.link.in_words import in_words
 from broker_setup.topology import LEDGER
 
 # How much may be under way: enough to keep the line busy, in frames of any size.
@@ -50,7 +51,7 @@ def replay(
             with contextlib.suppress(AMQPError):
                 connection.close()
     except (AMQPError, OSError) as error:
-        raise BrokerUnavailableError(f"the ledger can't be replayed: {error!r}") from error
+        raise BrokerUnavailableError(f"the ledger can't be replayed: {in_words(error)}") from error
 
 
 class _Replay:

@@ -10,6 +10,7 @@ _ADVICE = (
     ("NOT_ALLOWED - vhost .* not found", "AMQP_URL names a virtual host that the broker doesn't have"),
     ("NOT_ALLOWED - access to vhost", "`xqueue-broker setup` gives XQueue's users their rights in the virtual host"),
     ("ACCESS_REFUSED - .*access to", "`xqueue-broker setup` gives XQueue's users their rights"),
+    ("NOT_FOUND - no (?:queue|exchange)", "`xqueue-broker declare` makes what is missing"),
 )
 # Such as "ACCESS_REFUSED - Login was refused using ...", in quotes or to the end.
 _OWN = r"[A-Z]{2,}(?:_[A-Z]+)* - .*"
@@ -24,10 +25,15 @@ def advice(words: str) -> str | None:
 def with_advice(words: str) -> str:
     """Return `words`, and what helps."""
     helps = advice(words)
-    return f"{words}: {helps}" if helps else words
+    return f"{words.rstrip('.')}: {helps}" if helps else words
 
 
 def broker_words(text: str) -> str:
     """Take the broker's own words out of a client library's text, which has class names around them."""
+    return refusal_in(text) or text
+
+
+def refusal_in(text: str) -> str | None:
+    """Find the broker's own words in a client library's text; None where there are none."""
     found = _OWN_WORDS.search(text)
-    return found["quoted"] or found["plain"] if found else text
+    return found["quoted"] or found["plain"] if found else None

@@ -11,6 +11,7 @@ from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
+from broker_setup.link.in_words import in_words
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,10 @@ class Steady(ABC):
 
     def failed(self, error: Exception) -> None:
         """Say that it can't consume, once for each reason."""
-        if str(error) != self._failure:
-            log.error("can't consume %s: %s", self._queue, error)
-        self._failure = str(error)
+        why = in_words(error)
+        if why != self._failure:
+            log.error("can't consume %s: %s", self._queue, why)
+        self._failure = why
 
     async def _consume(self) -> None:
         """Consume on a channel of its own until that is over; what was delivered on it is then void."""

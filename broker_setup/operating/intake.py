@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link
 from broker_setup.link.ending import Ending, end_delivery
+from broker_setup.link.in_words import in_words
 
 # A queue from which nothing comes for so long has nothing ready for us, once all that it counted has come; until then
 # it may be a broker that is busy, or somebody who holds them for a moment.
@@ -40,7 +41,7 @@ async def taking_in(source: Link) -> AsyncIterator["Intake"]:
     try:
         yield intake
     except CONNECTION_ERRORS as error:
-        raise BrokerUnavailableError(f"the broker was lost: {error!r}") from error
+        raise BrokerUnavailableError(f"the broker was lost: {in_words(error)}") from error
     finally:
         with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
             await intake.put_back()

@@ -159,3 +159,14 @@ async def test_a_wrong_password_is_logged_in_a_line_that_does_not_show_it(
     assert f"impostor: no connection to the broker at {where.partition('/')[0]}: " in ours[0]
     assert "\n" not in ours[0]
     assert not any("hunter2" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_virtual_host_that_is_not_there_is_said_once_and_in_words(
+    vhost: VHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "broker_setup")
+    link = Link(f"{vhost.amqp_url}-not", "probe")
+    async with supervised(link):
+        await eventually(lambda: caplog.text.count("no connection to the broker") >= 3)
+    (warned,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+    assert "the virtual host of AMQP_URL is not there" in warned

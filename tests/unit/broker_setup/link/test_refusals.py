@@ -28,13 +28,14 @@ def test_the_brokers_own_words_are_taken_out(text: str, words: str) -> None:
         (QUEUE, "`xqueue-broker setup`"),
         ("ACCESS_REFUSED - access to exchange 'x' in vhost '/' refused", "`xqueue-broker setup`"),
         ("NOT_ALLOWED - access to vhost '/' refused for user 'x'", "`xqueue-broker setup`"),
+        ("NOT_FOUND - no queue 'x' in vhost '/'", "`xqueue-broker declare`"),
         ("NOT_ALLOWED - vhost nope not found", "AMQP_URL names a virtual host"),
     ],
 )
 def test_what_helps_is_said(words: str, helps: str) -> None:
     assert helps in (advice(words) or "")
-    assert with_advice(words).startswith(f"{words}: ")
+    assert with_advice(words).startswith(f"{words.rstrip('.')}: ")
 
 
 def test_of_other_words_nothing_is_known() -> None:
-    assert with_advice("NOT_FOUND - no queue 'x'") == "NOT_FOUND - no queue 'x'"
+    assert with_advice("RESOURCE_LOCKED - queue 'x'") == "RESOURCE_LOCKED - queue 'x'"
