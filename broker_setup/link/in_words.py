@@ -18,7 +18,7 @@ _NO_VHOST_WORDS = (
 )
 # Such as "Stream connection lost: ConnectionResetError(104, 'Connection reset by peer')", which pika writes.
 _WRAPPED = re.compile(r"\w+(?:Error|Exception)\(\d+, (['\"])(?P<words>.+?)\1\)")
-_IN_MEMORY = re.compile(r" object at 0x[0-9a-f]+")
+_IN_MEMORY = re.compile(r"(?: object)? at 0x[0-9a-f]+")
 
 
 def in_words(error: BaseException | None) -> str:

@@ -143,7 +143,7 @@ async def test_a_broker_that_is_away_is_said_once_with_its_address(caplog: pytes
             await eventually(lambda: len(ours()) >= 3)
     [said] = [record.getMessage() for record in ours() if record.levelno >= logging.WARNING]
     assert said.startswith("nobody there: no connection to the broker at 127.0.0.1:1: ")
-    assert "111" in said
+    assert said.endswith(": connection refused")
     assert not any("hunter2" in record.getMessage() for record in ours())
 
 
