@@ -1,11 +1,11 @@
 """What retiring decides: which submissions go and what is counted; no I/O."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 from broker_setup.ledger.answers import Standing
-from broker_setup.wire.messages import Submission
+from broker_setup.ledger.backlog import Backlog
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,10 @@ class Tally:
         """How many were looked at."""
         return self.met + self.newer + self.leased + self.unreadable + self.cleared
 
-    def note(self, verdict: Verdict, submission: Submission | None) -> None:
-        """Count one."""
+    def note(self, verdict: Verdict, at: datetime | None) -> None:
+        """Count one that was submitted at `at`."""
         match verdict:
-            case Verdict.RETIRE if submission:
-                at = submission.submitted_at
+            case Verdict.RETIRE if at:
                 self.met += 1
                 self.oldest = min(self.oldest or at, at)
                 self.newest = max(self.newest or at, at)
@@ -70,7 +69,7 @@ class Tally:
                 self.cleared += 1
 
 
-def judge(submission: Submission, standing: Standing, before: datetime) -> Verdict:
+def judge(submitted_at: datetime, standing: Standing, before: datetime) -> Verdict:
     """Say what becomes of a submission."""
     match standing:
         case Standing.CLOSED:
@@ -80,4 +79,31 @@ def judge(submission: Submission, standing: Standing, before: datetime) -> Verdi
         case Standing.LEASED:
             return Verdict.LEASED
         case Standing.FREE:
-            return Verdict.RETIRE if submission.submitted_at < before else Verdict.NEWER
+            return Verdict.RETIRE if submitted_at < before else Verdict.NEWER
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What retiring would meet, as the ledger has it, where the broker counts `ready` messages in the queue.
+
+    What is older than the ledger, or was never noted there, is in `ready` alone; what an AMQP grader has in hand is in
+    the tally alone, for it stands in no ledger before its reply.
+    """
+
+    tally: Tally
+    ready: int
+    ledger_since: float | None  # when its first event was written (seconds since the epoch); None: there is none
+
+    @property
+    def unaccounted(self) -> int:
+        """How many more are ready than the ledger tells of; less than 0 if fewer."""
+        return self.ready - (self.tally.met + self.tally.newer + self.tally.cleared)
+
+
+def expect(backlog: Backlog, plan: Plan, ready: int, now: float) -> Expectation:
+    """Say what carrying out `plan` at `now` would come to, and touch nothing."""
+    tally = Tally()
+    for at, standing in backlog.standings(plan.queue, now):
+        submitted_at = datetime.fromtimestamp(int(at), UTC)  # whole seconds, as in a message
+        tally.note(judge(submitted_at, standing, plan.before), submitted_at)
+    return Expectation(tally, ready, backlog.since)

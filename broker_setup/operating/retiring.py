@@ -38,7 +38,7 @@ class Met:
 
 
 class Retirement:
-    """One run of the command: `count` what would go, or `retire` it."""
+    """One run of the command with --yes."""
 
     def __init__(self, settings: Settings, plan: Plan, progress: Callable[[Tally], None], prefetch: int = 500) -> None:
         """Build it from settings that have a SECRET_KEY; `progress` is called after each batch."""
@@ -48,11 +48,6 @@ class Retirement:
         self._session = Session(settings, "xqueue-broker retire")
         self._state = self._session.state
         self._sealer = Sealer(settings.secrets)
-
-    async def count(self) -> Tally:
-        """Look at what is ready in the queue and put it back as it was."""
-        async with self._session.open():
-            return await self._sweep(Tally(), act=False)
 
     async def retire(self, tally: Tally) -> Tally:
         """Retire until no old one is left; what is done so far stands in `tally`, should this be interrupted."""
@@ -65,11 +60,11 @@ class Retirement:
     async def _retires_any(self, tally: Tally, after: float = 0.0) -> bool:
         await asyncio.sleep(after)
         before, tally.newer, tally.leased, tally.unreadable, tally.missed = tally.retired, 0, 0, 0, 0
-        await self._sweep(tally, act=True)
+        await self._sweep(tally)
         return tally.retired > before
 
-    async def _sweep(self, tally: Tally, *, act: bool) -> Tally:
-        """Go through the queue once; what stays, or all of it, is held until the end and then put back in order."""
+    async def _sweep(self, tally: Tally) -> None:
+        """Go through the queue once; what stays is held until the end and then put back in order."""
         name = submissions_queue(self._plan.queue)
         async with taking_in(self._session.source) as intake:
             tally.ready = tally.seen + await intake.open(name)
@@ -77,14 +72,12 @@ class Retirement:
                 # Whatever was written of these before they came to us is known after this.
                 await self._session.barrier()
                 met = self._look_at(batch, tally)
-                if act:
-                    await self._act(met, tally, intake)
+                await self._act(met, tally, intake)
                 self._progress(tally)
                 if len(met) >= self._prefetch and all(each.verdict is Verdict.NEWER for each in met):
                     break  # queues are in order of time: behind these stand only newer ones
             else:
                 tally.missed = intake.left
-        return tally
 
     def _look_at(self, batch: Sequence[AbstractIncomingMessage], tally: Tally) -> list[Met]:
         looked_at: list[Met] = []
@@ -96,11 +89,12 @@ class Retirement:
             except BadMessageError:
                 verdict = Verdict.UNREADABLE
             else:
-                verdict = judge(submission, self._state.standing(submission.uuid_bytes, time()), self._plan.before)
+                standing = self._state.standing(submission.uuid_bytes, time())
+                verdict = judge(submission.submitted_at, standing, self._plan.before)
                 if verdict is Verdict.RETIRE and submission.uuid in seen:
                     verdict = Verdict.CLOSED  # a second copy, from a publish whose confirm got lost
                 seen.add(submission.uuid)
-            tally.note(verdict, submission)
+            tally.note(verdict, submission.submitted_at if submission else None)
             looked_at.append(Met(message, submission, verdict))
         return looked_at
 

@@ -73,24 +73,82 @@ def leased_to_somebody(each: Submission, until: float) -> Leased:
     return Leased(at, each.uuid_bytes, each.queue, b"u", b"k", until, each.sealed_return, 1)
 
 
+def url_of(each: Submission) -> str:
+    address = Sealer([SECRET]).open(each.sealed_return, each.uuid)
+    return str(json.loads(address.lms_header)["lms_callback_url"])
+
+
+def fill_and_note(operator: Operator, *submissions: Submission) -> None:
+    """As gateways do it: into the queue, and into the ledger."""
+    fill(operator, *submissions)
+    write_frames(operator.amqp_url, [[noted(each, url_of(each)) for each in submissions]])
+
+
 def test_without_yes_it_only_says_what_would_go(operator: Operator) -> None:
     old, new = old_ones(3), new_ones(2)
-    fill(operator, *old, *new)
+    fill_and_note(operator, *old, *new)
     told = operator.json("retire", "openedx", "--before", "2h")
     assert told["dry_run"]
     assert (told["to_retire"], told["retired"]) == (3, 0)
-    assert told["left"] == {"newer": 2, "leased": 0, "unreadable": 0}
+    assert told["left"] == {"newer": 2, "leased": 0, "unreadable": None}
     assert datetime.fromisoformat(told["oldest"]) == OLD.replace(microsecond=0)
     assert datetime.fromisoformat(told["newest"]) == (OLD + timedelta(minutes=2)).replace(microsecond=0)
+    assert (told["ready"], told["unaccounted"]) == (5, 0)
+    assert abs(datetime.fromisoformat(told["ledger_since"]) - OLD) < timedelta(seconds=1)
 
     ran = operator.run("retire", "openedx", "--before", "2h")
     assert ran.stdout.startswith("3 submissions of openedx wait since before ")
     assert "oldest " in ran.stdout
+    assert ran.stdout.endswith("the broker has 5 ready, as many as the ledger tells of\n")
     assert ran.stderr == "nothing was done; --yes does it\n"
 
     assert take_all(operator.amqp_url, RESULTS_QUEUE) == []
     assert retired_in(operator) == []
     assert waiting_in(operator.amqp_url) == [each.uuid for each in [*old, *new]]
+
+
+def test_without_yes_no_message_is_touched(operator: Operator) -> None:
+    fill_and_note(operator, *old_ones(3), *new_ones(2))
+    operator.json("retire", "openedx", "--before", "2h")
+    with pika_channel(operator.amqp_url) as channel:
+        met = [channel.basic_get(submissions_queue("openedx")) for _ in range(5)]
+    assert [method.redelivered for method, *_ in met] == [False] * 5
+    assert [properties.headers.get("x-delivery-count", 0) for _, properties, _ in met] == [0] * 5
+
+
+def test_what_it_says_without_yes_is_what_it_does_with_it(operator: Operator) -> None:
+    old, new = old_ones(6), new_ones(3)
+    fill_and_note(operator, *old, *new)
+    again = submission(OLD + timedelta(hours=1), url_of(old[0]))  # supersedes it
+    fill_and_note(operator, again)
+    running, over = leased_to_somebody(old[1], time.time() + 600), leased_to_somebody(old[2], OLD.timestamp() + 200)
+    write_frames(operator.amqp_url, [[running, over]])
+    said = operator.json("retire", "openedx", "--before", "2h")
+    did = operator.json("retire", "openedx", "--before", "2h", "--yes")
+    assert (said["to_retire"], said["cleared"], said["left"]["newer"], said["left"]["leased"]) == (5, 1, 3, 1)
+    for name in ("oldest", "newest", "cleared"):
+        assert said[name] == did[name]
+    assert said["to_retire"] == did["retired"]
+    assert {**said["left"], "unreadable": 0} == did["left"]
+
+
+def test_what_the_ledger_does_not_tell_of_is_said_beside_the_brokers_count(operator: Operator) -> None:
+    fill(operator, *old_ones(2))  # from before the ledger begins
+    ran = operator.run("retire", "openedx", "--before", "2h")
+    assert ran.stdout.startswith("0 submissions of openedx wait since before ")
+    assert "the broker has 2 ready, 2 more than the ledger tells of: " in ran.stdout
+    assert ran.stderr == "nothing was done; --yes does it\n"
+    told = operator.json("retire", "openedx", "--before", "2h")
+    assert (told["to_retire"], told["ready"], told["unaccounted"], told["ledger_since"]) == (0, 2, 2, None)
+
+
+def test_what_an_amqp_grader_has_in_hand_is_said_too(operator: Operator) -> None:
+    fill_and_note(operator, *old_ones(3))
+    with pika_channel(operator.amqp_url) as channel:
+        channel.basic_get(submissions_queue("openedx"))
+        ran = operator.run("retire", "openedx", "--before", "2h")
+    assert ran.stdout.startswith("3 submissions of openedx wait since before ")
+    assert "the broker has 2 ready, 1 fewer than the ledger tells of: " in ran.stdout
 
 
 def test_with_yes_the_old_ones_go_the_students_hear_of_it_and_the_rest_stays_in_order(operator: Operator) -> None:
@@ -201,14 +259,16 @@ async def test_what_a_gateway_holds_for_a_moment_is_met_when_it_comes_back(opera
 
 
 @pytest.mark.parametrize(("number", "prefetch"), [(95, 20), (700, 150), (2_500, 1_000)])
-async def test_more_than_a_prefetch_is_counted_and_put_back_in_its_order(
+async def test_more_than_a_prefetch_that_stays_is_put_back_in_its_order(
     operator: Operator, number: int, prefetch: int
 ) -> None:
     old = [submission(OLD + timedelta(seconds=each), f"https://lms/{each}") for each in range(number)]
     new = new_ones(prefetch * 2 + 50)
     await submit(operator.amqp_url, [*old, *new])
-    tally = await retirement(operator, prefetch).count()
-    assert tally.met == number
+    leases = [leased_to_somebody(each, time.time() + 600) for each in old]
+    await asyncio.to_thread(write_frames, operator.amqp_url, [leases])
+    tally = await retirement(operator, prefetch).retire(Tally())
+    assert (tally.retired, tally.leased) == (0, number)
     # Behind a prefetch of newer ones stand only newer ones, and they are not looked at.
     assert prefetch <= tally.newer < len(new)
     assert await asyncio.to_thread(waiting_in, operator.amqp_url) == [each.uuid for each in [*old, *new]]
