@@ -72,8 +72,12 @@ async def test_delivered_retried_and_parked_are_counted_by_lms_and_reason(
         parked = {(other.origin, "status_404"): 1, ("unknown", "return_address"): 1}
         said = await seen(relay, lambda said: said["xqueue_relay_parked_total"] == parked)
     assert said["xqueue_relay_delivered_total"] == {(lms.origin,): 1, (other.origin,): 1}
-    assert said["xqueue_relay_retried_total"] == {(lms.origin, "status_503"): 1, (other.origin, "status_404"): 1}
-    assert said["xqueue_relay_callback_seconds_count"] == {(lms.origin,): 2, (other.origin,): 3}
+    # How often it was tried before the other one was taken is a matter of chance.
+    retried = said["xqueue_relay_retried_total"]
+    assert retried.keys() == {(lms.origin, "status_503"), (other.origin, "status_404")}
+    assert retried[lms.origin, "status_503"] == 1
+    again = retried[other.origin, "status_404"]
+    assert said["xqueue_relay_callback_seconds_count"] == {(lms.origin,): 2, (other.origin,): again + 2}
     assert said["xqueue_relay_delivery_seconds_count"] == {(): 2}
 
 

@@ -58,25 +58,25 @@ async def test_a_name_that_hangs_is_a_failure_with_words_of_its_own(
     lms: FakeLMS, server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guarded_connections, "LOOKUP_SECONDS", 0.2)
-    async with poster_for(settings_for("amqp://nobody")) as poster:
+    async with poster_for(settings_for("amqp://127.0.0.1")) as poster:
         outcome = await poster.post(posted_to(url_at("hang.example", lms)))
     assert outcome == NoAnswer(Reason(Slug.UNKNOWN_HOST, "the host's name was not found out within 0.2 s"))
 
 
 async def test_names_in_the_hosts_file_need_no_name_server(lms: FakeLMS, server: NameServer) -> None:
-    async with poster_for(settings_for("amqp://nobody")) as poster:
+    async with poster_for(settings_for("amqp://127.0.0.1")) as poster:
         assert await poster.post(posted_to(url_at("localhost", lms))) == Answered(200)
     assert not server.asked
 
 
 async def test_a_name_that_can_not_be_is_unknown(lms: FakeLMS, server: NameServer) -> None:
-    async with poster_for(settings_for("amqp://nobody")) as poster:
+    async with poster_for(settings_for("amqp://127.0.0.1")) as poster:
         outcome = await poster.post(posted_to(url_at(f"{'x' * 70}.example", lms)))
     assert outcome == NoAnswer(Reason(Slug.UNKNOWN_HOST, "the host name is unknown"))
 
 
 async def test_a_stop_does_not_wait_for_names_that_hang(lms: FakeLMS, server: NameServer) -> None:
-    async with poster_for(settings_for("amqp://nobody", requests_timeout=60)) as poster:
+    async with poster_for(settings_for("amqp://127.0.0.1", requests_timeout=60)) as poster:
         posts = [asyncio.create_task(poster.post(posted_to(url_at(f"hang-{n}.example", lms)))) for n in range(HANGING)]
         await eventually(lambda: len(server.asked) == HANGING)
         began = monotonic()

@@ -76,7 +76,7 @@ def test_a_lease_can_not_be_extended_beyond_the_cap_and_ends_there(taken: dict[s
     cap = taken["expires_at"] - DELAY_SECONDS + CAP_SECONDS
     code, expires_at = bulk.extend(taken["xqueue_header"], 3600)
     assert (code, expires_at) == (0, pytest.approx(cap, abs=0.5))  # it runs from when it was read back
-    assert bulk.extend(taken["xqueue_header"], 3600) == (0, expires_at)
+    assert bulk.extend(taken["xqueue_header"], 3600) == (0, pytest.approx(expires_at, abs=0.5))
     again = comes_again(bulk, taken, at=cap)
     assert bulk.extend(taken["xqueue_header"], 3600) == WRONG_KEY
     assert bulk.put(again["xqueue_header"], "reply") == (0, "")
@@ -145,7 +145,7 @@ def test_a_queue_may_have_a_delay_and_a_cap_of_its_own(lms: Client, bulk: BulkCl
     granted_at = taken["expires_at"] - OTHER_SECONDS
     assert asked_at <= granted_at <= time.time()
     code, expires_at = bulk.extend(taken["xqueue_header"], 3600)
-    assert (code, expires_at) == (0, pytest.approx(granted_at + 2 * OTHER_SECONDS, abs=0.001))
+    assert (code, expires_at) == (0, pytest.approx(granted_at + 2 * OTHER_SECONDS, abs=0.5))
     assert bulk.put(taken["xqueue_header"], "reply") == (0, "")
 
 

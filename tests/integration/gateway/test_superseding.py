@@ -69,6 +69,7 @@ def wait_until_read(lms: Client, grader: Client, vhost: VHost) -> None:
 def counted(vhost: VHost) -> int:
     """What `xqueue-broker count` says of the queue."""
     told = {"SUPERSEDE_MIN_AGE": str(MIN_AGE_SECONDS), "RETRY_DELAYS": json.dumps(RETRY_DELAYS)}
+    told |= {"NOTICE_GRACE": "0"}  # as the gateway's settings have it
     openedx, *_ = Operator(vhost.amqp_url).json("count", XQUEUES='{"openedx": null}', **told)["queues"]
     return int(openedx["waiting"])
 
