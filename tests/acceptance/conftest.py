@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from broker_setup.declare import declare
-from broker_setup.settings import Settings
 from broker_setup.topology import topology
 from tests.support.broker import VHost
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway
 from tests.support.lms import FakeLMS, running_lms
-from tests.support.relay import relay_process
+from tests.support.relay import relay_process, settings_for
 from tests.support.service_process import ServiceProcess
 
 
@@ -29,11 +28,10 @@ class Stack:
     retry_delays: tuple[float, ...] = RETRY_DELAYS
 
     @asynccontextmanager
-    async def relay(self) -> AsyncIterator[ServiceProcess]:
-        """Run a relay for as long as the block runs."""
-        settings = Settings(
-            amqp_url=self.amqp_url, secret_key=SECRET_KEY, retry_delays=self.retry_delays, notice_grace=0.0
-        )
+    async def relay(self, **others: float) -> AsyncIterator[ServiceProcess]:
+        """Run a relay for as long as the block runs; `others` are keys of Settings."""
+        values = {"secret_key": SECRET_KEY, "retry_delays": self.retry_delays, "requests_timeout": 5.0} | others
+        settings = settings_for(self.amqp_url, **values)
         async with relay_process(settings, self.folder / "relay.log") as process:
             yield process
 

@@ -146,6 +146,7 @@ def relay_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[
         "RETRY_DELAYS": str(list(settings.retry_delays)),
         "NOTICE_GRACE": str(settings.notice_grace),
         "REQUESTS_TIMEOUT": str(settings.requests_timeout),
+        "CALLBACK_MAX_AGE": str(settings.callback_max_age),
         "CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
         "CALLBACK_CONCURRENCY_PER_ORIGIN": str(settings.callback_concurrency_per_origin),
     }

@@ -11,7 +11,6 @@ from typing import Any, Self
 import pytest
 
 from broker_setup.link.blocking import count_ready
-from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from deploy.local import self_check
 from deploy.local.self_check import SelfCheckError, body_of
@@ -26,7 +25,7 @@ from tests.support.gateway import (
     running_gateway,
     wait_until,
 )
-from tests.support.relay import relay_process
+from tests.support.relay import relay_process, settings_for
 
 ROUND = "one submission went all the way round"
 RESULTS = [RESULTS_QUEUE, RESULTS_PARKED, *map(retry_queue, RETRY_DELAYS)]
@@ -55,7 +54,7 @@ def scene(vhost: VHost, tmp_path: Path) -> Iterator[Scene]:
 
 @pytest.fixture
 async def relay(scene: Scene, tmp_path: Path) -> AsyncIterator[None]:
-    settings = Settings(amqp_url=scene.gateway.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
+    settings = settings_for(scene.gateway.amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
     async with relay_process(settings, tmp_path / "relay.log"):
         yield
 
