@@ -121,8 +121,9 @@ def p99(values: Sequence[float]) -> float:
     return quantiles(values, n=100)[98]
 
 
-# What a quick LMS's 99th percentile may be beside another one, as a multiple of what it is alone. The results of one that
-# is down go round short rungs, so that all come at once when it is back, and that takes some of the machine: 1.2 to 1.35.
+# What a quick LMS's 99th percentile may be beside another one, as a multiple of what it is alone. The results of one
+# that is down go round short rungs, so that all come at once when it is back, and that takes some of the machine:
+# 1.1 to 1.35 on two cores.
 AT_MOST = {"slow": 1.2, "hanging": 1.2, "down": 1.6}
 
 
