@@ -42,6 +42,8 @@ async def test_a_relay_that_stands_by_asks_seldom_and_takes_over_from_one_that_h
             assert second.pause == STANDBY_SECONDS
             for queue in (retry_queue(2.0), RESULTS_QUEUE):
                 vhost.api("DELETE", f"queues/{{vhost}}/{queue}")
+            # Declared anew before it has noticed, the queue might never have been away to it.
+            await eventually(lambda: first.state is ConsumerState.TRYING)
             await asyncio.to_thread(declare, vhost.amqp_url, topology(["openedx"], (1.0,)))
             await eventually(lambda: second.state is ConsumerState.WORKING)
             assert first.state is ConsumerState.TRYING
