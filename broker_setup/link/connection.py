@@ -63,6 +63,16 @@ def broker_calls(what: str) -> Iterator[None]:
         raise BrokerUnavailableError(f"{what}: {in_words(error)}") from error
 
 
+def heed_cancel() -> None:
+    """Raise the CancelledError that a library's call has swallowed, so that who is cancelled does not go on for ever.
+
+    aio_pika connects with asyncio.wait_for, and in Python 3.11 that keeps a cancel to itself where it meets a result.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def close_channel(channel: AbstractChannel) -> None:
     """Close a channel, and wait a moment for that; whatever was lost with it is for the caller to see.
 
@@ -146,9 +156,11 @@ class Link:
                 outage = outage or Outage(self._address, monotonic())
                 level, words = outage.failed(in_words(error.__cause__ or error), monotonic())
                 log.log(level, "%s: %s", self.name, words)
+                heed_cancel()
             else:
                 backoff, outage = FIRST_BACKOFF_SECONDS, None
                 try:
+                    heed_cancel()
                     await self._drop.wait()
                 finally:
                     self._part_from(connection)
@@ -173,7 +185,8 @@ class Link:
 
     async def _reach(self) -> AbstractConnection:
         """Connect to the first node that answers; raise what the last one said."""
-        ways = await asyncio.wait_for(ways_to(self._url), CONNECT_TIMEOUT_SECONDS)
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            ways = await ways_to(self._url)
         patience = CONNECT_TIMEOUT_SECONDS if len(ways) == 1 else NODE_TIMEOUT_SECONDS
         while True:
             way = ways.pop()
