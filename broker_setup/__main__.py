@@ -17,6 +17,10 @@ from broker_setup.commands.setup_users import setup as setup_users
 from broker_setup.commands.trace import trace
 from broker_setup.errors import BrokerUnreachableError, XQueueError
 from broker_setup.settings import load_settings
+from broker_setup.visible import visible
+
+# Wrong settings are some lines.
+_LINE_END = "\n"
 
 app = typer.Typer(
     help="Set up and look after the broker that XQueue runs on. Settings: XQUEUE_CFG and XQUEUE_* variables.",
@@ -61,11 +65,16 @@ def main() -> None:
     try:
         app(prog_name="xqueue-broker")
     except BrokerUnreachableError as error:
-        typer.echo(f"xqueue-broker: {error}{_hint()}", err=True)
+        _say(f"{error}{_hint()}")
         sys.exit(1)
     except XQueueError as error:
-        typer.echo(f"xqueue-broker: {error}", err=True)
+        _say(str(error))
         sys.exit(1)
+
+
+def _say(what: str) -> None:
+    # An error may quote what a stranger wrote.
+    typer.echo(f"xqueue-broker: {visible(what, keep=_LINE_END)}", err=True)
 
 
 def _hint() -> str:

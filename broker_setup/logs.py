@@ -1,7 +1,17 @@
-"""One log format for every process, on stderr, so that stdout stays for answers."""
+"""One log format for every process, on stderr, so that stdout stays for answers.
+
+Strangers have a part in much of what is logged: a correlation id, a reason, a name. Whatever it is, a record's words
+are one line, and nothing in it means anything to a terminal.
+"""
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
+
+from broker_setup.visible import visible
+
+# Before what follows a record's own line, so that no text of an error looks like a record.
+_FURTHER = "    "
 
 
 def log_to_stderr(level: str) -> None:
@@ -25,9 +35,25 @@ class LogLines(logging.Formatter):
         """Word a record's time."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its own
+        """Word what is one line: the message, after when, how bad and where from."""
+        return visible(super().formatMessage(record).rstrip("\n"))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - its own
+        """Word an error with its traceback."""
+        return _further(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its own
+        """Word where a record was made."""
+        return _further(super().formatStack(stack_info))
+
     def format(self, record: logging.LogRecord) -> str:
         """Word a record."""
         # All that the server has to say comes from a logger of this name, mostly that it has started.
         if record.name == "uvicorn.error":
             record.name = "uvicorn"
         return super().format(record)
+
+
+def _further(text: str) -> str:
+    return "\n".join(_FURTHER + visible(line) for line in text.split("\n"))

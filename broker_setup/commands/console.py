@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from broker_setup.errors import ArgumentError
 from broker_setup.settings import Settings, load_settings
+from broker_setup.visible import visible
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
 
@@ -80,6 +82,16 @@ def span(seconds: float) -> str:
             whole, rest = divmod(int(seconds), size)
             return f"{whole} {unit} {rest * {'s': 60, 'min': 60, 'h': 24}[part] // size} {part}"
     raise AssertionError
+
+
+def cell(text: str) -> Text:
+    """Make what a table shows of a text whoever wrote it: brackets are no markup, and nothing moves the cursor."""
+    return Text(visible(text))
+
+
+def add_row(table: Table, *texts: str) -> None:
+    """Add a row of texts to a table."""
+    table.add_row(*map(cell, texts))
 
 
 def show_table(table: Table) -> None:

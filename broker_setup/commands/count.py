@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from broker_setup.commands.between_queues import between_queues
-from broker_setup.commands.console import AsJson, settings_of, show_table, span, warn_of_no_queue
+from broker_setup.commands.console import AsJson, add_row, settings_of, show_table, span, warn_of_no_queue
 from broker_setup.commands.reading import read_ledger
 from broker_setup.ledger.backlog import Backlog
 from broker_setup.link.blocking import count_ready
@@ -90,5 +90,5 @@ def _print(queues: Iterable[QueueCount]) -> None:
     table = Table("queue", "waiting", "leased", "parked", "oldest waiting")
     for each in queues:
         age = "" if each.oldest_waiting is None else span(each.oldest_waiting)
-        table.add_row(each.queue, str(each.waiting), str(each.leased), str(each.parked), age)
+        add_row(table, each.queue, str(each.waiting), str(each.leased), str(each.parked), age)
     show_table(table)

@@ -1,17 +1,17 @@
 """How parked messages are shown: to a person as tables, to a program as JSON; secrets to nobody."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from rich.table import Column, Table
-from rich.text import Text
 
-from broker_setup.commands.console import iso, show_table, shown, span
+from broker_setup.commands.console import add_row, cell, iso, show_table, shown, span
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.operating.parked_selection import Tally
 from broker_setup.operating.parked_walk import Met
+from broker_setup.visible import visible
 from broker_setup.wire.messages import RETURN_HEADER
 from broker_setup.wire.parked import ParkedMessage
 from broker_setup.wire.return_address import Sealer, callback_url_of
@@ -30,14 +30,15 @@ def print_groups(tally: Tally, now: datetime) -> None:
         return
     table = Table("number", "what", "queue", "LMS", "oldest", "newest", "reason")
     for group, count in tally.groups().items():
-        table.add_row(
+        add_row(
+            table,
             str(count.number),
             group.kind,
-            _text(group.queue),
-            _text(group.origin),
+            group.queue,
+            group.origin,
             _age(count.oldest, now),
             _age(count.newest, now),
-            _text(group.reason),
+            group.reason,
         )
     show_table(table)
 
@@ -69,18 +70,19 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
         *("student", "reason"),
     )
     for each in messages:
-        table.add_row(
+        add_row(
+            table,
             shown(each.parked_at.timestamp()) if each.parked_at else "",
             each.kind,
-            _text(each.queue),
-            _text(each.origin),
+            each.queue,
+            each.origin,
             str(each.attempts),
             _age(each.sent_at, now),
             str(each.size),
             "" if each.submission_id is None else str(each.submission_id),
-            _text(each.correlation_id or "-"),
+            each.correlation_id or "-",
             student(each, now),
-            _text(each.reason),
+            each.reason,
         )
     show_table(table)
 
@@ -122,12 +124,12 @@ def print_met(met: Met, secrets: Sequence[str], *, full: bool) -> None:
     """Print all that is known of one message."""
     about = met_as_dict(met, secrets, full=full)
     headers, body = about.pop("headers"), about.pop("body")
-    table = Table("field", "value", title=Text(f"parked {met.parked.kind} {met.parked.correlation_id}"))
+    table = Table("field", "value", title=cell(f"parked {met.parked.kind} {met.parked.correlation_id}"))
     table.title_justify = "left"
     for name, value in [*about.items(), *((f"header {name}", value) for name, value in headers.items())]:
-        table.add_row(_text(name), _text("" if value is None else str(value)))
+        add_row(table, name, "" if value is None else str(value))
     show_table(table)
-    print(_clean(body))
+    print(visible(body, keep="\n\t"))
     if not full and len(met.message.body) > BODY_CHARACTERS:
         print(f"... {len(met.message.body)} bytes in all: --full shows them, --body-to FILE keeps them")
 
@@ -186,17 +188,3 @@ def _age(at: datetime | None, now: datetime) -> str:
 
 def _iso(at: datetime | None) -> str | None:
     return None if at is None else iso(at.timestamp())
-
-
-def _text(text: str) -> Text:
-    # Text: a reason may have brackets, which rich would take for markup.
-    return Text(_clean(text))
-
-
-def _clean(text: str) -> str:
-    # Whoever wrote it must not be able to move the cursor of an operator's terminal.
-    return "".join(_visible(text))
-
-
-def _visible(text: str) -> Iterable[str]:
-    return (each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text)

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from broker_setup.commands.between_queues import between_queues
-from broker_setup.commands.console import AsJson, progress, settings_of, show_table, shown, warn_of_missed
+from broker_setup.commands.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, UnroutableError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operating.waiting_results import Filter, Found, WaitingResult, WaitingResults
@@ -143,13 +142,13 @@ def _print(found: Found, first: list[WaitingResult]) -> None:
         return
     table = Table("number", "LMS", "reason")
     for group in _origins(found):
-        table.add_row(str(group["number"]), Text(group["origin"] or "-"), Text(group["reason"]))
+        add_row(table, str(group["number"]), group["origin"] or "-", group["reason"])
     show_table(table)
     table = Table("next try", "LMS", "queue", "tries", "uuid", "reason")
     for each in first:
         until = shown(each.wait.until.timestamp()) if each.wait.until else ""
         wait = each.wait
-        table.add_row(until, Text(wait.origin or "-"), Text(wait.queue), str(each.tries), each.uuid, Text(wait.reason))
+        add_row(table, until, wait.origin or "-", wait.queue, str(each.tries), each.uuid, wait.reason)
     show_table(table)
     if len(found.results) > len(first):
         print(f"and {len(found.results) - len(first)} more: --limit lists more of them")

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from broker_setup import declare as broker
 from broker_setup.broker_settings import advice
-from broker_setup.commands.console import AsJson, settings_of, show_table, warn_of_no_queue
+from broker_setup.commands.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, ManagementError
 from broker_setup.link.broker_url import vhost_of
 from broker_setup.settings import Settings
@@ -27,7 +27,7 @@ def declare(as_json: AsJson = False) -> None:
         return
     table = Table("queue", "holds")
     for queue in queues:
-        table.add_row(queue.name, queue.purpose)
+        add_row(table, queue.name, queue.purpose)
     show_table(table)
 
 

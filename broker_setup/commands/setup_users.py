@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from broker_setup import declare as broker
-from broker_setup.commands.console import AsJson, settings_of, show_table, warn_of_no_queue
+from broker_setup.commands.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
 from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.settings import Settings
 from broker_setup.users.making_users import Change, changes, make
@@ -110,7 +109,7 @@ def _tell(settings: Settings, done: Sequence[Change], *, as_json: bool) -> None:
 def _show(plan: Sequence[Change], verb: str) -> None:
     table = Table("user", "for", verb)
     for change in plan:
-        table.add_row(Text(change.name), Text(change.purpose), ", ".join(change.did) or "as it should be")
+        add_row(table, change.name, change.purpose, ", ".join(change.did) or "as it should be")
     show_table(table)
 
 

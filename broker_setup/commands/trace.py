@@ -7,9 +7,8 @@ from uuid import UUID
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
-from broker_setup.commands.console import AsJson, iso, moment, settings_of, show_table, shown, span
+from broker_setup.commands.console import AsJson, add_row, cell, iso, moment, settings_of, show_table, shown, span
 from broker_setup.commands.reading import read_ledger
 from broker_setup.errors import ArgumentError
 from broker_setup.ledger.events import (
@@ -146,14 +145,13 @@ def _print(timeline: Timeline, now: float) -> None:
     title = f"submission {timeline.submission_id}  {timeline.submission.hex()}"
     if timeline.queue:
         title += f"  of {timeline.queue}"
-    table = Table("time", "after", "event", "details", "written by", title=Text(f"{title}: {standing(timeline, now)}"))
+    table = Table("time", "after", "event", "details", "written by", title=cell(f"{title}: {standing(timeline, now)}"))
     table.title_justify = "left"
     before: Step | None = None
     for step in timeline.by_time():
         after = "" if before is None else span(_after(before, step))
         details = (["void"] if step.void else []) + describe(step.event)
-        # Text: a reason may have brackets, which rich would take for markup.
-        table.add_row(shown(step.event.at), after, step.name, Text(", ".join(details)), Text(step.writer))
+        add_row(table, shown(step.event.at), after, step.name, ", ".join(details), step.writer)
         before = step
     show_table(table)
 

@@ -1,0 +1,15 @@
+"""Makes text that strangers wrote harmless to whoever reads it: in a log, or at an operator's terminal."""
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Spell out what is no letter, sign or plain space, such as `\n` or `\x1b`, but for the characters to `keep`.
+
+    So one line stays one line, nothing moves a terminal's cursor, and whatever can be encoded can be written.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_spelled(each) if not each.isprintable() and each not in keep else each for each in text)
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode()
