@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import aiohttp
 
 from broker_setup.failure_words import why_not_connected
+from broker_setup.shortages import shortage, shortage_now
 
 # By the library's error, most special first.
 _WORDS: Sequence[tuple[type[Exception], str]] = (
@@ -15,6 +16,13 @@ _WORDS: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.InvalidURL, "the URL can't be used"),
 )
 _UNKNOWN = "no reason given"
+
+
+def shortage_of(error: Exception) -> str | None:
+    """Say what this machine has too little of, if that is why a request failed; whoever was asked has no part in it."""
+    lacks = shortage(error)
+    # A name is not known either where there was no socket to ask with, or no file to look into.
+    return shortage_now() if lacks is None and isinstance(error, aiohttp.ClientConnectorDNSError) else lacks
 
 
 def why_no_answer(error: Exception) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from callback_relay.pace import Health, Pace
+from callback_relay.verdict import NotMade
 
 # The first word of how many wait comes after the first, then twice as long, up to the second (seconds).
 FIRST_WORD = 60.0
@@ -63,6 +64,25 @@ class Announcer:
         for pace in list(paces.values()):
             if pace.is_sick or pace.origin in self._said:
                 yield from self.of(pace, now)
+
+
+class OwnTrouble:
+    """Ask it what is to be said of callbacks that this machine could not make: at once, then once a minute."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._next_at = float("-inf")
+
+    def of(self, outcome: NotMade, now: float) -> Iterator[Line]:
+        """Yield what is to be said of a callback that was not made at `now`."""
+        self._number += 1
+        if now >= self._next_at:
+            number, self._number, self._next_at = self._number, 0, now + FIRST_WORD
+            yield Line(
+                logging.ERROR,
+                f"{outcome.reason} ({number} of them since this was said last). That is no LMS's fault: "
+                "the results wait, and go again",
+            )
 
 
 def _loudly(pace: Pace[Any], reason: str) -> Line:

@@ -1,24 +1,33 @@
 """The relay's own small HTTP server: /metrics for a Prometheus, /healthz for whoever looks after the process.
 
-It answers in the event loop's own thread, as only there the relay's state may be read.
+It answers in the event loop's own thread, as only there the relay's state may be read; so it bounds what asking costs,
+however often and by whomever it is asked.
 """
 
 import logging
 import os
 import socket
 from collections.abc import Callable
+from time import monotonic
 from typing import Self
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
+from aiohttp.typedefs import Handler
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from broker_setup.errors import SettingsError
+from callback_relay.doorway import Doorway
 
 log = logging.getLogger(__name__)
 
+# The server's own: a traceback for each request that is none, which are strangers' to make.
+_UNHEARD = logging.getLogger(f"{__name__}.server")
+_UNHEARD.disabled = True
 # For answers under way when the relay stops.
 STOP_SECONDS = 0.5
+# A page takes milliseconds to write, in which no callback is made: whoever asks within this time gets the same one.
+PAGE_SECONDS = 0.25
 
 
 class Endpoint:
@@ -31,24 +40,34 @@ class Endpoint:
         self._health = health
         self._registry = registry
         self._runner: web.AppRunner | None = None
+        self._doorway: Doorway | None = None
+        self._page = b""
+        self._written_at = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens."""
+        return self._doorway is not None and self._doorway.port is not None
 
     @property
     def url(self) -> str:
         """Where it listens, with the port that was picked where it was to pick one."""
-        port = self._runner.addresses[0][1] if self._runner else self._port
+        port = self._doorway.port if self._doorway else self._port
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}"
 
     async def __aenter__(self) -> Self:
         """Listen; raise SettingsError where that can't be."""
         if self._port is None:
             return self
-        app = web.Application()
-        app.router.add_get("/metrics", make_aiohttp_handler(self._registry))
+        app = web.Application(middlewares=[_once])
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+        self._runner = web.AppRunner(app, access_log=None, logger=_UNHEARD, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
+        assert self._runner.server is not None
+        self._doorway = Doorway(self._runner.server)
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await self._doorway.open(self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise SettingsError(
@@ -59,11 +78,35 @@ class Endpoint:
 
     async def __aexit__(self, *_: object) -> None:
         """Listen no more."""
+        if self._doorway is not None:
+            await self._doorway.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _metrics(self, _: web.Request) -> web.Response:
+        now = monotonic()
+        if now - self._written_at >= PAGE_SECONDS:
+            self._page = generate_latest(self._registry)
+            self._written_at = now
+        return web.Response(body=self._page, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text=f"{self._health()}\n")
+
+
+@web.middleware
+async def _once(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer one request on a connection: none is kept for the next one, which may be a minute away."""
+    try:
+        answer = await handler(request)
+    except web.HTTPException as refused:
+        refused.force_close()
+        raise
+    except Exception:
+        log.exception("a mistake of ours: %s can't be shown", request.path)
+        answer = web.Response(status=500)
+    answer.force_close()
+    return answer
 
 
 def _why(error: OSError) -> str:

@@ -1,9 +1,7 @@
 """Posts callbacks: the right headers to the right origin, a bounded answer, and an outcome for whatever happens."""
 
 import asyncio
-import errno
 import logging
-import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -15,7 +13,7 @@ import aiohttp
 
 from broker_setup.basic_auth import Credentials
 from broker_setup.callback_origins import CallbackOrigins
-from broker_setup.http_failures import why_no_answer
+from broker_setup.http_failures import shortage_of, why_no_answer
 from broker_setup.own_services import USER_AGENT, own_services
 from broker_setup.redirects import safe_location
 from broker_setup.secret_keys import signing_key
@@ -35,7 +33,7 @@ from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
-from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade
+from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade, not_made
 
 # The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.
 REPLY_CAP = 64 * 1024
@@ -68,8 +66,6 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 _OK = 200
-# What fails for want of something on this machine says nothing of an LMS.
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 def poster_for(settings: Settings) -> "Poster":
@@ -193,16 +189,17 @@ class Poster:
             log.warning("%s %s", origin, warning)
 
     def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed | NotMade:
+        # Whichever of the library's errors carries it. It says nothing of the LMS.
+        lacks = shortage_of(error)
         match error:
+            case _ if lacks:
+                return not_made(lacks)
             case TimeoutError():
                 return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
             case aiohttp.ClientConnectorError(os_error=AddressRefusedError() as refused):
                 return NotAllowed(Reason(Slug.NOT_ALLOWED, str(refused)))
             case aiohttp.ClientConnectorError(os_error=LookupTimeoutError() as silent):
                 return NoAnswer(Reason(Slug.UNKNOWN_HOST, str(silent)))
-            # Whichever of the library's errors carries it.
-            case OSError(errno=number) if number in _OURS:
-                return NotMade(Reason(Slug.OURS, f"no callback could be made: {os.strerror(number)}"))
             case _:
                 return NoAnswer(_reason(error))
 

@@ -28,6 +28,7 @@ from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.process_name import process_name
 from broker_setup.settings import Settings
+from broker_setup.shortages import shortage
 from broker_setup.topology import (
     RESULTS_PARKED,
     retry_queue,
@@ -36,7 +37,7 @@ from broker_setup.users.answering import is_ours, may_answer
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
 from broker_setup.wire.replies import FINE, Judgement
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
-from callback_relay.announcing import Announcer, Line
+from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint
@@ -47,13 +48,15 @@ from callback_relay.orders import Order, Post, Settle
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
-from callback_relay.settling import About, Settling, level_of
+from callback_relay.settling import About, Settling, level_of, level_of_try
 from callback_relay.size import is_too_large
 from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import (
     Answered,
     Delivered,
+    GiveBack,
     Kind,
+    NotMade,
     Outcome,
     Park,
     Patience,
@@ -63,6 +66,7 @@ from callback_relay.verdict import (
     judge,
     judge_unopened,
     kind_of,
+    not_made,
 )
 
 log = logging.getLogger(__name__)
@@ -135,7 +139,7 @@ class Relay:
             outdates_after=settings.supersede_after,
             listed=settings.callback_allowed_origins or (),
         )
-        self._announcer = Announcer()
+        self._announcer, self._own_trouble = Announcer(), OwnTrouble()
         self._consumer = Consumer(
             self._source,
             prefetch=settings.callback_concurrency,
@@ -218,6 +222,9 @@ class Relay:
             park = Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER)
             self._start(self._settling.settle(message, park, About()))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
+            if lacks := shortage(error):
+                self._start(self._settling.settle(message, GiveBack(f"it could not be read here: {lacks}"), About()))
+                return
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._start(self._settling.settle(message, Park(_mistake(error), tell=Tell.NEVER), About()))
 
@@ -314,6 +321,7 @@ class Relay:
     async def _deliver(self, delivery: Delivery) -> None:
         """Make one callback, and settle its result."""
         verdict: Verdict
+        began_at = monotonic()
         try:
             if refused := await self._judged_late(delivery):
                 verdict = refused
@@ -322,13 +330,16 @@ class Relay:
                 outcome: Outcome = await self._poster.post(delivery.callback)
                 verdict = self._judge(delivery, outcome, began_at)
         except Exception as error:  # a mistake of ours, as above
-            log.exception("submission %s: unexpected error", delivery.identity.submission)
-            verdict = Park(_mistake(error))
+            if lacks := shortage(error):
+                verdict = self._judge(delivery, not_made(lacks), began_at)
+            else:
+                log.exception("submission %s: unexpected error", delivery.identity.submission)
+                verdict = Park(_mistake(error))
         answered_at = monotonic()
         if isinstance(verdict, Retry):
             # It may be back from a short rung before we have gone on here.
             self._obey(self._schedule.ended(delivery, verdict, answered_at))
-            await self._settle(delivery, verdict)
+            await self._settle(delivery, verdict, level=level_of_try(verdict))
         else:
             try:
                 # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
@@ -348,6 +359,8 @@ class Relay:
         tries = delivery.tries
         verdict = judge(outcome, ruling, tries, self._ladder, self._patience, now=now, chance=self._chance())
         _say(self._announcer.of(self._schedule.paces[delivery.origin], answered_at))
+        if isinstance(outcome, NotMade):
+            _say(self._own_trouble.of(outcome, answered_at))
         if isinstance(outcome, Answered) and outcome.is_page:
             self._metrics.page(delivery.origin)
         if kind_of(outcome) is not Kind.UNASKED:

@@ -170,6 +170,11 @@ def level_of(job: Job, verdict: Verdict) -> int:
     return logging.INFO if waits and job.tries == NO_TRIES and not job.comes_back else logging.DEBUG
 
 
+def level_of_try(verdict: Retry) -> int:
+    """Return how loud the log tells of what failed: of what failed for want of something here, it is said for all."""
+    return logging.DEBUG if verdict.reason.slug == Slug.OURS else logging.INFO
+
+
 def _is_void(message: AbstractIncomingMessage) -> bool:
     """Tell whether the channel that brought it is gone, so that the broker delivers it again."""
     try:

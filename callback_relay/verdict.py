@@ -60,6 +60,11 @@ class NotMade:
 Outcome = Answered | NoAnswer | NotAllowed | NotMade
 
 
+def not_made(lacks: str) -> NotMade:
+    """Say what was lacking here when a callback should have been made."""
+    return NotMade(Reason(Slug.OURS, f"no callback could be made here: {lacks}"))
+
+
 @dataclass(frozen=True)
 class Delivered:
     """Done: the LMS has it."""

@@ -12,7 +12,7 @@ from yarl import URL
 
 from broker_setup.basic_auth import Credentials
 from broker_setup.callback_origins import origin_of
-from broker_setup.http_failures import why_no_answer
+from broker_setup.http_failures import shortage_of, why_no_answer
 from broker_setup.own_services import USER_AGENT
 from broker_setup.redirects import safe_location
 from broker_setup.settings import Settings
@@ -37,6 +37,13 @@ class Failed:
     """There is no usable reply; `reason` says why, with nothing of the reply and of the URL."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class NotAsked:
+    """The grader could not be asked, for want of something here, such as open files: that is not its fault."""
+
+    lacks: str
 
 
 def graders_for(settings: Settings) -> dict[str, "Grader"]:
@@ -100,7 +107,7 @@ class Grader:
         """Close the pool."""
         await self._session.close()
 
-    async def grade(self, request: bytes) -> Replied | Failed:
+    async def grade(self, request: bytes) -> Replied | Failed | NotAsked:
         """Post `request` once; never raise for what the grader or the network does."""
         data = request if len(request) <= _ONE_PIECE else BytesIO(request)
         try:
@@ -111,6 +118,8 @@ class Grader:
         except TimeoutError:
             return Failed(f"no whole answer within {self._timeout:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if lacks := shortage_of(error):
+                return NotAsked(lacks)
             return Failed(why_no_answer(error) or f"the request failed: {type(error).__name__}")
 
     async def _read(self, response: aiohttp.ClientResponse) -> Replied | Failed:

@@ -13,6 +13,7 @@ from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownS
 from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import SteadyConsumer
+from broker_setup.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.calls import Caller, caller_of
 from broker_setup.wire.messages import Result, decode_submission, decode_work
@@ -20,7 +21,7 @@ from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.leasing.holds import Release, end_message
 from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
-from gateway.passive.grader import Failed, Grader
+from gateway.passive.grader import Failed, Grader, NotAsked
 from gateway.passive.tries import Tries
 from gateway.passive.work import request_body
 
@@ -32,6 +33,8 @@ STOP_GRACE_SECONDS = 8.0
 PAUSE_SECONDS = 1.0
 # Before a delivery goes back whose SECRET_KEY is not known here: to whoever knows it, or to this bridge's successor.
 SECRET_PAUSE_SECONDS = 10.0
+# Before a grader is asked that could not be, for want of something on this machine.
+SHORT_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,12 @@ class ServedQueue:
         except (BadMessageError, BadReturnAddressError) as error:
             end = GiveUp(str(error))
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
-            log.exception("queue %s: unexpected error", self.name)
-            end = GiveUp(f"unexpected error: {type(error).__name__}")
+            if lacks := shortage(error):
+                await self._wait_out(lacks)
+                end = GiveBack()
+            else:
+                log.exception("queue %s: unexpected error", self.name)
+                end = GiveUp(f"unexpected error: {type(error).__name__}")
         await self._settle(message, end)
 
     async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
@@ -158,6 +165,11 @@ class ServedQueue:
         tries = Tries(self._retry_delays)
         while True:
             reply = await self._grader.grade(request)
+            if isinstance(reply, NotAsked):
+                await self._wait_out(reply.lacks)
+                if self._stopping.is_set():
+                    return GiveBack()
+                continue
             if isinstance(reply, Failed):
                 why, delay = reply.reason, tries.failed()
             elif wrong := await self._wrong_with(message, callback_url, reply.body):
@@ -178,6 +190,11 @@ class ServedQueue:
             return ""
         judged = await self._judges.judge(callback_url, reply, returns_of(message.headers))
         return judged.wrong
+
+    async def _wait_out(self, lacks: str) -> None:
+        """Wait before what this machine had too little for is tried again; the grader has no part in that."""
+        log.warning("queue %s: nothing can be graded here at the moment: %s", self.name, lacks)
+        await self._pause(SHORT_PAUSE_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

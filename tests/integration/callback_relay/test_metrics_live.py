@@ -38,7 +38,7 @@ def settings(vhost: VHost) -> Settings:
 @asynccontextmanager
 async def watched_relay(settings: Settings, *, until_idle: bool = True) -> AsyncIterator[Relay]:
     async with running_relay(settings, until_idle=until_idle) as relay:
-        await eventually(lambda: relay._endpoint._runner and relay._endpoint._runner.addresses)
+        await eventually(lambda: relay._endpoint.is_open)
         yield relay
 
 
@@ -190,4 +190,4 @@ async def test_without_a_port_nothing_listens(settings: Settings, results: Resul
     async with running_relay(settings.model_copy(update={"metrics_port": None})) as relay:
         await results.put(lms.header())
         await lms.wait_accepted(1)
-        assert relay._endpoint._runner is None
+        assert not relay._endpoint.is_open

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from yarl import URL
 
 from broker_setup.errors import SettingsError
-from gateway.passive.grader import Failed, Replied, graders_for
+from gateway.passive.grader import Failed, NotAsked, Replied, graders_for
 from tests.support.certificates import make_certificate
 from tests.support.passive import REPLY, FakeGrader, grader_for, running_grader, settings_for
+from tests.support.shortages import no_descriptors
 
 GENERAL = ("general", SecretStr("pass:wörd"))
 OWN = ("its", SecretStr("own"))
@@ -25,7 +26,7 @@ async def grader() -> AsyncIterator[FakeGrader]:
         yield running
 
 
-async def outcome(url: str, **settings: object) -> Replied | Failed:
+async def outcome(url: str, **settings: object) -> Replied | Failed | NotAsked:
     async with grader_for(url, **settings) as calling:
         return await calling.grade(b"{}")
 
@@ -114,3 +115,10 @@ async def test_a_queues_own_options_go_before_the_general_ones(grader: FakeGrade
 async def _never(_: web.Request) -> web.StreamResponse:
     await asyncio.sleep(60)
     return web.Response()
+
+
+async def test_without_a_descriptor_no_grader_was_asked(grader: FakeGrader) -> None:
+    async with grader_for(grader.url) as calling:
+        with no_descriptors():
+            assert await calling.grade(b"{}") == NotAsked("too many open files")
+        assert await calling.grade(b"{}") == Replied(REPLY)
