@@ -183,7 +183,8 @@ class Schedule(Generic[J]):
         return [order, *self._advance(job.line, now)]
 
     def _rung(self, pace: Pace[J]) -> float:
-        return holding_rung(self._ladder, pace.trickle.pause, pace.away, self._origins.away)
+        trickle = pace.trickle
+        return holding_rung(self._ladder, trickle.pause, pace.away, self._origins.away, answers=trickle.answers)
 
     def _make_room(self, now: float) -> list[Order[J]]:
         """Send away what waits for one that is back soon: it is first to come when there is room, and not before.
@@ -201,7 +202,8 @@ class Schedule(Generic[J]):
                 continue
             if self._room.is_kept_back(pace):
                 newest, reason = pace.waiting.newest(), STRANGERS
-                delay = holding_rung(self._ladder, self._ladder.third, pace.away, self._origins.away)
+                third = self._ladder.third
+                delay = holding_rung(self._ladder, third, pace.away, self._origins.away, answers=True)
             else:
                 newest, reason = pace.newest_of_the_slowest(), SLOW
                 delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.line)))

@@ -11,7 +11,10 @@ GROWTH = 1.25
 
 
 class Trickle:
-    """The pace of one LMS's callbacks: `limit` is how many may be under way; sick, `is_due` says when the next goes."""
+    """The pace of one LMS's callbacks: `limit` is how many may be under way; sick, `is_due` says when the next goes.
+
+    `answers` says whether the last callback that failed was answered at all.
+    """
 
     def __init__(self, ladder: Ladder, most: int) -> None:
         """Allow `most` callbacks under way to an LMS that is well."""
@@ -21,13 +24,13 @@ class Trickle:
         self._most = most
         self._began_at = 0.0
         self._not_before = 0.0
-        self._answers = True
+        self.answers = True
         self.limit = most
         self.pause = self._first
 
     def due_at(self, *, is_tried: bool) -> float:
         """Return when the next probe goes, with a result that was tried before or with one that never was."""
-        pause = self.pause if is_tried or not self._answers else min(self.pause, self._brisk)
+        pause = self.pause if is_tried or not self.answers else min(self.pause, self._brisk)
         return max(self._began_at + pause, self._not_before)
 
     def is_due(self, now: float, *, is_tried: bool) -> bool:
@@ -46,7 +49,7 @@ class Trickle:
     def failed(self, now: float, *, answered: bool, asked: float = 0.0) -> None:
         """Take in that a probe failed, or another without a success in between; wait as the LMS has `asked`."""
         self.pause = min(self.pause * GROWTH, self._longest)
-        self._answers = answered
+        self.answers = answered
         self._not_before = now + min(asked, 2 * self._longest)
 
     def succeeded(self, *, was_sick: bool) -> None:
@@ -54,4 +57,4 @@ class Trickle:
         self.limit = 1 if was_sick else min(2 * self.limit, self._most)
         self.pause = self._first
         self._not_before = 0.0
-        self._answers = True
+        self.answers = True

@@ -121,10 +121,8 @@ def p99(values: Sequence[float]) -> float:
     return quantiles(values, n=100)[98]
 
 
-# What a quick LMS's 99th percentile may be beside another one, as a multiple of what it is alone. The results of one
-# that is down go round short rungs, so that all come at once when it is back, and that takes some of the machine:
-# 1.1 to 1.35 on two cores.
-AT_MOST = {"slow": 1.2, "hanging": 1.2, "down": 1.6}
+# What a quick LMS's 99th percentile may be beside a sick one, as a multiple of what it is alone.
+AT_MOST = 1.2
 
 
 @pytest.mark.alone
@@ -145,7 +143,7 @@ async def test_an_lms_that_is_slow_or_hangs_or_is_down_does_not_slow_another(vho
                 alone = await latencies(quick, await load(results, [quick], 50, 5, f"alone {turn}"))
                 best["alone"] = min(best.get("alone", 10), p99(alone))
                 for name, lms in sick.items():
-                    if best.get(name, 10) <= AT_MOST[name] * best["alone"]:
+                    if best.get(name, 10) <= AT_MOST * best["alone"]:
                         continue
                     # It gets more than it answers: the slow one takes some 6 a second, 32 at a time.
                     hogging = asyncio.create_task(load(results, [lms], 50, 7, f"{name} {turn}"))
@@ -154,12 +152,12 @@ async def test_an_lms_that_is_slow_or_hangs_or_is_down_does_not_slow_another(vho
                     beside = await latencies(quick, await load(results, [quick], 50, 5, f"beside {name} {turn}"))
                     best[name] = min(best.get(name, 10), p99(beside))
                     await hogging
-                if all(best[name] <= AT_MOST[name] * best["alone"] for name in sick):
+                if all(best[name] <= AT_MOST * best["alone"] for name in sick):
                     break
             assert slow.most_under_way == settings.callback_concurrency_per_origin
     print({name: f"{value * 1000:.1f} ms" for name, value in best.items()})
     for name in sick:
-        assert best[name] <= AT_MOST[name] * best["alone"], best
+        assert best[name] <= AT_MOST * best["alone"], best
 
 
 @pytest.mark.alone
