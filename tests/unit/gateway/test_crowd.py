@@ -1,13 +1,7 @@
 """Who has to go when there is no room: the silent first, then whoever has its answer, never who is being served."""
 
 from gateway.http.crowd import GRACE_SECONDS, LATE_ROOM, Crowd
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 def crowd(room: int) -> tuple[Crowd[str], Clock]:

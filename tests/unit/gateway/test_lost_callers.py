@@ -15,21 +15,10 @@ from gateway.http.lost_callers import (
     LostCallers,
     Wanderer,
 )
+from tests.support.clock import Clock
 
 WATCHER = Wanderer("10.0.0.7", "python-requests/2.31", "get_submission", "openedx")
 LMS = Wanderer("10.0.0.7", "python-requests/2.31", "submit", "")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

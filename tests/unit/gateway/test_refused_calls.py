@@ -7,20 +7,9 @@ import pytest
 
 from gateway.http.refusals import QueueNotFoundError, RefusedError
 from gateway.http.refused_calls import AGAIN_SECONDS, MAX_CALLERS, MAX_LINES, MAX_MISTAKES, RefusedCalls
+from tests.support.clock import Clock
 
 UNKNOWN = QueueNotFoundError("Queue 'mitx' not found")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

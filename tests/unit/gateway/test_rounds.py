@@ -1,15 +1,9 @@
 """Who goes round several queues with block=true waits at none for long; who has a thread for each waits at all."""
 
 from gateway.http.rounds import MEMORY_SECONDS, ROUND_SECONDS, Rounds
+from tests.support.clock import Clock
 
 WAIT = 55.0
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_client_of_one_queue_waits_as_long_as_it_likes() -> None:

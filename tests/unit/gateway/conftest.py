@@ -1,0 +1,10 @@
+"""What unit tests of the gateway share."""
+
+import pytest
+
+from tests.support.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
