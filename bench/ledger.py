@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted
+from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted, hash_sender
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.writer import MAX_EVENTS
 from broker_setup.link.connection import Link, supervised
@@ -29,7 +29,9 @@ QUIET_IN_FLIGHT = 500
 def life_of(submission: bytes, *, graded: bool) -> list[AnyEvent]:
     """Make the events of one submission, up to its delivery or only its submit."""
     now, url, key = time.time(), secrets.token_bytes(12), secrets.token_bytes(16)
-    submitted = Submitted(now, submission, "bench", url, 2.0)
+    submitted = Submitted(
+        now, submission, "bench", supersede_after=2.0, url=url, sender=hash_sender("lms", url), anybodys=True
+    )
     if not graded:
         return [submitted]
     return [

@@ -56,6 +56,10 @@ class Access:
         """Whether `caller` may make `call` for `queue`; if not, the queue must seem not to be there."""
         return any(self._is_listed(caller.name, role, queue) for role in CALLS[call] & caller.roles)
 
+    def is_producer(self, name: str, queue: str) -> bool:
+        """Whether the queue's list of who hands in work has this name; not so where everybody may, without a list."""
+        return name in (self._names.get((queue, Role.PRODUCER)) or ())
+
     def _is_listed(self, name: str, role: Role, queue: str) -> bool:
         names = self._names.get((queue, role))
         return names is None or name in names

@@ -108,6 +108,7 @@ def build(settings: Settings) -> Starlette:
     results = Results(ledger, publisher, check if settings.validate_results else None)
     polls = Polls(queues, settings.max_wait)
     accounts = Accounts(settings.users, settings.secrets)
+    access = Access(settings.queue_access)
     sessions, lost_callers = Sessions(accounts, settings.public_url), LostCallers()
     keys = keys_of(settings)
     tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
@@ -141,7 +142,7 @@ def build(settings: Settings) -> Starlette:
 
     return application(
         dialects=Dialects(settings.dialects, settings.public_url),
-        door=Door(accounts, tokens, Access(settings.queue_access), sessions=sessions, lost_callers=lost_callers),
+        door=Door(accounts, tokens, access, sessions=sessions, lost_callers=lost_callers),
         session=SessionCalls(accounts, sessions, lost_callers, settings.public_url),
         lms=LmsCalls(
             publisher=publisher,
@@ -154,6 +155,7 @@ def build(settings: Settings) -> Starlette:
             public_url=settings.public_url,
             origins=CallbackOrigins(settings.callback_allowed_origins, own_services(settings).behind),
             supersede_after=settings.supersede_after,
+            is_producer=access.is_producer,
         ),
         grader=GraderCalls(queues=queues, polls=polls, counts=counts, results=results, limits=limits),
         bulk=BulkCalls(polls=polls, results=results, limits=limits),

@@ -77,7 +77,7 @@ def by_subject(subject: str) -> Wanted:
     """Pick out what an operator typed: a uuid, an id, or a callback URL; raise ArgumentError if it is none."""
     if "://" in subject:
         url = hash_url(subject)
-        return lambda event: getattr(event, "url", None) == url
+        return lambda event: url in {getattr(event, "url", None), getattr(event, "url_alone", None)}
     digits = subject.replace("-", "")
     if len(digits) == UUID_DIGITS:
         try:

@@ -13,7 +13,7 @@ class Closed:
 
     def __init__(self) -> None:
         self._minutes: dict[bytes, int] = {}
-        self._parked: dict[bytes, bool] = {}  # whether a newer one could take its place
+        self._parked: dict[bytes, bytes | None] = {}  # who sent it; None where no newer one could take its place
         self._redrives: dict[bytes, int] = {}
         self._minute = 0
 
@@ -36,9 +36,12 @@ class Closed:
         # One number object for all of a minute: there may be a million of them.
         self._minutes[submission] = self._minute
 
-    def park(self, submission: bytes, redriven: int, *, supersedable: bool) -> None:
-        """Let a closed submission be one that may be redriven; it was so often before."""
-        self._parked[submission] = supersedable
+    def park(self, submission: bytes, redriven: int, sender: bytes | None) -> None:
+        """Let a closed submission be one that may be redriven; it was so often before.
+
+        Without its `sender` no newer one can take its place.
+        """
+        self._parked[submission] = sender
         if redriven:
             self._redrives[submission] = redriven
 
@@ -46,16 +49,16 @@ class Closed:
         """Let it be closed for good."""
         self._parked.pop(submission, None)
 
-    def note_supersedable(self, submission: bytes) -> None:
+    def note_supersedable(self, submission: bytes, sender: bytes) -> None:
         """Let a newer one take the place of this one, should it be redriven; its submit was noted late."""
         if submission in self._parked:
-            self._parked[submission] = True
+            self._parked[submission] = sender
 
-    def redrive(self, submission: bytes, number: int) -> bool:
-        """Open a submission again, for the `number`th time; say whether a newer one may take its place."""
+    def redrive(self, submission: bytes, number: int) -> bytes | None:
+        """Open a submission again, for the `number`th time; return its sender, None if it is not to be superseded."""
         self._minutes.pop(submission, None)
         self._redrives[submission] = number
-        return self._parked.pop(submission, False)
+        return self._parked.pop(submission, None)
 
     def _forget(self, now: float) -> None:
         old = list(takewhile(lambda submission: now - self._minutes[submission] > CLOSED_SECONDS, self._minutes))

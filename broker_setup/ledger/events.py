@@ -12,6 +12,8 @@ from msgspec import Struct
 
 # 96 bits: among a million URLs two of one hash are as likely as not after 10^17 days.
 URL_HASH_BYTES = 12
+# 64 bits: of the few accounts that send to one URL no two have one hash.
+SENDER_HASH_BYTES = 8
 # Keys are 128 random bits, so a plain hash hides them as well as a slow one.
 KEY_HASH_BYTES = 16
 
@@ -24,16 +26,23 @@ class Event(Struct, frozen=True, array_like=True):
 
 
 class Submitted(Event, frozen=True, array_like=True, tag=1):
-    """The LMS's submit was accepted.
+    """The LMS's submit was accepted, from `sender` (the hash of an account).
 
-    It takes the place of what waits with the same callback URL and is `supersede_after` seconds older. None: it neither
-    supersedes nor is superseded. Without a word of that, as in 0.1.0, it takes nobody's place, for what its gateway's
-    settings were nobody knows; one that says more may take its.
+    It takes the place of what waits with the same callback URL, came from the same sender, and is `supersede_after`
+    seconds older; in its own queue of what others sent, too, if that was `anybodys` to its sender. None: it neither
+    supersedes nor is superseded.
+
+    Whoever knows no sender would go by the URL alone. So that is left empty where 0.1.0 looks for it, and it takes
+    nobody's place there. The other way round, what 0.1.0 wrote has its URL only there, and no sender: it takes nobody's
+    place here, and only a sender to whom that queue is anybody's takes its.
     """
 
     queue: str
-    url: bytes
+    url_alone: bytes = b""
     supersede_after: float | None = inf
+    url: bytes = b""
+    sender: bytes = b""
+    anybodys: bool = False
 
 
 class Leased(Event, frozen=True, array_like=True, tag=2):
@@ -177,6 +186,11 @@ AnyEvent = (
 def hash_url(url: str) -> bytes:
     """Hash a callback URL, whole."""
     return hashlib.blake2b(url.encode(errors="surrogatepass"), digest_size=URL_HASH_BYTES).digest()
+
+
+def hash_sender(account: str, url: bytes) -> bytes:
+    """Hash who sent a submission, with its URL's hash: an account has another hash for each URL."""
+    return hashlib.blake2b(account.encode(errors="surrogatepass"), digest_size=SENDER_HASH_BYTES, key=url).digest()
 
 
 def hash_key(key: str) -> bytes:

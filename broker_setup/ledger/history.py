@@ -63,6 +63,8 @@ class Step:
     def details(self) -> dict[str, Any]:
         """Everything that the event says beyond when and of which submission; bytes as hex, no return address."""
         fields = msgspec.structs.asdict(self.event)
+        if isinstance(self.event, Submitted):
+            fields["url"] = fields.pop("url_alone") or self.event.url
         return {
             name: value.hex() if isinstance(value, bytes) else value
             for name, value in fields.items()

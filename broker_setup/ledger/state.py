@@ -30,7 +30,7 @@ from broker_setup.ledger.events import (
 )
 from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.leases import Leases, lease_of
-from broker_setup.ledger.waiting import SUPERSEDABLE_SECONDS, Waiting
+from broker_setup.ledger.waiting import NO_SENDER, SUPERSEDABLE_SECONDS, Entry, Waiting
 
 # A superseded one that is too old for that is forgotten so much later, and a lease that ran out is known for so long.
 LATE_SECONDS = 3600.0
@@ -40,6 +40,7 @@ class _Superseded(Struct, frozen=True):
     queue: str
     by: bytes
     submitted_at: float
+    sender: bytes
 
 
 def _has_not_seen(event: Leased, before: Lease) -> bool:
@@ -163,34 +164,42 @@ class LedgerState:
         return handler(event, heard) if handler else VALID
 
     def _submitted(self, event: Submitted, _: Heard) -> Outcome:
+        url = event.url or event.url_alone
         # Neither supersedes nor is superseded: there may be any number of them with one URL.
-        if event.supersede_after is None or not event.url:
+        if event.supersede_after is None or not url:
             return VALID
         # Once more, after a write whose confirm got lost: it must not take the place of what came in between.
         if event.submission in self._closed or event.submission in self._superseded:
-            self._closed.note_supersedable(event.submission)
+            self._closed.note_supersedable(event.submission, event.sender or NO_SENDER)
             return VALID
-        entries = self._waiting.at(event.url)
+        entries = self._waiting.at(url)
         if any(submission == event.submission for submission, *_ in entries):
             return VALID
         older = [
             entry
             for entry in entries
-            if event.supersede_after <= event.at - entry[1] < SUPERSEDABLE_SECONDS
+            if self._may_take(event, entry)
+            and event.supersede_after <= event.at - entry[1] < SUPERSEDABLE_SECONDS
             and self._nobody_grades(entry[0], event.at)
         ]
         if older:
             left = set(older)
             entries = [entry for entry in entries if entry not in left]
-        self._waiting.put(event.url, entries, event.submission, event.at, event.queue, instead_of=older)
+        self._waiting.put(url, entries, event.submission, event.at, event.queue, sender=event.sender, instead_of=older)
         # The older one's queue may be another: a problem can be given a new one.
         for entry in older:
             queue = self._waiting.queue_of(entry)
-            self._superseded[entry[0]] = _Superseded(queue, event.submission, entry[1])
+            self._superseded[entry[0]] = _Superseded(queue, event.submission, entry[1], entry[3])
             self._superseded_in[queue] += 1
             self._leases.pass_over(entry[0])
         gone = [(self._waiting.queue_of(entry), entry[0]) for entry in older]
         return Outcome(valid=True, gone=gone) if gone else VALID
+
+    def _may_take(self, event: Submitted, entry: Entry) -> bool:
+        """Say whether a submission's sender may decide that nobody grades this one: theirs, or in a queue that is."""
+        if event.sender == entry[3]:
+            return True
+        return event.anybodys and event.queue == self._waiting.queue_of(entry)
 
     def _is_superseded(self, submission: bytes, at: float) -> bool:
         superseded = self._superseded.get(submission)
@@ -264,11 +273,11 @@ class LedgerState:
             return VALID
         if event.redriven < self._closed.redrives(event.submission):
             return VOID  # once more, after a write whose confirm got lost: it has been redriven since
-        supersedable = event.submission in self._superseded or event.submission in {
-            waiting for waiting, *_ in self._waiting.at(event.url)
-        }
+        superseded = self._superseded.get(event.submission)
+        senders = (sender for waiting, _, _, sender in self._waiting.at(event.url) if waiting == event.submission)
+        sender = superseded.sender if superseded else next(senders, None)
         outcome = self._close(event.submission, event.queue, event.url, heard.time_of(event.at))
-        self._closed.park(event.submission, event.redriven, supersedable=supersedable)
+        self._closed.park(event.submission, event.redriven, sender)
         return outcome
 
     def _redriven(self, event: Redriven, heard: Heard) -> Outcome:
@@ -277,15 +286,15 @@ class LedgerState:
             return VALID
         if submission in self._closed and not self._closed.is_parked(submission):
             return VOID
-        supersedable = self._closed.redrive(submission, event.number)
+        sender = self._closed.redrive(submission, event.number)
         if self._leases.of(submission) is None:
             # As if it had been released now: what was leased before, and is written once more, stays void.
             at, now = event.at, heard.time_of(event.at)
             self._leases.keep_back(Lease(submission, event.queue, event.url, b"", at, at, "", 0, now, now))
-        if event.url and supersedable and submission not in self._superseded:
+        if event.url and sender is not None and submission not in self._superseded:
             entries = self._waiting.at(event.url)
             if all(waiting != submission for waiting, *_ in entries):
-                self._waiting.put(event.url, entries, submission, event.at, event.queue)
+                self._waiting.put(event.url, entries, submission, event.at, event.queue, sender=sender)
         return VALID
 
     def _changed(self, event: Extended | Released, change: Callable[[Lease], Lease]) -> Outcome:

@@ -4,14 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from struct import Struct as Packing
 
-# A submission that waits: uuid, when it was submitted, number of its queue. Packed, for there may be a million of them.
-_ENTRY = Packing("16sdI")
+from broker_setup.ledger.events import SENDER_HASH_BYTES
+
+# A submission that waits: uuid, when it was submitted, number of its queue, who sent it. Packed, for there may be a
+# million of them.
+_ENTRY = Packing(f"16sdI{SENDER_HASH_BYTES}s")
+# Of an event that does not say it.
+NO_SENDER = bytes(SENDER_HASH_BYTES)
 
 # The same, unpacked.
-Entry = tuple[bytes, float, int]
+Entry = tuple[bytes, float, int, bytes]
 
-# Of one URL. A student answers a problem a few times in a minute; a stranger's program with an account may do so ten
-# thousand times, and each event of that URL looks at all that are kept. Older ones are graded, as without superseding.
+# Of one URL and sender: nobody's crowd out another's. A student answers a problem a few times in a minute; a
+# stranger's program with an account may do so ten thousand times, and each event of that URL looks at all that are
+# kept. Older ones are graded, as without superseding.
 MAX_OF_URL = 100
 # And one that waits for longer is graded, too. Whoever starts reads a day or more: so all know of what is younger the
 # same, however far back each of them has read.
@@ -47,16 +53,18 @@ class Waiting:
         at: float,
         queue: str,
         *,
+        sender: bytes,
         instead_of: Sequence[Entry] = (),
     ) -> None:
         """Let a submission wait behind those `before` it; with `instead_of` they are all that waited for `url`.
 
-        The oldest are forgotten where there would be too many, and can be superseded no more.
+        The sender's oldest are forgotten where there would be too many, and can be superseded no more.
         """
         number = self._queues.setdefault(queue, len(self._queues))
-        entries = [*before, (submission, at, number)]
-        too_many = entries[:-MAX_OF_URL]
-        self._keep(url, entries[-MAX_OF_URL:])
+        sender = sender or NO_SENDER
+        too_many = [entry for entry in before if entry[3] == sender][: -MAX_OF_URL + 1]
+        kept = [entry for entry in before if entry not in too_many] if too_many else before
+        self._keep(url, [*kept, (submission, at, number, sender)])
         self._count[number] += 1
         for entry in (*instead_of, *too_many):
             self._count[entry[2]] -= 1

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from broker_setup.callback_origins import CallbackOrigins, callback_url
 from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
-from broker_setup.ledger.events import Submitted, hash_url
+from broker_setup.ledger.events import Submitted, hash_sender, hash_url
 from broker_setup.link.publisher import Publisher
 from broker_setup.own_services import USER_AGENT
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
@@ -21,7 +21,7 @@ from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.files import FileStore
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
-from gateway.http.identity import permission_of
+from gateway.http.identity import account_of, permission_of
 from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.ledger import Ledger
@@ -62,7 +62,9 @@ class LmsCalls:
         public_url: str | None,
         origins: CallbackOrigins,
         supersede_after: Callable[[str], float | None],
+        is_producer: Callable[[str, str], bool],
     ) -> None:
+        """`is_producer` says whether a queue's list of who hands in work has an account by its name."""
         self._publisher = publisher
         self._sealer = sealer
         self._files = files
@@ -73,6 +75,7 @@ class LmsCalls:
         self._public_url = public_url
         self._origins = origins
         self._supersede_after = supersede_after
+        self._is_producer = is_producer
 
     async def submit(self, request: Request) -> Response:
         """Accept a submission: when this answers 0, the broker has it on disk."""
@@ -86,7 +89,7 @@ class LmsCalls:
                 order = parse_order(form.fields)
                 self._check(order, permission_of(request))
                 start = monotonic()
-                await self._accept(order, form, self._base_url(request) if form.files else "")
+                await self._accept(order, form, account_of(request), self._base_url(request) if form.files else "")
         except (BadFormError, IllFormedError) as error:
             raise RefusedError(INVALID_FORMAT) from error
         except (TooLargeError, MessageTooLargeError) as error:
@@ -103,7 +106,7 @@ class LmsCalls:
         if why := why_no_callback(order.callback_url, self._origins):
             raise RefusedError(f"Queue request is refused: {why}")
 
-    async def _accept(self, order: Order, form: Form, base_url: str) -> None:
+    async def _accept(self, order: Order, form: Form, account: str, base_url: str) -> None:
         uuid = uuid4().hex
         submission = Submission(
             uuid=uuid,
@@ -125,13 +128,16 @@ class LmsCalls:
             await self._files.remove(uuid, len(form.files))
             raise
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
+        url = hash_url(order.callback_url)
         self._ledger.note(
             Submitted(
                 time(),
                 submission.uuid_bytes,
                 order.queue,
-                hash_url(order.callback_url),
-                self._supersede_after(order.queue),
+                supersede_after=self._supersede_after(order.queue),
+                url=url,
+                sender=hash_sender(account, url),
+                anybodys=self._is_producer(account, order.queue),
             )
         )
         self._queues[order.queue].submitted()

@@ -30,6 +30,7 @@ IN_FLIGHT_SECONDS = 6.0
 SUBMISSIONS = 5
 URLS = ("https://lms/1", "https://lms/2")
 QUEUES = ("openedx", "never")
+ACCOUNTS = ("lms", "lms", "another")
 MIN_AGES = (0.0, 2.0, 30.0, None)
 UNKNOWN = [[99, 1.0, b"s", "of a later version"], [1, "spoilt"], None]
 START = 1_000_000.0
@@ -93,7 +94,11 @@ class History:
             number = len(self.submissions)
             self.ready.append(number)
             age = self.chance.choice(MIN_AGES)
-            gateway.outbox.append(submitted(number, self.now + gateway.off, url=url, queue=queue, min_age=age))
+            account, listed = self.chance.choice(ACCOUNTS), self.chance.choice([True, False])
+            event = submitted(
+                number, self.now + gateway.off, url=url, queue=queue, min_age=age, account=account, listed=listed
+            )
+            gateway.outbox.append(event)
 
     def poll(self) -> None:
         gateway = self.any()

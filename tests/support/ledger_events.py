@@ -17,6 +17,7 @@ from broker_setup.ledger.events import (
     Submitted,
     Superseded,
     hash_key,
+    hash_sender,
     hash_url,
 )
 from broker_setup.ledger.leases import Leases
@@ -38,10 +39,25 @@ def id_of(number: int) -> int:
 
 
 def submitted(
-    number: int, at: float, *, url: str = URL, queue: str = "openedx", min_age: float | None = MIN_AGE
+    number: int,
+    at: float,
+    *,
+    url: str = URL,
+    queue: str = "openedx",
+    min_age: float | None = MIN_AGE,
+    account: str = "lms",
+    listed: bool = False,
 ) -> Submitted:
-    """The queue `never` does not supersede."""
-    return Submitted(at, uuid_of(number), queue, hash_url(url), None if queue == "never" else min_age)
+    """The queue `never` does not supersede; an account is `listed` where the queue's list of producers has its name."""
+    return Submitted(
+        at,
+        uuid_of(number),
+        queue,
+        supersede_after=None if queue == "never" else min_age,
+        url=hash_url(url),
+        sender=hash_sender(account, hash_url(url)),
+        anybodys=listed,
+    )
 
 
 def leased(

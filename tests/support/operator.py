@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pika
 
-from broker_setup.ledger.events import Submitted, hash_url
+from broker_setup.ledger.events import Submitted, hash_sender, hash_url
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
@@ -95,7 +95,11 @@ def submission(at: datetime, url: str, *, queue: str = "openedx") -> Submission:
 
 
 def noted(each: Submission, url: str) -> Submitted:
-    return Submitted(each.submitted_at.timestamp(), each.uuid_bytes, each.queue, hash_url(url), 2.0)
+    address = hash_url(url)
+    sender = hash_sender("lms", address)
+    return Submitted(
+        each.submitted_at.timestamp(), each.uuid_bytes, each.queue, supersede_after=2.0, url=address, sender=sender
+    )
 
 
 async def submit(amqp_url: str, submissions: Sequence[Submission]) -> None:

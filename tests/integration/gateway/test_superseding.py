@@ -164,6 +164,19 @@ def test_of_many_resubmissions_the_last_one_is_graded(
     assert bodies(grader.get_all(10)) == [f"new {number}" for number in range(10)]
 
 
+def test_an_account_that_guesses_anothers_callback_urls_takes_nobodys_place(
+    lms: Client, grader: Client, module_vhost: VHost, url: str
+) -> None:
+    for number in range(10):
+        submit(lms, f"{url}{number}", f"old {number}")
+    grow_old()
+    for number in range(10):
+        submit(grader, f"{url}{number}", f"junk {number}")
+    wait_until_read(lms, grader, module_vhost)
+    grader.wait_queuelen(20)
+    assert bodies(grader.get_all(20))[:10] == [f"old {number}" for number in range(10)]
+
+
 def test_a_queue_may_keep_them_all(lms: Client, grader: Client, url: str) -> None:
     submit(lms, url, "older", queue="other")
     grow_old()

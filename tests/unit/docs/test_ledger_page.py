@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from broker_setup.ledger.events import KEY_HASH_BYTES, URL_HASH_BYTES, AnyEvent, Event
+from broker_setup.ledger.events import KEY_HASH_BYTES, SENDER_HASH_BYTES, URL_HASH_BYTES, AnyEvent, Event
 from broker_setup.ledger.frames import FRAME_ID_BYTES, FrameOnWire
 from broker_setup.ledger.writer import MAX_EVENTS
 from tests.support.project import quoted, table_rows, text
@@ -58,6 +58,7 @@ def test_lengths_are_those_of_the_code() -> None:
     assert f"bytes {KEY_HASH_BYTES}" in EVENTS["2"][2]
     assert f"(BLAKE2b, {URL_HASH_BYTES} bytes)" in PAGE
     assert f"(BLAKE2b, {KEY_HASH_BYTES} bytes)" in PAGE
+    assert f"(BLAKE2b, {SENDER_HASH_BYTES} bytes)" in PAGE
     assert f"up to {MAX_EVENTS:,}" in PAGE
 
 

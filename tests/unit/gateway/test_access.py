@@ -60,3 +60,10 @@ def test_names_of_no_account_are_found_by_queue_each_once() -> None:
     lists = {"openedx": QueueAccess(producers=("lms", "lsm"), consumers=("lsm", "grader", "amqp"))}
     assert names_without_account(lists, {"lms", "grader"}) == {"openedx": ["lsm", "amqp"]}
     assert names_without_account(LISTS, {"lms", "grader", "both"}) == {}
+
+
+def test_only_who_stands_in_a_queues_list_is_its_producer_and_nobody_where_there_is_none() -> None:
+    access = Access({"exam": QueueAccess(producers=("lms",)), "drafts": QueueAccess(consumers=("lms", "grader"))})
+    assert access.is_producer("lms", "exam")
+    for name, queue in (("grader", "exam"), ("lms", "drafts"), ("lms", "open to all"), ("", "exam")):
+        assert not access.is_producer(name, queue), (name, queue)

@@ -1,9 +1,14 @@
 """A newer submission with the same callback URL takes the place of the older one that nobody grades."""
 
+from math import inf
+
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from broker_setup.ledger.answers import Refusal, Standing
 from broker_setup.ledger.events import AnyEvent, Submitted, hash_url
+from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.waiting import MAX_OF_URL, SUPERSEDABLE_SECONDS
 from tests.support.ledger_events import (
     MIN_AGE,
@@ -57,8 +62,7 @@ def test_another_url_supersedes_nothing() -> None:
 
 
 def test_a_submission_whose_url_nobody_knows_supersedes_nothing() -> None:
-    unknown = [submitted(number, at) for number, at in ((1, 0), (2, 9))]
-    state = state_after(*(type(event)(event.at, event.submission, event.queue, b"") for event in unknown))
+    state = state_after(*(replace(submitted(number, at), url=b"") for number, at in ((1, 0), (2, 9))))
     assert state.standing(uuid_of(1), 10) is Standing.FREE
 
 
@@ -170,13 +174,67 @@ def test_a_submit_says_itself_how_old_what_it_supersedes_must_be() -> None:
     assert state_after(submitted(1, 0), submitted(2, 5, min_age=None)).standing(uuid_of(1), 6) is Standing.FREE
 
 
-def test_a_submit_of_0_1_0_takes_nobodys_place_and_one_that_says_more_may_take_its() -> None:
-    # What its gateway's settings were nobody knows; a queue with `supersede: false` must not lose what waits in it.
-    first, second = (Submitted(at, uuid_of(number), "openedx", hash_url(URL)) for number, at in ((1, 0), (2, 50)))
-    state = state_after(first, second)
-    assert [state.standing(uuid_of(number), 60) for number in (1, 2)] == [Standing.FREE, Standing.FREE]
-    state.apply(submitted(3, 60))
-    assert [state.standing(uuid_of(number), 61) for number in (1, 2)] == [Standing.SUPERSEDED] * 2
+# Whoever may hand in somewhere must not be able to end what others handed in elsewhere: callback URLs can be guessed.
+
+
+def standings(state: LedgerState, *numbers: int) -> list[Standing]:
+    return [state.standing(uuid_of(number), 60) for number in numbers]
+
+
+def test_another_account_supersedes_nothing_by_submitting_to_a_queue_of_its_own() -> None:
+    state = state_after(submitted(1, 0, queue="exam"))
+    for number, listed in ((2, False), (3, True)):
+        state.apply(submitted(number, 9, queue=f"own {number}", account=f"mallory {number}", listed=listed, min_age=0))
+    assert standings(state, 1, 2, 3) == [Standing.FREE] * 3
+
+
+def test_in_one_queue_another_account_supersedes_only_where_the_queues_list_has_its_name() -> None:
+    state = state_after(submitted(1, 0), submitted(2, 9, account="another"))
+    assert standings(state, 1, 2) == [Standing.FREE] * 2
+    state.apply(submitted(3, 20, account="a third", listed=True))
+    assert standings(state, 1, 2, 3) == [Standing.SUPERSEDED, Standing.SUPERSEDED, Standing.FREE]
+
+
+def test_another_accounts_submissions_of_a_url_crowd_nobodys_out() -> None:
+    junk = [submitted(number, 1, queue="own", account="mallory") for number in range(2, MAX_OF_URL + 50)]
+    state = state_after(submitted(1, 0), *junk, submitted(1_000, 9))
+    assert standings(state, 1, 2, 1_000) == [Standing.SUPERSEDED, Standing.FREE, Standing.FREE]
+    assert state.expected_in("openedx", 9) == 1
+
+
+def test_a_redriven_one_is_still_superseded_by_nobody_but_its_sender() -> None:
+    life: list[AnyEvent] = [submitted(1, 0), parked(1, 1), redriven(1, 2)]
+    assert standings(state_after(*life, submitted(2, 9, account="another")), 1) == [Standing.FREE]
+    assert standings(state_after(*life, submitted(2, 9)), 1) == [Standing.SUPERSEDED]
+
+
+def of_0_1_0(event: Submitted) -> list[object]:
+    """What version 0.1.0 reads of an event: its tag, and the fields that it knows."""
+    kind, *fields = msgspec.msgpack.decode(msgspec.msgpack.encode(event))
+    return [kind, *fields[:4]]
+
+
+def test_version_0_1_0_reads_no_url_and_so_lets_nobody_take_anybodys_place() -> None:
+    assert of_0_1_0(submitted(1, 5)) == [1, 5, uuid_of(1), "openedx", b""]
+
+
+def test_a_submit_that_does_not_say_who_sent_it_takes_nobodys_place_and_only_a_listed_account_takes_its() -> None:
+    # As 0.1.0 wrote it, and as those did who first said how old what it supersedes must be.
+    for age in (inf, 0.0, 2.0):
+        first, second = (
+            Submitted(at, uuid_of(number), "openedx", hash_url(URL), age) for number, at in ((1, 0), (2, 50))
+        )
+        state = state_after(first, second)
+        assert standings(state, 1, 2) == [Standing.FREE] * 2
+        state.apply(submitted(3, 60))
+        assert standings(state, 1, 2) == [Standing.FREE] * 2
+        state.apply(submitted(4, 70, listed=True))
+        assert standings(state, 1, 2) == [Standing.SUPERSEDED] * 2
+
+
+def test_a_queue_that_kept_all_before_events_said_who_sent_them_keeps_them_still() -> None:
+    before = Submitted(0, uuid_of(1), "never", hash_url(URL), None)
+    assert standings(state_after(before, submitted(2, 50, queue="openedx", listed=True)), 1) == [Standing.FREE]
 
 
 def test_what_waits_for_longer_than_every_gateway_reads_back_is_not_superseded_any_more() -> None:
