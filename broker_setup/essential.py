@@ -29,9 +29,9 @@ async def essential(
 
     def ended(task: asyncio.Task[object]) -> None:
         if not stopping:
-            error = "it was cancelled" if task.cancelled() else task.exception() or "it returned"
-            what = f"the task {task.get_name()!r} has ended ({error!r})"
-            log.critical("%s: stopping", what)
+            error = None if task.cancelled() else task.exception()
+            what = f"the task {task.get_name()!r} has ended: {_why(task, error)}"
+            log.critical("%s; stopping", what, exc_info=error)
             stop(what)
 
     tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
@@ -44,3 +44,12 @@ async def essential(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _why(task: asyncio.Task[object], error: BaseException | None) -> str:
+    if task.cancelled():
+        return "something cancelled it"
+    if error is None:
+        return "it returned, which it never should"
+    # Of a mistake of ours its kind says most, and sometimes it has no words.
+    return ": ".join(part for part in (type(error).__name__, str(error)) if part)

@@ -1,31 +1,16 @@
 """What is simulated: each scenario builds a world, lets time go by, and says what it measured against a goal."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from bench.goals import Figure
 from bench.simulation.lms import OUTAGES, QUICK, Reply, away, with_a_broken_problem
 from bench.simulation.world import ORIGIN, World
 from callback_relay.job import Identity, Job
 from callback_relay.verdict import Answered, Patience, Tell
 
 MINUTE, HOUR = 60.0, 3600.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table: a value in seconds, or a count, and what it may be at the most."""
-
-    scenario: str
-    what: str
-    value: float
-    at_most: float
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the goal is reached."""
-        return self.value <= self.at_most
 
 
 def percentile(values: Sequence[float], share: float) -> float:

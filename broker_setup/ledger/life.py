@@ -51,18 +51,30 @@ class Life:
         self._heard_at = self._clock()
         self._marker = None
 
+    def wrote(self, confirmed: "asyncio.Future[None]") -> None:
+        """Note that a frame of ours is being written, which is as good as a marker."""
+        if self._none_under_way:
+            self._marker, self._looks = confirmed, 0
+
     def look(self) -> Sign:
         """Say how it stands, and write a marker where it is too quiet."""
         silence = self._clock() - self._heard_at
-        if silence < self._quiet:
-            return Sign.WELL
-        if self._marker is None or (self._marker.done() and self._marker.exception()):
-            try:
-                self._marker, self._looks = self._write_marker(), 0
-            except BrokerUnavailableError:
-                self._marker = None  # too much waits to be written already
-        elif self._marker.done():
+        if self._none_under_way:
+            if silence >= self._quiet:
+                self._begin()
+        elif self._marker and self._marker.done():
             self._looks += 1
             if self._looks > LOOKS_FOR_MARKER:
                 return Sign.STALLED
         return Sign.TOO_OLD if silence > TOO_OLD_SECONDS else Sign.WELL
+
+    @property
+    def _none_under_way(self) -> bool:
+        """Whether no marker is under way: none was written, or it was not taken."""
+        return self._marker is None or (self._marker.done() and self._marker.exception() is not None)
+
+    def _begin(self) -> None:
+        try:
+            self._marker, self._looks = self._write_marker(), 0
+        except BrokerUnavailableError:
+            self._marker = None  # too much waits to be written already

@@ -12,7 +12,7 @@ from threading import Event as Flag
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
@@ -22,6 +22,7 @@ from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.link.ending import Ending, end_delivery
+from broker_setup.link.refusals import broker_words
 from broker_setup.topology import LEDGER
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ MARKER_SECONDS = 5.0
 # Two chunks: the next is decoded while one is applied, and no more piles up in memory.
 CHUNKS_AHEAD = 2
 STOP_LOOK_SECONDS = 0.5
+# What RabbitMQ says of a stream that is elsewhere: up to 3.10 it has no replica there, later no running one.
+NO_COPY = "replica on the local node"
 
 
 class MarkerLostError(BrokerUnavailableError):
@@ -109,6 +112,10 @@ class LedgerReader:
             except TimeoutError:
                 raise MarkerLostError("the ledger is not being read at the moment") from None
 
+    def expect(self, confirmed: asyncio.Future[None]) -> None:
+        """Take a frame that is being written for a marker: once confirmed, it has to come."""
+        self._life.wrote(confirmed)
+
     async def run(self) -> None:
         """Replay, follow, and start over where that was lost, until cancelled."""
         while True:
@@ -130,7 +137,14 @@ class LedgerReader:
             await self._follow(self._last)
         except ChannelNotFoundEntity as error:
             # A stream also answers "not found" for a moment while its node comes back.
-            self._fail(f"{LEDGER} is missing or not ready ({error}): run `xqueue-broker declare` if that stays so")
+            words = broker_words(str(error)).rstrip(".")
+            self._fail(f"{LEDGER} is missing or not ready ({words}): run `xqueue-broker declare` if that stays so")
+        except ChannelPreconditionFailed as error:
+            if NO_COPY not in str(error):
+                raise
+            self._fail("the node of the broker that we are connected to has no copy of the ledger")
+            if self._link.has_other_nodes:
+                self._link.drop(self.problem)
 
     async def _replay(self) -> Position:
         marker = self._writer.append()

@@ -105,10 +105,10 @@ class LedgerWriter:
                 await self._publisher.publish(message, exchange=LEDGER_EXCHANGE, routing_key=LEDGER)
             except XQueueError as error:
                 _fail(batch.confirmed, str(error))
-            except Exception as error:
+            except Exception:
                 # A mistake of ours: it costs this frame, and must not stop all that follow.
                 log.exception("a frame of the ledger could not be written")
-                _fail(batch.confirmed, repr(error))
+                _fail(batch.confirmed, "a mistake in XQueue, of which the log tells")
             else:
                 if not batch.confirmed.done():
                     batch.confirmed.set_result(None)

@@ -99,6 +99,8 @@ class Link:
         self._address = address_of(url)
         self._connection: AbstractConnection | None = None
         self.opened = 0  # how many connections there have been, with the present one
+        self._way = ""  # the node of the present connection, or of the last
+        self._ways = 1
         self._up = asyncio.Event()
         self._drop = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
@@ -107,6 +109,11 @@ class Link:
     def is_up(self) -> bool:
         """Whether the connection stands, as far as this side knows."""
         return self._up.is_set()
+
+    @property
+    def has_other_nodes(self) -> bool:
+        """Whether there is another node to connect to."""
+        return self._ways > 1
 
     async def wait_up(self) -> None:
         """Return once the connection stands."""
@@ -139,7 +146,7 @@ class Link:
         return not done
 
     def drop(self, why: str) -> None:
-        """Give up the present connection, which seems to be dead, and open another."""
+        """Give up the present connection, which is of no use, and open another: to another node, if one answers."""
         log.warning("%s: dropping the connection: %s", self.name, why)
         self._drop.set()
 
@@ -187,11 +194,15 @@ class Link:
         """Connect to the first node that answers; raise what the last one said."""
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             ways = await ways_to(self._url)
-        patience = CONNECT_TIMEOUT_SECONDS if len(ways) == 1 else NODE_TIMEOUT_SECONDS
+        self._ways = len(ways)
+        patience = NODE_TIMEOUT_SECONDS if self.has_other_nodes else CONNECT_TIMEOUT_SECONDS
+        # The last one is tried first. So where the connection ended comes after all others: that node is away, or
+        # frozen, or has what we need no more.
+        ways.sort(key=lambda way: way != self._way)
         while True:
             way = ways.pop()
             try:
-                return await aio_pika.connect(
+                connection = await aio_pika.connect(
                     way,
                     heartbeat=self._heartbeat,
                     timeout=patience,
@@ -201,6 +212,9 @@ class Link:
                 if not ways:
                     raise
                 log.info("%s: no connection to %s: %s", self.name, address_of(way), in_words(error))
+            else:
+                self._way = way
+                return connection
 
     def _part_from(self, connection: AbstractConnection) -> None:
         self._connection = None

@@ -12,6 +12,7 @@ from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
 from broker_setup.link.connection import Link, broker_calls, close_channel
+from broker_setup.link.in_words import in_words
 from broker_setup.link.pulse import Pulse
 from broker_setup.link.size_limit import largest_taken
 from broker_setup.link.unconfirmed import Unconfirmed
@@ -152,7 +153,7 @@ class Publisher:
                     self._refuse_too_large(message)
                     raise BrokerUnavailableError("the channel was closed for another message") from error
                 raise PublishRefusedError(
-                    f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({error}): "
+                    f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({in_words(error)}): "
                     "run `xqueue-broker declare`, or `setup` where rights are missing",
                 ) from error
             except DeliveryError as error:
@@ -185,8 +186,9 @@ class Publisher:
         return way if alone else (way[0], "")
 
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
-        if isinstance(error, ChannelClosed):  # not by us, nor with its connection
-            log.error("the broker closed the publishing channel: %s", error)
+        # Not with its connection, nor by us: then nobody gave a reason.
+        if isinstance(error, ChannelClosed) and any(error.args):
+            log.error("the broker closed the publishing channel: %s", in_words(error))
         for way, its_channel in list(self._channels.items()):
             if channel is its_channel:
                 del self._channels[way]

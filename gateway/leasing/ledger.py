@@ -83,6 +83,7 @@ class Ledger:
         takes too long: then the event may turn up in the ledger or not.
         """
         appended = self._writer.append(event)
+        self._reader.expect(appended.confirmed)
         recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = self._recording.get(appended.frame)
         if waiting is None:

@@ -55,8 +55,34 @@ async def test_a_process_that_is_not_ours_is_left_alone_and_who_asked_for_that_i
     told: list[str] = []
     async with essential({"the one": fails()}, stop=told.append):
         await eventually(lambda: told)
-    assert told == ["the task 'the one' has ended (ZeroDivisionError())"]
+    assert told == ["the task 'the one' has ended: ZeroDivisionError"]
     assert killed == []
+
+
+async def fails_with_words() -> None:
+    raise ValueError("no such key")
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (fails, "ZeroDivisionError"),
+        (fails_with_words, "ValueError: no such key"),
+        (returns, "it returned, which it never should"),
+        (cancels_itself, "something cancelled it"),
+    ],
+)
+async def test_why_a_task_has_ended_is_said_in_words_and_a_mistake_of_ours_shows_where_it_is(
+    ending: Callable[[], Coroutine[None, None, None]],
+    words: str,
+    killed: list[tuple[int, int]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with essential({"the one": ending()}):
+        await eventually(lambda: killed)
+    [record] = caplog.records
+    assert record.getMessage() == f"the task 'the one' has ended: {words}; stopping"
+    assert (record.exc_text is not None or record.exc_info is not None) == ("Error" in words)
 
 
 async def test_an_orderly_end_stops_every_task_and_kills_nobody(killed: list[tuple[int, int]]) -> None:

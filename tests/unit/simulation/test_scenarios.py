@@ -2,11 +2,11 @@
 
 import pytest
 
+from bench.goals import Figure
 from bench.simulation.lms import OUTAGES, Reply
 from bench.simulation.scenarios import (
     HOUR,
     MINUTE,
-    Figure,
     broken_before_good,
     many_held,
     null_scores,

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import aiormq
 import pytest
+from aiormq.exceptions import ChannelPreconditionFailed
 
 from broker_setup.declare import declare
 from broker_setup.errors import BrokerUnavailableError
@@ -34,13 +36,15 @@ def declare_ledger(vhost: VHost) -> None:
 
 
 async def write_alone(url: str, events: Sequence[AnyEvent]) -> None:
-    """Write each event in a frame of its own, many under way at once."""
+    """Write each event in a frame of its own, as many under way at once as a busy machine confirms in time."""
     link = Link(url, "writes")
     async with supervised(link):
         await link.wait_up()
         publisher = Publisher(link)
         messages = [encode_frame(Frame(new_frame_id(), "gateway 1", [event])) for event in events]
-        await asyncio.gather(*(publisher.publish(each, exchange="", routing_key=LEDGER) for each in messages))
+        for first in range(0, len(messages), 200):
+            some = messages[first : first + 200]
+            await asyncio.gather(*(publisher.publish(each, exchange="", routing_key=LEDGER) for each in some))
 
 
 def events(first: int, number: int) -> Sequence[AnyEvent]:
@@ -275,6 +279,48 @@ async def test_what_nothing_is_heard_of_is_not_up_to_date_for_long(declared: VHo
             await it.reader.wait_up_to_date(0)
         proxy.thaw()
         await it.reader.wait_up_to_date(20)
+
+
+# When its node has no copy of the ledger.
+
+NO_COPY = "PRECONDITION_FAILED - queue 'queue 'xqueue.ledger' in vhost '/'' does not have a replica on the local node"
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the broker refuses the next consumers with, as one does whose node has no copy."""
+    left: list[str] = []
+    consume = aiormq.Channel.basic_consume
+
+    async def refuse(self: aiormq.Channel, *arguments: Any, **options: Any) -> Any:
+        if left:
+            error = ChannelPreconditionFailed(406, left.pop())
+            await self.close(error)
+            raise error
+        return await consume(self, *arguments, **options)
+
+    monkeypatch.setattr(aiormq.Channel, "basic_consume", refuse)
+    return left
+
+
+async def test_a_node_without_a_copy_of_the_ledger_is_left_for_another(declared: VHost, refusals: list[str]) -> None:
+    refusals.append(NO_COPY)
+    async with (
+        proxied(declared.amqp_url) as other,
+        follower(declared.amqp_url, read_by=f"{declared.amqp_url},{other.url}") as it,
+    ):
+        await it.catch_up()
+        assert it.link.opened == 2
+
+
+async def test_where_there_is_no_other_node_it_says_what_is_missing_and_reads_once_there_is_a_copy(
+    declared: VHost, refusals: list[str]
+) -> None:
+    refusals.extend([NO_COPY] * 3)
+    async with follower(declared.amqp_url) as it:
+        await eventually(lambda: "no copy of the ledger" in it.reader.problem)
+        await it.catch_up()
+        assert it.link.opened == 1, "a storm of connections would help nobody"
 
 
 # When the stream goes.

@@ -5,6 +5,8 @@ import contextlib
 import random
 import socket
 from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from broker_setup.link.blocking import connect
 from broker_setup.link.connection import NODE_TIMEOUT_SECONDS, Link, supervised
 from broker_setup.link.nodes import ways_to
 from tests.support.broker import VHost
+from tests.support.proxy import proxied
+from tests.support.waiting import eventually
 
 
 @contextlib.contextmanager
@@ -45,6 +49,32 @@ async def test_nodes_that_are_away_or_mute_are_passed_within_seconds(vhost: VHos
             await link.wait_up()
             assert monotonic() - began >= NODE_TIMEOUT_SECONDS - 0.1
             await link.channel()
+
+
+def has_opened(link: Link, connections: int) -> bool:
+    return link.opened == connections
+
+
+async def test_a_connection_that_was_given_up_is_followed_by_one_to_another_node(vhost: VHost) -> None:
+    async with proxied(vhost.amqp_url) as one, proxied(vhost.amqp_url) as two:
+        link = Link(f"{one.url},{two.url}", "link")
+        nodes = []
+        async with supervised(link), asyncio.timeout(60):
+            for opened in range(1, 7):
+                await eventually(partial(has_opened, link, opened))
+                nodes.append(link._way)
+                link.drop("it is of no use")
+        assert link.has_other_nodes
+        assert all(before != after for before, after in pairwise(nodes)), nodes
+
+
+async def test_where_there_is_one_node_a_dropped_connection_goes_there_again(vhost: VHost) -> None:
+    link = Link(vhost.amqp_url, "link")
+    async with supervised(link), asyncio.timeout(60):
+        await link.wait_up()
+        link.drop("it is of no use")
+        await eventually(lambda: link.opened == 2)
+    assert not link.has_other_nodes
 
 
 def test_plain_connections_pass_them_too(vhost: VHost) -> None:

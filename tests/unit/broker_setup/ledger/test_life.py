@@ -61,6 +61,28 @@ async def test_what_is_confirmed_and_does_not_come_is_proof_within_seconds() -> 
     assert desk.now - began <= (LOOKS_FOR_MARKER + 2) * LOOK_SECONDS
 
 
+async def test_a_frame_of_ours_that_is_confirmed_and_does_not_come_is_proof_without_waiting_for_quiet() -> None:
+    desk = Desk()
+    confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    desk.life.wrote(confirmed)
+    assert desk.look(LOOK_SECONDS) is Sign.WELL
+    confirmed.set_result(None)
+    desk.life.wrote(asyncio.get_running_loop().create_future())  # the next is not waited for
+    began = desk.now
+    assert desk.look(60) is Sign.STALLED
+    assert desk.now - began <= (LOOKS_FOR_MARKER + 2) * LOOK_SECONDS < QUIET_SECONDS + LOOK_SECONDS * 3
+    assert desk.markers == []
+
+
+async def test_a_frame_of_ours_that_comes_before_its_confirm_proves_nothing() -> None:
+    desk = Desk()
+    confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    desk.life.wrote(confirmed)
+    desk.life.heard()
+    confirmed.set_result(None)
+    assert desk.look(QUIET_SECONDS - LOOK_SECONDS) is Sign.WELL
+
+
 async def test_where_nothing_can_be_written_nothing_is_proved_and_what_is_known_grows_too_old() -> None:
     desk = Desk()
     desk.full = True

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aio_pika import Message
+from aio_pika.exceptions import ChannelClosed
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link import publisher as module
@@ -179,3 +180,18 @@ async def test_a_connection_that_goes_while_it_is_looked_at_is_not_held_against_
     await eventually(lambda: not publisher.problem)
     await publish(publisher, "one")
     assert broker.dropped == []
+
+
+async def test_only_a_channel_that_the_broker_closed_is_an_error_and_it_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker, publisher = pair()
+    await publish(publisher, "key")
+    publisher._on_channel_closed(Channel(broker), ChannelClosed(None, None))  # what aiormq says where we closed it
+    assert "closed" not in caplog.text
+    publisher._on_channel_closed(Channel(broker), ChannelClosed(404, "NOT_FOUND - no exchange 'x' in vhost '/'"))
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "the broker closed the publishing channel: NOT_FOUND - no exchange 'x' in vhost '/': "
+        "`xqueue-broker declare` makes what is missing"
+    )

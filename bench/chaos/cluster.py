@@ -1,0 +1,169 @@
+"""A real cluster of three RabbitMQ nodes on the loopback, set as docs/howto/cluster.md advises."""
+
+import asyncio
+import contextlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from bench.chaos.member import Member
+from bench.stack import BenchError
+from broker_setup.declare import declare
+from broker_setup.topology import LEDGER, RESULTS_QUEUE, Topology, submissions_queue
+from deploy.local import find, ports
+from deploy.local.node_files import USER
+from deploy.local.process import Child
+from deploy.local.ready import wait_until
+from deploy.local.runtime import Container, Runtime, prepare
+from tests.support.broker import CACHE, call
+
+NODES = 3
+BOOT_SECONDS = 120.0
+# A paused node comes back by itself within seconds, or on 3.10.8 sometimes not at all.
+HEAL_SECONDS = 90.0
+QUEUE = "openedx"
+
+
+class Cluster:
+    """Three nodes; use it from the main thread (see deploy.local.process.Child)."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Lay out the nodes; start nothing."""
+        runtime = prepare(find.sources(find.look({})), CACHE, say)
+        if isinstance(runtime, Container):
+            raise BenchError("a cluster needs an installed RabbitMQ, or the system's packages")
+        self._runtime: Runtime = runtime
+        self._folder = folder
+        self._say = say
+        self._epmd_port = ports.pick()
+        shared = {"password": secrets.token_hex(16), "home/.erlang.cookie": secrets.token_hex(16)}
+        self.cookie = shared["home/.erlang.cookie"]
+        self.members: Sequence[Member] = [
+            Member(f"xqueue{number}@localhost", folder / f"node{number}", runtime, epmd=self._epmd_port, secrets=shared)
+            for number in range(1, NODES + 1)
+        ]
+        self._epmd = Child("epmd", folder / "epmd.out", folder / "epmd.pid", marker="-relaxed_command_check")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the nodes for as long as the block runs; their data is not wanted afterwards."""
+        first, *others = self.members
+        try:
+            command = [str(self._runtime.epmd), "-port", str(self._epmd_port), "-address", ports.LOOPBACK]
+            self._epmd.start([*command, "-relaxed_command_check"], self._runtime.env)
+            self._start(first)
+            for member in others:
+                self._start(member)
+            yield
+        finally:
+            for member in self.members:
+                member.kill()
+            self._epmd.stop(2)
+
+    def _start(self, member: Member) -> None:
+        member.start(self.members[0].name)
+        wait_until(lambda: member.answers or not member.is_alive, BOOT_SECONDS)
+        if not member.answers:
+            raise BenchError(f"{member.name} did not come up: {member.log} tells why")
+
+    async def heal(self) -> None:
+        """Return once all nodes run and none is apart; one that does not come back is killed and started again."""
+        for member in self.members:
+            member.thaw()
+            if not member.is_alive:
+                member.start(self.members[0].name)
+        if await self._whole(HEAL_SECONDS):
+            return
+        for member in self.members:
+            if not await asyncio.to_thread(self._is_seen_by_most, member):
+                self._say(f"{member.name} did not come back by itself: started again")
+                member.kill()
+                member.start(self.members[0].name)
+                await self._whole(HEAL_SECONDS)
+        if not await self._whole(BOOT_SECONDS):
+            raise BenchError("the cluster did not come together again")
+
+    async def _whole(self, seconds: float) -> bool:
+        return await asyncio.to_thread(
+            wait_until, lambda: all(self._sees_all(member) for member in self.members), seconds
+        )
+
+    def _is_seen_by_most(self, member: Member) -> bool:
+        views = [self._running(each) for each in self.members]
+        return sum(member.name in view for view in views) > NODES / 2 and bool(self._running(member))
+
+    def _running(self, asked: Member) -> Collection[str]:
+        with contextlib.suppress(requests.RequestException):
+            nodes = call(asked.management_url, "GET", "nodes").json()
+            return [node["name"] for node in nodes if node["running"]]
+        return ()
+
+    def _sees_all(self, member: Member) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            nodes = call(member.management_url, "GET", "nodes").json()
+            return len(nodes) == NODES and all(node["running"] and not node.get("partitions") for node in nodes)
+        return False
+
+    @asynccontextmanager
+    async def vhost(self, topology: Topology, leaders: "Leaders") -> AsyncIterator[str]:
+        """Make a virtual host with the topology, each leader where it should be."""
+        name = f"chaos-{uuid.uuid4().hex[:8]}"
+        url = self.members[0].management_url
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        # Each node has to begin it, and one that has just come back may take long.
+        await asyncio.to_thread(wait_until, lambda: _does(url, f"vhosts/{name}", {}), BOOT_SECONDS)
+        await asyncio.to_thread(call, url, "PUT", f"permissions/{name}/{USER}", json=everything)
+        try:
+            # A queue's leader begins on the node that it was declared on.
+            for number, queues in leaders.by_node(topology):
+                await asyncio.to_thread(declare, self.members[number].amqp_url(name), queues)
+            await asyncio.to_thread(declare, self.members[0].amqp_url(name), topology)
+            await asyncio.to_thread(wait_until, lambda: self._stands(name, leaders), HEAL_SECONDS)
+            yield name
+        finally:
+            with contextlib.suppress(requests.RequestException):
+                await asyncio.to_thread(call, url, "DELETE", f"vhosts/{name}")
+
+    def queue(self, vhost: str, queue: str, *, seen_by: int = 0) -> Any:
+        """Ask a node of a queue, as the management API has it."""
+        path = f"queues/{quote(vhost)}/{quote(queue)}"
+        return call(self.members[seen_by].management_url, "GET", path).json()
+
+    def _stands(self, vhost: str, leaders: "Leaders") -> bool:
+        with contextlib.suppress(requests.RequestException):
+            for queue, number in leaders.of_queues.items():
+                found = self.queue(vhost, queue)
+                # 3.10 names a stream's writer in no place of its own.
+                leader = found.get("leader") or found.get("node")
+                if leader != self.members[number].name or len(found.get("online", ())) < NODES:
+                    return False
+            return True
+        return False
+
+
+class Leaders:
+    """On which node the leader of each queue that matters is to be, by its number from 0."""
+
+    def __init__(self, *, course: int, ledger: int, results: int) -> None:
+        """Say on which node each is to be."""
+        self.of_queues = {submissions_queue(QUEUE): course, LEDGER: ledger, RESULTS_QUEUE: results}
+
+    def by_node(self, topology: Topology) -> Iterator[tuple[int, Topology]]:
+        """Return what is to be declared on which node, before all else."""
+        for number in range(NODES):
+            queues = [queue for queue in topology.queues if self.of_queues.get(queue.name) == number]
+            yield number, Topology((), queues, ())
+
+
+def _does(management_url: str, path: str, body: Mapping[str, str]) -> bool:
+    try:
+        call(management_url, "PUT", path, json=body)
+    except requests.RequestException:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""What the clients saw, and what is to be counted of it: nothing here talks to anybody."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+# A second is refused where something that was asked in it got no answer, or 503.
+REFUSED, TAKEN, EMPTY = "refused", "taken", "empty"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: of which kind, at which gateway, from when to when, and what came of it; times of one clock."""
+
+    kind: str  # submit, poll, result or ready
+    gateway: str
+    began: float
+    ended: float
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A submission that was handed to a grader, by a poll that began and ended then."""
+
+    key: str
+    began: float
+    ended: float
+
+
+@dataclass
+class Journal:
+    """Everything that the LMS and the graders saw; submissions are told apart by the LMS's key."""
+
+    calls: list[Call] = field(default_factory=list)
+    accepted: set[str] = field(default_factory=set)
+    leases: list[Lease] = field(default_factory=list)
+    settled: dict[str, float] = field(default_factory=dict)  # when its result was answered 0
+    turned_down: list[str] = field(default_factory=list)  # what a result was told that was not taken
+    posted: list[str] = field(default_factory=list)  # each callback that the LMS got and took
+
+    @property
+    def missing(self) -> set[str]:
+        """What was accepted and has had no callback."""
+        return self.accepted - set(self.posted)
+
+    @property
+    def repeats(self) -> int:
+        """How many callbacks came again."""
+        return len(self.posted) - len(set(self.posted))
+
+    def doubly_leased(self, lease_seconds: float) -> list[str]:
+        """Return what was handed out again though its lease ran, or its result had been taken."""
+        first: dict[str, Lease] = {}
+        doubled = []
+        for lease in sorted(self.leases, key=lambda lease: lease.ended):
+            before = first.get(lease.key)
+            settled = self.settled.get(lease.key, math.inf)
+            if (before and lease.ended < before.began + lease_seconds) or lease.began > settled:
+                doubled.append(lease.key)
+            first[lease.key] = lease
+        return doubled
+
+    def seconds(self, kind: str, gateway: str, since: float, until: float, outcome: str = REFUSED) -> int:
+        """Count the seconds in which a call of that kind had that outcome."""
+        return len(self.seconds_of(kind, gateway, since, until, outcome))
+
+    def seconds_of(self, kind: str, gateway: str, since: float, until: float, outcome: str) -> set[int]:
+        """Number the seconds after `since` in which a call of that kind had that outcome."""
+        found: set[int] = set()
+        for call in self.of(kind, gateway, since, until):
+            if call.outcome == outcome:
+                found.update(range(int(max(call.began, since) - since), int(min(call.ended, until) - since) + 1))
+        return found
+
+    def of(self, kind: str, gateway: str, since: float, until: float) -> Sequence[Call]:
+        """Return the calls of a kind at a gateway that were under way in that time."""
+        return _in_time((one for one in self.calls if one.kind == kind and one.gateway == gateway), since, until)
+
+
+def _in_time(calls: Iterable[Call], since: float, until: float) -> Sequence[Call]:
+    return [call for call in calls if call.ended >= since and call.began < until]

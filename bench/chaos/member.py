@@ -1,0 +1,90 @@
+"""One node of a cluster on the loopback: a RabbitMQ as `make up` runs it, with a name and ports of its own."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deploy.local import ports
+from deploy.local.node_files import USER, NodeFiles
+from deploy.local.ports import LOOPBACK
+from deploy.local.process import Child
+from deploy.local.ready import amqp_answers, http_answers
+from deploy.local.runtime import Runtime
+from deploy.local.secret import write_private
+
+CTL_SECONDS = 60.0
+PORT_NAMES = ("amqp", "management", "prometheus", "distribution")
+# The others are told to join the first, which is there before them.
+FORMATION = """\
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = {first}
+"""
+
+
+class Member:
+    """One node; freeze, kill and start it as often as needed, the data stays. Start it from the main thread."""
+
+    def __init__(self, name: str, folder: Path, runtime: Runtime, *, epmd: int, secrets: Mapping[str, str]) -> None:
+        """Lay out the node `name`; `secrets` are the files, with what stands in them, that all of a cluster share."""
+        (folder / "home").mkdir(mode=0o700, parents=True)
+        for file, text in secrets.items():
+            write_private(folder / file, text, 0o400)
+        self.name = name
+        self._files = NodeFiles(folder)
+        self._runtime = runtime
+        self._ports = ports.remembered(self._files.ports, PORT_NAMES) | {"epmd": epmd}
+        self._server = Child(name, self._files.logs / "server.out", folder / "pid", marker=self._files.marker)
+        self.log = self._files.logs / f"{name}.log"
+
+    @property
+    def management_url(self) -> str:
+        """Its management API, with the account."""
+        return f"http://{USER}:{self._files.password}@{LOOPBACK}:{self._ports['management']}"
+
+    def amqp_url(self, vhost: str = "") -> str:
+        """Return its URI, with the account."""
+        return f"amqp://{USER}:{self._files.password}@{LOOPBACK}:{self._ports['amqp']}/{vhost}"
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes clients."""
+        return http_answers(f"{self.management_url}/api/overview") and amqp_answers(self.amqp_url())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process is there."""
+        return self._server.pid is not None
+
+    def start(self, first: str) -> None:
+        """Start it; on its first start it joins the node `first`, unless it is that."""
+        self._files.write(self._ports)
+        with (self._files.folder / "rabbitmq.conf").open("a") as config:
+            config.write(FORMATION.format(first=first))
+        self._server.start([str(self._runtime.server)], self._env(), cwd=self._files.folder)
+
+    def freeze(self) -> None:
+        """Stop it as it stands: its connections stay, and nothing comes any more."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self._server.kill()
+
+    def ctl(self, tool: str, *arguments: str) -> str:
+        """Run `rabbitmqctl` or another of its tools on this node, and return what it says."""
+        command: Sequence[str] = [str(self._runtime.server.with_name(tool)), "--node", self.name, *arguments]
+        done = subprocess.run(command, env=self._env(), capture_output=True, text=True, timeout=CTL_SECONDS, check=True)
+        return done.stdout
+
+    def _env(self) -> dict[str, str]:
+        return self._files.env(self._ports) | self._runtime.env | {"RABBITMQ_NODENAME": self.name}
+
+    def _signal(self, which: signal.Signals) -> None:
+        if (pid := self._server.pid) is not None:
+            os.kill(pid, which)
