@@ -14,6 +14,7 @@ _WANTS = frozenset(
         errno.EAGAIN,  # no further process or thread; what waits for others' bytes never shows it
         errno.ENOSPC,
         errno.EDQUOT,
+        errno.EFBIG,  # this process's limit for a file
     }
 )
 # All that CPython says of it: no class of its own, and no number.

@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import os
 import sys
+import tempfile
 
 import uvicorn
 
@@ -10,6 +12,7 @@ from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
 from broker_setup.settings import load_settings
+from broker_setup.sparing import write_sparingly
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
 from gateway.start_warnings import start_warnings
@@ -21,6 +24,10 @@ GRACE_SECONDS = 5
 # CPython's own are 700, 10, 10: meant for scripts. The later ones are low, so that what refused requests leave behind
 # is found again; a full look is taken only when a quarter has been added, so a large state does not pay for it.
 GC_THRESHOLDS = (20_000, 5, 2)
+# What it writes is students' work: for the user alone that it runs as.
+UMASK = 0o077
+# Whose lines anybody can cause who reaches the port.
+STRANGERS_LOGGERS = ("gateway.accounts", "gateway.http.identity", "gateway.http.routes", "uvicorn.error")
 
 
 def main() -> None:
@@ -29,9 +36,15 @@ def main() -> None:
     try:
         settings, warnings = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
         app = build(settings)
+        # Chosen now: by the first upload it may be full, and then another would be, the working directory even.
+        tempfile.gettempdir()
     except SettingsError as error:
         sys.exit(f"xqueue-gateway: {error}")
+    except FileNotFoundError as error:
+        sys.exit(f"xqueue-gateway: TMPDIR: {error.strerror}")
+    os.umask(UMASK)
     log_to_stderr(settings.log_level)
+    write_sparingly(STRANGERS_LOGGERS)
     log = logging.getLogger("gateway")
     for warning in (*warnings, *start_warnings(settings)):
         log.warning("%s", warning)

@@ -15,14 +15,16 @@ from pydantic import SecretStr
 
 from broker_setup.secret_keys import derived_key
 from gateway.passwords import Passwords
-from gateway.throttle import MAX_KEYS, Guesses, TooManyGuessesError
+from gateway.throttle import MAX_KEYS, Guesses, TooManyGuessesError, site_of
 
 log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 14 * 24 * 3600
-# Different wrong passwords in five minutes: for one account from one address, and for all accounts from one address.
+# Different wrong passwords in five minutes: for one account from one address; for all accounts from one address; for
+# all accounts from all addresses of one IPv6 site.
 GUESSES_OF_ACCOUNT = 10
 GUESSES_OF_ADDRESS = 100
+GUESSES_OF_SITE = 300
 # Characters; nobody's is longer, unless it stands so in the settings.
 MAX_PASSWORD = 1024
 
@@ -50,6 +52,7 @@ class Accounts:
         self._longest = max([MAX_PASSWORD, *map(len, stored.values())])
         self._of_account = Guesses(GUESSES_OF_ACCOUNT, clock=clock)
         self._of_address = Guesses(GUESSES_OF_ADDRESS, clock=clock)
+        self._of_site = Guesses(GUESSES_OF_SITE, clock=clock)
         # Who has logged in from where: account and address.
         self._at_home: OrderedDict[bytes, None] = OrderedDict()
         self._memory_key = secrets.token_bytes(32)
@@ -63,11 +66,11 @@ class Accounts:
         """Check a password that came from `address`; raise TooManyGuessesError or TooManyChecksError without doing so.
 
         Guesses are counted by account and address together, so nobody is locked out by guesses from elsewhere. Those
-        that an address made at any accounts don't count for the accounts that have logged in from there.
+        that an address or its site made at any accounts don't count for the accounts that have logged in from there.
         """
         if len(password) > self._longest:
             return False  # before it is kept for its turn
-        account, guess, place = self._digests(name, password, address)
+        account, guess, place, site = self._digests(name, password, address)
         attempt = account + guess
         if attempt in self._under_way:
             return await asyncio.shield(self._under_way[attempt])
@@ -75,7 +78,8 @@ class Accounts:
             return False
         if wait := self._of_account.wait(account):
             raise TooManyGuessesError(wait, of_address=False)
-        if account not in self._at_home and (wait := self._of_address.wait(place)):
+        wait = max(self._of_address.wait(place), self._of_site.wait(site) if site else 0.0)
+        if wait and account not in self._at_home:
             raise TooManyGuessesError(wait, of_address=True)
         if self._passwords.is_known_right(name, password):
             self._remember_home(account)
@@ -84,13 +88,15 @@ class Accounts:
         # hangs up now has guessed all the same.
         self._of_account.add(account, guess)
         self._of_address.add(place, guess)
+        if site:
+            self._of_site.add(site, guess)
         check = asyncio.create_task(self._check(name, password, address))
         self._under_way[attempt] = check
         check.add_done_callback(_look_at_its_error)
         return await asyncio.shield(check)
 
     async def _check(self, name: str, password: str, address: str) -> bool:
-        account, guess, place = self._digests(name, password, address)
+        account, guess, place, site = self._digests(name, password, address)
         wrong = False
         try:
             wrong = not await self._passwords.is_right(name, password)
@@ -100,6 +106,8 @@ class Accounts:
                 # Right, or it could not be looked at.
                 self._of_account.drop(account, guess)
                 self._of_address.drop(place, guess)
+                if site:
+                    self._of_site.drop(site, guess)
         if not wrong:
             self._remember_home(account)
         elif self._of_account.wait(account):
@@ -113,8 +121,14 @@ class Accounts:
         if len(self._at_home) > MAX_KEYS:
             self._at_home.popitem(last=False)
 
-    def _digests(self, name: str, password: str, address: str) -> tuple[bytes, bytes, bytes]:
-        return self._digest(name, address), self._digest(name, password), self._digest(address)
+    def _digests(self, name: str, password: str, address: str) -> tuple[bytes, bytes, bytes, bytes | None]:
+        site = site_of(address)
+        return (
+            self._digest(name, address),
+            self._digest(name, password),
+            self._digest(address),
+            self._digest(site) if site else None,
+        )
 
     def _digest(self, *parts: str) -> bytes:
         # They come from strangers and may be long; each has its length before it.

@@ -124,6 +124,8 @@ def build(settings: Settings) -> Starlette:
         files_total=settings.max_upload_size,
         files=settings.max_files,
         memory=FormMemory(settings.max_forms_size),
+        # One of the largest is always taken.
+        disk=FormMemory(max(settings.max_uploads_size, settings.max_upload_size), "MAX_UPLOADS_SIZE"),
     )
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
 from time import monotonic
 
 from broker_setup.errors import XQueueError
@@ -9,6 +10,22 @@ from broker_setup.errors import XQueueError
 WINDOW_SECONDS = 300.0
 # At 16 bytes a guess some 10 MB at the very most, under an attack from thousands of addresses.
 MAX_KEYS = 4096
+
+
+# What a provider gives to an organisation, and some to whoever asks: 65,536 of the networks that count as one address.
+_SITE_PREFIX = 48
+
+
+def site_of(address: str) -> str | None:
+    """Return the site that an IPv6 address belongs to; None for any other: IPv4 addresses are not free to take."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    if not isinstance(parsed, IPv6Address):
+        return None
+    bits = 128 - _SITE_PREFIX
+    return f"{IPv6Address(int(parsed) >> bits << bits)}/{_SITE_PREFIX}"
 
 
 class TooManyGuessesError(XQueueError):

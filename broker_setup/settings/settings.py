@@ -145,6 +145,7 @@ class Settings(BaseSettings):
     max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes
     max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
+    max_uploads_size: Annotated[int, Field(gt=0)] = 1024**3  # bytes, all files of all requests under way
 
     # the bridge to passive graders
     grading_timeout: GradingTimeout = 30.0  # seconds, the original's

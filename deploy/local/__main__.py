@@ -49,7 +49,10 @@ def up(gateways: int) -> None:
     """Run the stack in its data folder, alone."""
     data = Path(os.environ.get("XQUEUE_DATA_DIR") or ".local").resolve()
     cache = Path(os.environ.get("XQUEUE_CACHE_DIR") or data / "cache").resolve()
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Secrets, students' work, logs: for whoever runs it alone, in a folder, too, that is there already.
+    os.umask(0o077)
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
     try:
         with lock.held(data / "lock"):
             secrets = secrets_of(data)

@@ -87,6 +87,10 @@ class PrivateNode:
                 break
         raise BootError(f"RabbitMQ did not come up; {self._server.log} and {self.log} tell why.")
 
+    def tidy(self) -> None:
+        """Keep what it prints from growing for ever, which in a container is its whole log."""
+        self._server.put_log_aside()
+
     def stop(self) -> None:
         """Stop it in good order and let the folder go."""
         self._end_processes()

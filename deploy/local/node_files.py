@@ -32,6 +32,8 @@ max_message_size = 16777216
 net_ticktime = 10
 cluster_partition_handling = pause_minority
 log.file.level = info
+log.file.rotation.size = 10000000
+log.file.rotation.count = 2
 """
 
 # rabbitmq.conf has no key for it. Milliseconds: after so long, what a rung has sent on and nobody has confirmed is sent

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
+LOG_BYTES = 20_000_000  # a log larger than this is put aside; of each process there are two
 LEFTOVER_GRACE = 15.0  # seconds; a node with much to write takes 5 to 8
 
 
@@ -50,6 +52,16 @@ class Child:
                 start_new_session=True,  # Ctrl-C in the terminal is for the stack, which stops its children in order
             )
         self._pid_file.write_text(str(self._process.pid))
+
+    def put_log_aside(self, most: int = LOG_BYTES) -> None:
+        """Empty a log that is too large, and keep what was in it as the one before.
+
+        The process appends, and goes on: a line that it writes in this very moment may be lost.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size > most:
+                shutil.copyfile(self.log, self.log.with_suffix(".old.log"))
+                os.truncate(self.log, 0)
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM; wait() tells when it has gone."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 import requests
 
 from deploy.local.callback_server import Form, callback_server
+from deploy.local.check_plan import Plan
 from deploy.local.console import Step
 from deploy.local.errors import LocalError
 
@@ -46,33 +47,39 @@ class Work:
         return int(json.loads(self.header)["submission_id"])
 
 
-def run(base_url: str, user: str, password: str, queue: str, report: Callable[[str], None]) -> str:
+def run(base_url: str, plan: Plan, report: Callable[[str], None]) -> str:
     """Take one submission round, reporting each step; return what came of it, in the words of a step's line.
 
-    Raise SelfCheckError if the stack did not do what it should. That `queue` has work or graders is no such error.
+    Raise SelfCheckError if the stack did not do what it should. That the queue has work or graders is no such error.
     """
     deadline = time.monotonic() + ROUND_SECONDS
-    body = body_of(secrets.token_hex(8))
-    with _Client(base_url, queue, report) as client, callback_server() as callbacks:
-        with client.step("login") as step:
-            client.post("login", username=user, password=password)
-            step.outcome = f"as {user}"
-        if waiting := client.waiting():
+    body, queue = body_of(secrets.token_hex(8)), plan.queue
+    with (
+        _Client(base_url, queue, report) as lms,
+        _Client(base_url, queue, report) as grader,
+        callback_server() as callbacks,
+    ):
+        with lms.step("login") as step:
+            for client, login in ((lms, plan.producer), (grader, plan.consumer)):
+                client.post("login", username=login.account, password=login.password)
+            names = dict.fromkeys((plan.producer.account, plan.consumer.account))
+            step.outcome = f"as {' and '.join(names)}"
+        if waiting := lms.waiting():
             return f"skipped: {waiting} wait in {queue}, and that is work for its graders, not for a check"
         header = json.dumps({"lms_callback_url": callbacks.url, "lms_key": KEY, "queue_name": queue})
-        with client.step("submit") as step:
-            client.post("submit", xqueue_header=header, xqueue_body=body)
+        with lms.step("submit") as step:
+            lms.post("submit", xqueue_header=header, xqueue_body=body)
             step.outcome = f"a Python answer to {queue}"
-        with client.step("get_submission") as step:
-            work = _take(client, body, deadline)
+        with grader.step("get_submission") as step:
+            work = _take(grader, body, deadline)
             if work is None:
                 step.outcome = f"none: a grader serves {queue}, and was quicker"
                 return f"not finished: a grader took its submission out of {queue}"
             step.outcome = f"submission {work.submission_id}"
-        with client.step("put_result") as step:
-            client.post("put_result", xqueue_header=work.header, xqueue_body=REPLY)
+        with grader.step("put_result") as step:
+            grader.post("put_result", xqueue_header=work.header, xqueue_body=REPLY)
             step.outcome = "graded 0.9, “Good job!”"
-        with client.step("callback") as step:
+        with lms.step("callback") as step:
             _verify(callbacks.next(deadline - time.monotonic()), header)
             step.outcome = "the LMS got header and result, byte for byte"
     return "one submission went all the way round"

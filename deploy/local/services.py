@@ -14,7 +14,6 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 2.0  # each group; any of them may be killed at any time without loss, so there is no need to linger
 FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a process that ended is started again; doubled each time
 STEADY_SECONDS = 30.0  # one that ran this long starts again at the first delay
-LOG_BYTES = 20_000_000  # a log larger than this is put aside at the next start
 
 
 def next_delay(last: float | None, ran: float) -> float:
@@ -42,8 +41,6 @@ class Service:
         self.plan = plan
         self._marker = marker
         log = data / "logs" / f"{plan.name}.log"
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_suffix(".old.log"))
         self.child = Child(plan.name, log, data / f"{plan.name}.pid", marker=f"xqueue={marker}")
         self._delay: float | None = None
         self._started = 0.0
@@ -75,7 +72,8 @@ class Service:
         return " | ".join(lines) + f" (all of it: {self.child.log})"
 
     def look_after(self, note: Callable[[str], None]) -> None:
-        """Start it again, after a growing delay, where it has ended."""
+        """Start it again, after a growing delay, where it has ended; keep its log from growing for ever."""
+        self.child.put_log_aside()
         if self.child.pid is not None:
             return
         now = time.monotonic()

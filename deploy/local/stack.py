@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from broker_setup.link.blocking import count_ready
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
-from deploy.local import ports, self_check
+from deploy.local import check_plan, ports, self_check
 from deploy.local.console import note, say, step
 from deploy.local.errors import BootError
 from deploy.local.node import PrivateNode
@@ -82,6 +82,8 @@ class Stack:
                 self._node.start()
                 if self._node.amqp_url != self._env["XQUEUE_AMQP_URL"]:
                     raise BootError("somebody took the broker's port while it was down: run `make up` again.")
+            if self._node:
+                self._node.tidy()
             for service in (*self._gateways, *self._behind):
                 service.look_after(note)
             time.sleep(LOOK_EVERY)
@@ -152,28 +154,18 @@ class Stack:
             done.outcome = self._checked()
 
     def _checked(self) -> str:
-        settings = self._options.settings
-        pulled = [name for name, push_url in settings.xqueues.items() if push_url is None]
-        plain = {
-            name: secret.get_secret_value()
-            for name, secret in settings.users.items()
-            if not secret.get_secret_value().startswith("$")
-        }
-        if not pulled:
-            return "skipped: no queue that graders poll is configured"
-        if not plain:
-            return "skipped: no account with a plain password is configured"
-        if settings.callback_allowed_origins is not None:
-            return "skipped: CALLBACK_ALLOWED_ORIGINS lists your LMSs, and lets no callback come here"
+        chosen = check_plan.plan(self._options.settings)
+        if isinstance(chosen, str):
+            return f"skipped: {chosen}"
         try:
-            return self._round("openedx" if "openedx" in pulled else pulled[0], *next(iter(plain.items())))
+            return self._round(chosen)
         except self_check.SelfCheckError as error:
             logs = self._options.data / "logs"
             raise BootError(f"self-check: {error} (the processes' logs are in {os.path.relpath(logs)})") from error
 
-    def _round(self, queue: str, user: str, password: str) -> str:
+    def _round(self, chosen: check_plan.Plan) -> str:
         try:
-            return self_check.run(self.urls[0], user, password, queue, say)
+            return self_check.run(self.urls[0], chosen, say)
         except self_check.CallbackLateError as error:
             results = count_ready(self._env["XQUEUE_AMQP_URL"], [RESULTS_QUEUE])[RESULTS_QUEUE]
             relay_runs = self._behind[0].child.pid is not None

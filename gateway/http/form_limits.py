@@ -20,16 +20,22 @@ class BusyError(XQueueError):
     """The forms under way leave no memory for this one."""
 
 
-class FormMemory:
-    """Counts the fields that are held in memory, over all forms under way."""
+class ShortError(XQueueError):
+    """There is too little left here of something that a call needs: room for temporary files, say."""
 
-    def __init__(self, limit: float) -> None:
+
+class FormMemory:
+    """Counts what all forms under way hold: their fields in memory, or their files on the disk."""
+
+    def __init__(self, limit: float, setting: str = "MAX_FORMS_SIZE") -> None:
+        """Have them hold `limit` bytes, as `setting` says."""
         self._left = limit
+        self._setting = setting
 
     def take(self, size: int) -> None:
         """Take so many bytes; raise BusyError if there aren't as many left."""
         if size > self._left:
-            raise BusyError("the forms under way are over MAX_FORMS_SIZE")
+            raise BusyError(f"the forms under way are over {self._setting}")
         self._left -= size
 
     def give_back(self, size: int) -> None:
@@ -46,14 +52,16 @@ class FormLimits:
     files_total: int
     files: int
     memory: FormMemory = field(default_factory=lambda: FormMemory(math.inf))
+    disk: FormMemory = field(default_factory=lambda: FormMemory(math.inf))
 
 
 class Allowance:
-    """What one form may still hold in memory."""
+    """What one form may still hold, and what it has to give back at its end."""
 
     def __init__(self, limits: FormLimits) -> None:
         self._limits = limits
         self.taken = 0
+        self._taken_of_disk = 0
 
     def take(self, size: int) -> None:
         """Take so many bytes; raise TooLargeError or BusyError."""
@@ -61,3 +69,13 @@ class Allowance:
             raise TooLargeError(f"more than {self._limits.fields} bytes")
         self._limits.memory.take(size)
         self.taken += size
+
+    def take_of_disk(self, size: int) -> None:
+        """Take so many bytes for a file; raise BusyError."""
+        self._limits.disk.take(size)
+        self._taken_of_disk += size
+
+    def give_back(self) -> None:
+        """Give all of it back."""
+        self._limits.memory.give_back(self.taken)
+        self._limits.disk.give_back(self._taken_of_disk)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from starlette.requests import Request
 
+from broker_setup.shortages import shortage
 from gateway.http.form_limits import (
     MAX_FIELDS,
     Allowance,
@@ -15,6 +16,7 @@ from gateway.http.form_limits import (
     BusyError,
     FormLimits,
     FormMemory,
+    ShortError,
     TooLargeError,
 )
 from gateway.http.form_text import text_of
@@ -32,6 +34,7 @@ __all__ = [
     "Form",
     "FormLimits",
     "FormMemory",
+    "ShortError",
     "TooLargeError",
     "drain",
     "read_body",
@@ -58,7 +61,7 @@ class Form:
 async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]:
     """Read the request's form, whatever its Content-Type says, and drop its temporary files at the end.
 
-    Raise TooLargeError or BadFormError, after the body was read.
+    Raise TooLargeError, BadFormError, BusyError or ShortError, after the body was read.
     """
     # One stream for parsing and draining: a request hands out its last chunk only once.
     stream, allowance = request.stream(), Allowance(limits)
@@ -74,9 +77,9 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
             body = await _refused_at_the_end(stream, _read(stream, allowance))
             yield Form(await _beside(len(body), lambda: _parse(body, content_type)))
     finally:
-        limits.memory.give_back(allowance.taken)
         for _, file in files:
             await file.close()
+        allowance.give_back()
 
 
 @asynccontextmanager
@@ -86,7 +89,7 @@ async def read_body(request: Request, limits: FormLimits) -> AsyncIterator[bytes
     try:
         yield await _refused_at_the_end(stream, _read(stream, allowance))
     finally:
-        limits.memory.give_back(allowance.taken)
+        allowance.give_back()
 
 
 async def drain(stream: AsyncIterator[bytes]) -> None:
@@ -105,6 +108,12 @@ async def _refused_at_the_end(stream: AsyncIterator[bytes], reading: Awaitable[T
     except (BadFormError, TooLargeError, BusyError):
         await drain(stream)
         raise
+    except (OSError, MemoryError, RuntimeError) as error:
+        lacks = shortage(error)
+        if lacks is None:
+            raise
+        await drain(stream)
+        raise ShortError(f"a form can't be taken here: {lacks}") from error
 
 
 async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytes:

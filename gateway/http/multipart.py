@@ -75,6 +75,7 @@ class _Parser(MultiPartParser):
                 raise TooLargeError(f"file {name!r} has more than {self._limits.file} bytes")
             if self._files_size > self._limits.files_total:
                 raise TooLargeError(f"the files have more than {self._limits.files_total} bytes")
+            self._allowance.take_of_disk(size)
         if self._base64 is not None:
             encoded = self._base64 + _SPACE.sub(b"", data[start:end])
             whole = len(encoded) - len(encoded) % _BASE64_GROUP

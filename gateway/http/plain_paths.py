@@ -8,6 +8,7 @@ from gateway.files import LINK_PATH
 
 _SLASHES = re.compile(r"/{2,}")
 # A slash, a backslash or a control character that is escaped is part of a name, and no call's name has one.
+_LINKS = LINK_PATH.encode()
 _OF_A_NAME = re.compile(rb"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 
 
@@ -30,7 +31,7 @@ def plain_path(path: str, raw: bytes) -> str:
     """Return the path to be routed, given it decoded and as it was sent."""
     if "//" in path:
         path = _SLASHES.sub("/", path)
-    if b"%" in raw and _OF_A_NAME.search(raw) and not path.startswith(LINK_PATH):
+    if b"%" in raw and _OF_A_NAME.search(raw) and not raw.startswith(_LINKS):
         # As it was sent, which is no path of ours.
         return raw.decode("ascii")
     return path

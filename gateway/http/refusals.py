@@ -2,7 +2,7 @@
 
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from broker_setup.settings.access_settings import Dialect
-from gateway.http.forms import BusyError
+from gateway.http.forms import BusyError, ShortError
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.passwords import TooManyChecksError
@@ -79,6 +79,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
     UnroutableError: (UNAVAILABLE, 503, 503),
     StorageError: (UNAVAILABLE, 503, 503),
     BusyError: (UNAVAILABLE, 503, 503),
+    ShortError: (UNAVAILABLE, 503, 503),
 }
 REFUSED = tuple(_REFUSALS)
 

@@ -10,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
+from broker_setup.shortages import shortage
 from gateway.files import LINK_PATH
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
+from gateway.http.forms import ShortError
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.health_calls import HealthCalls
 from gateway.http.identity import Door, Endpoint, account_of
@@ -94,7 +96,14 @@ def application(
 
 def _in_dialect(endpoint: Endpoint, dialects: Dialects) -> Endpoint:
     async def call(request: Request) -> Response:
-        return dialects.answer(request, await endpoint(request))
+        try:
+            answer = await endpoint(request)
+        except (OSError, MemoryError, RuntimeError) as error:
+            # No fault of the caller's nor of ours: it may go well the next time.
+            if lacks := shortage(error):
+                raise ShortError(f"it can't be done here: {lacks}") from error
+            raise
+        return dialects.answer(request, answer)
 
     return call
 
@@ -116,7 +125,8 @@ def _refusing(dialects: Dialects, refused_calls: RefusedCalls) -> Handler:
         if isinstance(error, RefusedError):
             refused_calls.note(account_of(request), address_of(request), request.url.path, error)
         if answer.status_code >= SERVER_ERROR:
-            log.warning("%s refused: %s", request.url.path, error)
+            # No more of the path than tells the call: a link to a file is a secret.
+            log.warning("%.40s refused: %s", request.url.path, error)
         return answer
 
     return refused

@@ -50,8 +50,10 @@ def submit(url: str, body: str) -> None:
 @pytest.mark.timeout(2 * READY_SECONDS)
 def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queued(tmp_path: Path) -> None:
     data = tmp_path / "data"
+    data.mkdir(mode=0o755)  # as `make` may have left it
     with make_up(data) as first:
         url = first.wait_ready()
+        assert not [each for each in (data, *data.rglob("*")) if not each.is_symlink() and each.stat().st_mode & 0o077]
         assert any("all the way round" in line for line in first.lines)
         assert call(url, "get_queuelen", queue_name="openedx") == 0
         submit(url, "queued over night")

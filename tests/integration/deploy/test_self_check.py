@@ -13,6 +13,7 @@ import pytest
 from broker_setup.link.blocking import count_ready
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from deploy.local import self_check
+from deploy.local.check_plan import Login, Plan
 from deploy.local.self_check import SelfCheckError, body_of
 from tests.support.broker import VHost
 from tests.support.gateway import (
@@ -28,6 +29,7 @@ from tests.support.gateway import (
 from tests.support.relay import relay_process, settings_for
 
 ROUND = "one submission went all the way round"
+PLAN = Plan("openedx", *(Login(name, USERS[name]) for name in ("lms", "grader")))
 RESULTS = [RESULTS_QUEUE, RESULTS_PARKED, *map(retry_queue, RETRY_DELAYS)]
 
 
@@ -39,7 +41,7 @@ class Scene:
     lines: list[str] = field(default_factory=list)
 
     def check(self) -> str:
-        return self_check.run(self.gateway.url, "lms", USERS["lms"], "openedx", self.lines.append)
+        return self_check.run(self.gateway.url, PLAN, self.lines.append)
 
     def results_rest(self) -> bool:
         """Say whether no result waits, is tried again or was parked."""

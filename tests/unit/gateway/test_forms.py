@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import threading
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from gateway.http.forms import (
     BusyError,
     FormLimits,
     FormMemory,
+    ShortError,
     TooLargeError,
     drain,
     read_form,
@@ -318,6 +320,35 @@ async def test_forms_share_one_memory_and_give_it_back(content_type: str, body: 
 async def test_files_take_none_of_the_memory_for_forms() -> None:
     _, files = await read(MULTIPART, part("f", b"x" * 5_000, filename="f"), END, limits=bounded(FormMemory(100)))
     assert files == {"f": b"x" * 5_000}
+
+
+async def test_the_files_of_all_requests_share_one_room_on_the_disk_and_give_it_back() -> None:
+    disk = FormMemory(7_000, "MAX_UPLOADS_SIZE")
+    limits = FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3, disk=disk)
+    body = part("f", b"x" * 4_000, filename="f") + END
+    for _ in range(3):
+        async with read_form(Sender(MULTIPART, [body]).request, limits):
+            with pytest.raises(BusyError, match="MAX_UPLOADS_SIZE"):
+                await read(MULTIPART, body, limits=limits)
+            # Who brings none goes on.
+            await read(MULTIPART, part("a", b"x"), END, limits=limits)
+    with pytest.raises(BadFormError):
+        await read(MULTIPART, part("f", b"x" * 4_000, filename="f"), limits=limits)
+    await read(MULTIPART, body, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"), [(OSError(errno.ENOSPC, ""), "no space left"), (OSError(errno.EMFILE, ""), "too many open")]
+)
+async def test_a_file_for_which_there_is_no_room_here_is_nobodys_fault(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, lacks: str
+) -> None:
+    async def full(_: UploadFile, data: bytes) -> None:
+        raise error
+
+    monkeypatch.setattr(UploadFile, "write", full)
+    with pytest.raises(ShortError, match=lacks):
+        await read(MULTIPART, part("f", b"x" * 5_000, filename="f"), END)
 
 
 async def test_more_files_than_allowed_are_refused() -> None:

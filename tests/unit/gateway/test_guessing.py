@@ -7,9 +7,9 @@ import pytest
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 
-from gateway.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, MAX_PASSWORD, Accounts
+from gateway.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, GUESSES_OF_SITE, MAX_PASSWORD, Accounts
 from gateway.passwords import CHECKS_AT_ONCE, CHECKS_WAITING, Passwords, TooManyChecksError
-from gateway.throttle import WINDOW_SECONDS, TooManyGuessesError
+from gateway.throttle import WINDOW_SECONDS, TooManyGuessesError, site_of
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -44,6 +44,29 @@ async def test_the_right_password_works_meanwhile_from_elsewhere_and_for_other_a
     await scene.attack("lms")
     assert await scene.right("lms", "word", THERE)
     assert await scene.right("grader", "plain word", HERE)
+
+
+async def test_an_attacker_with_a_whole_site_of_ipv6_networks_is_stopped_and_its_own_clients_are_not() -> None:
+    scene = Scene()
+    assert await scene.right("lms", "word", "2001:db8:1:ffff::")
+    for network in range(GUESSES_OF_SITE):
+        assert not await scene.right("lms", f"guess {network}", f"2001:db8:1:{network:x}::")
+    with pytest.raises(TooManyGuessesError):
+        await scene.right("lms", "word", "2001:db8:1:eeee::")
+    # Who has logged in from there before goes on, and so do other sites, and IPv4.
+    assert await scene.right("lms", "word", "2001:db8:1:ffff::")
+    assert await scene.right("lms", "word", "2001:db8:2::")
+    assert await scene.right("lms", "word", THERE)
+    scene.now += WINDOW_SECONDS
+    assert await scene.right("lms", "word", "2001:db8:1:eeee::")
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [("2001:db8:1:2::", "2001:db8:1::/48"), ("192.0.2.1", None), ("", None), ("unix:", None), ("testclient", None)],
+)
+def test_only_ipv6_addresses_have_a_site(address: str, site: str | None) -> None:
+    assert site_of(address) == site
 
 
 async def test_after_a_while_the_right_password_works_here_too() -> None:

@@ -15,6 +15,7 @@ from gateway.http.plain_paths import plain_path
         ("/xqueue/login/", b"/xqueue/login%2f", "/xqueue/login%2f"),
         ("/xqueue/login/\n", b"/xqueue/login/%0a", "/xqueue/login/%0a"),
         ("/xqueue/log in/", b"/xqueue/log%20in/", "/xqueue/log in/"),
+        ("/xqueue/files/token/a", b"/xqueue%2ffiles/token/a", "/xqueue%2ffiles/token/a"),
         ("/xqueue/files/token/a/b", b"/xqueue/files/token/a%2fb", "/xqueue/files/token/a/b"),
     ],
 )
