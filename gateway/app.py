@@ -43,6 +43,7 @@ from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
 from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
+from gateway.leasing.returns import Returns
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
 from gateway.token_keys import keys_of
@@ -81,6 +82,7 @@ def build(settings: Settings) -> Starlette:
         grace_of=settings.notice_grace_of,
         standing=ledger.state.standing,
     )
+    returns = Returns()
     queues = {
         queue: CourseQueue(
             queue,
@@ -88,6 +90,7 @@ def build(settings: Settings) -> Starlette:
             ledger=ledger,
             sealer=sealer,
             parking=parking,
+            returns=returns,
             processing_delay=settings.processing_delay_of(queue),
             max_attempts=settings.max_attempts,
         )
@@ -161,7 +164,7 @@ def build(settings: Settings) -> Starlette:
         ),
         grader=GraderCalls(queues=queues, polls=polls, counts=counts, results=results, limits=limits),
         bulk=BulkCalls(polls=polls, results=results, limits=limits),
-        lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of)),
+        lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of, returns)),
         files=FileCalls(files, redirect=settings.upload_redirect),
         health=HealthCalls(
             Readiness(

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,8 @@ AMENDMENT_SECONDS = 300.0
 # How long, and of how many submissions, we know which key settled them: longer than a client repeats itself.
 SETTLED_SECONDS = 600.0
 SETTLED_MAX = 50_000
+# Times of leases that have changed since, beside as many as there are leases: 100 KB.
+_FEW_EXPIRIES = 1_000
 # What their sealed return addresses, which an amendment needs, may take in all: an LMS's header can have 112 KiB.
 SETTLED_MAX_BYTES = 64 * 1024 * 1024
 
@@ -182,9 +184,20 @@ class Leases:
     def _keep(self, lease: Lease) -> None:
         self._unsettled[lease.submission] = lease
         heappush(self._expiries, (lease.ends_at, lease.submission))
+        if len(self._expiries) > _FEW_EXPIRIES + 2 * len(self._unsettled):
+            self._forget_expiries()
         self.pass_over(lease.submission)
         self._held[lease.submission] = lease.queue
         self._held_in[lease.queue] += 1
+
+    def _forget_expiries(self) -> None:
+        """Drop the times at which leases would have ended that were extended or released since."""
+        self._expiries = list({each for each in self._expiries if self._is_current(*each)})
+        heapify(self._expiries)
+
+    def _is_current(self, ends_at: float, submission: bytes) -> bool:
+        lease = self._unsettled.get(submission)
+        return lease is not None and lease.ends_at == ends_at
 
     def _let_time_pass(self, now: float) -> None:
         while self._expiries and self._expiries[0][0] <= now:

@@ -5,6 +5,7 @@ from broker_setup.settings.access_settings import Dialect
 from gateway.http.forms import BusyError, ShortError
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
+from gateway.leasing.returns import TooManyReturnsError
 from gateway.passwords import TooManyChecksError
 from gateway.throttle import TooManyGuessesError
 from gateway.tokens import BadTokenError, MissingScopeError, Reason
@@ -74,6 +75,7 @@ _REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
     BadTokenError: (None, 401, 401),
     MissingScopeError: (None, 401, 403),
     TooManyGuessesError: (None, 429, 429),
+    TooManyReturnsError: (None, 429, 429),
     TooManyChecksError: (None, 503, 503),
     BrokerUnavailableError: (UNAVAILABLE, 503, 503),
     UnroutableError: (UNAVAILABLE, 503, 503),
@@ -105,7 +107,7 @@ def headers_of(error: Exception, dialect: Dialect) -> dict[str, str]:
             return {"www-authenticate": f'Bearer error="{kind}", error_description="{reason.value}"'}
         case BadReplyError() | IllFormedError():
             return {REASON_HEADER: reason_of(error)}
-        case TooManyGuessesError(seconds=seconds):
+        case TooManyGuessesError(seconds=seconds) | TooManyReturnsError(seconds=seconds):
             return {"retry-after": str(seconds)}
         case NotLoggedInError() | WrongLoginError() if dialect is not Dialect.LEGACY:
             # RFC 9110: a 401 says how to log in.

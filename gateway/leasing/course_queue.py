@@ -31,6 +31,7 @@ from gateway.leasing.deadline import in_time
 from gateway.leasing.holds import Hold, Release, end
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.parking import Parking
+from gateway.leasing.returns import Returns
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class CourseQueue:
         ledger: Ledger,
         sealer: Sealer,
         parking: Parking,
+        returns: Returns,
         processing_delay: float,
         max_attempts: int,
         clock: Callable[[], float] = time,
@@ -86,6 +88,7 @@ class CourseQueue:
         self._state = ledger.state
         self._sealer = sealer
         self._parking = parking
+        self._returns = returns
         self._processing_delay = processing_delay
         self._max_attempts = max_attempts
         self._clock = clock
@@ -144,9 +147,11 @@ class CourseQueue:
         self._consumer.expect()
 
     def take_back(self, handouts: Sequence[Handout]) -> None:
-        """Release leases at once: whoever asked for them has gone."""
+        """Release leases at once: whoever asked for them has gone. Where that is a habit, they run out."""
         now = self._clock()
         for handout in handouts:
+            if self._returns.take(self.name, handout.submission.sealed_return):
+                continue
             key = hash_key(handout.key)
             self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
 

@@ -9,6 +9,10 @@ from broker_setup.ledger.heard import steady as steady_clock
 from gateway.leasing.deadline import in_time
 from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission, TooLateError, is_hidden, refused
+from gateway.leasing.returns import Returns, TooManyReturnsError
+
+# An extension by less is not written: one lease of an hour fills the ledger with 3,600 of them at most.
+LEAST_GAIN_SECONDS = 1.0
 
 
 class LeaseChanges:
@@ -18,20 +22,25 @@ class LeaseChanges:
         self,
         ledger: Ledger,
         max_seconds: Callable[[str], float],
+        returns: Returns,
         clock: Callable[[], float] = time,
         steady: Callable[[], float] = steady_clock,
     ) -> None:
-        """`max_seconds` says for a queue how long a lease may last in all, and a release hold its submission back."""
+        """`max_seconds` says for a queue how long a lease may last in all, and a release hold its submission back.
+
+        `returns` bounds how many are given back.
+        """
         self._ledger = ledger
         self._max_seconds = max_seconds
+        self._returns = returns
         self._clock = clock
         self._steady = steady
 
     async def extend(self, submission_id: int, key: str, seconds: float, permission: Permission) -> float:
         """Let a lease run for `seconds` from now, up to the queue's cap; return when it ends (epoch seconds).
 
-        Raise UnknownSubmissionError (also without `permission` for the queue), WrongKeyError (also for a lease that
-        has run out) or BrokerUnavailableError.
+        One that would run for less than a second more is left as it is. Raise UnknownSubmissionError (also without
+        `permission` for the queue), WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
         """
         async with in_time():
             lease = await self._find(submission_id, key, permission)
@@ -40,6 +49,8 @@ class LeaseChanges:
             # Never shortened: whoever wants it to end sooner releases it.
             left = max(lease.ends_at, min(now + seconds, cap)) - now
             expires_at = self._clock() + left
+            if left < lease.ends_at - now + LEAST_GAIN_SECONDS:
+                return self._clock() + lease.ends_at - now
             await self._record(Extended(self._clock(), lease.submission, lease.key, expires_at))
             return expires_at
 
@@ -48,10 +59,12 @@ class LeaseChanges:
     ) -> None:
         """End a lease now; its submission may be leased again after `delay` seconds, at most the queue's cap.
 
-        Raise what extend raises.
+        Raise what extend raises, or TooManyReturnsError: then the lease goes on.
         """
         async with in_time():
             lease = await self._find(submission_id, key, permission)
+            if wait := self._returns.take(lease.queue, lease.sealed):
+                raise TooManyReturnsError(wait)
             now = self._clock()
             available_at = now + min(delay, self._max_seconds(lease.queue))
             await self._record(Released(now, lease.submission, lease.key, available_at=available_at, failed=failed))

@@ -20,6 +20,7 @@ from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.ledger import Gone, Ledger
 from gateway.leasing.parking import Parking
+from gateway.leasing.returns import Returns
 from tests.support.ledger_events import URL, uuid_of
 
 DELAY = 60.0
@@ -231,6 +232,7 @@ class Scene:
             ledger=self.ledger.as_ledger,
             sealer=self.sealer,
             parking=self.parking,
+            returns=Returns(lambda: self.now),
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now + self.off,

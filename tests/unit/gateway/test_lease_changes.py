@@ -9,6 +9,7 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Extended, Released, hash_key
 from gateway.leasing.lease_changes import LeaseChanges
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
+from gateway.leasing.returns import Returns
 from tests.support.leasing import DELAY, FakeLedger, anywhere, turns
 from tests.support.ledger_events import graded, id_of, leased, released, retired, uuid_of
 
@@ -24,7 +25,11 @@ class Desk:
         self.ledger = FakeLedger()
         self.ledger.happens(leased(1, START, "key", until=START + DELAY))
         self.changes = LeaseChanges(
-            self.ledger.as_ledger, {"openedx": CAP}.__getitem__, clock=lambda: self.now, steady=lambda: self.now
+            self.ledger.as_ledger,
+            {"openedx": CAP}.__getitem__,
+            Returns(lambda: self.now),
+            clock=lambda: self.now,
+            steady=lambda: self.now,
         )
 
     async def extend(self, seconds: float, key: str = "key", number: int = 1) -> float:

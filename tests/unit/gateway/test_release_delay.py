@@ -7,6 +7,7 @@ import pytest
 from broker_setup.ledger.events import AnyEvent, Released, hash_key
 from broker_setup.ledger.state import LedgerState
 from gateway.leasing.lease_changes import LeaseChanges
+from gateway.leasing.returns import Returns
 from tests.support.leasing import anywhere
 from tests.support.ledger_events import id_of, leased, uuid_of
 
@@ -36,6 +37,6 @@ async def test_a_released_submission_is_held_back_for_the_cap_of_its_queue_at_mo
 ) -> None:
     ledger: Any = FakeLedger()
     ledger.state.apply(leased(1, 1000, "k", until=1060))
-    changes = LeaseChanges(ledger, lambda _: CAP, clock=lambda: 1010, steady=lambda: 1010)
+    changes = LeaseChanges(ledger, lambda _: CAP, Returns(), clock=lambda: 1010, steady=lambda: 1010)
     await changes.release(id_of(1), "k", anywhere, delay=delay, failed=True)
     assert ledger.recorded == [Released(1010, uuid_of(1), hash_key("k"), available_at, failed=True)]
