@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from yarl import URL
 
@@ -42,10 +43,10 @@ class Callback:
         """Encode the two fields as application/x-www-form-urlencoded."""
         return b"".join(self.form_pieces())
 
-    @property
-    def form_bytes(self) -> int:
-        """How large the form is."""
-        return sum(map(len, self.form_pieces()))
+    def has_more_than(self, most: int) -> bool:
+        """Say whether the form has more than `most` bytes; encode no more of it than that takes to show."""
+        sizes = accumulate(map(len, self.form_pieces()))
+        return any(size > most for size in sizes)
 
     def form_pieces(self) -> Iterator[bytes]:
         """Encode the same piece by piece: whole, it may be three times as large as the two fields."""

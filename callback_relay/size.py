@@ -16,4 +16,4 @@ _TOO_LARGE = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.BAD_REQU
 def is_too_large(outcome: Outcome, callback: Callback) -> bool:
     """Say whether the LMS refuses this callback for its size."""
     refused = isinstance(outcome, Answered) and outcome.status in _TOO_LARGE
-    return refused and callback.form_bytes > LARGE_FORM_BYTES
+    return refused and callback.has_more_than(LARGE_FORM_BYTES)

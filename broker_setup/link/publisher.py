@@ -10,6 +10,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
+from broker_setup.beside import Turnstile
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
 from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.link.in_words import in_words
@@ -67,6 +68,8 @@ class Publisher:
         self._under_way: dict[asyncio.Task[None], AbstractChannel | None] = {}  # which channel each is on
         self._unconfirmed = Unconfirmed()
         self._closing: set[asyncio.Task[None]] = set()
+        # A message is copied whole, a few times, on its way to the socket.
+        self._large = Turnstile()
         # In bytes, and until when that is believed: known once the broker has refused a larger one.
         self._largest_taken, self._believed_until = 0, float("-inf")
 
@@ -128,6 +131,7 @@ class Publisher:
         message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
             try:
+                await self._large.turn(len(message.body))
                 way = self._shared((exchange, routing_key))
                 channel = self._usable(way) or await self._open(way)
                 if (task := asyncio.current_task()) in self._under_way:

@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.beside import beside
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
 from gateway.http.grader_calls import (
@@ -16,6 +17,7 @@ from gateway.http.grader_calls import (
     Reply,
     hand_in,
     parse_reply,
+    size_of,
     strings_of,
 )
 from gateway.http.identity import account_of, permission_of
@@ -29,6 +31,7 @@ from gateway.http.refusals import (
     reason_of,
     text_of,
 )
+from gateway.leasing.course_queue import Handout
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import Permission, Results
 
@@ -53,7 +56,7 @@ class BulkCalls:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
         poll = await self._polls.read(request, "get_submissions")
         handouts = await self._polls.take(request, poll, parse_limit(poll.parameters))
-        return success([{**strings_of(handout), "expires_at": handout.expires_at} for handout in handouts])
+        return await beside(sum(map(size_of, handouts)), _render, handouts)
 
     async def put_results(self, request: Request) -> Response:
         """Take results, and say for each of them what put_result would have said."""
@@ -62,8 +65,9 @@ class BulkCalls:
         try:
             async with read_body(request, self._limits) as body:
                 permission, account = permission_of(request), account_of(request)
+                replies = await beside(len(body), parse_replies, body)
                 # At the same time: so they share the broker's confirms.
-                taking = (self._take(reply, permission, account) for reply in parse_replies(body))
+                taking = (self._take(reply, permission, account) for reply in replies)
                 return success(await asyncio.gather(*taking))
         except TooLargeError as error:
             raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
@@ -83,6 +87,10 @@ class BulkCalls:
             log.exception("a result could not be taken")
             return envelope(1, "Internal error")
         return envelope(0, "")
+
+
+def _render(handouts: Sequence[Handout]) -> Response:
+    return success([{**strings_of(handout), "expires_at": handout.expires_at} for handout in handouts])
 
 
 def _refused(error: BadReplyError | IllFormedError) -> dict[str, object]:

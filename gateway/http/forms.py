@@ -1,13 +1,14 @@
 """Reads forms, urlencoded, multipart or JSON, within limits; what is too much is refused after it was read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from starlette.requests import Request
 
+from broker_setup.beside import beside
 from broker_setup.shortages import shortage
 from gateway.http.form_limits import (
     MAX_FIELDS,
@@ -43,8 +44,6 @@ __all__ = [
 
 # An early answer makes proxies say 502, so a refused body is read to its end, but not for ever.
 DRAIN_SECONDS = 30.0
-# What takes longer to decode than a millisecond or so is decoded beside the other requests.
-LARGE_BYTES = 256 * 1024
 
 T = TypeVar("T")
 
@@ -55,6 +54,11 @@ class Form:
 
     fields: Mapping[str, str]
     files: Mapping[str, BinaryIO] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many characters the fields have."""
+        return sum(map(len, self.fields.values()))
 
 
 @asynccontextmanager
@@ -71,11 +75,11 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
         if content_type.lower().startswith("multipart/form-data"):
             parsing = parse_multipart(content_type, stream, limits, allowance)
             parts, files = await _refused_at_the_end(stream, parsing)
-            fields = await _beside(allowance.taken, lambda: texts_of(parts, content_type))
+            fields = await beside(allowance.taken, texts_of, parts, content_type)
             yield Form(fields, {text_of(name): file.file for name, file in files})
         else:
             body = await _refused_at_the_end(stream, _read(stream, allowance))
-            yield Form(await _beside(len(body), lambda: _parse(body, content_type)))
+            yield Form(await beside(len(body), _parse, body, content_type))
     finally:
         for _, file in files:
             await file.close()
@@ -122,10 +126,6 @@ async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytes:
         allowance.take(len(chunk))
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-async def _beside(size: int, decode: Callable[[], T]) -> T:
-    return await asyncio.to_thread(decode) if size > LARGE_BYTES else decode()
 
 
 def _parse(body: bytes, content_type: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.beside import beside
 from broker_setup.errors import MessageTooLargeError
 from gateway.http.envelope import refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
@@ -74,8 +75,10 @@ class GraderCalls:
         """Lease the next submission to the caller."""
         poll = await self._polls.read(request, "get_submission")
         handouts = await self._polls.take(request, poll)
-        # That nothing waits is no failure, in either dialect.
-        return success(render(handouts[0])) if handouts else refusal(f"Queue '{poll.queue.name}' is empty")
+        if not handouts:
+            # No failure, in either dialect.
+            return refusal(f"Queue '{poll.queue.name}' is empty")
+        return await beside(size_of(handouts[0]), _answer, handouts[0])
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -83,7 +86,7 @@ class GraderCalls:
             raise WrongMethodError("'put_result' must use HTTP POST")
         try:
             async with read_form(request, self._limits) as form:
-                reply = parse_reply(form.fields)
+                reply = await beside(form.size, parse_reply, form.fields)
         except (BadFormError, IllFormedError) as error:
             log.info("grader %r: a result was refused: %s", account_of(request), error)
             raise IllFormedError(str(error)) from error
@@ -95,7 +98,7 @@ class GraderCalls:
 
 async def hand_in(results: Results, reply: Reply, permission: Permission, account: str) -> None:
     """Take a result; raise RefusedError if it is too large, or what Results.take raises."""
-    body = reply.body.encode(errors="surrogatepass")
+    body = await beside(len(reply.body), reply.body.encode, "utf-8", "surrogatepass")
     try:
         await results.take(reply.submission_id, reply.key, body, permission, account)
     except MessageTooLargeError as error:
@@ -127,9 +130,18 @@ def parse_header(text: str | None) -> tuple[int, str]:
     return submission_id, key
 
 
+def _answer(handout: Handout) -> Response:
+    return success(render(handout))
+
+
 def render(handout: Handout) -> str:
     """Write a submission the way pull graders read it: JSON strings within a JSON string."""
     return json.dumps(strings_of(handout))
+
+
+def size_of(handout: Handout) -> int:
+    """Say how many characters a submission has that may be many."""
+    return len(handout.submission.body)
 
 
 def strings_of(handout: Handout) -> dict[str, str]:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.beside import beside
 from broker_setup.callback_origins import CallbackOrigins, callback_url
 from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_sender, hash_url
@@ -86,7 +87,7 @@ class LmsCalls:
             raise RefusedError("Queue request is refused: it is a callback of XQueue's own")
         try:
             async with read_form(request, self._limits) as form:
-                order = parse_order(form.fields)
+                order = await beside(form.size, parse_order, form.fields)
                 self._check(order, permission_of(request))
                 start = monotonic()
                 await self._accept(order, form, account_of(request), self._base_url(request) if form.files else "")
@@ -113,11 +114,11 @@ class LmsCalls:
             queue=order.queue,
             body=order.body,
             files=await self._files.save(uuid, form.files, base_url),
-            sealed_return=self._sealer.seal(ReturnAddress(uuid, order.lms_header)),
+            sealed_return=await beside(len(order.lms_header), self._sealer.seal, ReturnAddress(uuid, order.lms_header)),
         )
         try:
             await self._publisher.publish(
-                encode_submission(submission),
+                await beside(len(order.body), encode_submission, submission),
                 exchange=SUBMISSIONS_EXCHANGE,
                 routing_key=order.queue,
             )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from time import time
 
+from broker_setup.beside import LARGE_BYTES
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Refusal, Take
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
@@ -93,7 +94,7 @@ class Results:
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
         await self._ledger.wait_up_to_date()
-        digest = hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()
+        digest = await _digest(body)
         up_to_date, judged, judged_for = False, FINE, None
         while True:
             match self._judge(submission_id, key, digest, permission):
@@ -165,3 +166,12 @@ class Results:
         self._unrecorded[submission, amendment] = digest
         if len(self._unrecorded) > MAX_UNRECORDED:
             del self._unrecorded[next(iter(self._unrecorded))]
+
+
+async def _digest(body: bytes) -> bytes:
+    # A thread that hashes leaves the interpreter to others: it need not stand in line with what is decoded beside.
+    return await asyncio.to_thread(_hashed, body) if len(body) > LARGE_BYTES else _hashed(body)
+
+
+def _hashed(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()

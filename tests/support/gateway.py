@@ -47,6 +47,7 @@ class Gateway:
     queues: Mapping[str, str | None] = field(default_factory=lambda: {"openedx": None, "other": None})
     settings: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    program: str = "gateway"
     code: Path | None = None  # a folder with another version of the programs; None: this one
     process: subprocess.Popen[bytes] | None = None
 
@@ -73,7 +74,7 @@ class Gateway:
         }
         with (self.folder / f"gateway-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway"], env=env, stdout=log, stderr=log, cwd=self.code
+                [sys.executable, "-m", self.program], env=env, stdout=log, stderr=log, cwd=self.code
             )
         wait_until(lambda: self._answers(until), within, "the gateway did not become ready")
 

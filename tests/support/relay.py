@@ -138,8 +138,10 @@ async def beside_others(results: Results, lms: FakeLMS) -> AsyncIterator[None]:
         await asyncio.wait({putting})
 
 
-def relay_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[ServiceProcess]:
-    """Run `python -m callback_relay`; it is gone when the block ends."""
+def relay_process(
+    settings: Settings, log: Path, program: str = "callback_relay"
+) -> AbstractAsyncContextManager[ServiceProcess]:
+    """Run `python -m callback_relay`, or what runs it in its stead; it is gone when the block ends."""
     values = {
         "AMQP_URL": settings.amqp_url.get_secret_value(),
         "SECRET_KEY": settings.secrets[0],
@@ -150,4 +152,4 @@ def relay_process(settings: Settings, log: Path) -> AbstractAsyncContextManager[
         "CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
         "CALLBACK_CONCURRENCY_PER_ORIGIN": str(settings.callback_concurrency_per_origin),
     }
-    return service_process("callback_relay", values, log)
+    return service_process(program, values, log)

@@ -250,3 +250,52 @@ async def test_user_and_password_in_the_url_go_as_basic_auth_and_stay_out_of_the
     assert "answered 403" in caplog.text
     for secret in ("hunter2", "the body of", "the work of"):
         assert secret not in caplog.text
+
+
+def with_options(settings: Settings, options: object, **others: object) -> Settings:
+    """Make the same settings with QUEUE_OPTIONS."""
+    url = settings.amqp_url.get_secret_value()
+    return settings_for(url, settings.xqueues, queue_options=options, **others)
+
+
+async def never(_: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    return web.Response()
+
+
+async def test_a_grader_that_needs_longer_is_waited_for_where_its_queue_says_so(
+    settings: Settings, lms: LmsSide, red: FakeGrader, blue: FakeGrader
+) -> None:
+    others_gave_up = asyncio.Event()
+
+    async def after_all_others(_: web.Request) -> web.Response:
+        await others_gave_up.wait()
+        return web.Response(body=REPLY)
+
+    red.answer = blue.answer = after_all_others
+    own = {"red": {"grading_timeout": 120.0, "grading_retry_delays": ()}}
+    await lms.submit("red")
+    default = await lms.submit("blue")
+    async with running_bridge(with_options(settings, own, grading_timeout=0.2)):
+        # It has the default, and is called again before it counts as failed and its student is told.
+        parked = await lms.take(SUBMISSIONS_PARKED, within=60)
+        assert parked.correlation_id == default.uuid
+        assert parked.headers["xqueue-parked-reason"] == "the grader was called 3 times: no whole answer within 0.2 s"
+        assert len(red.asked) == 1
+        assert (await lms.take(within=60)).body == NOTICE
+        others_gave_up.set()
+        assert (await lms.take(within=60)).body == REPLY
+    assert len(red.asked) == 1
+
+
+async def test_where_nobody_waits_for_a_second_try_the_first_is_the_last(
+    settings: Settings, lms: LmsSide, red: FakeGrader
+) -> None:
+    red.answer = never
+    once = {"red": {"grading_timeout": 0.2, "grading_retry_delays": ()}}
+    await lms.submit("red")
+    async with running_bridge(with_options(settings, once)):
+        parked = await lms.take(SUBMISSIONS_PARKED, within=60)
+        assert parked.headers["xqueue-parked-reason"] == "the grader was called 1 times: no whole answer within 0.2 s"
+        assert (await lms.take(within=60)).body == NOTICE
+    assert len(red.asked) == 1

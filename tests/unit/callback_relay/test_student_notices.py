@@ -1,6 +1,8 @@
 """A student is told once for each parking, when it is time, and not where a result has come after all."""
 
 import asyncio
+from collections.abc import Callable
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -139,4 +141,18 @@ def test_a_large_form_that_is_refused_for_its_size_is(outcome: Outcome, body: by
 
 def test_a_form_is_as_large_as_what_is_sent_of_it() -> None:
     callback = Callback(URL("http://lms/"), b"{}", b"x &")
-    assert callback.form_bytes == len(callback.form())
+    size = len(callback.form())
+    assert callback.has_more_than(size - 1)
+    assert not callback.has_more_than(size)
+
+
+def test_no_more_of_a_form_is_encoded_than_shows_that_it_is_large() -> None:
+    callback = Callback(URL("http://lms/"), b"{}", bytes(range(256)) * 16 * 1024)
+
+    def seconds(act: Callable[[], object]) -> float:
+        start = thread_time()
+        act()
+        return thread_time() - start
+
+    whole = min(seconds(callback.form) for _ in range(3))
+    assert min(seconds(lambda: is_too_large(Answered(413), callback)) for _ in range(3)) < whole / 2

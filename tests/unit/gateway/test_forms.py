@@ -14,8 +14,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from broker_setup.beside import LARGE_BYTES
 from gateway.http.forms import (
-    LARGE_BYTES,
     MAX_FIELDS,
     BadFormError,
     BusyError,
