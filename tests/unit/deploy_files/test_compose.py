@@ -40,6 +40,7 @@ FILLED = (
     | {"XQUEUE_SECRET_KEY": "Zk3vW9qRt7LmXc2PbNhY8dGs", "XQUEUE_USERS": '{"lms": "p"}'}
     | {variable: f"of-{user}" for user, variable in PASSWORDS.items()}
 )
+MIB = 1024 * 1024
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
@@ -103,7 +104,7 @@ def test_setup_reaches_the_management_api_as_the_administrator() -> None:
 
 def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_round() -> None:
     used = {match[0] for match in VARIABLE.findall(text("deploy/compose/compose.yaml"))}
-    assert used - {"IMAGE_TAG"} == set(EXAMPLE)
+    assert used - {"IMAGE_TAG", "BROKER_IMAGE", "PYTHON_IMAGE"} == set(EXAMPLE)
 
 
 def test_the_example_holds_no_secret_and_what_is_missing_stops_the_start() -> None:
@@ -197,6 +198,45 @@ def test_the_services_can_gain_no_rights() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert "user" not in service  # the image's own
         assert "privileged" not in service
+
+
+def test_ours_write_to_volumes_and_to_memory_alone() -> None:
+    for service in OURS.values():
+        assert service["read_only"] is True
+        assert [mount.partition(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+        assert all(volume.endswith(":ro") for volume in service["volumes"] if volume.startswith("./"))
+
+
+def test_no_service_takes_all_of_the_machines_memory_or_disk() -> None:
+    for service in SERVICES.values():
+        assert service["mem_limit"]
+        assert service["logging"]["options"] == {"max-size": "20m", "max-file": "3"}
+    assert all(service["pids_limit"] for service in OURS.values())
+
+
+def test_the_gateways_temporary_files_fit_into_its_memory_beside_what_is_promised_of_it() -> None:
+    gateway = OURS["gateway"]
+    room, memory = bytes_of(gateway["tmpfs"][0].partition("size=")[2].partition(",")[0]), bytes_of(gateway["mem_limit"])
+    settings = Settings(max_uploads_size=int(variables(gateway)["XQUEUE_MAX_UPLOADS_SIZE"]))
+    assert settings.max_upload_size <= settings.max_uploads_size <= room
+    strangers = 800 * 1024 * settings.max_connections
+    assert room + strangers + settings.max_forms_size + 150 * MIB <= memory
+
+
+def test_the_relays_results_fit_into_its_memory_however_large() -> None:
+    relay = OURS["relay"]
+    assert int(variables(relay)["XQUEUE_CALLBACK_CONCURRENCY"]) * 15 * MIB + 300 * MIB <= bytes_of(relay["mem_limit"])
+
+
+def bytes_of(text: str) -> int:
+    return int(text[:-1]) * {"m": MIB, "g": 1024 * MIB}[text[-1]]
+
+
+def test_images_can_be_named_by_their_digest() -> None:
+    images = [SERVICES["broker"]["image"], OURS["gateway"]["build"]["args"]["PYTHON_IMAGE"]]
+    assert [VARIABLE.fullmatch(image) is not None for image in images] == [True, True]
+    named = next(each for each in instructions("deploy/image/Dockerfile") if each.name == "ARG").value
+    assert named == f"PYTHON_IMAGE={filled(images[1])}"
 
 
 def test_the_broker_is_as_patient_as_the_queues_and_notices_the_dead_as_soon_as_its_clients() -> None:

@@ -25,11 +25,11 @@ def copied_from_the_checkout() -> list[str]:
 def test_both_stages_start_from_one_named_version_of_python() -> None:
     images = [each.words[0] for each in named("FROM")]
     assert len(images) == 2
-    assert set(images) == {"python:${PYTHON_VERSION}-slim-bookworm"}
+    assert set(images) == {"${PYTHON_IMAGE}"}
 
 
 def test_its_python_is_one_that_the_project_supports() -> None:
-    version = named("ARG")[0].value.removeprefix("PYTHON_VERSION=")
+    version = named("ARG")[0].value.removeprefix("PYTHON_IMAGE=python:").removesuffix("-slim-bookworm")
     assert f"{version}.0" in SpecifierSet(pyproject()["project"]["requires-python"])
     assert pyproject()["tool"]["ruff"]["target-version"] == f"py{version.replace('.', '')}"
 
