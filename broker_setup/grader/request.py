@@ -28,9 +28,9 @@ from broker_setup.wire.messages import (
 class Submission:
     """What is to be graded.
 
-    `body` is the student's work as the LMS sent it, `files` maps a file's name to the URL where it is fetched. `id` is
-    the number that people and logs know it by (0 where a caller gave none), `uuid` the name that it has everywhere.
-    `attempt` counts from 1: how often its grading was tried.
+    `body` is the student's work as the LMS sent it, `files` maps a file's name, which is a student's text and no path,
+    to the URL where it is fetched. `id` is the number that people and logs know it by (0 where a caller gave none),
+    `uuid` the name that it has everywhere. `attempt` counts from 1: how often its grading was tried.
     """
 
     body: str

@@ -40,6 +40,8 @@ class Sessions:
             self.open(request, answer, session.account)
 
     def close(self, request: Request, answer: Response) -> None:
-        """Take the cookie out of the caller's hands."""
+        """Take the cookie out of the caller's hands, and a copy of it no more."""
+        if cookie := request.cookies.get(SESSION_COOKIE):
+            self._accounts.end_session(cookie)
         secure = came_over_tls(request, self._public_url)
         answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)

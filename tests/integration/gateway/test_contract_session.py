@@ -64,6 +64,13 @@ def test_logout_says_goodbye_and_ends_the_session(member: Client) -> None:
     assert member.raw("GET", "get_queuelen/").status_code == 302
 
 
+def test_a_copy_of_a_cookie_is_worth_nothing_after_logout(member: Client) -> None:
+    copy = member.session.cookies.copy()
+    assert member.call("GET", "logout/") == (0, "Goodbye")
+    member.session.cookies = copy
+    assert member.raw("GET", "get_queuelen/").status_code == 302
+
+
 def test_logout_of_a_stranger_says_goodbye_too(stranger: Client) -> None:
     assert stranger.call("GET", "logout/") == (0, "Goodbye")
 

@@ -132,3 +132,30 @@ def test_a_session_does_not_tell_the_password() -> None:
 def test_a_file_link_signed_with_the_same_secret_is_no_session() -> None:
     forged = URLSafeTimedSerializer(derived_key(SECRET, "file link")).dumps(["lms", "0" * 16])
     assert account_of(accounts(lms="word"), forged) is None
+
+
+def test_a_session_that_was_ended_is_good_for_nothing_however_its_cookie_is_spelled() -> None:
+    mine = accounts(lms="word")
+    cookie, other = mine.new_session("lms"), mine.new_session("lms")
+    mine.end_session(cookie)
+    # The last character of the signature has bits that mean nothing.
+    spelled = [cookie[:-1] + last for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"]
+    assert {account_of(mine, each) for each in spelled} == {None}
+    assert other != cookie
+    assert account_of(mine, other) == "lms"
+
+
+def test_sessions_that_begin_in_the_same_second_are_told_apart() -> None:
+    mine = accounts(lms="word")
+    assert len({mine.new_session("lms") for _ in range(10)}) > 5
+
+
+def test_only_so_many_ended_sessions_are_kept_in_mind_and_no_forged_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ENDED", 3)
+    mine = accounts(lms="word")
+    cookies = [mine.new_session("lms") for _ in range(6)]
+    mine.end_session("forged")
+    for cookie in cookies:
+        mine.end_session(cookie)
+    assert len(mine._ended) <= 3
+    assert account_of(mine, cookies[-1]) is None
