@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from broker_setup.topology import LEDGER
+from broker_setup.topology import DELIVERY_LIMIT, LEDGER, SUBMISSIONS_FAILED
+from broker_setup.users.policies import FAILED_TO_PARKED
 
 PAGE = "docs/howto/cluster.md"
 # A cut-off node is noticed after 0.75 to 1.25 of it.
@@ -23,8 +24,9 @@ def advice(version: str, nodes: Iterable[Mapping[str, Any]], queues: Iterable[Ma
     Of one node only what means something there: its version's limits.
     """
     known = sorted(nodes, key=lambda node: str(node.get("name")))
+    queues = list(queues)
     clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
-    return [*clustered, *_to_look_at(version, clustered=len(known) > 1)]
+    return [*clustered, *_of_what_failed(queues), *_to_look_at(version, clustered=len(known) > 1)]
 
 
 def _of_nodes(nodes: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -61,6 +63,18 @@ def _of_copies(nodes: list[Mapping[str, Any]], queues: Iterable[Mapping[str, Any
             yield (
                 f"queue {name!r} is on {len(members)} of {len(nodes)} nodes: it ends or stands still with them; "
                 "`rabbitmq-queues grow NODE all` makes more copies"
+            )
+
+
+def _of_what_failed(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    policy = "effective_policy_definition"
+    for queue in queues:
+        if queue["name"] != SUBMISSIONS_FAILED or policy not in queue:
+            continue
+        if not FAILED_TO_PARKED.definition.items() <= dict(queue[policy] or {}).items():
+            yield (
+                f"what comes back to {SUBMISSIONS_FAILED} {DELIVERY_LIMIT:,} times is dropped: run `xqueue-broker "
+                "setup`, or `declare` with MANAGEMENT_URL, and it is parked (docs/reference/topology.md)"
             )
 
 

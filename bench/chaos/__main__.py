@@ -47,7 +47,14 @@ async def _play(schedules: Sequence[Schedule], folder: Path, stderr: Console) ->
     with cluster.running():
         for number, schedule in enumerate(schedules, 1):
             stderr.print(f"{number} of {len(schedules)}: {schedule.name} for {schedule.seconds:.0f} s")
-            figures += await play(schedule, cluster, folder / f"schedule{number}")
+            try:
+                played = await play(schedule, cluster, folder / f"schedule{number}")
+            except Exception as error:  # noqa: BLE001 - the others are still worth playing
+                stderr.print(f"could not be played to its end: {error!r}")
+                played = [Figure(schedule.name, "could not be played", 1, 0)]
+            # Whoever stops it half way has what there was.
+            stderr.print(as_table(played))
+            figures += played
     return figures
 
 

@@ -106,7 +106,8 @@ def is_cut_off(name: str) -> Fault:
 
 
 # Told another cookie for each of the others, a node neither lets them in nor gets in there.
-_APART = "[begin erlang:set_cookie(N, '{cookie}'), erlang:disconnect_node(N) end || N <- [{others}]]."
+_COOKIE = "[erlang:set_cookie(N, '{cookie}') || N <- [{others}]]."
+_PART = "[erlang:disconnect_node(N) || N <- [{others}]]."
 
 
 def is_apart(number: int) -> Fault:
@@ -116,14 +117,15 @@ def is_apart(number: int) -> Fault:
     async def fault(stage: Stage) -> AsyncIterator[None]:
         others = ", ".join(f"'{member.name}'" for member in stage.cluster.members if member is not stage.node(number))
 
-        async def tell(cookie: str) -> None:
-            words = _APART.format(cookie=cookie, others=others)
-            await asyncio.to_thread(stage.node(number).ctl, "rabbitmqctl", "eval", words)
+        async def tell(words: str, cookie: str) -> None:
+            said = words.format(cookie=cookie, others=others)
+            await asyncio.to_thread(stage.node(number).ctl, "rabbitmqctl", "eval", said)
 
-        await tell("apart")
+        await tell(_COOKIE, "apart")
+        await tell(_PART, "")
         try:
             yield
         finally:
-            await tell(stage.cluster.cookie)
+            await tell(_COOKIE, stage.cluster.cookie)
 
     return fault

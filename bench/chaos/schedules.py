@@ -164,7 +164,7 @@ SCHEDULES = (
         A_IS_THERE,
         freezes(VICTIM),
         60,
-        [*at(A, 15), *at(B, 0), repeats(32)],
+        [*at(A, HEALED), *at(B, 0), repeats(32)],
     ),
     Schedule(
         "the ledger's copy under a gateway is deleted",

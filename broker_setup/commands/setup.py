@@ -10,6 +10,7 @@ from rich.table import Table
 from broker_setup import declare as broker
 from broker_setup.broker_settings import advice
 from broker_setup.commands.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
+from broker_setup.commands.policy import put_policy_if_possible
 from broker_setup.errors import ArgumentError, BrokerUnavailableError, ManagementError
 from broker_setup.link.broker_url import vhost_of
 from broker_setup.settings import Settings
@@ -17,10 +18,14 @@ from broker_setup.users.management import Management
 
 
 def declare(as_json: AsJson = False) -> None:
-    """Make the exchanges, queues and bindings that are missing; safe to run again."""
+    """Make the exchanges, queues and bindings that are missing; safe to run again.
+
+    With MANAGEMENT_URL, an administrator's, also the policy that parks what comes back too often.
+    """
     settings = settings_of()
     warn_of_no_queue(settings)
     broker.declare(settings.amqp_url.get_secret_value(), settings.topology)
+    put_policy_if_possible(settings)
     queues = settings.topology.queues
     if as_json:
         print(json.dumps({"queues": [{"name": queue.name, "purpose": queue.purpose} for queue in queues]}))

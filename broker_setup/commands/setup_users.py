@@ -9,11 +9,12 @@ from rich.table import Table
 
 from broker_setup import declare as broker
 from broker_setup.commands.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
+from broker_setup.commands.policy import put_policy
 from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.settings import Settings
 from broker_setup.users.making_users import Change, changes, make
 from broker_setup.users.management import Management
-from broker_setup.users.policies import FAILED_TO_PARKED, standing
+from broker_setup.users.policies import standing
 from broker_setup.users.rights import broker_users
 
 
@@ -50,7 +51,7 @@ def setup(
             _tell_plan(plan, _missing(settings, api), as_json=as_json)
             return
         broker.declare(url, settings.topology)
-        _put_policy(api)
+        put_policy(api)
         done: list[Change] = []
         try:
             for change in plan:
@@ -59,14 +60,6 @@ def setup(
                 make(change, api)
         finally:
             _tell(settings, done, as_json=as_json)
-
-
-def _put_policy(api: Management) -> None:
-    now = standing(api.policies())
-    if now.others:
-        typer.echo(now.in_words, err=True)
-    elif not now.as_it_should_be:
-        api.put_policy(FAILED_TO_PARKED.name, FAILED_TO_PARKED.body)
 
 
 def _missing(settings: Settings, api: Management) -> list[str]:

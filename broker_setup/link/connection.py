@@ -23,6 +23,7 @@ from broker_setup.link.in_words import in_words
 from broker_setup.link.nodes import ways_to
 from broker_setup.link.outage import Outage
 from broker_setup.link.queue_names import take_any_queue_name
+from broker_setup.link.silence import until_silent
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ class Link:
         self._up = asyncio.Event()
         self._drop = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def is_up(self) -> bool:
@@ -187,6 +189,8 @@ class Link:
         self._connection = connection
         self.opened += 1
         self._up.set()
+        if self.has_other_nodes:
+            self._watching = asyncio.create_task(self._watch(connection), name=f"watch {self.name}")
         log.info("%s: connected to the broker", self.name)
         return connection
 
@@ -216,9 +220,15 @@ class Link:
                 self._way = way
                 return connection
 
+    async def _watch(self, connection: AbstractConnection) -> None:
+        await until_silent(connection, self._heartbeat)
+        self.drop(f"nothing has come on it for {self._heartbeat} s, and there is another node")
+
     def _part_from(self, connection: AbstractConnection) -> None:
         self._connection = None
         self._up.clear()
+        if self._watching:
+            self._watching.cancel()
         # In a task that nobody waits for: to a peer that has stopped reading, closing takes as long as it likes.
         closing = asyncio.create_task(_close(connection), name=f"close {self.name}")
         self._closing.add(closing)

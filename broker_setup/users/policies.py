@@ -56,7 +56,11 @@ class Standing:
                 f"policy {', '.join(self.others)} is on queue {SUBMISSIONS_FAILED!r}, and RabbitMQ applies one: "
                 f"add to it what topology.md says, or what comes back {DELIVERY_LIMIT:,} times is dropped"
             )
-        return "" if self.as_it_should_be else f"policy {FAILED_TO_PARKED.name!r} is missing: run `xqueue-broker setup`"
+        if self.as_it_should_be:
+            return ""
+        return (
+            f"policy {FAILED_TO_PARKED.name!r} is missing: run `xqueue-broker setup`, or `declare` with MANAGEMENT_URL"
+        )
 
 
 def standing(found: Mapping[str, Mapping[str, Any]], policy: Policy = FAILED_TO_PARKED) -> Standing:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from broker_setup.broker_settings import advice
+from broker_setup.topology import SUBMISSIONS_FAILED
+from broker_setup.users.policies import FAILED_TO_PARKED
 
 NEW = "4.3.2"
 
@@ -70,3 +72,15 @@ def test_what_the_api_never_tells_is_named_where_it_matters() -> None:
     assert "cluster_partition_handling (pause_minority), dead_letter" in unseen("4.2.5", "a", "b")
     assert "cluster_partition_handling" not in unseen("4.3.0-rc.1", "a", "b")
     assert "consumer_timeout" in unseen("somebody's own build", "a")
+
+
+def failed(**policy: str) -> dict[str, Any]:
+    return queue(SUBMISSIONS_FAILED) | {"effective_policy_definition": policy}
+
+
+def test_what_failed_and_would_be_dropped_is_named_on_one_node_too() -> None:
+    (line,) = advice(NEW, [node("a")], [failed()])
+    assert "xqueue.submissions.failed 1,000,000 times is dropped" in line
+    (line,) = advice(NEW, [node("a")], [failed(**{"max-length": "5"})])
+    assert "`declare` with MANAGEMENT_URL" in line
+    assert advice(NEW, [node("a")], [failed(**FAILED_TO_PARKED.definition, more="5")]) == []

@@ -67,3 +67,7 @@ def test_the_tables_of_the_codec_that_we_change_are_still_the_ones_it_reads() ->
     assert {"shortstr", "timestamp", "table"} <= decode.METHODS.keys()
     assert {b"T", b"F"} <= decode.TABLE_MAPPING.keys()
     assert "queue-name" in constants.DOMAIN_REGEX
+
+
+def test_when_the_last_frame_came_stands_where_we_look() -> None:
+    assert "_Connection__last_frame_time" in Connection.__init__.__code__.co_names

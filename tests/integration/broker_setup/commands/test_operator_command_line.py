@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from broker_setup.declare import declare
 from broker_setup.settings import Settings
 from tests.support.broker import VHost
+from tests.support.gateway import wait_until
 from tests.support.operator import QUEUES, environment, one_line, run
 
 _WITH_A_TERMINAL = """
@@ -55,6 +56,29 @@ def test_with_a_management_url_check_looks_at_the_brokers_own_settings(vhost: VH
     version = vhost.api("GET", "overview").json()["rabbitmq_version"]
     assert all(line.startswith("advice: ") for line in advised)
     assert any("max_message_size (16777216)" in line for line in advised) == version.startswith("3.")
+
+
+def test_with_a_management_url_declare_puts_the_policy_that_check_misses(vhost: VHost) -> None:
+    settings = {"AMQP_URL": vhost.amqp_url, "XQUEUES": '{"openedx": null}'}
+    managed = settings | {"MANAGEMENT_URL": vhost.management_url}
+    assert run("declare", **settings).returncode == 0
+    assert "is dropped: run `xqueue-broker setup`" in run("check", **managed).stdout
+    assert vhost.api("GET", "policies/{vhost}").json() == []
+
+    declared = run("declare", **managed)
+    assert (declared.returncode, declared.stderr) == (0, "")
+    assert [policy["name"] for policy in vhost.api("GET", "policies/{vhost}").json()] == ["xqueue.submissions.failed"]
+    wait_until(lambda: "is dropped" not in run("check", **managed).stdout, 30, "check misses it still")
+
+
+def test_declare_needs_no_administrator_and_says_which_policy_it_could_not_look_at(vhost: VHost) -> None:
+    where = vhost.management_url.rpartition("@")[2]
+    settings = {"AMQP_URL": vhost.amqp_url, "XQUEUES": '{"openedx": null}'}
+    declared = run("declare", MANAGEMENT_URL=f"http://nobody:hunter2@{where}", **settings)
+    assert declared.returncode == 0
+    said = one_line(declared.stderr)
+    assert said.startswith("the policy on xqueue.submissions.failed was not looked at: ")
+    assert "hunter2" not in said
 
 
 def test_a_management_api_that_lets_nobody_in_is_said_in_a_line_and_the_rest_is_checked(vhost: VHost) -> None:

@@ -74,7 +74,23 @@ async def test_where_there_is_one_node_a_dropped_connection_goes_there_again(vho
         await link.wait_up()
         link.drop("it is of no use")
         await eventually(lambda: link.opened == 2)
+        assert link._watching is None, "there is nowhere to go where it falls silent"
     assert not link.has_other_nodes
+
+
+async def test_a_node_that_falls_silent_is_left_for_another_before_the_library_gives_it_up(
+    vhost: VHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with proxied(vhost.amqp_url) as one, proxied(vhost.amqp_url) as two:
+        link = Link(f"{one.url},{two.url}", "link", heartbeat=2)
+        async with supervised(link), asyncio.timeout(60):
+            await link.wait_up()
+            silent, other = (one, two) if link._way == one.url else (two, one)
+            silent.freeze()
+            await eventually(lambda: link.opened == 2, seconds=30)
+            assert link._way == other.url
+            assert "nothing has come on it for 2 s, and there is another node" in caplog.text
+            silent.thaw()
 
 
 def test_plain_connections_pass_them_too(vhost: VHost) -> None:
