@@ -10,7 +10,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError, XQueueError
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, XQueueError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
@@ -24,6 +24,7 @@ from broker_setup.topology import (
 )
 from broker_setup.wire.messages import (
     BOOKKEEPING_HEADERS,
+    MAX_MESSAGE_BYTES,
     NO_TRIES,
     Result,
     Tries,
@@ -36,7 +37,7 @@ from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.waits import waits_headers
 from callback_relay.job import Job
 from callback_relay.metrics import Metrics
-from callback_relay.reason import Slug
+from callback_relay.reason import Reason, Slug
 from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
 
@@ -94,40 +95,52 @@ class Settling:
         if _is_void(message):
             log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
             return
-        try:
-            match verdict:
-                case Retry(delay, tries, reason):
-                    copy = self._again(message, tries) if verdict.opened else self._unopened(message, tries)
-                    copy.headers |= waits_headers(about.origin, about.queue, reason.text, time() + delay)
-                    await self._put(copy, retry_queue(delay))
-                case Park(reason, tries, tell):
-                    result = self._read_if_any(message)
-                    telling = await self._notices.send(result, tell, about.queue) if result else None
-                    last = self._again(message, tries) if tries else message
-                    # A redrive would make ours what a grader wrote there.
-                    without = () if tries or self._is_ours(message.user_id) else BOOKKEEPING_HEADERS
-                    copy = parked_copy(
-                        last, reason.text, queue=about.queue, origin=about.origin, telling=telling, without=without
-                    )
-                    await self._put(copy, RESULTS_PARKED)
-                    self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
-                case Outdated(reason):
-                    self._note_given_up(message, reason.text)
-        except XQueueError as error:
-            verdict = GiveBack(f"no copy could be stored: {error}")
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: not acked, so not lost
-            verdict = GiveBack(f"no copy could be stored: {error!r}")
+        verdict, how = await self._store(message, verdict, about)
         self._metrics.settled(about.origin, verdict)
         _tell(message, verdict, about.origin or "-", level)
         try:
-            if isinstance(verdict, GiveBack):
+            if how is Ending.RETURNED:
                 await asyncio.sleep(PAUSE_SECONDS)
-                how = Ending.RETURNED
-            else:
-                how = Ending.ACKED
             await end_delivery(message.channel, message.delivery_tag or 0, how)
         except (BrokerUnavailableError, ChannelInvalidStateError) as error:
             log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
+
+    async def _store(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
+        """Store what a verdict wants stored; return what holds then, and how the delivery ends."""
+        try:
+            if not isinstance(verdict, Park) or len(message.body) <= MAX_MESSAGE_BYTES:
+                await self._store_copy(message, verdict, about)
+                return verdict, Ending.RETURNED if isinstance(verdict, GiveBack) else Ending.ACKED
+        except MessageTooLargeError as error:
+            # The broker takes less than when this came.
+            verdict = Park(Reason(Slug.UNREADABLE, f"no copy can be stored: {error}"))
+        except XQueueError as error:
+            return GiveBack(f"no copy could be stored: {error}"), Ending.RETURNED
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: not acked, so not lost
+            return GiveBack(f"no copy could be stored: {error!r}"), Ending.RETURNED
+        # Not copied: the dead letters of its queue are the parked ones, so that the broker moves it.
+        self._note_parked(message, verdict.reason.text, None, is_notice=False)
+        return verdict, Ending.REJECTED
+
+    async def _store_copy(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> None:
+        match verdict:
+            case Retry(delay, tries, reason):
+                copy = self._again(message, tries) if verdict.opened else self._unopened(message, tries)
+                copy.headers |= waits_headers(about.origin, about.queue, reason.text, time() + delay)
+                await self._put(copy, retry_queue(delay), message)
+            case Park(reason, tries, tell):
+                result = self._read_if_any(message)
+                telling = await self._notices.send(result, tell, about.queue) if result else None
+                last = self._again(message, tries) if tries else message
+                # A redrive would make ours what a grader wrote there.
+                without = () if tries or self._is_ours(message.user_id) else BOOKKEEPING_HEADERS
+                copy = parked_copy(
+                    last, reason.text, queue=about.queue, origin=about.origin, telling=telling, without=without
+                )
+                await self._put(copy, RESULTS_PARKED, message)
+                self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
+            case Outdated(reason):
+                self._note_given_up(message, reason.text)
 
     def _read(self, message: AbstractIncomingMessage) -> Result:
         return decode_result(message, ours=self._is_ours(message.user_id))
@@ -159,9 +172,11 @@ class Settling:
         if is_uuid(message.correlation_id):
             self._notes.note(Discarded(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
 
-    async def _put(self, message: Message, queue: str) -> None:
+    async def _put(self, copy: Message, queue: str, message: AbstractIncomingMessage) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
-        await self._publisher.publish(message, exchange=exchange, routing_key=queue)
+        await self._publisher.publish_copy(
+            copy, exchange=exchange, routing_key=queue, held=lambda: not _is_void(message)
+        )
 
 
 def level_of(job: Job, verdict: Verdict) -> int:

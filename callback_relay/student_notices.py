@@ -32,5 +32,5 @@ class StudentNotices:
             result.submission, result.sealed_return, self._message, redriven=result.redriven, at=telling.at
         )
         exchange, routing_key = telling.route
-        await self._publisher.publish(encode_result(notice), exchange=exchange, routing_key=routing_key)
+        await self._publisher.publish_copy(encode_result(notice), exchange=exchange, routing_key=routing_key)
         return telling

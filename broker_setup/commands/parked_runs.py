@@ -124,7 +124,7 @@ def _tell(verb: Verb, run: Run, tally: Tally, *, dry: bool, as_json: bool) -> No
     if tally.cleared:
         print(f"{tally.cleared} submissions were graded, retired or redriven before: they are cleared away")
     if tally.stuck:
-        print(f"{tally.stuck} stay: no submission, or of no queue that XQUEUES names")
+        print(f"{tally.stuck} stay: too large, no submission, or of no queue that XQUEUES names")
     if tally.told and verb is REDRIVE:
         print(_of_told(run, tally.told))
 

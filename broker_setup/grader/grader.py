@@ -214,7 +214,9 @@ class Grader:
         while True:
             try:
                 message = request.answer(reply)
-                await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
+                # Whoever calls may have any queue: for one that answers nothing no grader's time is wasted.
+                publish = self._publisher.publish if request.is_call else self._publisher.publish_copy
+                await publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
             except UnroutableError as error:
                 if request.is_call:
                     return await self._answer_call(request, reply)

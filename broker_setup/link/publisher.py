@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, Pu
 from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.link.in_words import in_words
 from broker_setup.link.pulse import Pulse
+from broker_setup.link.room_for_copies import RoomForCopies
 from broker_setup.link.size_limit import largest_taken
 from broker_setup.link.unconfirmed import Unconfirmed
 
@@ -38,6 +40,11 @@ MAX_DOUBTFUL = 200
 DOUBTFUL_SECONDS = 1.0
 # A broker that was started again may take larger messages than the one before.
 BELIEVED_SECONDS = 60.0
+# A channel that we part from lives on for so long if copies wait on it: their confirms are late, or were lost with a
+# leader. Ours are of 32 MiB together at most, so whatever stores half a megabyte a second is only late.
+PATIENCE_SECONDS = 60.0
+# Between two looks whether a silent queue answers again.
+LOOK_SECONDS = 0.25
 # What a closed channel has not ended by then it never will.
 ENDED_SECONDS = 1.0
 
@@ -48,6 +55,10 @@ MAX_CHANNELS = 500
 
 # An exchange and a routing key, "" for those that share a channel.
 _Way = tuple[str, str]
+
+
+class _SilentQueueError(BrokerUnavailableError):
+    """Nothing was sent: a queue confirms nothing at the moment."""
 
 
 class Publisher:
@@ -70,6 +81,8 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
         # A message is copied whole, a few times, on its way to the socket.
         self._large = Turnstile()
+        self._copies: set[asyncio.Task[None]] = set()  # of those under way
+        self._room = RoomForCopies()
         # In bytes, and until when that is believed: known once the broker has refused a larger one.
         self._largest_taken, self._believed_until = 0, float("-inf")
 
@@ -91,15 +104,61 @@ class Publisher:
         """
         self._refuse_too_large(message)
         self._refuse_what_would_wait((exchange, routing_key))
+        task = self._begin(message, exchange, routing_key)
+        await self._wait(task, at_most=CONFIRM_TIMEOUT_SECONDS)
+
+    async def publish_copy(
+        self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Publish the copy of a delivery that is acked when this returns, and wait for its confirm as long as it takes.
+
+        One that is given up after a moment may be stored all the same, and its delivery comes back: then there are two
+        of it, and at each turn more. So here BrokerUnavailableError says that nothing was sent, or that the channel or
+        the connection ended before a confirm came. It is not sent when its delivery is `held` no more.
+        """
+        async with self._room.taken(len(message.body)):
+            self._refuse_too_large(message)
+            while True:
+                if not held():
+                    raise BrokerUnavailableError("its delivery is void, and comes again")
+                try:
+                    self._refuse_what_would_wait((exchange, routing_key))
+                    break
+                except _SilentQueueError:
+                    await asyncio.sleep(LOOK_SECONDS)
+            task = self._begin(message, exchange, routing_key)
+            self._copies.add(task)
+            task.add_done_callback(self._copies.discard)
+            looking = asyncio.get_running_loop().call_later(
+                PATIENCE_SECONDS, self._look_for, task, (exchange, routing_key)
+            )
+            try:
+                await self._wait(task, at_most=None)
+            finally:
+                looking.cancel()
+
+    def _look_for(self, copy: asyncio.Task[None], way: _Way) -> None:
+        """Have a copy's channel closed when the confirm of what was sent after it is long here: its own got lost."""
+        if copy.done():
+            return
+        if self._unconfirmed.waits(way[1], copy):
+            asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._look_for, copy, way)
+        elif self._channels.get(way := self._shared(way)) is self._under_way[copy]:
+            self._part_from(way, f"a confirm for {way[1]!r} got lost")
+
+    def _begin(self, message: Message, exchange: str, routing_key: str) -> asyncio.Task[None]:
         # A task of its own, not cancelled while its channel is open: that would leave the count of confirms in doubt.
         task = asyncio.create_task(self._publish(message, exchange, routing_key))
         self._under_way[task] = None
         self._unconfirmed.sent(routing_key, task, monotonic())
         task.add_done_callback(partial(self._ended, routing_key))
+        return task
+
+    async def _wait(self, task: asyncio.Task[None], *, at_most: float | None) -> None:
         done, _ = await asyncio.wait({task}, timeout=DOUBT_SECONDS)
         if not done:
             self._pulse.look()
-            done, _ = await asyncio.wait({task}, timeout=CONFIRM_TIMEOUT_SECONDS - DOUBT_SECONDS)
+            done, _ = await asyncio.wait({task}, timeout=at_most and at_most - DOUBT_SECONDS)
         if not done:
             raise BrokerUnavailableError("the broker did not confirm in time")
         if task.cancelled():
@@ -122,7 +181,7 @@ class Publisher:
         if silent > LOST_SECONDS:
             self._part_from(self._shared(way), f"nothing was confirmed for {key!r} in {silent:.0f} s")
         elif silent > CONFIRM_TIMEOUT_SECONDS or flood:
-            raise BrokerUnavailableError(f"the broker confirms nothing for {key!r} at the moment")
+            raise _SilentQueueError(f"the broker confirms nothing for {key!r} at the moment")
         if pending >= MAX_OF_KEY or len(self._under_way) >= MAX_UNCONFIRMED:
             raise BrokerUnavailableError("too much waits for the broker's confirm")
 
@@ -215,7 +274,7 @@ class Publisher:
         log.warning("publishing on another channel: %s", why)
         for task in self._all_on(channel):
             self._unconfirmed.forget(task)
-        closing = asyncio.create_task(_close_later(channel))
+        closing = asyncio.create_task(self._close_later(channel))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -227,8 +286,9 @@ class Publisher:
         else:
             self._unconfirmed.forget(task)
 
-
-async def _close_later(channel: AbstractChannel) -> None:
-    # What went to others that share it has its confirm by then, or its publisher has given up.
-    await asyncio.sleep(CONFIRM_TIMEOUT_SECONDS)
-    await close_channel(channel)
+    async def _close_later(self, channel: AbstractChannel) -> None:
+        # What went to others that share it has its confirm by then, or its publisher has given up.
+        await asyncio.sleep(CONFIRM_TIMEOUT_SECONDS)
+        if copies := self._copies.intersection(self._all_on(channel)):
+            await asyncio.wait(copies, timeout=PATIENCE_SECONDS)
+        await close_channel(channel)

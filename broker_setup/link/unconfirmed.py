@@ -49,6 +49,11 @@ class Unconfirmed:
         its = self._keys.get(key)
         return len(its.pending) if its else 0
 
+    def waits(self, key: str, publish: Hashable) -> bool:
+        """Say whether nothing that was sent to that key after it is confirmed yet."""
+        its = self._keys.get(key)
+        return its is not None and publish in its.pending
+
     def silent_for(self, key: str, now: float) -> float:
         """Say for how long a key has confirmed nothing though something waits for it; 0 if nothing does."""
         its = self._keys.get(key)

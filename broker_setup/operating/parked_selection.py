@@ -78,7 +78,7 @@ class Count:
 
 @dataclass
 class Tally:
-    """What was met; `done` are redriven or discarded, `cleared` were debris, and `stuck` name no queue of ours.
+    """What was met; `done` are redriven or discarded, `cleared` were debris, `stuck` too large or of no queue of ours.
 
     `missed` were ready when the walk began, and did not come. Of those that were meant, `told` have a student who was
     told: the LMS ignores what comes after that.

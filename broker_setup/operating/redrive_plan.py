@@ -13,6 +13,7 @@ from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     FAILING_SINCE_HEADER,
+    MAX_MESSAGE_BYTES,
     REFUSALS_HEADER,
     TRIES_HEADER,
     WAITS_HEADER,
@@ -41,12 +42,17 @@ def student_of(parked: ParkedMessage, now: datetime, *, is_held: bool, all_came:
     return StudentStanding.UNTOLD if all_came or not parked.notice_queue else StudentStanding.UNKNOWN
 
 
+def is_too_large(parked: ParkedMessage) -> bool:
+    """Say whether it is more than a message of ours has: it would be parked again, or be refused by the broker."""
+    return parked.size > MAX_MESSAGE_BYTES
+
+
 class Fate(Enum):
     """What becomes of a parked submission."""
 
     GOES = auto()  # back into its queue
     DEBRIS = auto()  # it was graded or retired since, or a later copy of it is there: acked
-    STUCK = auto()  # stays: no uuid, or no queue of ours
+    STUCK = auto()  # stays: no uuid, no queue of ours, or too large
 
 
 def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, now: float) -> Fate:
@@ -55,7 +61,7 @@ def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, no
     After a redrive that was interrupted its copy may be on its way already, or not: then it goes once more, as two
     copies of one submission end as one.
     """
-    if parked.uuid is None or parked.queue not in queues:
+    if parked.uuid is None or parked.queue not in queues or is_too_large(parked):
         return Fate.STUCK
     redrives = state.redrives(parked.uuid)
     if state.standing(parked.uuid, now) is not Standing.CLOSED:

@@ -16,7 +16,7 @@ from broker_setup.operating.operator_session import Session
 from broker_setup.operating.parked_selection import Selection, Tally
 from broker_setup.operating.parked_walk import Met, Pace, Walk
 from broker_setup.operating.pending_notices import PendingNotices, pending_notices
-from broker_setup.operating.redrive_plan import Fate, StudentStanding, judge, redriven_copy, student_of
+from broker_setup.operating.redrive_plan import Fate, StudentStanding, is_too_large, judge, redriven_copy, student_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import RETURN_HEADER
@@ -95,7 +95,8 @@ class ParkedMessages:
 
     async def _redrive_results(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
         told = await self._hold_back(notices, portion)
-        going = [each for each in portion if each in told]
+        going = [each for each in portion if each in told and not is_too_large(each.parked)]
+        self.tally.stuck += len(told) - len(going)
         await asyncio.gather(*(self._publish(each, RESULTS_EXCHANGE, RESULTS_QUEUE, told[each]) for each in going))
         await notices.drop(each.parked for each in going)
         self.tally.done += len(going)
@@ -146,7 +147,7 @@ class ParkedMessages:
 
     async def _publish(self, each: Met, exchange: str, routing_key: str, told: bool) -> None:  # noqa: FBT001
         copy = redriven_copy(each.message, each.parked, told=told)
-        await self._session.publisher.publish(copy, exchange=exchange, routing_key=routing_key)
+        await self._session.publisher.publish_copy(copy, exchange=exchange, routing_key=routing_key)
 
     def _redriven(self, each: Met) -> Redriven:
         parked = each.parked

@@ -118,7 +118,7 @@ class Retirement:
 
     async def _tell(self, submission: Submission, message: str) -> None:
         result = encode_result(notice_of(submission.uuid, submission.sealed_return, message))
-        await self._session.publisher.publish(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+        await self._session.publisher.publish_copy(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
     def _retired(self, submission: Submission) -> Retired:
         try:

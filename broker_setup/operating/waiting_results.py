@@ -124,7 +124,7 @@ class WaitingResults:
     async def _publish(self, message: AbstractIncomingMessage) -> None:
         # As the rung would have sent it, with its tries: that it waited less is all that is new.
         copy = fresh_copy(message, plain_headers(message.headers))
-        await self._session.publisher.publish(copy, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+        await self._session.publisher.publish_copy(copy, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
 
 
 def read_waiting(message: AbstractIncomingMessage, rung: str) -> WaitingResult:

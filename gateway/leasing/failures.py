@@ -112,7 +112,7 @@ class Failures:
         log.info("submission %s: failed, attempt %d, queue %s", submission.uuid, submission.attempt, submission.queue)
         again = encode_submission(replace(submission, attempt=submission.attempt + 1))
         try:
-            await self._publisher.publish(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=submission.queue)
+            await self._publisher.publish_copy(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=submission.queue)
         except UnroutableError as error:
             # Deleted, or never one: it would keep the place of others here until somebody makes it.
             await self._parking.submission(submission, str(error))

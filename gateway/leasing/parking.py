@@ -143,13 +143,13 @@ class Parking:
         telling = telling_after(self._grace_of(queue), self._clock())
         notice = notice_of(waits.submission, waits.sealed_return, self._message, redriven=redriven, at=telling.at)
         exchange, routing_key = telling.route
-        await self._publisher.publish(encode_result(notice), exchange=exchange, routing_key=routing_key)
+        await self._publisher.publish_copy(encode_result(notice), exchange=exchange, routing_key=routing_key)
         return telling
 
     async def _store(self, message: AbstractMessage, case: Case) -> None:
         origin = case.waits.origin if case.waits else ""
         copy = parked_copy(message, case.why, queue=case.queue, origin=origin, telling=case.telling)
-        await self._publisher.publish(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
+        await self._publisher.publish_copy(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
 
     async def _record(self, submission: bytes, case: Case, redriven: int = 0) -> None:
         url = hash_url(case.waits.url) if case.waits else b""

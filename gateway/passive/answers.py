@@ -26,7 +26,7 @@ class Answers:
     async def result(self, result: Result, reply_to: str) -> None:
         """Send a submission's result on its way to the LMS, which the relay knows if nobody else waits for it."""
         try:
-            await self._publisher.publish(encode_result(result), exchange=RESULTS_EXCHANGE, routing_key=reply_to)
+            await self._publisher.publish_copy(encode_result(result), exchange=RESULTS_EXCHANGE, routing_key=reply_to)
         except UnroutableError:
             if reply_to == RESULTS_QUEUE:
                 raise

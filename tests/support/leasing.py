@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -139,6 +140,12 @@ class FakePublisher:
         if self.error and self.refused in {"", exchange}:
             raise self.error
         self.messages.append((exchange, routing_key, message))
+
+    async def publish_copy(
+        self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True
+    ) -> None:
+        assert held()
+        await self.publish(message, exchange=exchange, routing_key=routing_key)
 
     def to(self, exchange: str, routing_key: str) -> list[Message]:
         """What was published there."""

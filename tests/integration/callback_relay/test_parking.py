@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
+from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
+from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
-from broker_setup.wire.parked import PARKED_REASON_HEADER
+from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
@@ -183,6 +183,20 @@ async def test_a_message_that_is_no_result_is_parked_and_the_next_goes_out(
     assert parked.body == message.body
     assert parked.headers[PARKED_REASON_HEADER]
     assert await results.waiting() == 0
+
+
+async def test_what_is_larger_than_a_result_may_be_is_moved_by_the_broker_and_not_copied(
+    settings: Settings, results: Results, lms: FakeLMS
+) -> None:
+    large = Message(bytes(MAX_MESSAGE_BYTES + 1), correlation_id=uuid4().hex, headers={RETURN_HEADER: "sealed"})
+    async with running_relay(settings):
+        await results.put_message(large)
+        parked = await results.parked()
+        await results.put(lms.header())
+        await lms.wait_accepted(1)
+    assert len(parked.body) == len(large.body)
+    assert read_parked(parked, Kind.RESULT).reason == "dead-lettered: rejected from xqueue.results"
+    assert await results.waiting(RESULTS_PARKED) == await results.waiting() == 0
 
 
 async def test_a_count_of_tries_from_a_stranger_does_no_harm(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aio_pika import Message
 
-from broker_setup.errors import BrokerUnavailableError
+from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
-from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
+from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
 from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics
@@ -35,9 +35,14 @@ class Channel:
     def __init__(self) -> None:
         self.connection = SimpleNamespace(write_queue=asyncio.Queue())
         self.acked: list[int] = []
+        self.rejected: list[int] = []
 
     async def basic_ack(self, tag: int, **_: Any) -> None:
         self.acked.append(tag)
+
+    async def basic_reject(self, tag: int, *, requeue: bool, **_: Any) -> None:
+        assert not requeue
+        self.rejected.append(tag)
 
 
 @dataclass
@@ -54,11 +59,33 @@ class Broker:
         self.events: list[AnyEvent] = []
         self.published: list[Message] = []
 
-    async def publish(self, message: Message, **_: object) -> None:
+    async def publish_copy(self, message: Message, **_: object) -> None:
         self.published.append(message)
 
     def note(self, event: AnyEvent) -> None:
         self.events.append(event)
+
+
+async def test_what_is_larger_than_any_message_of_ours_goes_to_the_parked_ones_without_a_copy() -> None:
+    broker, message = Broker(), a_result()
+    message.body = bytes(MAX_MESSAGE_BYTES + 1)
+    await settling(broker).settle(message, Park(ENDLESS), About())
+    assert (message.channel.acked, message.channel.rejected, broker.published) == ([], [1], [])
+    assert [type(event) for event in broker.events] == [Undeliverable]
+
+
+@pytest.mark.parametrize("verdict", [Park(ENDLESS), Retry(5, NO_TRIES, ENDLESS)], ids=["parked", "tried again"])
+async def test_what_the_broker_takes_no_copy_of_goes_there_too_and_does_not_come_again(verdict: Verdict) -> None:
+    class Small(Broker):
+        async def publish_copy(self, message: Message, **_: object) -> None:
+            raise MessageTooLargeError("more than the 1000 bytes that the broker takes")
+
+    broker, message = Small(), a_result()
+    await settling(broker).settle(message, verdict, About())
+    assert (message.channel.acked, message.channel.rejected) == ([], [1])
+    assert [event.reason for event in broker.events if isinstance(event, Undeliverable)] == [
+        "no copy can be stored: more than the 1000 bytes that the broker takes"
+    ]
 
 
 @pytest.mark.parametrize("verdict", [Park(ENDLESS), Retry(5, NO_TRIES, ENDLESS)], ids=["parked", "tried again"])

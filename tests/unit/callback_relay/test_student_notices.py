@@ -30,7 +30,7 @@ class Broker:
     def __init__(self) -> None:
         self.published: list[tuple[Message, str]] = []
 
-    async def publish(self, message: Message, *, exchange: str, routing_key: str) -> None:
+    async def publish_copy(self, message: Message, *, exchange: str, routing_key: str) -> None:
         assert exchange == ("xqueue.parked" if routing_key.startswith("xqueue.notices.") else "xqueue.results")
         self.published.append((message, routing_key))
 

@@ -38,7 +38,9 @@ class Channel:
 
     async def basic_publish(self, body: bytes, *, routing_key: str, **_: object) -> None:
         self.broker.sent[routing_key] += 1
-        if routing_key in self.broker.silent or self.broker.frozen:
+        if routing_key in self.broker.slow:
+            await self.broker.slow[routing_key].wait()
+        elif routing_key in self.broker.silent or self.broker.frozen:
             await asyncio.Event().wait()
 
     async def close(self) -> None:
@@ -54,6 +56,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.silent: set[str] = set()
+        self.slow: dict[str, asyncio.Event] = {}  # confirm when these are set, and not before
         self.frozen = False
         self.blocked = False
         self.opened = 1
@@ -195,3 +198,59 @@ async def test_only_a_channel_that_the_broker_closed_is_an_error_and_it_says_why
         "the broker closed the publishing channel: NOT_FOUND - no exchange 'x' in vhost '/': "
         "`xqueue-broker declare` makes what is missing"
     )
+
+
+async def test_a_copy_waits_for_a_confirm_that_is_late_and_is_sent_once_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    broker, publisher = pair()
+    broker.slow["parked"] = stored = asyncio.Event()
+
+    async def park() -> None:
+        await publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked")
+
+    parking = [asyncio.create_task(park()) for _ in range(36)]
+    # Long after the queue counts as silent, and as one to be tried on another channel.
+    await asyncio.sleep(2 * module.LOST_SECONDS)
+    with pytest.raises(BrokerUnavailableError):
+        await publish(publisher, "parked")
+    assert not any(task.done() for task in parking), "it may be stored: to give it back now would make two of it"
+    stored.set()
+    await asyncio.gather(*parking)
+    assert broker.sent["parked"] <= 36 + 1
+
+
+async def test_a_copy_is_not_sent_when_its_delivery_went_back_while_the_queue_was_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    broker, publisher = pair()
+    broker.silent.add("parked")
+    with pytest.raises(BrokerUnavailableError):
+        await publish(publisher, "parked")
+    held = [True]
+    parking = asyncio.create_task(
+        publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked", held=lambda: held[0])
+    )
+    await asyncio.sleep(0.1)
+    held.clear()
+    held.append(False)
+    with pytest.raises(BrokerUnavailableError, match="its delivery is void"):
+        await parking
+    assert broker.sent["parked"] == 1
+
+
+async def test_a_copy_whose_confirm_was_lost_with_a_leader_ends_with_its_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "ENDED_SECONDS", 0.1)
+    broker, publisher = pair()
+    broker.slow["parked"] = asyncio.Event()
+    lost = asyncio.create_task(publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked"))
+    await eventually(lambda: bool(broker.sent["parked"]))
+    del broker.slow["parked"]  # its new leader knows nothing of it
+    await publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked")
+    with pytest.raises(BrokerUnavailableError, match="was lost before it confirmed"):
+        await asyncio.wait_for(lost, 30)
