@@ -22,6 +22,8 @@ _OURS = "xqueue."
 LEDGER_EXCHANGE = "xqueue.frames"
 RETRY_EXCHANGE = "xqueue.retry"
 PARKED_EXCHANGE = "xqueue.parked"
+# Apart from the results', where every AMQP grader may write: by a routing key, or in a header CC, to whatever is bound.
+ANSWERS_EXCHANGE = "xqueue.answers"
 
 # Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
 RELAY_LOCK = "xqueue.relay"
@@ -130,7 +132,14 @@ def topology(
     return Topology(
         exchanges=tuple(
             Exchange(name)
-            for name in (SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, RETRY_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE)
+            for name in (
+                SUBMISSIONS_EXCHANGE,
+                RESULTS_EXCHANGE,
+                RETRY_EXCHANGE,
+                PARKED_EXCHANGE,
+                LEDGER_EXCHANGE,
+                ANSWERS_EXCHANGE,
+            )
         ),
         queues=(
             *(_submissions(queue) for queue in queues),

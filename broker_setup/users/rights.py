@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broker_setup.topology import (
+    ANSWERS_EXCHANGE,
     LEDGER,
     LEDGER_EXCHANGE,
     NOTICES,
@@ -108,7 +109,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
     ),
     Role.PASSIVE: (
         "takes submissions out, calls passive graders, publishes their results",
-        Rights(write=(RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE), read=(COURSE_QUEUES,)),
+        Rights(write=(RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ANSWERS_EXCHANGE), read=(COURSE_QUEUES,)),
     ),
     Role.BROKER: (
         "the commands of xqueue-broker that look at work and move it",

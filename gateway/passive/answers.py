@@ -4,7 +4,7 @@ import logging
 
 from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.topology import ANSWERS_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.calls import Caller, answer_to
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.notices import failure_notice
@@ -21,7 +21,7 @@ class Answers:
         """`failure_message` is what a caller reads whose work could not be graded."""
         self._publisher = publisher
         self._failure_message = failure_message
-        self._only_bound = False
+        self._closed: set[str] = set()  # exchanges where we may not publish
 
     async def result(self, result: Result, reply_to: str) -> None:
         """Send a submission's result on its way to the LMS, which the relay knows if nobody else waits for it."""
@@ -33,31 +33,33 @@ class Answers:
             await self.result(result, RESULTS_QUEUE)
 
     async def answer(self, caller: Caller, body: bytes) -> None:
-        """Answer a caller; one that waits no longer, or where we may not publish, gets none."""
-        try:
-            await self._publisher.publish(
-                answer_to(caller, body), exchange=RESULTS_EXCHANGE, routing_key=caller.reply_to
-            )
-        except UnroutableError:
-            await self._answer_unbound(caller, body)
+        """Answer a caller; one that waits no longer, or where we may not publish, gets none.
+
+        First where nobody but we may write. The others are for callers whose queue is bound to the results' exchange,
+        or to none, which takes a right that XQueue's own users don't have.
+        """
+        for exchange in (ANSWERS_EXCHANGE, RESULTS_EXCHANGE, DEFAULT_EXCHANGE):
+            if exchange in self._closed:
+                continue
+            try:
+                await self._publisher.publish(answer_to(caller, body), exchange=exchange, routing_key=caller.reply_to)
+            except UnroutableError:
+                continue
+            except PublishRefusedError as error:
+                if exchange == RESULTS_EXCHANGE:
+                    raise  # all results go there: it will be back
+                # Not ours to write to, or never declared. It stays so, and asking costs a channel each time.
+                log.warning("callers get no answer by the exchange %r: %s", exchange, error)
+                self._closed.add(exchange)
+            else:
+                return
+        why = (
+            "its queue is bound to no exchange of ours, and we may not publish past them"
+            if DEFAULT_EXCHANGE in self._closed
+            else "it has gone"
+        )
+        log.warning("no answer for the caller that waits at %r: %s", caller.reply_to, why)
 
     async def refuse(self, caller: Caller) -> None:
         """Tell a caller that there will be no other answer."""
         await self.answer(caller, failure_notice(self._failure_message))
-
-    async def _answer_unbound(self, caller: Caller, body: bytes) -> None:
-        """Go past the exchange, which takes a right that XQueue's own users don't have."""
-        why = "its queue is not bound to the exchange xqueue.results, and we may not publish past that"
-        if not self._only_bound:
-            try:
-                await self._publisher.publish(
-                    answer_to(caller, body), exchange=DEFAULT_EXCHANGE, routing_key=caller.reply_to
-                )
-            except PublishRefusedError:
-                # It stays so, and asking costs a channel each time.
-                self._only_bound = True
-            except UnroutableError:
-                why = "it has gone"
-            else:
-                return
-        log.warning("no answer for the caller that waits at %r: %s", caller.reply_to, why)

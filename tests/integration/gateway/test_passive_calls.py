@@ -5,13 +5,20 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import aio_pika
+import pika
 import pytest
 
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import (
+    ANSWERS_EXCHANGE,
+    RESULTS_EXCHANGE,
+    RESULTS_QUEUE,
+    SUBMISSIONS_PARKED,
+    submissions_queue,
+)
 from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
-from tests.support.broker_users import BrokerUsers, broker_users
+from tests.support.broker_users import Act, BrokerUsers, broker_users, refusal
 from tests.support.passive import REPLY, FakeGrader, LmsSide, lms_side, running_bridge, running_grader, settings_for
 from tests.support.waiting import eventually
 
@@ -36,9 +43,9 @@ async def inside(settings: Settings) -> AsyncIterator[LmsSide]:
         yield side
 
 
-async def bound_queue(inside: LmsSide, name: str) -> None:
+async def bound_queue(inside: LmsSide, name: str, exchange: str = ANSWERS_EXCHANGE) -> None:
     queue = await inside.channel.declare_queue(name, durable=True)
-    await queue.bind(RESULTS_EXCHANGE, name)
+    await queue.bind(exchange, name)
 
 
 def call(reply_to: str, correlation_id: str = "a call", body: bytes = WORK) -> aio_pika.Message:
@@ -59,6 +66,15 @@ async def test_a_caller_gets_the_graders_reply_whatever_it_is(
     assert (asked["xqueue_body"], json.loads(asked["xqueue_files"])) == ("work", files)
     assert await inside.waiting(RESULTS_QUEUE) == 0
     assert await inside.waiting(submissions_queue("red")) == 0
+
+
+async def test_a_caller_of_0_1_0_whose_queue_is_bound_to_the_results_exchange_gets_its_answer(
+    settings: Settings, inside: LmsSide
+) -> None:
+    await bound_queue(inside, "replies", RESULTS_EXCHANGE)
+    await inside.put("red", call("replies"))
+    async with running_bridge(settings):
+        assert (await inside.take("replies")).body == REPLY
 
 
 async def test_a_failure_for_good_answers_with_the_notice_and_nothing_is_parked(
@@ -114,7 +130,7 @@ async def test_a_caller_that_has_gone_holds_nothing_up(settings: Settings, insid
 
 @pytest.fixture
 def users(vhost: VHost) -> Iterator[BrokerUsers]:
-    with broker_users(vhost, {}, {"red": None}) as made:
+    with broker_users(vhost, {"mallory": ["red"]}, {"red": None}) as made:
         yield made
 
 
@@ -138,3 +154,38 @@ async def test_the_bridges_own_user_has_the_rights_that_it_needs_and_none_to_the
         assert (await inside.take()).body == NOTICE
     assert await inside.waiting("unbound") == 0
     assert await inside.waiting(submissions_queue("red")) == 0
+
+
+def forge(amqp_url: str, name: str) -> list[int | None]:
+    """Try every way of an AMQP grader to put an answer into a caller's queue; return the broker's refusals."""
+    forged: list[tuple[str, str, dict[str, object]]] = [
+        (ANSWERS_EXCHANGE, name, {}),
+        ("", name, {}),
+        (RESULTS_EXCHANGE, name, {}),
+        (RESULTS_EXCHANGE, RESULTS_QUEUE, {"CC": [name], "BCC": [name]}),
+    ]
+
+    def publish(exchange: str, key: str, headers: dict[str, object]) -> Act:
+        properties = pika.BasicProperties(correlation_id="a call", headers=headers)
+        return lambda channel: channel.basic_publish(exchange, key, b"forged", properties)
+
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        return [refusal(connection, publish(*each)) for each in forged]
+
+
+async def test_no_amqp_grader_forges_an_answer_by_whatever_exchange_routing_key_or_header(
+    inside: LmsSide, users: BrokerUsers, grader: FakeGrader
+) -> None:
+    urls = await asyncio.to_thread(users.set_up)
+    await bound_queue(inside, "replies")
+    await bound_queue(inside, "as before", RESULTS_EXCHANGE)
+    await inside.put("red", call("replies"))
+    refused = 403
+    assert await asyncio.to_thread(forge, urls["mallory"], "replies") == [refused, refused, None, None]
+    async with running_bridge(settings_for(urls["passive"], {"red": grader.url})):
+        answer = await inside.take("replies")
+    assert (answer.body, answer.user_id) == (REPLY, users.name("passive"))
+    assert await inside.waiting("replies") == 0
+    # Who is bound where graders publish gets what they forge, and can tell by the user, for whom the broker vouches.
+    await asyncio.to_thread(forge, urls["mallory"], "as before")
+    assert (await inside.take("as before")).user_id is None

@@ -9,6 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from broker_setup.settings import Settings
 from broker_setup.topology import (
+    ANSWERS_EXCHANGE,
     LEDGER,
     LEDGER_EXCHANGE,
     PARKED_EXCHANGE,
@@ -82,6 +83,7 @@ ACTIONS: dict[str, Act] = {
     "publish to a rung": publish(RETRY_EXCHANGE, RUNG),
     "publish to a parked queue": publish(PARKED_EXCHANGE, SUBMISSIONS_PARKED),
     "write to the ledger": publish(LEDGER_EXCHANGE, LEDGER),
+    "answer a caller": lambda channel: channel.basic_publish(ANSWERS_EXCHANGE, "replies", b""),
     "publish a result past the exchange": publish("", RESULTS_QUEUE),
     "publish a submission past the exchange": publish("", OWN),
     "write to the ledger past the exchange": publish("", LEDGER),
@@ -129,6 +131,7 @@ MAY: dict[str, set[str]] = {
         "publish a result",
         "publish to a parked queue",
         "write to the ledger",
+        "answer a caller",
     },
     "broker": {
         "read its own queue",

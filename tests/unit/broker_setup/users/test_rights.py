@@ -66,7 +66,7 @@ def test_the_services_read_and_write_what_they_need() -> None:
     assert reads("xqueue-operator") == writes("xqueue-operator") == set()
     assert writes("xqueue-gateway") == {"xqueue.submissions", "xqueue.results", "xqueue.parked", "xqueue.frames"}
     assert writes("xqueue-relay") == {"xqueue.results", "xqueue.retry", "xqueue.parked", "xqueue.frames"}
-    assert writes("xqueue-passive") == {"xqueue.results", "xqueue.parked", "xqueue.frames"}
+    assert writes("xqueue-passive") == {"xqueue.results", "xqueue.parked", "xqueue.frames", "xqueue.answers"}
     assert writes("xqueue-broker") == {"xqueue.submissions", "xqueue.results", "xqueue.frames"}
 
 
