@@ -39,7 +39,7 @@ async def example(name: str, amqp_url: str, queue: str, log: Path) -> AsyncItera
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(process.wait(), timeout=30)
+            await asyncio.wait_for(process.wait(), timeout=90)
         except TimeoutError:
             process.kill()
             raise

@@ -36,7 +36,7 @@ def log_of(data: Path, process: str) -> str:
 def call(url: str, name: str, **parameters: str) -> object:
     with requests.Session() as session:
         session.auth = next(iter(USERS.items()))
-        return session.get(f"{url}/xqueue/{name}/", params=parameters, timeout=10).json()["content"]
+        return session.get(f"{url}/xqueue/{name}/", params=parameters, timeout=60).json()["content"]
 
 
 def submit(url: str, body: str) -> None:
@@ -44,7 +44,7 @@ def submit(url: str, body: str) -> None:
     with requests.Session() as session:
         session.auth = next(iter(USERS.items()))
         form = {"xqueue_header": json.dumps(header), "xqueue_body": body}
-        assert session.post(f"{url}/xqueue/submit/", data=form, timeout=10).json()["return_code"] == 0
+        assert session.post(f"{url}/xqueue/submit/", data=form, timeout=60).json()["return_code"] == 0
 
 
 @pytest.mark.timeout(2 * READY_SECONDS)
@@ -63,7 +63,7 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
             assert "another `make up` runs on" in second.errors()
 
         first.stop(signal.SIGTERM)
-        assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+        assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
 
     with make_up(data) as again:
         url = again.wait_ready()
@@ -71,7 +71,7 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
         content = json.loads(str(call(url, "get_submission", queue_name="openedx")))
         assert content["xqueue_body"] == "queued over night"
         again.stop(signal.SIGINT, group=True)
-        assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+        assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
 
 
 @pytest.mark.timeout(2 * READY_SECONDS)
@@ -83,9 +83,9 @@ def test_it_comes_up_with_what_a_killed_amqp_grader_held_and_beside_a_live_one(v
             url = first.wait_ready()
             with pika_channel(vhost.amqp_url) as killed:
                 submit(url, "superseded")
-                assert wait_until(lambda: killed.basic_get(queue)[0], 10)
+                assert wait_until(lambda: killed.basic_get(queue)[0], 60)
                 submit(url, "queued over night")
-                assert wait_until(lambda: call(url, "get_queuelen", queue_name="openedx") == 1, 10)
+                assert wait_until(lambda: call(url, "get_queuelen", queue_name="openedx") == 1, 60)
                 first.stop()
         taken: list[str] = []
         with make_up(tmp_path / "data", **given) as again:
@@ -113,14 +113,14 @@ def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHo
             assert f"port {port} is taken" in command.errors()
             assert call(url, "get_queuelen", queue_name="mit") == 0
             assert not (data / "node").exists()
-            assert wait_until(lambda: "consuming xqueue.submissions.called" in log_of(data, "passive"), 10)
+            assert wait_until(lambda: "consuming xqueue.submissions.called" in log_of(data, "passive"), 60)
 
             gateway = int((data / "gateway-1.pid").read_text())
             os.kill(gateway, signal.SIGKILL)
-            assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 10)
-            assert wait_until(lambda: _answers(url), 10)
+            assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 60)
+            assert wait_until(lambda: _answers(url), 60)
             command.stop()
-    assert wait_until(lambda: not processes_of(data), 2), processes_of(data)
+    assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

@@ -174,7 +174,7 @@ async def test_bridges_that_are_killed_at_any_moment_lose_nothing(
                     answered.setdefault(str(result.correlation_id), set()).add(result.body)
                 return set(answered) == sent
 
-            await eventually(all_answered, 40)
+            await eventually(all_answered, 90)
             # Its last ack may be outstanding.
             assert await steady.terminate() == 0
         parked = {str(copy.correlation_id) for copy in await lms.take_all(SUBMISSIONS_PARKED)}

@@ -71,7 +71,7 @@ async def test_a_redrive_of_five_thousand_results_killed_half_way_and_run_again_
             # Once is enough, unless the broker is slow to take back what the killed one had at hand: that comes back
             # to the queue even after all has been delivered, for it may have been on its way already.
             await eventually(nothing_left_by_running_it_again, 90)
-            await eventually(lambda: is_empty(vhost.amqp_url, RESULTS_QUEUE), 30)
+            await eventually(lambda: is_empty(vhost.amqp_url, RESULTS_QUEUE))
     counts = Counter(each.lms_key for each in lms.accepted)
     assert set(counts) == {f"key-{number}" for number in range(PARKED_RESULTS)}
     assert set(counts.values()) == {1}  # what was there twice, the relay posted once
@@ -114,12 +114,12 @@ async def test_the_largest_header_that_a_submit_takes_comes_back_whole_though_wo
             await asyncio.to_thread(reject_one, stack.amqp_url, "openedx")
             # The student's notice is refused, too.
             await eventually(lambda: holds(stack.amqp_url, SUBMISSIONS_PARKED, 1))
-            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 1), 30)
+            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 1))
 
             assert await (await redrive(stack.amqp_url, SECRET_KEY, "--submissions")).wait() == 0
             async with asyncio.timeout(30):
                 await clients.grade_until(lambda: bool(clients.taken), graders=1)
-            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 2), 30)
+            await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 2))
 
             stack.lms.always(200)
             assert await (await redrive(stack.amqp_url, SECRET_KEY, "--results")).wait() == 0

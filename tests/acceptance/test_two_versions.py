@@ -24,12 +24,12 @@ from tests.support.ledger import follower
 from tests.support.lms import running_lms
 
 # Longer than a gateway's restart on a busy machine, or its graders' leases run out meanwhile, and rightly so.
-PROCESSING_DELAY_SECONDS = 90.0
+PROCESSING_DELAY_SECONDS = 240.0
 AT_LEAST_BETWEEN_ROLLS = 20
-START_SECONDS = 60.0  # beside a load that takes all of a small machine
+START_SECONDS = 120.0  # beside a load that takes all of a small machine
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 async def test_rolled_forward_and_back_under_load_nothing_is_lost_and_nothing_leased_twice(
     vhost: VHost, tmp_path: Path
 ) -> None:
@@ -67,13 +67,13 @@ async def test_rolled_forward_and_back_under_load_nothing_is_lost_and_nothing_le
                     )
                 )
                 for gateway, code in zip([*gateways, *gateways], [None, None, old, old], strict=True):
-                    await lms.wait_accepted(len(lms.accepted) + AT_LEAST_BETWEEN_ROLLS, within=60)
+                    await lms.wait_accepted(len(lms.accepted) + AT_LEAST_BETWEEN_ROLLS, within=120)
                     await asyncio.to_thread(gateway.stop)
                     gateway.code = code
                     await asyncio.to_thread(gateway.start, within=START_SECONDS)
                 rolled = True
                 await asyncio.gather(*submitting)
-                await asyncio.wait_for(grading, 150)
+                await asyncio.wait_for(grading, 300)
                 # None lost, none graded twice, none handed out twice to whoever got an answer.
                 assert accepted <= set(delivered())
                 assert set(delivered().values()) == {1}

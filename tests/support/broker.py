@@ -111,7 +111,7 @@ def temporary_vhost(broker: Broker) -> Iterator[VHost]:
 
 
 def _delete(broker: Broker, name: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         try:
             call(broker.management_url, "DELETE", f"vhosts/{name}")

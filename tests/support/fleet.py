@@ -119,7 +119,7 @@ async def fleet(*urls: str) -> AsyncIterator[Fleet]:
     """Open a fleet on these gateways."""
     async with aiohttp.ClientSession(
         headers={"Authorization": aiohttp.encode_basic_auth("grader", USERS["grader"])},
-        timeout=aiohttp.ClientTimeout(total=10),
+        timeout=aiohttp.ClientTimeout(total=60),
         connector=aiohttp.TCPConnector(limit=100),
     ) as session:
         yield Fleet(list(urls), session)

@@ -65,7 +65,7 @@ class Course:
         exchange = await self._channel.get_exchange(SUBMISSIONS_EXCHANGE, ensure=False)
         await exchange.publish(message, queue)
 
-    async def take(self, queue: str = RESULTS_QUEUE, within: float = 20) -> AbstractIncomingMessage:
+    async def take(self, queue: str = RESULTS_QUEUE, within: float = 60) -> AbstractIncomingMessage:
         """Take the next message of a RabbitMQ queue, waiting for it."""
         found = await self._channel.get_queue(queue, ensure=False)
         async with asyncio.timeout(within):

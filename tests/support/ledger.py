@@ -37,7 +37,7 @@ class Follower:
         """Write one frame and wait for its confirm."""
         await self.writer.append(*events).confirmed
 
-    async def catch_up(self, within: float = 20) -> None:
+    async def catch_up(self, within: float = 60) -> None:
         await self.reader.wait_up_to_date(within)
         await self.reader.barrier()
 

@@ -98,11 +98,11 @@ class FakeLMS:
         said = Answer(answer) if isinstance(answer, int) else answer
         self.answer = lambda _: said
 
-    async def wait_received(self, count: int, within: float = 15) -> list[Callback]:
+    async def wait_received(self, count: int, within: float = 60) -> list[Callback]:
         """Return once `count` callbacks have come; fail with what came where that takes longer."""
         return await self._wait(lambda: self.received, count, within)
 
-    async def wait_accepted(self, count: int, within: float = 15) -> list[Callback]:
+    async def wait_accepted(self, count: int, within: float = 60) -> list[Callback]:
         """Return once `count` callbacks were answered with 200."""
         return await self._wait(lambda: self.accepted, count, within)
 

@@ -74,7 +74,7 @@ def frozen(node: PrivateNode) -> Iterator[None]:
     assert pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 5, "the broker did not stop")
+        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 60, "the broker did not stop")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -137,7 +137,7 @@ class LmsSide:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
-    async def take(self, queue: str = RESULTS_QUEUE, within: float = 15) -> AbstractIncomingMessage:
+    async def take(self, queue: str = RESULTS_QUEUE, within: float = 60) -> AbstractIncomingMessage:
         """Take one message out of a RabbitMQ queue, waiting for it."""
         source = await self.channel.get_queue(queue, ensure=False)
         message: AbstractIncomingMessage = await eventually(lambda: source.get(no_ack=True, fail=False), within)

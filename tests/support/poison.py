@@ -28,4 +28,4 @@ async def come_back(amqp_url: str, queue: str, messages: int, returns: int = SUS
             channel = await connection.channel()
             taken = await channel.get_queue(queue, ensure=False)
             for _ in range(messages):
-                assert await taken.get(timeout=10)
+                assert await taken.get(timeout=60)

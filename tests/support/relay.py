@@ -70,7 +70,7 @@ class Results:
         declared = await self._channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
-    async def rest(self, settings: Settings, within: float = 10) -> None:
+    async def rest(self, settings: Settings, within: float = 60) -> None:
         """Return once no queue of the results holds anything; fail where that takes longer."""
         rungs = [retry_queue(delay) for delay in settings.retry_delays]
         async with asyncio.timeout(within):
@@ -80,12 +80,12 @@ class Results:
     async def parked(self) -> AbstractIncomingMessage:
         """Take one parked message, waiting for it."""
         queue = await self._channel.get_queue(RESULTS_PARKED, ensure=False)
-        deadline = monotonic() + 10
+        deadline = monotonic() + 60
         while monotonic() < deadline:
             if (message := await queue.get(no_ack=True, fail=False)) is not None:
                 return message
             await asyncio.sleep(0.02)
-        raise AssertionError("nothing was parked within 10 s")
+        raise AssertionError("nothing was parked within 60 s")
 
 
 @contextlib.asynccontextmanager
@@ -115,7 +115,7 @@ async def running_relay(settings: Settings, *, until_idle: bool = True) -> Async
     try:
         yield relay
         if until_idle:
-            await eventually(lambda: not relay._schedule.at_hand and not relay._under_way, 10)
+            await eventually(lambda: not relay._schedule.at_hand and not relay._under_way)
     finally:
         relay.stop()
         await task

@@ -43,13 +43,13 @@ class ServiceProcess:
         """Let it go on."""
         self._process.send_signal(signal.SIGCONT)
 
-    async def terminate(self, within: float = 12) -> int:
+    async def terminate(self, within: float = 60) -> int:
         """Stop it with SIGTERM; return its exit code."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         return await self.ended(within)
 
-    async def ended(self, within: float = 12) -> int:
+    async def ended(self, within: float = 60) -> int:
         """Return the exit code once it has ended."""
         async with asyncio.timeout(within):
             return await self._process.wait()

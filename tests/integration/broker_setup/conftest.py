@@ -6,6 +6,7 @@ import pika
 import pytest
 
 from broker_setup.declare import declare
+from broker_setup.link import publisher
 from broker_setup.topology import Topology, topology
 from tests.support.broker import VHost
 
@@ -23,6 +24,12 @@ def declared(vhost: VHost) -> VHost:
     """A virtual host of this test's own, ready for use."""
     declare(vhost.amqp_url, TOPOLOGY)
     return vhost
+
+
+@pytest.fixture
+def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishers give the broker a minute to confirm: for floods whose size is tested, not their speed."""
+    monkeypatch.setattr(publisher, "CONFIRM_TIMEOUT_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def test_a_result_that_echoes_all_headers_of_its_submission_settles_it_and
     async with running_relay(settings), follower(vhost.amqp_url) as ledger:
         await results.put_message(Message(REPLY, correlation_id=uuid, headers=submission.headers))
         await lms.wait_accepted(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not [event for event in ledger.events if isinstance(event, Delivered)]:
                 await ledger.catch_up()
     [graded] = [event for event in ledger.events if isinstance(event, Graded)]
@@ -48,7 +48,7 @@ async def test_an_amqp_graders_result_is_in_the_ledger_before_it_is_let_go_thoug
     async with running_relay(settings), follower(vhost.amqp_url) as ledger:
         await results.put_message(Message(REPLY, correlation_id=uuid, headers={RETURN_HEADER: sealed}))
         await lms.wait_accepted(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not [event for event in ledger.events if isinstance(event, Graded)]:
                 await ledger.catch_up()
     assert [event.submission.hex() for event in ledger.events if isinstance(event, Graded)] == [uuid]
@@ -68,7 +68,7 @@ async def test_what_a_grader_writes_there_neither_parks_a_result_nor_hides_it_fr
     async with running_relay(of_a_grader), follower(vhost.amqp_url) as ledger:
         await results.put_message(Message(REPLY, correlation_id=uuid, headers=headers, user_id=grader))
         await lms.wait_accepted(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not [event for event in ledger.events if isinstance(event, Graded)]:
                 await ledger.catch_up()
     assert await results.waiting(RESULTS_PARKED) == 0

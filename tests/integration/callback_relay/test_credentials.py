@@ -31,7 +31,7 @@ async def test_a_relay_without_its_bundle_does_not_start(tmp_path: Path) -> None
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "callback_relay", env=environment, stderr=asyncio.subprocess.PIPE
     )
-    _, stderr = await asyncio.wait_for(process.communicate(), 20)
+    _, stderr = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     missing = tmp_path / "missing.pem"
     assert stderr.decode() == (

@@ -149,7 +149,7 @@ async def test_the_good_results_of_an_lms_do_not_wait_for_the_broken_ones_before
         await results.put_many([lms.header(f"broken {n}", path=f"/broken/{n}") for n in range(60)])
         await results.put_many([lms.header(f"good {n}", path=f"/good/{n}") for n in range(60)])
         async with running_relay(settings, until_idle=False):
-            await lms.wait_accepted(60, within=40)
+            await lms.wait_accepted(60, within=90)
 
 
 async def test_a_students_second_submission_does_not_wait_for_the_first_whose_result_fails(
@@ -161,7 +161,7 @@ async def test_a_students_second_submission_does_not_wait_for_the_first_whose_re
         await results.put(lms.header("first", path="/same"))
         await lms.wait_received(1)
         await results.put(lms.header("second", path="/same"))
-        [callback] = await lms.wait_accepted(1, within=10)
+        [callback] = await lms.wait_accepted(1)
     assert callback.lms_key == "second"
 
 
@@ -313,7 +313,7 @@ async def test_no_more_callbacks_of_one_lms_are_under_way_than_the_settings_say(
 
 
 async def _comes_to_a_rung(results: Results) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not [rung for rung in RUNGS if await results.waiting(retry_queue(rung))]:
             await asyncio.sleep(0.01)
 
@@ -329,7 +329,7 @@ async def test_the_ledger_hears_that_an_amqp_graders_result_has_come(
         await results.put_message(encode_result(replace(recorded, sealed_return=sealed)))
         await lms.wait_accepted(2)
         await results.rest(settings)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(isinstance(event, LedgerDelivered) for event in ledger.events) < 2:
                 await ledger.catch_up()
     graded = [event for event in ledger.events if isinstance(event, Graded)]

@@ -42,7 +42,7 @@ async def watched_relay(settings: Settings, *, until_idle: bool = True) -> Async
         yield relay
 
 
-async def seen(relay: Relay, condition: Callable[[Shown], bool], within: float = 10) -> Shown:
+async def seen(relay: Relay, condition: Callable[[Shown], bool], within: float = 60) -> Shown:
     """Scrape until the condition holds; fail with what was there last."""
     deadline = monotonic() + within
     while not condition(said := await scraped(f"{relay._endpoint.url}/metrics")):
@@ -179,7 +179,7 @@ async def test_a_taken_port_is_one_sentence_and_exit_code_1(settings: Settings) 
             },
             stderr=asyncio.subprocess.PIPE,
         )
-        _, said = await asyncio.wait_for(process.communicate(), 20)
+        _, said = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 1
     assert said.decode() == (
         f"xqueue-relay: METRICS_HOST, METRICS_PORT: can't listen on 127.0.0.1 port {port}: address already in use\n"

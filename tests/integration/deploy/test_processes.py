@@ -31,7 +31,7 @@ def start(sleeper: Child, program: str = SLEEP, marker: str = "mark-of-a-test") 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     sleeper = child(tmp_path)
     start(sleeper, STUBBORN)
-    assert wait_until(lambda: "on" in sleeper.log.read_text(), 10)
+    assert wait_until(lambda: "on" in sleeper.log.read_text(), 60)
     sleeper.stop(0.2)
     assert sleeper.returncode == -signal.SIGKILL
 
@@ -39,7 +39,7 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_a_leftover_is_stopped_by_the_next_one_in_the_same_folder(tmp_path: Path) -> None:
     left = child(tmp_path)
     pid = start(left)
-    assert wait_until(lambda: is_ours(pid, "xqueue=mark-of-a-test"), 10)
+    assert wait_until(lambda: is_ours(pid, "xqueue=mark-of-a-test"), 60)
     assert child(tmp_path).stop_leftover()
     assert left.wait(10)
     assert left.returncode == -signal.SIGTERM
@@ -64,9 +64,9 @@ time.sleep(600)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
-        assert wait_until(lambda: is_ours(pid, SLEEP), 10)
+        assert wait_until(lambda: is_ours(pid, SLEEP), 60)
         parent.kill()
-    assert wait_until(lambda: not is_ours(pid, SLEEP), 10)
+    assert wait_until(lambda: not is_ours(pid, SLEEP), 60)
 
 
 def test_a_folder_has_one_user_at_a_time(tmp_path: Path) -> None:

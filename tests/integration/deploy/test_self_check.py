@@ -79,7 +79,7 @@ class LiveGrader:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        wait_until(lambda: self._polls, 10, "the grader does not poll")
+        wait_until(lambda: self._polls, 60, "the grader does not poll")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,7 +105,7 @@ def take(client: Client) -> dict[str, Any]:
 @pytest.mark.usefixtures("relay")
 def test_it_goes_round_an_empty_queue(scene: Scene) -> None:
     assert scene.check() == ROUND
-    wait_until(scene.results_rest, 10, "a result found nobody to take it")
+    wait_until(scene.results_rest, 60, "a result found nobody to take it")
 
 
 def test_where_work_waits_it_is_skipped_and_the_work_left_as_it_was(scene: Scene, client: Client) -> None:
@@ -138,7 +138,7 @@ def test_work_that_comes_in_before_its_own_is_put_back_ungraded_and_at_once(
     monkeypatch.setattr(self_check._Client, "waiting", lambda _: 0)  # it looked before they came
     assert scene.check() == ROUND
     assert {take(client)["xqueue_body"] for _ in bodies} == bodies
-    wait_until(scene.results_rest, 10, "one was graded, and its result is on its way to an LMS that is not there")
+    wait_until(scene.results_rest, 60, "one was graded, and its result is on its way to an LMS that is not there")
 
 
 def test_without_a_relay_it_fails_in_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def unreadable(beside: BrokerSide, uuid: str, **spoilt: Any) -> None:
 
 async def parked_in_the_ledger(amqp_url: str, uuid: str) -> Parked:
     """Read the ledger until it says that this submission was parked."""
-    async with follower(amqp_url) as reading, asyncio.timeout(10):
+    async with follower(amqp_url) as reading, asyncio.timeout(60):
         await reading.catch_up()
         while True:
             for event in reading.events:

@@ -210,7 +210,7 @@ def test_a_long_poll_is_answered_as_soon_as_a_submission_arrives(
     assert not poll.done()
     submitted = monotonic()
     assert lms.submit(lms_header(), "work")[0] == 0
-    taken = poll.result(30)
+    taken = poll.result(60)
     assert taken
     assert taken["xqueue_body"] == "work"
     assert monotonic() - submitted < PATIENCE_SECONDS, "it waited until it would have ended anyway"

@@ -209,6 +209,6 @@ def test_a_path_that_is_none_is_not_found(lms: Client) -> None:
 
 def test_health_is_told_without_a_login(gateway: Gateway) -> None:
     with requests.Session() as session:
-        assert session.get(f"{gateway.url}/healthz", timeout=5).status_code == 200
-        ready = session.get(f"{gateway.url}/readyz", timeout=5)
+        assert session.get(f"{gateway.url}/healthz", timeout=60).status_code == 200
+        ready = session.get(f"{gateway.url}/readyz", timeout=60)
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "problems": []})

@@ -67,7 +67,7 @@ class AmqpSide:
                 came.append((method, properties, body))
             return bool(method)
 
-        wait_until(look, 15, f"nothing came into {queue}")
+        wait_until(look, 60, f"nothing came into {queue}")
         return came[0]
 
     def has_come(self, queue: str) -> bool:
@@ -92,7 +92,7 @@ def poll_until_parked(grader: Client, amqp: AmqpSide, queue: str) -> None:
         assert grader.get(queue, wait=1) is None
         return amqp.has_come(SUBMISSIONS_PARKED)
 
-    wait_until(parked, 20, "nothing was parked")
+    wait_until(parked, 60, "nothing was parked")
 
 
 def notice(amqp: AmqpSide) -> dict[str, object]:

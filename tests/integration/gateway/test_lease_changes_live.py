@@ -200,7 +200,7 @@ def test_the_rules_of_login_and_of_the_last_slash_are_those_of_the_frozen_calls(
 
 def test_the_openapi_document_is_served_without_a_login(gateway: Gateway) -> None:
     with requests.Session() as session:
-        answer = session.get(f"{gateway.url}/xqueue/openapi.json", timeout=5)
+        answer = session.get(f"{gateway.url}/xqueue/openapi.json", timeout=60)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json()["openapi"].startswith("3.1")
     assert "/xqueue/get_submissions/" in answer.json()["paths"]

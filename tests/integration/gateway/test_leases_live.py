@@ -123,8 +123,10 @@ def test_a_file_link_says_so_when_it_has_expired(lms: Client, grader: Client) ->
     assert lms.call("POST", "submit/", data=fields, files={"a.py": b"content"}) == (0, "1")
     link = grader.get_one()["xqueue_files"]["a.py"]
     with requests.Session() as session:
-        wait_until(lambda: session.get(link, timeout=5).status_code == 410, PATIENCE_SECONDS, "the link did not expire")
-        expired = session.get(link, timeout=5)
+        wait_until(
+            lambda: session.get(link, timeout=60).status_code == 410, PATIENCE_SECONDS, "the link did not expire"
+        )
+        expired = session.get(link, timeout=60)
     assert expired.headers["content-type"] == "text/html; charset=utf-8"
     assert expired.json() == {"return_code": 1, "content": "this link has expired"}
 
@@ -195,7 +197,7 @@ def test_a_queue_that_is_deleted_is_named_and_heals_when_it_is_declared_again(
         assert answer.json()["return_code"] == 1
         assert time.monotonic() - start < ANSWER_SECONDS, call
     with requests.Session() as session:
-        ready = session.get(f"{gateway.url}/readyz", timeout=5)
+        ready = session.get(f"{gateway.url}/readyz", timeout=60)
     assert ready.status_code == 503
     assert any(submissions_queue("other") in problem for problem in ready.json()["problems"])
     # The other queue is not disturbed.
@@ -205,7 +207,7 @@ def test_a_queue_that_is_deleted_is_named_and_heals_when_it_is_declared_again(
     declare(module_vhost.amqp_url, topology(gateway.queues, RETRY_DELAYS))
     with requests.Session() as session:
         url = f"{gateway.url}/readyz"
-        wait_until(lambda: session.get(url, timeout=5).status_code == 200, PATIENCE_SECONDS, "it is not ready")
+        wait_until(lambda: session.get(url, timeout=60).status_code == 200, PATIENCE_SECONDS, "it is not ready")
     assert lms.submit(lms_header(queue="other"), "work") == (0, "1")
     wait_until(lambda: _polled(grader, "other") == "work", PATIENCE_SECONDS, "the queue did not heal")
 

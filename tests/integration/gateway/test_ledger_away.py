@@ -28,7 +28,7 @@ HEAL_SECONDS = 60.0
 
 def ready(gateway: Gateway) -> requests.Response:
     with requests.Session() as session:
-        return session.get(f"{gateway.url}/readyz", timeout=5)
+        return session.get(f"{gateway.url}/readyz", timeout=60)
 
 
 def refused(client: Client, method: str, call: str, **options: Any) -> None:

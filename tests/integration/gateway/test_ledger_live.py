@@ -66,7 +66,7 @@ def cut_off(module_vhost: VHost) -> CutOff:
             found[:] = [each["name"] for each in named]
             return bool(found)
 
-        wait_until(listed, 20, f"the broker does not list {name.pattern}")
+        wait_until(listed, 60, f"the broker does not list {name.pattern}")
         for each in found:
             try:
                 module_vhost.api("DELETE", f"connections/{quote(each, safe='')}")
@@ -247,7 +247,7 @@ def test_a_frozen_gateway_takes_no_late_result_of_what_another_has_leased_since(
             assert not asked.done()
         finally:
             gateway.thaw()
-        answer = asked.result(30)
+        answer = asked.result(60)
     assert answer.json() == {"return_code": 1, "content": WRONG_KEY[1]}
     assert grader_of_second.put(second["xqueue_header"], "in time") == DONE
     assert [came.body for came in beside.take_all()] == [b"in time"]

@@ -61,7 +61,7 @@ def test_files_come_back_equal_whatever_their_size_and_name(gateway: Gateway, lm
     assert list(links) == list(contents)
     for name, content in contents.items():
         assert links[name].startswith(f"{gateway.url}/xqueue/files/")
-        answer = requests.get(links[name], timeout=30)
+        answer = requests.get(links[name], timeout=60)
         assert answer.content == content
         assert answer.headers["content-length"] == str(len(content))
         assert answer.headers["content-disposition"].startswith("attachment")
@@ -75,7 +75,7 @@ def test_names_are_safe_and_come_back(gateway: Gateway, lms: Client, grader: Cli
     links = take(grader)["xqueue_files"]
     assert list(links) == names
     for place, name in enumerate(names):
-        assert requests.get(links[name], timeout=10).content == str(place).encode()
+        assert requests.get(links[name], timeout=60).content == str(place).encode()
 
 
 def test_the_store_holds_uuids_and_numbers_only(gateway: Gateway, lms: Client) -> None:
@@ -124,12 +124,12 @@ def test_graders_are_sent_to_the_store_where_the_setting_says_so(
         target = sent_on.headers["location"]
         assert urlsplit(target).netloc != urlsplit(second.url).netloc
         assert SECRET not in target
-        fetched = requests.get(link, timeout=10)
+        fetched = requests.get(link, timeout=60)
         assert fetched.content == b"content"
         assert fetched.headers["content-disposition"] == "attachment"
         assert fetched.headers["content-type"] == "application/octet-stream"
-        assert requests.get(target.replace("X-Amz-Signature=", "X-Amz-Signature=0"), timeout=10).status_code == 403
-        head = requests.head(link, timeout=10)
+        assert requests.get(target.replace("X-Amz-Signature=", "X-Amz-Signature=0"), timeout=60).status_code == 403
+        head = requests.head(link, timeout=60)
         assert (head.status_code, head.headers["content-length"]) == (200, "7")
 
 
@@ -175,5 +175,5 @@ def test_files_of_what_has_ended_are_pruned_and_others_stay(
     assert stored(gateway) == everything
     assert prune("--yes") == {"removed": 2, "kept": len(everything) - 2}
     assert prune("--yes") == {"removed": 0, "kept": len(everything) - 2}
-    assert requests.get(graded["xqueue_files"]["a"], timeout=10).status_code == 404
-    assert requests.get(take(grader)["xqueue_files"]["a"], timeout=10).content == b"waiting"
+    assert requests.get(graded["xqueue_files"]["a"], timeout=60).status_code == 404
+    assert requests.get(take(grader)["xqueue_files"]["a"], timeout=60).content == b"waiting"

@@ -59,7 +59,7 @@ def wait_until_read(lms: Client, grader: Client, vhost: VHost) -> None:
         read_ledger(vhost.amqp_url, lambda frame: events.extend(frame.events))
         return any(isinstance(event, Submitted) and event.url == hash_url(url) for event in events)
 
-    wait_until(is_written, 20, "the ledger does not hear of a submit")
+    wait_until(is_written, 60, "the ledger does not hear of a submit")
     # A lease is answered when it has been read back, and so all that stands before it.
     taken = grader.get("other", wait=5)
     assert taken

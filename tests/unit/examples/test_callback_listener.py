@@ -16,8 +16,8 @@ def test_a_result_is_answered_with_200_and_shown(capsys: pytest.CaptureFixture[s
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
         taking = Thread(target=server.handle_request)
         taking.start()
-        with urlopen(f"http://127.0.0.1:{server.server_port}/score_update", form, timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{server.server_port}/score_update", form, timeout=60) as answer:
             assert answer.status == 200
-        taking.join(10)
+        taking.join(60)
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == (f"/score_update {header} {reply}\n", "")

@@ -84,7 +84,7 @@ print("mine")
     reading = Thread(target=lambda: replies.append(graded(program)), daemon=True)
     replies: list[Any] = []
     reading.start()
-    reading.join(20)
+    reading.join(60)
     [reply] = replies
     assert "printed\nmine" in reply["msg"]
     assert "of the grader" not in reply["msg"]
@@ -108,7 +108,7 @@ while not os.path.exists({str(mark)!r}) or not os.path.getsize({str(mark)!r}):
 """
     assert graded(program, {"tests": [{"input": "", "output": ""}]})["correct"]
     pid = int(mark.read_text())
-    wait_until(lambda: not runs(pid), 10, "the program's child is still there")
+    wait_until(lambda: not runs(pid), 60, "the program's child is still there")
 
 
 def runs(pid: int) -> bool:

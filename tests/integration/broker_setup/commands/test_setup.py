@@ -226,7 +226,7 @@ def test_what_failed_and_comes_back_too_often_is_parked_once_setup_has_put_its_p
         users.setup()
         users.vhost.api("PUT", "policies/{vhost}/few", json=FAILED_TO_PARKED.body | {"pattern": "^few$"})
         for name in ("few", SUBMISSIONS_FAILED):
-            wait_until(partial(has_policy, users.vhost, name), 30, f"no policy is on {name}")
+            wait_until(partial(has_policy, users.vhost, name), 60, f"no policy is on {name}")
         channel.basic_publish("", "few", b"work", pika.BasicProperties(delivery_mode=2), mandatory=True)
 
         def is_parked() -> bool:
@@ -234,7 +234,7 @@ def test_what_failed_and_comes_back_too_often_is_parked_once_setup_has_put_its_p
                 channel.basic_nack(got[0].delivery_tag)
             return bool(channel.basic_get(SUBMISSIONS_PARKED)[2] == b"work")
 
-        wait_until(is_parked, 30, "it was not parked")
+        wait_until(is_parked, 60, "it was not parked")
 
 
 def test_a_sites_own_policy_on_what_failed_stays_and_it_hears_what_belongs_into_it(users: BrokerUsers) -> None:

@@ -55,7 +55,7 @@ async def test_what_the_ledger_holds_is_read_first_and_then_what_is_written(decl
     before, after = events(0, 3_000), events(3_000, 50)
     await asyncio.to_thread(write_frames, declared.amqp_url, [before[:10], before[10:11], before[11:]])
     async with follower(declared.amqp_url) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         assert it.events == before
         for event in after:
             await it.write(event)
@@ -67,7 +67,7 @@ async def test_an_empty_ledger_is_up_to_date_at_once(declared: VHost) -> None:
     async with follower(declared.amqp_url) as it:
         with pytest.raises(BrokerUnavailableError, match="being replayed"):
             await it.reader.wait_up_to_date(0)
-        await it.reader.wait_up_to_date(5)
+        await it.reader.wait_up_to_date(60)
         assert it.reader.is_up_to_date
         assert it.reader.problem == ""
         assert it.events == []
@@ -75,7 +75,7 @@ async def test_an_empty_ledger_is_up_to_date_at_once(declared: VHost) -> None:
 
 async def test_a_barrier_is_passed_when_all_that_was_written_before_it_was_applied(declared: VHost) -> None:
     async with follower(declared.amqp_url) as it, follower(declared.amqp_url, "other") as other:
-        await asyncio.gather(it.reader.wait_up_to_date(20), other.reader.wait_up_to_date(20))
+        await asyncio.gather(it.reader.wait_up_to_date(60), other.reader.wait_up_to_date(60))
         for number in range(50):
             await other.write(expired(number, 0, "k"))
             await it.reader.barrier()
@@ -88,7 +88,7 @@ async def test_a_barrier_is_passed_when_all_that_was_written_before_it_was_appli
 
 async def test_writers_and_readers_agree_on_one_order(declared: VHost) -> None:
     async with follower(declared.amqp_url, "one") as one, follower(declared.amqp_url, "two") as two:
-        await asyncio.gather(one.reader.wait_up_to_date(20), two.reader.wait_up_to_date(20))
+        await asyncio.gather(one.reader.wait_up_to_date(60), two.reader.wait_up_to_date(60))
 
         async def write(writer: LedgerWriter, first: int) -> None:
             for event in events(first, 300):
@@ -105,13 +105,14 @@ async def test_writers_and_readers_agree_on_one_order(declared: VHost) -> None:
             mine = set(events(first, 300))
             assert [event for event in one.events if event in mine] == events(first, 300)
         async with follower(declared.amqp_url, "late") as late:
-            await late.reader.wait_up_to_date(20)
+            await late.reader.wait_up_to_date(60)
             assert late.events == one.events
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_an_idle_event_costs_one_round_trip_and_many_share_frames(declared: VHost) -> None:
     async with follower(declared.amqp_url) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         markers = len(it.frames)
         appended = [it.writer.append(event) for event in events(0, 5_000)]
         await asyncio.gather(*(each.confirmed for each in appended))
@@ -127,10 +128,10 @@ async def test_what_is_older_than_the_window_is_not_read(declared: VHost) -> Non
     await eventually(lambda: time.time() - wrote > 3)
     await asyncio.to_thread(write_frames, declared.amqp_url, [events(5, 5)])
     async with follower(declared.amqp_url, window=2) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         assert it.events == events(5, 5)
     async with follower(declared.amqp_url, window=DAY) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         assert it.events == events(0, 10)
 
 
@@ -141,7 +142,7 @@ async def test_a_frame_that_can_not_be_read_is_passed_over_in_replay_and_afterwa
     with pika_channel(declared.amqp_url) as channel:
         write_body(channel, b"no frame")
         async with follower(declared.amqp_url) as it:
-            await it.reader.wait_up_to_date(20)
+            await it.reader.wait_up_to_date(60)
             await it.write(*events(1, 1))
             with caplog.at_level(logging.WARNING):
                 write_body(channel, b"no frame either")
@@ -167,7 +168,7 @@ async def test_an_event_that_can_not_be_applied_does_not_stop_the_reading(
     with caplog.at_level(logging.CRITICAL):
         async with supervised(link, sink):
             running = asyncio.create_task(reader.run())
-            await reader.wait_up_to_date(20)
+            await reader.wait_up_to_date(60)
             await reader.barrier()
             running.cancel()
             await asyncio.wait({running})
@@ -183,7 +184,7 @@ async def test_a_connection_that_is_cut_loses_no_frame_and_repeats_none(declared
         follower(declared.amqp_url, read_by=proxy.url) as it,
         asyncio.timeout(60),
     ):
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         number = 0
         for _ in range(4):
             await it.write(*events(number, 10))
@@ -196,19 +197,20 @@ async def test_a_connection_that_is_cut_loses_no_frame_and_repeats_none(declared
             assert it.events == events(0, number)
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_a_frozen_reader_that_finds_more_than_it_can_read_at_once_goes_on_from_where_it_stood(
     declared: VHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader_module, "MARKER_SECONDS", 0.4)  # what waits takes longer than that
     async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url, pause=0.001) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         await it.write(*events(0, 10))
         await eventually(lambda: len(it.events) == 10)
         await proxy.close()
         await eventually(lambda: not it.reader.is_up_to_date)
         await write_alone(declared.amqp_url, events(10, 3_000))
         await proxy.open()
-        await it.reader.wait_up_to_date(30)
+        await it.reader.wait_up_to_date(60)
         assert it.events == events(0, 3_010)
 
 
@@ -219,7 +221,7 @@ async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(de
             with pytest.raises(BrokerUnavailableError):
                 await it.reader.wait_up_to_date(0.2)
             await proxy.open()
-            await it.reader.wait_up_to_date(20)
+            await it.reader.wait_up_to_date(60)
 
 
 async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
@@ -229,8 +231,10 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     over = threading.Event()
 
     def slowly(url: str, start: Start, marker: bytes, deliver: Deliver, stop: threading.Event) -> None:
+        pauses = iter([0.5])
+
         def deliver_slowly(frames: Sequence[Frame], offset: int) -> None:
-            stop.wait(0.5)
+            stop.wait(next(pauses, 600))  # after the first, for so long that only the stop can end it in time
             deliver(frames, offset)
 
         replay(url, start, marker, deliver_slowly, stop)
@@ -240,9 +244,9 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     async with follower(declared.amqp_url) as it:
         await eventually(lambda: bool(it.frames))
     assert 0 < len(it.frames) < 25
-    await eventually(over.is_set, seconds=8)
+    await eventually(over.is_set)
     # Nothing of it waits in the loop either.
-    await eventually(lambda: len(asyncio.all_tasks()) == 1, seconds=8)
+    await eventually(lambda: len(asyncio.all_tasks()) == 1)
 
 
 # When it stalls.
@@ -257,7 +261,7 @@ async def stall(link: Link) -> None:
 
 async def test_a_consumer_that_stalls_with_its_channel_open_is_found_out_and_healed(declared: VHost) -> None:
     async with follower(declared.amqp_url) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         await it.write(*events(0, 3))
         await it.reader.barrier()
         await stall(it.link)
@@ -272,13 +276,13 @@ async def test_a_consumer_that_stalls_with_its_channel_open_is_found_out_and_hea
 
 async def test_what_nothing_is_heard_of_is_not_up_to_date_for_long(declared: VHost) -> None:
     async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
         proxy.freeze()
         await eventually(lambda: not it.reader.is_up_to_date, seconds=15)
         with pytest.raises(BrokerUnavailableError):
             await it.reader.wait_up_to_date(0)
         proxy.thaw()
-        await it.reader.wait_up_to_date(20)
+        await it.reader.wait_up_to_date(60)
 
 
 # When its node has no copy of the ledger.

@@ -36,11 +36,13 @@ async def test_what_was_published_is_stored(publisher: Publisher, count: Callabl
     assert count(RESULTS_QUEUE) == 1
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_two_thousand_at_once_are_all_stored(publisher: Publisher, count: Callable[[str], int]) -> None:
     await asyncio.gather(*(publish(publisher, str(number).encode()) for number in range(2_000)))
     assert count(RESULTS_QUEUE) == 2_000
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_a_message_of_a_megabyte_is_stored(publisher: Publisher, count: Callable[[str], int]) -> None:
     await publish(publisher, 1_000_000 * b"\xff")
     assert count(RESULTS_QUEUE) == 1

@@ -43,7 +43,7 @@ def test_the_pool_suits_the_function() -> None:
 
 
 async def test_threads_work_at_the_same_time() -> None:
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=60)
 
     def meet(submission: Submission) -> Answer:
         barrier.wait()
@@ -96,7 +96,7 @@ async def test_a_submission_that_waits_for_a_thread_hears_that_none_comes_back()
         return "done"
 
     async with opened(pool_for(wait, Workers.THREADS, 2, 0.2)) as pool:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             ends = await asyncio.gather(*(pool.grade(WORK) for _ in range(3)), return_exceptions=True)
         assert [type(end) for end in ends] == [GradingError, GradingError, GraderBrokenError]
         hang.set()

@@ -29,7 +29,7 @@ async def meets(cancelled: asyncio.Task[None], outcome: object) -> object:
             raise outcome
         return outcome
 
-    return await asyncio.wait_for(ends(), 5)
+    return await asyncio.wait_for(ends(), 60)
 
 
 async def test_a_cancel_that_meets_the_new_connection_ends_the_link_and_closes_the_connection(

@@ -23,7 +23,7 @@ class FullChannel:
         await self.connection.write_queue.put(tag)
 
     async def next_frame(self) -> object:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self.connection.write_queue.get()
 
 
@@ -66,6 +66,6 @@ async def test_what_was_left_behind_ends_with_its_channel(monkeypatch: pytest.Mo
         await ack(channel)
     (left,) = asyncio.all_tasks() - before
     channel.closing.set_result(None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.wait({left})
     assert left.cancelled()
