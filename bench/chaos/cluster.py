@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Cluster:
         url = self.members[0].management_url
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         # Each node has to begin it, and one that has just come back may take long.
-        await asyncio.to_thread(wait_until, lambda: _does(url, f"vhosts/{name}", {}), BOOT_SECONDS)
+        await asyncio.to_thread(wait_until, lambda: self._has_vhost(name), BOOT_SECONDS)
         await asyncio.to_thread(call, url, "PUT", f"permissions/{name}/{USER}", json=everything)
         try:
             # A queue's leader begins on the node that it was declared on.
@@ -134,6 +134,14 @@ class Cluster:
         """Ask a node of a queue, as the management API has it."""
         path = f"queues/{quote(vhost)}/{quote(queue)}"
         return call(self.members[seen_by].management_url, "GET", path).json()
+
+    def _has_vhost(self, name: str) -> bool:
+        url, path = self.members[0].management_url, f"vhosts/{name}"
+        with contextlib.suppress(requests.RequestException):
+            call(url, "PUT", path, json={})
+            states = call(url, "GET", path).json()["cluster_state"]
+            return len(states) == NODES and set(states.values()) == {"running"}
+        return False
 
     def _stands(self, vhost: str, leaders: "Leaders") -> bool:
         with contextlib.suppress(requests.RequestException):
@@ -159,11 +167,3 @@ class Leaders:
         for number in range(NODES):
             queues = [queue for queue in topology.queues if self.of_queues.get(queue.name) == number]
             yield number, Topology((), queues, ())
-
-
-def _does(management_url: str, path: str, body: Mapping[str, str]) -> bool:
-    try:
-        call(management_url, "PUT", path, json=body)
-    except requests.RequestException:
-        return False
-    return True

@@ -211,7 +211,11 @@ class LedgerReader:
             lost.set()
             channel.close_callbacks.discard(self._on_lost)
             await close_channel(channel)
-        raise BrokerUnavailableError("its consumer was cancelled or its channel closed")
+        raise BrokerUnavailableError(
+            "the broker cancelled its consumer or closed its channel"
+            if self._link.is_up
+            else "the connection to the broker has ended"
+        )
 
     async def _watch(self, lost: asyncio.Event) -> None:
         """Return when the channel is lost; raise MarkerLostError where it is open and brings nothing any more."""

@@ -12,6 +12,7 @@ from aiormq.abc import DeliveredMessage
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 from broker_setup.link.in_words import in_words
+from broker_setup.link.refusals import refusal_in
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,13 @@ class Steady(ABC):
         """Consume the queue on a fresh channel; return the consumer's tag."""
 
     def failed(self, error: Exception) -> None:
-        """Say that it can't consume, once for each reason."""
+        """Say that it can't consume, once for each reason; what passes by itself is no error."""
         why = in_words(error)
         if why != self._failure:
-            log.error("can't consume %s: %s", self._queue, why)
+            if refusal_in(why):
+                log.error("can't consume %s: %s", self._queue, why)
+            else:
+                log.warning("not consuming %s at the moment, trying again: %s", self._queue, why)
         self._failure = why
 
     async def _consume(self) -> None:
