@@ -48,7 +48,7 @@ async def _play(schedules: Sequence[Schedule], folder: Path, stderr: Console) ->
         for number, schedule in enumerate(schedules, 1):
             stderr.print(f"{number} of {len(schedules)}: {schedule.name} for {schedule.seconds:.0f} s")
             try:
-                played = await play(schedule, cluster, folder / f"schedule{number}")
+                played = await play(schedule, cluster, folder / f"schedule{number}", stderr.print)
             except Exception as error:  # noqa: BLE001 - the others are still worth playing
                 stderr.print(f"could not be played to its end: {error!r}")
                 played = [Figure(schedule.name, "could not be played", 1, 0)]

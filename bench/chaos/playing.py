@@ -1,7 +1,7 @@
 """Plays one schedule: a site of its own, the load, the fault, and then until everything has come to its end."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -21,8 +21,8 @@ DRAIN_SECONDS = 150.0
 LOOK_SECONDS = 0.1
 
 
-async def play(schedule: Schedule, cluster: Cluster, folder: Path) -> Sequence[Figure]:
-    """Play a schedule and measure what it bounds; the processes' logs go to `folder`."""
+async def play(schedule: Schedule, cluster: Cluster, folder: Path, say: Callable[[str], None]) -> Sequence[Figure]:
+    """Play a schedule and measure what it bounds; the processes' logs go to `folder`, what is odd is said."""
     await asyncio.to_thread(folder.mkdir)
     await cluster.heal()
     async with (
@@ -47,6 +47,8 @@ async def play(schedule: Schedule, cluster: Cluster, folder: Path) -> Sequence[F
             Figure(schedule.name, bound.what, bound.measure(seen), bound.at_most)
             for bound in (*schedule.bounds, *NOTHING_LOST)
         ]
+    for words in seen.journal.turned_down:
+        say(f"turned down: {words}")
     return [*figures, Figure(schedule.name, "processes that ended", ended, 0)]
 
 

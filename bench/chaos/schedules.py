@@ -127,7 +127,7 @@ SCHEDULES = (
         Leaders(course=FIRST, ledger=VICTIM, results=SECOND),
         NOBODY_THERE,
         freezes(VICTIM),
-        60,
+        40,
         [*both(0, NODE_DOWN, NODE_DOWN), repeats(0)],
     ),
     Schedule(
@@ -136,7 +136,7 @@ SCHEDULES = (
         Leaders(course=FIRST, ledger=SECOND, results=VICTIM),
         NOBODY_THERE,
         freezes(VICTIM),
-        60,
+        40,
         [*both(0, 3, ELECTION), connections(A, 0), connections(B, 0), repeats(32)],
     ),
     Schedule(
@@ -163,7 +163,7 @@ SCHEDULES = (
         ELSEWHERE,
         A_IS_THERE,
         freezes(VICTIM),
-        60,
+        40,
         [*at(A, HEALED), *at(B, 0), repeats(32)],
     ),
     Schedule(

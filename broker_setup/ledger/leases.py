@@ -19,6 +19,9 @@ SETTLED_SECONDS = 600.0
 SETTLED_MAX = 50_000
 # Times of leases that have changed since, beside as many as there are leases: 100 KB.
 _FEW_EXPIRIES = 1_000
+# Of a result that the LMS has and nobody has written down: whatever comes under its key is taken for it, as the LMS
+# takes one alone.
+UNKNOWN_DIGEST = b""
 # What their sealed return addresses, which an amendment needs, may take in all: an LMS's header can have 112 KiB.
 SETTLED_MAX_BYTES = 64 * 1024 * 1024
 
@@ -88,7 +91,7 @@ class Leases:
         if settled is None:
             lease = self._unsettled.get(submission)
             return Take(lease, amendment=0, late=lease.ends_at <= now) if lease else Refusal.WRONG_KEY
-        if settled.digest == digest:
+        if settled.digest in {digest, UNKNOWN_DIGEST}:
             return Refusal.REPEAT
         if now - settled.at > AMENDMENT_SECONDS:
             return Refusal.WRONG_KEY
@@ -176,6 +179,13 @@ class Leases:
         self._settled[lease.submission] = Settled(lease, digest, digest, 1, at)
         self._settled_order.append((at, lease.submission))
         self._forget_settled(at)
+
+    def unsettle(self, submission: bytes) -> None:
+        """Forget what settled a submission, if anything did: it was a mistake, and it may be leased again."""
+        settled = self._settled.pop(submission, None)
+        if settled:
+            self._settled_bytes -= len(settled.lease.sealed)
+            self._unindex(settled.lease.key, submission)
 
     def amend(self, settled: Settled, digest: bytes, results: int) -> None:
         """Remember the newest result of a settled submission."""

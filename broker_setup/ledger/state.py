@@ -29,7 +29,7 @@ from broker_setup.ledger.events import (
     Superseded,
 )
 from broker_setup.ledger.heard import Heard
-from broker_setup.ledger.leases import Leases, lease_of
+from broker_setup.ledger.leases import UNKNOWN_DIGEST, Leases, lease_of
 from broker_setup.ledger.waiting import NO_SENDER, SUPERSEDABLE_SECONDS, Entry, Waiting
 
 # A superseded one that is too old for that is forgotten so much later, and a lease that ran out is known for so long.
@@ -276,6 +276,8 @@ class LedgerState:
         superseded = self._superseded.get(event.submission)
         senders = (sender for waiting, _, _, sender in self._waiting.at(event.url) if waiting == event.submission)
         sender = superseded.sender if superseded else next(senders, None)
+        if event.submission in self._delivered:
+            self._leases.unsettle(event.submission)
         outcome = self._close(event.submission, event.queue, event.url, heard.time_of(event.at))
         self._closed.park(event.submission, event.redriven, sender)
         return outcome
@@ -332,9 +334,13 @@ class LedgerState:
         # not say so.
         if event.notice or submission in self._closed or self._closed.redrives(submission):
             return VALID
-        lease = self._leases.of(submission)
-        outcome = self._close(submission, lease.queue if lease else "", b"", heard.time_of(event.at))
+        lease, now = self._leases.of(submission), heard.time_of(event.at)
+        outcome = self._close(submission, lease.queue if lease else "", b"", now)
         self._delivered[submission] = lease
+        if lease and lease.key and lease.attempt == 1:
+            # Nobody else ever had it, so it is this grader's result that the LMS has. If its gateway could not write
+            # that down, and has told it to try again, it is welcome.
+            self._leases.settle(lease, lease.key, UNKNOWN_DIGEST, now)
         return outcome if lease else VALID
 
     def _amended(self, event: Amended, _: Heard) -> Outcome:

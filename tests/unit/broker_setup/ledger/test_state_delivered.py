@@ -1,6 +1,6 @@
 """What the LMS has a result of is closed, whether or not a gateway has written down that it was graded."""
 
-from broker_setup.ledger.answers import Refusal, Standing
+from broker_setup.ledger.answers import Refusal, Standing, Take
 from broker_setup.ledger.events import AnyEvent, Delivered
 from tests.support.ledger_events import graded, id_of, leased, parked, redriven, state_after, submitted, uuid_of
 
@@ -10,7 +10,7 @@ NOTICE = Delivered(70, uuid_of(1), 1, notice=True)
 
 def test_a_result_that_was_delivered_and_not_written_down_ends_the_next_graders_lease() -> None:
     # The first one's result is with the LMS; its gateway died before it wrote that down, and the lease ran out.
-    state = state_after(submitted(1, 0), leased(1, 1, "a", until=61), leased(1, 65, "b", until=125))
+    state = state_after(submitted(1, 0), leased(1, 1, "a", until=61), leased(1, 65, "b", until=125, attempt=2))
     outcome = state.apply(DELIVERED)
     assert outcome.gone == [("openedx", uuid_of(1))]
     assert state.standing(uuid_of(1), 71) is Standing.CLOSED
@@ -23,6 +23,25 @@ def test_a_gateway_that_writes_a_result_down_after_its_delivery_hears_that_it_co
     assert state.apply(graded(1, 71, "a")).valid
     assert state.judge(id_of(1), "a", b"d", 72) is Refusal.REPEAT
     assert not state.apply(graded(1, 73, "b", b"other")).valid
+
+
+def test_a_grader_that_was_told_to_try_again_is_told_that_its_result_has_come_once_the_lms_has_it() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "a"), DELIVERED)
+    assert state.judge(id_of(1), "a", b"d", 72) is Refusal.REPEAT
+    assert state.judge(id_of(1), "b", b"d", 72) is Refusal.WRONG_KEY
+    assert not state.apply(leased(1, 73, "c")).valid
+
+
+def test_where_two_graders_had_it_nobody_knows_whose_result_the_lms_has_and_the_second_is_told_no() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "a", until=61), leased(1, 65, "b", until=125, attempt=2))
+    state.apply(DELIVERED)
+    assert state.judge(id_of(1), "b", b"d", 72) is Refusal.UNKNOWN_SUBMISSION
+
+
+def test_what_turns_out_to_have_been_a_notice_leaves_the_next_graders_result_welcome() -> None:
+    state = state_after(submitted(1, 0), leased(1, 1, "a"), DELIVERED, parked(1, 71), redriven(1, 80))
+    assert state.apply(leased(1, 90, "b")).valid
+    assert isinstance(state.judge(id_of(1), "b", b"d", 91), Take)
 
 
 def test_an_amqp_graders_result_may_be_noted_before_or_after_its_delivery() -> None:

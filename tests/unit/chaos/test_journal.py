@@ -1,0 +1,40 @@
+"""What `make chaos` counts of what its clients saw."""
+
+from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease
+
+
+def test_what_was_accepted_and_never_posted_is_missing_and_what_was_posted_twice_a_repeat() -> None:
+    journal = Journal(accepted={"a", "b", "c"}, posted=["a", "b", "a", "a", "unknown"])
+    assert journal.missing == {"c"}
+    assert journal.repeats == 2
+
+
+def test_a_submission_is_doubly_leased_where_it_was_handed_out_while_its_lease_ran() -> None:
+    journal = Journal(leases=[Lease("a", 0, 1), Lease("a", 50, 59.9), Lease("b", 0, 1), Lease("b", 60, 61)])
+    assert journal.doubly_leased(60) == ["a"]
+
+
+def test_or_after_its_result_had_been_taken_but_not_where_both_met() -> None:
+    journal = Journal(
+        leases=[Lease("a", 0, 1), Lease("a", 101, 102), Lease("b", 0, 1), Lease("b", 99, 102)],
+        settled={"a": 100.0, "b": 100.0},
+    )
+    assert journal.doubly_leased(60) == ["a"]
+
+
+def test_a_refused_call_costs_each_second_that_it_took_within_the_time_looked_at() -> None:
+    journal = Journal(
+        calls=[
+            Call("poll", "a", 9.5, 10.5, REFUSED),  # began before
+            Call("poll", "a", 12.2, 14.1, REFUSED),
+            Call("poll", "a", 12.9, 13.0, REFUSED),
+            Call("poll", "a", 19.9, 23.0, REFUSED),  # ends after
+            Call("poll", "a", 15.0, 16.0, TAKEN),
+            Call("poll", "a", 17.0, 18.0, EMPTY),
+            Call("poll", "b", 16.0, 17.0, REFUSED),
+            Call("submit", "a", 16.0, 17.0, REFUSED),
+        ]
+    )
+    assert journal.seconds_of("poll", "a", 10, 20.5, REFUSED) == {0, 2, 3, 4, 9, 10}
+    assert journal.seconds("poll", "a", 10, 20.5) == 6
+    assert journal.seconds("poll", "a", 10, 20.5, EMPTY) == 2
