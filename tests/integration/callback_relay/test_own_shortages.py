@@ -1,5 +1,6 @@
 """A relay that has no descriptors left: no LMS is to blame, and each result waits and goes again."""
 
+import errno
 import logging
 from collections.abc import AsyncIterator
 
@@ -11,7 +12,7 @@ from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import SUSPECTS
 from callback_relay.poster import Poster, poster_for
 from callback_relay.reason import Slug
-from callback_relay.verdict import Answered, NotMade
+from callback_relay.verdict import Answered, NotMade, Outcome
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.metrics import shown_by
@@ -66,3 +67,23 @@ async def test_a_callback_is_made_again_once_there_are_descriptors(poster: Poste
     with no_descriptors():
         assert isinstance(await poster.post(callback), NotMade)
     assert isinstance(await poster.post(callback), Answered)
+
+
+async def test_a_result_for_which_there_was_no_thread_or_no_memory_goes_again(
+    vhost: VHost, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = [RuntimeError("can't start new thread"), MemoryError(), OSError(errno.ENFILE, "")]
+    settings = settings_for(vhost.amqp_url)
+    async with results_at(settings) as results, running_relay(settings) as relay:
+        post = relay._poster.post
+
+        async def sometimes(callback: Callback) -> Outcome:
+            if lacking:
+                raise lacking.pop()
+            return await post(callback)
+
+        monkeypatch.setattr(relay._poster, "post", sometimes)
+        await results.put(lms.header())
+        await lms.wait_accepted(1, within=60)
+        assert not lacking
+        assert not shown_by(relay._metrics.registry)["xqueue_relay_parked_total"]

@@ -8,10 +8,14 @@ import aio_pika
 import pytest
 from aiohttp import web
 
+from broker_setup.judges import Judges
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.messages import RETURN_HEADER, decode_result
 from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.replies import Judgement
+from gateway.passive import served_queue
+from gateway.passive.grader import Failed, Grader, NotAsked, Replied
 from tests.support.broker import VHost
 from tests.support.passive import (
     REPLY,
@@ -299,3 +303,29 @@ async def test_where_nobody_waits_for_a_second_try_the_first_is_the_last(
         assert parked.headers["xqueue-parked-reason"] == "the grader was called 1 times: no whole answer within 0.2 s"
         assert (await lms.take(within=60)).body == NOTICE
     assert len(red.asked) == 1
+
+
+async def test_what_the_bridges_machine_lacks_is_no_try_of_the_graders(
+    settings: Settings, lms: LmsSide, red: FakeGrader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_queue, "SHORT_PAUSE_SECONDS", 0.01)
+    grade, short = Grader.grade, [NotAsked("too many open files")] * 10
+
+    async def sometimes(grader: Grader, request: bytes) -> Replied | Failed | NotAsked:
+        return short.pop() if short else await grade(grader, request)
+
+    monkeypatch.setattr(Grader, "grade", sometimes)
+    judged, lacking = Judges.judge, [RuntimeError("can't start new thread"), MemoryError()]
+
+    async def judge(judges: Judges, url: str, reply: bytes, returns: int = 0) -> Judgement:
+        if lacking:
+            raise lacking.pop()
+        return await judged(judges, url, reply, returns)
+
+    monkeypatch.setattr(Judges, "judge", judge)
+    submission = await lms.submit("red")
+    async with running_bridge(settings):
+        assert (await lms.take(within=60)).correlation_id == submission.uuid
+    assert not short
+    assert not lacking
+    assert await lms.waiting(SUBMISSIONS_PARKED) == 0
