@@ -19,7 +19,7 @@ from broker_setup.topology import LEDGER, RESULTS_QUEUE, Topology, submissions_q
 from deploy.local import find, ports
 from deploy.local.node_files import USER
 from deploy.local.process import Child
-from deploy.local.ready import wait_until
+from deploy.local.ready import amqp_answers, wait_until
 from deploy.local.runtime import Container, Runtime, prepare
 from tests.support.broker import CACHE, call
 
@@ -28,6 +28,7 @@ BOOT_SECONDS = 120.0
 # A paused node comes back by itself within seconds, or on 3.10.8 sometimes not at all.
 HEAL_SECONDS = 45.0
 QUEUE = "openedx"
+EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
 class Cluster:
@@ -114,12 +115,9 @@ class Cluster:
     async def vhost(self, topology: Topology, leaders: "Leaders") -> AsyncIterator[str]:
         """Make a virtual host with the topology, each leader where it should be."""
         name = f"chaos-{uuid.uuid4().hex[:8]}"
-        url = self.members[0].management_url
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        # Each node has to begin it, and one that has just come back may take long.
-        await asyncio.to_thread(wait_until, lambda: self._has_vhost(name), BOOT_SECONDS)
-        await asyncio.to_thread(call, url, "PUT", f"permissions/{name}/{USER}", json=everything)
         try:
+            # Each node has to begin it, and one that has just come back may take long, or be told again.
+            await asyncio.to_thread(wait_until, lambda: self._takes_clients(name), BOOT_SECONDS)
             # A queue's leader begins on the node that it was declared on.
             for number, queues in leaders.by_node(topology):
                 await asyncio.to_thread(declare, self.members[number].amqp_url(name), queues)
@@ -128,19 +126,22 @@ class Cluster:
             yield name
         finally:
             with contextlib.suppress(requests.RequestException):
-                await asyncio.to_thread(call, url, "DELETE", f"vhosts/{name}")
+                await asyncio.to_thread(call, self.members[0].management_url, "DELETE", f"vhosts/{name}")
 
     def queue(self, vhost: str, queue: str, *, seen_by: int = 0) -> Any:
         """Ask a node of a queue, as the management API has it."""
         path = f"queues/{quote(vhost)}/{quote(queue)}"
         return call(self.members[seen_by].management_url, "GET", path).json()
 
-    def _has_vhost(self, name: str) -> bool:
-        url, path = self.members[0].management_url, f"vhosts/{name}"
+    def _takes_clients(self, vhost: str) -> bool:
+        url = self.members[0].management_url
         with contextlib.suppress(requests.RequestException):
-            call(url, "PUT", path, json={})
-            states = call(url, "GET", path).json()["cluster_state"]
-            return len(states) == NODES and set(states.values()) == {"running"}
+            call(url, "PUT", f"vhosts/{vhost}", json={})
+            call(url, "PUT", f"permissions/{vhost}/{USER}", json=EVERYTHING)
+            states = call(url, "GET", f"vhosts/{vhost}").json()["cluster_state"]
+            for node in (name for name, state in states.items() if state != "running"):
+                call(url, "POST", f"vhosts/{vhost}/start/{node}")
+            return all(amqp_answers(member.amqp_url(vhost)) for member in self.members)
         return False
 
     def _stands(self, vhost: str, leaders: "Leaders") -> bool:
