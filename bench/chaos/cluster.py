@@ -26,7 +26,7 @@ from tests.support.broker import CACHE, call
 NODES = 3
 BOOT_SECONDS = 120.0
 # A paused node comes back by itself within seconds, or on 3.10.8 sometimes not at all.
-HEAL_SECONDS = 45.0
+HEAL_SECONDS = 30.0
 QUEUE = "openedx"
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
