@@ -41,6 +41,7 @@ from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint
+from callback_relay.floods import Floods
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
@@ -139,6 +140,7 @@ class Relay:
             outdates_after=settings.supersede_after,
             listed=settings.callback_allowed_origins or (),
         )
+        self._floods = Floods()
         self._announcer, self._own_trouble = Announcer(), OwnTrouble()
         self._consumer = Consumer(
             self._source,
@@ -219,8 +221,7 @@ class Relay:
             verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
             self._start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
-            park = Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER)
-            self._start(self._settling.settle(message, park, About()))
+            self._put_aside(message, Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER), About())
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
             if lacks := shortage(error):
                 self._start(self._settling.settle(message, GiveBack(f"it could not be read here: {lacks}"), About()))
@@ -228,13 +229,25 @@ class Relay:
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._start(self._settling.settle(message, Park(_mistake(error), tell=Tell.NEVER), About()))
 
+    def _put_aside(self, message: AbstractIncomingMessage, park: Park, about: About) -> None:
+        """Park what is no result, or not its sender's to send: with its reason, unless there is no end of it."""
+        now = monotonic()
+        if self._is_ours(message.user_id) or not self._floods.is_one(message.user_id, now):
+            self._start(self._settling.settle(message, park, about))
+            return
+        self._settling.turn_away(message, park)
+        if line := self._floods.line(message.user_id, now):
+            log.error("%s", line)
+
     def _take(self, message: AbstractIncomingMessage) -> None:
         delivery = self._read(message)
         judged = self._judged(delivery)
         park = self._wrong_with(delivery, judged)
         if (park is None or park.tell is not Tell.NEVER) and not self._schedule.is_delivered(delivery):
             self._write_graded(delivery, judged.odd)
-        if park:
+        if park and park.tell is Tell.NEVER:
+            self._put_aside(message, park, delivery.about)
+        elif park:
             self._start(self._settle(delivery, park))
         else:
             self._obey(self._schedule.arrive(delivery, monotonic()))

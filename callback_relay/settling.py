@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
 
@@ -74,6 +76,8 @@ class Settling:
         self._metrics = metrics
         self._notices = notices
         self._is_ours = is_ours
+        self._turned_away: deque[AbstractIncomingMessage] = deque()
+        self._turning: asyncio.Task[None] | None = None
 
     async def settle(
         self,
@@ -104,6 +108,19 @@ class Settling:
             await end_delivery(message.channel, message.delivery_tag or 0, how)
         except (BrokerUnavailableError, ChannelInvalidStateError) as error:
             log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
+
+    def turn_away(self, message: AbstractIncomingMessage, verdict: Park) -> None:
+        """Park what nobody need read, by the thousand: the broker moves it, one task lets go of all of it."""
+        self._metrics.settled("", verdict)
+        self._turned_away.append(message)
+        if self._turning is None or self._turning.done():
+            self._turning = asyncio.create_task(self._turn_all_away())
+
+    async def _turn_all_away(self) -> None:
+        while self._turned_away:
+            message = self._turned_away.popleft()
+            with suppress(BrokerUnavailableError, ChannelInvalidStateError):  # void: it comes again
+                await end_delivery(message.channel, message.delivery_tag or 0, Ending.REJECTED)
 
     async def _store(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
         """Store what a verdict wants stored; return what holds then, and how the delivery ends."""

@@ -46,6 +46,7 @@ def setup(
             api.rights(),
             {name: password.get_secret_value() for name, password in settings.broker_passwords.items()},
             rotate or (),
+            limits=api.limits(),
         )
         if check:
             _tell_plan(plan, _missing(settings, api), as_json=as_json)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker_setup.errors import ArgumentError
 from broker_setup.users.management import FoundUser, Management, as_asked
@@ -28,6 +28,7 @@ class Change:
     found: FoundUser | None = None
     password: str | None = None
     shown: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 def changes(
@@ -36,11 +37,13 @@ def changes(
     rights: Mapping[str, Mapping[str, str]],
     passwords: Mapping[str, str],
     rotate: Collection[str] = (),
+    *,
+    limits: Mapping[str, Mapping[str, int]],
 ) -> list[Change]:
     """Work out what has to be done, one change for each of `users` and for each grader that is no longer among them.
 
-    `found` and `rights` are the broker's, `passwords` those that are given; a user without one gets one that is made
-    up, when it is new or in `rotate`. Raise ArgumentError where nothing should be done at all.
+    `found`, `rights` and `limits` are the broker's, `passwords` those that are given; a user without one gets one that
+    is made up, when it is new or in `rotate`. Raise ArgumentError where nothing should be done at all.
     """
     _refuse(users, found, passwords, rotate)
     names = {user.name for user in users}
@@ -53,6 +56,8 @@ def changes(
                 rights.get(user.name),
                 passwords.get(user.name),
                 rotate=user.name in rotate,
+                # One that a site has set itself stays.
+                limits={name: most for name, most in user.limits.items() if name not in limits.get(user.name, {})},
             )
             for user in users
         ),
@@ -80,7 +85,13 @@ def _refuse(
 
 
 def _change(
-    user: BrokerUser, found: FoundUser | None, rights: Mapping[str, str] | None, given: str | None, *, rotate: bool
+    user: BrokerUser,
+    found: FoundUser | None,
+    rights: Mapping[str, str] | None,
+    given: str | None,
+    *,
+    rotate: bool,
+    limits: Mapping[str, int],
 ) -> Change:
     did = []
     password, shown = None, False
@@ -94,7 +105,9 @@ def _change(
         did.append("tags set")
     if rights != as_asked(user.rights):
         did.append("rights set")
-    return Change(user.name, user.purpose, did, user, found, password, shown)
+    if limits:
+        did.append("limits set")
+    return Change(user.name, user.purpose, did, user, found, password, shown, limits)
 
 
 def make(change: Change, broker: Management) -> None:
@@ -111,3 +124,5 @@ def make(change: Change, broker: Management) -> None:
         broker.put_user(user.name, user.tags, secret)
     if "rights set" in change.did:
         broker.put_rights(user.name, as_asked(user.rights))
+    for limit, value in change.limits.items():
+        broker.put_limit(user.name, limit, value)

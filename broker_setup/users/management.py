@@ -91,6 +91,14 @@ class Management:
         """Give a user these rights in the virtual host, and no others."""
         self._call("PUT", f"permissions/{self._vhost}/{_part(name)}", rights)
 
+    def limits(self) -> Mapping[str, Mapping[str, int]]:
+        """List how many connections and channels users may have, by name of those that have a limit."""
+        return {entry["user"]: entry["value"] for entry in self._call("GET", "user-limits") or ()}
+
+    def put_limit(self, name: str, limit: str, value: int) -> None:
+        """Limit a user: `max-connections` or `max-channels`."""
+        self._call("PUT", f"user-limits/{_part(name)}/{limit}", {"value": value})
+
     def take_rights(self, name: str) -> None:
         """Take all rights in the virtual host from a user."""
         self._call("DELETE", f"permissions/{self._vhost}/{_part(name)}")

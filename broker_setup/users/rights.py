@@ -6,7 +6,7 @@ bind, for *configure* to declare and delete. A right is to a name, be it a queue
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from broker_setup.topology import (
@@ -27,6 +27,10 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
+
+# Of all processes together that log in as one grader: with the library each has two connections, and a few channels in
+# them. How much a user publishes, RabbitMQ can not limit.
+GRADER_LIMITS: Mapping[str, int] = {"max-connections": 200, "max-channels": 1000}
 
 # On users that are made for graders, so that a grader that is in the settings no longer can be told from a stranger.
 GRADER_TAG = "xqueue-grader"
@@ -68,12 +72,13 @@ class Rights:
 
 @dataclass(frozen=True)
 class BrokerUser:
-    """A user as it should be at the broker; `tags` are RabbitMQ's."""
+    """A user as it should be at the broker; `tags` and `limits` are RabbitMQ's."""
 
     name: str
     purpose: str
     rights: Rights
     tags: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 # A pattern rather than a list: a new queue or rung then needs `declare` and no new rights.
@@ -144,6 +149,7 @@ def _grader(name: str, queues: Sequence[str]) -> BrokerUser:
         f"an AMQP grader of {', '.join(queues)}",
         Rights(write=(RESULTS_EXCHANGE,), read=tuple(map(submissions_queue, queues))),
         frozenset({GRADER_TAG}),
+        GRADER_LIMITS,
     )
 
 

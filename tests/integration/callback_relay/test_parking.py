@@ -1,6 +1,7 @@
 """Messages that no callback can be made of: put aside for an operator, with the reason."""
 
 import asyncio
+from time import monotonic
 from uuid import uuid4
 
 import pika
@@ -15,6 +16,7 @@ from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_H
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from callback_relay.floods import AT_ONCE, EACH_SECOND
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, Results, running_relay
@@ -197,6 +199,30 @@ async def test_what_is_larger_than_a_result_may_be_is_moved_by_the_broker_and_no
     assert len(parked.body) == len(large.body)
     assert read_parked(parked, Kind.RESULT).reason == "dead-lettered: rejected from xqueue.results"
     assert await results.waiting(RESULTS_PARKED) == await results.waiting() == 0
+
+
+async def test_a_flood_of_what_is_no_result_is_let_go_without_copies_and_what_stands_behind_it_is_delivered(
+    settings: Settings, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+) -> None:
+    pieces = 4 * int(AT_ONCE)
+    with_a_grader = settings.model_copy(update={"amqp_graders": {"mallory": ("openedx",)}})
+    await asyncio.gather(*(results.put_message(Message(b"")) for _ in range(pieces)))
+    uuid = uuid4().hex
+    good = encode_result(Result(uuid, REPLY, results.sealer.seal(ReturnAddress(uuid, lms.header()))))
+    good.user_id = user_of(settings.amqp_url.get_secret_value())
+    await results.put_message(good)
+    began = monotonic()
+    async with running_relay(with_a_grader):
+        await lms.wait_accepted(1, within=60)
+        took = monotonic() - began
+        parked = [await results.parked() for _ in range(pieces)]
+    copies = [each for each in parked if PARKED_REASON_HEADER in each.headers]
+    assert AT_ONCE <= len(copies) <= AT_ONCE + EACH_SECOND * took + 1
+    assert {read_parked(each, Kind.RESULT).reason for each in parked if each not in copies} == {
+        "dead-lettered: rejected from xqueue.results"
+    }
+    assert len([line for line in caplog.messages if "floods the results" in line]) == 1
+    assert await results.waiting() == 0
 
 
 async def test_a_count_of_tries_from_a_stranger_does_no_harm(

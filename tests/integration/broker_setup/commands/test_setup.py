@@ -14,6 +14,7 @@ from broker_setup.errors import ManagementError
 from broker_setup.topology import SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, topology
 from broker_setup.users.management import Management
 from broker_setup.users.policies import FAILED_TO_PARKED
+from broker_setup.users.rights import GRADER_LIMITS
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users, call, may_log_in, refusal
 from tests.support.gateway import wait_until
@@ -46,7 +47,12 @@ def test_the_first_time_everything_is_made_and_its_urls_work_and_again_nothing_i
     assert users.vhost.api("GET", "queues/{vhost}").json() == []
 
     first = users.setup()
-    assert did(first, users) == {who: ["made", "rights set"] for who in [*ROLES, "grader"]}
+    assert did(first, users) == {who: ["made", "rights set"] for who in ROLES} | {
+        "grader": ["made", "rights set", "limits set"]
+    }
+    limits = {entry["user"]: entry["value"] for entry in users.vhost.api("GET", "user-limits").json()}
+    assert limits[users.name("grader")] == GRADER_LIMITS
+    assert not {users.name(who) for who in ROLES} & limits.keys()
     for user in first["users"]:
         assert may_log_in(user["amqp_url"])
 
@@ -79,7 +85,11 @@ def test_passwords_that_are_given_are_used_never_shown_and_changed_when_they_cha
         where = users.vhost.amqp_url.rpartition("@")[2]
         return f"amqp://{users.name('grader')}:{quote(password, safe='')}@{where}"
 
-    for password, what in (("pä/ss 1", ["made", "rights set"]), ("pä/ss 1", []), ("other", ["password set"])):
+    for password, what in (
+        ("pä/ss 1", ["made", "rights set", "limits set"]),
+        ("pä/ss 1", []),
+        ("other", ["password set"]),
+    ):
         code, stdout, stderr = run(users, "--json", BROKER_PASSWORDS=json.dumps({users.name("grader"): password}))
         assert code == 0, stderr
         assert did(json.loads(stdout), users)["grader"] == what

@@ -8,10 +8,11 @@ import pytest
 from broker_setup.errors import ArgumentError
 from broker_setup.users.making_users import Change, changes
 from broker_setup.users.management import FoundUser, as_asked
-from broker_setup.users.rights import GRADER_TAG, BrokerUser, broker_users
+from broker_setup.users.rights import GRADER_LIMITS, GRADER_TAG, BrokerUser, broker_users
 
 GRADER, OTHER = broker_users({}, {"g": ["a"], "h": ["b"]})
 RIGHTS = {user.name: as_asked(user.rights) for user in (GRADER, OTHER)}
+LIMITS = {user.name: user.limits for user in (GRADER, OTHER)}
 
 
 def found(user: BrokerUser = GRADER, password: str = "old", tags: frozenset[str] | None = None) -> FoundUser:
@@ -26,13 +27,14 @@ def one(*there: FoundUser, given: str | None = None, rotate: bool = False) -> Ch
         {user.name: RIGHTS[user.name] for user in there},
         {"g": given} if given else {},
         ["g"] if rotate else [],
+        limits={user.name: LIMITS[user.name] for user in there},
     )
     return change
 
 
 def test_who_is_missing_is_made_with_a_password_that_nobody_could_guess() -> None:
     first, second = one(), one()
-    assert first.did == ["made", "rights set"]
+    assert first.did == ["made", "rights set", "limits set"]
     assert first.shown
     assert first.password
     assert len(first.password) >= 43
@@ -68,7 +70,7 @@ def test_sha512_is_known_too() -> None:
 
 def test_a_new_password_is_made_only_for_who_is_named() -> None:
     users = {"g": found(), "h": found(OTHER)}
-    first, second = changes([GRADER, OTHER], users, RIGHTS, {}, ["g"])
+    first, second = changes([GRADER, OTHER], users, RIGHTS, {}, ["g"], limits=LIMITS)
     assert (first.did, first.shown) == (["new password"], True)
     assert (second.did, second.password) == ([], None)
 
@@ -80,20 +82,28 @@ def test_other_tags_are_set_right_and_the_password_stays(tags: set[str]) -> None
 
 
 def test_other_rights_are_set_right() -> None:
-    [change] = changes([GRADER], {"g": found()}, {"g": {"configure": ".*", "write": ".*", "read": ".*"}}, {})
+    [change] = changes(
+        [GRADER], {"g": found()}, {"g": {"configure": ".*", "write": ".*", "read": ".*"}}, {}, limits=LIMITS
+    )
     assert change.did == ["rights set"]
+
+
+def test_a_limit_that_is_missing_is_set_and_one_that_a_site_has_set_itself_stays() -> None:
+    theirs = {"g": {"max-connections": 3}}
+    [change] = changes([GRADER], {"g": found()}, {"g": RIGHTS["g"]}, {}, limits=theirs)
+    assert (change.did, change.limits) == (["limits set"], {"max-channels": GRADER_LIMITS["max-channels"]})
 
 
 def test_a_grader_that_is_no_longer_in_the_settings_loses_its_rights_and_nobody_else_does() -> None:
     there = {"g": found(), "h": found(OTHER), "stranger": FoundUser("stranger", frozenset(), "", "")}
     rights = RIGHTS | {"stranger": {"configure": "", "write": "", "read": ""}}
-    gone = [change for change in changes([GRADER], there, rights, {}) if change.did]
+    gone = [change for change in changes([GRADER], there, rights, {}, limits=LIMITS) if change.did]
     assert [(change.name, change.did) for change in gone] == [("h", ["rights taken"])]
 
 
 def test_one_that_has_lost_its_rights_already_is_not_named_again() -> None:
     there = {"g": found(), "h": found(OTHER)}
-    assert [change.name for change in changes([GRADER], there, {"g": RIGHTS["g"]}, {})] == ["g"]
+    assert [change.name for change in changes([GRADER], there, {"g": RIGHTS["g"]}, {}, limits=LIMITS)] == ["g"]
 
 
 def test_an_administrator_is_never_touched() -> None:
@@ -103,6 +113,6 @@ def test_an_administrator_is_never_touched() -> None:
 
 def test_only_one_of_ours_can_get_a_new_password_and_not_where_it_is_given() -> None:
     with pytest.raises(ArgumentError, match="can't rotate 'x': the users are g"):
-        changes([GRADER], {}, {}, {}, ["x"])
+        changes([GRADER], {}, {}, {}, ["x"], limits={})
     with pytest.raises(ArgumentError, match="BROKER_PASSWORDS gives its password"):
         one(given="given", rotate=True)

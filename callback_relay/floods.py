@@ -1,0 +1,52 @@
+"""Who floods the results queue with what is no result, or is not theirs to send; decisions, no I/O.
+
+The queue is read from its head, so what somebody floods it with delays everybody by what each piece of it costs. A copy
+with its reason, a line in the log and two confirms cost most; beyond a number nobody reads them.
+"""
+
+from dataclasses import dataclass
+
+# Of one sender, at once and then each second: a grader that is broken is told of each of its mistakes.
+AT_ONCE = 100.0
+EACH_SECOND = 10.0
+# Between two lines of the log about one sender.
+SAY_SECONDS = 60.0
+
+
+@dataclass
+class _Sender:
+    left: float
+    at: float
+    turned_away: int = 0
+    said_at: float = float("-inf")
+
+
+class Floods:
+    """Counts junk by the broker user that sent it; times are of a clock that only goes on, in seconds."""
+
+    def __init__(self) -> None:
+        # The broker vouches for users, so nobody fills this with made-up ones.
+        self._senders: dict[str, _Sender] = {}
+
+    def is_one(self, user: str | None, now: float) -> bool:
+        """Count a piece of junk; say whether it is one too many, to be turned away without a copy."""
+        sender = self._senders.setdefault(user or "", _Sender(AT_ONCE, now))
+        sender.left = min(AT_ONCE, sender.left + (now - sender.at) * EACH_SECOND)
+        sender.at = now
+        if sender.left >= 1:
+            sender.left -= 1
+            return False
+        sender.turned_away += 1
+        return True
+
+    def line(self, user: str | None, now: float) -> str:
+        """Return what the log should say of a sender whose junk is turned away; empty if it was said a moment ago."""
+        sender = self._senders[user or ""]
+        if now - sender.said_at < SAY_SECONDS:
+            return ""
+        sender.said_at = now
+        who = f"user {user!r}" if user else "somebody who names no user (user_id)"
+        return (
+            f"{who} floods the results with what is none: {sender.turned_away} so far are parked without a reason. "
+            "Who is not in AMQP_GRADERS any more has no right to publish after `xqueue-broker setup`"
+        )

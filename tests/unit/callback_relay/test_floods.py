@@ -1,0 +1,34 @@
+"""Who floods the results with what is none: beyond a number their junk is turned away, and nobody else's."""
+
+from callback_relay.floods import AT_ONCE, EACH_SECOND, SAY_SECONDS, Floods
+
+
+def turned_away(floods: Floods, user: str | None, pieces: int, now: float) -> int:
+    return sum(floods.is_one(user, now) for _ in range(pieces))
+
+
+def test_so_much_of_one_sender_is_parked_with_its_reason_and_all_beyond_is_turned_away() -> None:
+    floods = Floods()
+    assert turned_away(floods, "mallory", 20_000, 0.0) == 20_000 - AT_ONCE
+    assert turned_away(floods, "mallory", 20_000, 1.0) == 20_000 - EACH_SECOND
+    assert turned_away(floods, "mallory", 20_000, 1_000.0) == 20_000 - AT_ONCE
+
+
+def test_another_senders_junk_is_another_matter_and_who_names_no_user_is_one_sender() -> None:
+    floods = Floods()
+    turned_away(floods, "mallory", 20_000, 0.0)
+    assert turned_away(floods, "broken", int(AT_ONCE), 0.0) == 0
+    assert turned_away(floods, None, int(AT_ONCE) + 1, 0.0) == 1
+
+
+def test_a_grader_that_is_broken_and_slow_is_told_of_each_of_its_mistakes() -> None:
+    floods = Floods()
+    assert sum(floods.is_one("broken", number / EACH_SECOND) for number in range(1_000)) == 0
+
+
+def test_the_log_says_it_once_in_a_while_with_who_and_how_many() -> None:
+    floods = Floods()
+    turned_away(floods, "mallory", 200, 0.0)
+    assert floods.line("mallory", 0.0).startswith("user 'mallory' floods the results with what is none: 100 so far")
+    assert floods.line("mallory", SAY_SECONDS - 1) == ""
+    assert floods.line("mallory", SAY_SECONDS)
