@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from broker_setup.topology import DELIVERY_LIMIT, LEDGER, SUBMISSIONS_FAILED
+from broker_setup.topology import DELIVERY_LIMIT, LEDGER, RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
 from broker_setup.users.policies import FAILED_TO_PARKED
 
 PAGE = "docs/howto/cluster.md"
 # A cut-off node is noticed after 0.75 to 1.25 of it.
 MOST_NET_TICKTIME = 15
+# Parked ones are for people to look at; and the broker's disk holds them until somebody does.
+MANY_PARKED = 10_000
+MUCH_PARKED = 1024**3
 # With fewer copies of a queue, one node's end is the queue's.
 SAFE_COPIES = 3
 
@@ -26,7 +29,7 @@ def advice(version: str, nodes: Iterable[Mapping[str, Any]], queues: Iterable[Ma
     known = sorted(nodes, key=lambda node: str(node.get("name")))
     queues = list(queues)
     clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
-    return [*clustered, *_of_what_failed(queues), *_to_look_at(version, clustered=len(known) > 1)]
+    return [*clustered, *_of_what_failed(queues), *_of_parked(queues), *_to_look_at(version, clustered=len(known) > 1)]
 
 
 def _of_nodes(nodes: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -75,6 +78,16 @@ def _of_what_failed(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield (
                 f"what comes back to {SUBMISSIONS_FAILED} {DELIVERY_LIMIT:,} times is dropped: run `xqueue-broker "
                 "setup`, or `declare` with MANAGEMENT_URL, and it is parked (docs/reference/topology.md)"
+            )
+
+
+def _of_parked(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for queue in queues:
+        number, size = queue.get("messages", 0), queue.get("message_bytes", 0)
+        if queue["name"] in {RESULTS_PARKED, SUBMISSIONS_PARKED} and (number > MANY_PARKED or size > MUCH_PARKED):
+            yield (
+                f"queue {queue['name']!r} holds {number:,} messages, {size / 1024**2:,.0f} MiB, and nothing bounds it: "
+                "see `xqueue-broker parked list`, and whose broker user sends what is no result"
             )
 
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from broker_setup.broker_settings import advice
+import pytest
+
+from broker_setup.broker_settings import MANY_PARKED, MUCH_PARKED, advice
 from broker_setup.topology import SUBMISSIONS_FAILED
 from broker_setup.users.policies import FAILED_TO_PARKED
 
@@ -84,3 +86,18 @@ def test_what_failed_and_would_be_dropped_is_named_on_one_node_too() -> None:
     (line,) = advice(NEW, [node("a")], [failed(**{"max-length": "5"})])
     assert "`declare` with MANAGEMENT_URL" in line
     assert advice(NEW, [node("a")], [failed(**FAILED_TO_PARKED.definition, more="5")]) == []
+
+
+@pytest.mark.parametrize("name", ["xqueue.results.parked", "xqueue.submissions.parked"])
+def test_parked_messages_without_end_are_said_by_number_and_by_size(name: str) -> None:
+    def said(messages: int, size: int, queue: str = name) -> list[str]:
+        queues: list[dict[str, Any]] = [
+            {"name": queue, "messages": messages, "message_bytes": size},
+            {"name": "just made"},
+        ]
+        return [line for line in advice(NEW, [], queues) if "nothing bounds it" in line]
+
+    assert said(MANY_PARKED, MUCH_PARKED) == said(20_000, 0, "xqueue.results") == []
+    [many] = said(20_000, 5 * 1024**2)
+    assert many.startswith(f"queue '{name}' holds 20,000 messages, 5 MiB, ")
+    assert said(213, 21 * 1024**3)
