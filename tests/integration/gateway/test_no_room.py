@@ -71,7 +71,7 @@ def _open_to_others(path: Path) -> int:
 def test_a_stranger_can_not_fill_the_log(gateway: Gateway) -> None:
     before = len(gateway.log)
     with requests.Session() as session:
-        for number in range(10 * MOST_LINES):
+        for number in range(4 * MOST_LINES):
             # Each for an account of its own, so that each is looked at.
             session.get(
                 f"{gateway.url}/xqueue/get_queuelen/",
@@ -79,4 +79,4 @@ def test_a_stranger_can_not_fill_the_log(gateway: Gateway) -> None:
                 allow_redirects=False,
                 timeout=60,
             )
-    assert gateway.log[before:].count("\n") <= 3 * MOST_LINES
+    assert gateway.log[before:].count("\n") <= 2 * MOST_LINES
