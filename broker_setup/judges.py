@@ -9,12 +9,14 @@ import asyncio
 import logging
 import resource
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.child_process import end_with_parent
 from broker_setup.errors import BadMessageError, XQueueError
@@ -119,9 +121,11 @@ class Taster:
             self._pool = None
 
 
-def returns_of(headers: Mapping[str, Any]) -> int:
-    """Say how often a delivery with these headers came back to its queue, as far as the broker says so."""
-    value = headers.get(DELIVERY_COUNT_HEADER, 0)
+def returns_of(message: AbstractIncomingMessage) -> int:
+    """Say how often a delivery came back to its queue, as far as the broker says so."""
+    # At the first delivery the broker writes no count, and what stands there is what a publisher wrote: each such
+    # message would cost a process.
+    value = message.headers.get(DELIVERY_COUNT_HEADER, 0) if message.redelivered else 0
     return value if isinstance(value, int) else 0
 
 

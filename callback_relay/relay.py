@@ -278,7 +278,7 @@ class Relay:
         if self._judges is None or delivery.tries.made:
             delivery.judged = True
             return FINE
-        judged = self._judges.at_once(delivery.url, delivery.callback.body, returns_of(delivery.message.headers))
+        judged = self._judges.at_once(delivery.url, delivery.callback.body, returns_of(delivery.message))
         delivery.judged = judged is not None
         return judged or FINE
 
@@ -292,7 +292,7 @@ class Relay:
         """Judge what takes a while, or a process apart, now that it would be posted."""
         if self._judges is None or delivery.judged:
             return None
-        returns = returns_of(delivery.message.headers)
+        returns = returns_of(delivery.message)
         judged = await self._judges.judge(delivery.url, delivery.callback.body, returns)
         return _refused(judged.wrong) if judged.wrong else None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aio_pika import Message
 from aiormq.abc import DeliveredMessage
+from pamqp import commands
 
 from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.grader.errors import UnreadableBodyError
@@ -108,6 +109,9 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
 
 def returns_of(message: DeliveredMessage) -> int:
     """Say how often a delivery has come back to its queue."""
+    delivery = message.delivery
+    if not (isinstance(delivery, commands.Basic.Deliver) and delivery.redelivered):
+        return 0  # the broker writes no count yet, and what stands there is somebody else's
     return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
 
 

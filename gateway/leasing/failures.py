@@ -89,7 +89,7 @@ class Failures:
         await self._ledger.wait_up_to_date()
         queue = course_queue_of(message)
         try:
-            await self._judges.taste(message.body, returns_of(message.headers))
+            await self._judges.taste(message.body, returns_of(message))
             submission = decode_submission(message, queue)
         except (BadMessageError, DeadlyMessageError) as error:
             await self._parking.unreadable(message, queue, str(error))

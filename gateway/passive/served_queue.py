@@ -141,7 +141,7 @@ class ServedQueue:
         await self._settle(message, end)
 
     async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
-        await self._judges.taste(message.body, returns_of(message.headers))
+        await self._judges.taste(message.body, returns_of(message))
         if caller := _caller_of(message):
             body, files = decode_work(message.body)
             return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
@@ -188,7 +188,7 @@ class ServedQueue:
     async def _wrong_with(self, message: AbstractIncomingMessage, callback_url: str, reply: bytes) -> str:
         if not self._validates:
             return ""
-        judged = await self._judges.judge(callback_url, reply, returns_of(message.headers))
+        judged = await self._judges.judge(callback_url, reply, returns_of(message))
         return judged.wrong
 
     async def _wait_out(self, lacks: str) -> None:

@@ -7,7 +7,9 @@ import pytest
 from broker_setup import judges
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, Result, encode_result
 from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.return_address import ReturnAddress
 from tests.support.lms import FakeLMS
 from tests.support.poison import POISON, come_back, judge_and_die
 from tests.support.relay import REPLY, Results, running_relay
@@ -30,6 +32,27 @@ async def test_what_came_back_again_and_again_is_looked_at_by_a_process_that_may
     bodies = {callback.lms_key: callback.xqueue_body for callback in lms.accepted}
     assert bodies.pop("deadly") == failure_notice(settings.failure_message)
     assert bodies == dict.fromkeys("012", REPLY)
+
+
+@pytest.mark.parametrize("returns", [0, 1])
+async def test_what_its_publisher_says_of_returns_costs_no_process(
+    settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch, returns: int
+) -> None:
+    asked: list[object] = []
+
+    async def ask(_: judges.Taster, *arguments: object) -> None:
+        asked.append(arguments)
+
+    monkeypatch.setattr(judges.Taster, "ask", ask)
+    sealed = results.sealer.seal(ReturnAddress("0" * 32, lms.header()))
+    forged = encode_result(Result("0" * 32, REPLY, sealed))
+    forged.headers[DELIVERY_COUNT_HEADER] = judges.SUSPECTED_RETURNS + 1
+    await results.put_message(forged)
+    # From the first return on the broker writes its own over it.
+    await come_back(settings.amqp_url.get_secret_value(), RESULTS_QUEUE, messages=1, returns=returns)
+    async with running_relay(settings):
+        await lms.wait_accepted(1)
+    assert not asked
 
 
 async def test_a_large_result_is_delivered_and_one_that_is_too_large_is_parked_and_its_student_told(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -123,7 +124,16 @@ def die(_: bytes) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("headers", "returns"), [({}, 0), ({"x-delivery-count": 7}, 7), ({"x-delivery-count": "7"}, 0)]
+    ("headers", "redelivered", "returns"),
+    [
+        ({}, True, 0),
+        ({"x-delivery-count": 7}, True, 7),
+        ({"x-delivery-count": "7"}, True, 0),
+        ({"x-delivery-count": 7}, False, 0),
+    ],
 )
-def test_the_broker_says_how_often_a_delivery_came_back(headers: Any, returns: int) -> None:
-    assert returns_of(headers) == returns
+def test_the_broker_says_how_often_a_delivery_came_back_and_its_publisher_does_not(
+    headers: Any, *, redelivered: bool, returns: int
+) -> None:
+    message = SimpleNamespace(headers=headers, redelivered=redelivered)
+    assert returns_of(message) == returns  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiormq.abc import DeliveredMessage
+from pamqp import commands
 
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
@@ -81,7 +82,11 @@ def test_what_is_neither_is_an_error(message: DeliveredMessage) -> None:
 
 def test_a_delivery_says_how_often_it_came_back() -> None:
     assert returns_of(delivered()) == 0
-    assert returns_of(delivered(headers={DELIVERY_COUNT_HEADER: 7})) == 7
+    again = delivered(headers={DELIVERY_COUNT_HEADER: 7})
+    assert returns_of(again) == 0  # its publisher wrote it
+    assert isinstance(again.delivery, commands.Basic.Deliver)
+    again.delivery.redelivered = True
+    assert returns_of(again) == 7
 
 
 def test_what_never_failed_may_come_back_often_and_what_fails_again_and_again_once() -> None:
