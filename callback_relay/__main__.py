@@ -11,7 +11,9 @@ import uvloop
 from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
+from broker_setup.old_parsers import parser_warnings
 from broker_setup.settings import load_settings
+from broker_setup.spare_memory import give_spare_memory_back
 from callback_relay.credentials import credentials_warnings
 from callback_relay.relay import Relay
 
@@ -21,13 +23,14 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
     answer_options("xqueue-relay", "Posts results to LMSs until they are taken; of several, one works.")
+    give_spare_memory_back()
     try:
         settings, warnings = load_settings(require=("SECRET_KEY",))
         relay = Relay(settings)
     except SettingsError as error:
         _give_up(error)
     log_to_stderr(settings.log_level)
-    for warning in (*warnings, *credentials_warnings(settings)):
+    for warning in (*warnings, *credentials_warnings(settings), *parser_warnings(validates=settings.validate_results)):
         log.warning("%s", warning)
     try:
         uvloop.run(_serve(relay))

@@ -11,7 +11,9 @@ import uvicorn
 from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
+from broker_setup.old_parsers import parser_warnings
 from broker_setup.settings import load_settings
+from broker_setup.spare_memory import give_spare_memory_back
 from broker_setup.sparing import write_sparingly
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
@@ -33,6 +35,7 @@ STRANGERS_LOGGERS = ("gateway.accounts", "gateway.http.identity", "gateway.http.
 def main() -> None:
     """Run the gateway; wrong settings are lines on stderr and exit code 2."""
     answer_options("xqueue-gateway", "The HTTP side of XQueue: takes submissions from LMSs, hands them to graders.")
+    give_spare_memory_back()
     try:
         settings, warnings = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
         app = build(settings)
@@ -46,7 +49,7 @@ def main() -> None:
     log_to_stderr(settings.log_level)
     write_sparingly(STRANGERS_LOGGERS)
     log = logging.getLogger("gateway")
-    for warning in (*warnings, *start_warnings(settings)):
+    for warning in (*warnings, *start_warnings(settings), *parser_warnings(validates=settings.validate_results)):
         log.warning("%s", warning)
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()

@@ -10,7 +10,9 @@ import uvloop
 from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
 from broker_setup.logs import log_to_stderr
+from broker_setup.old_parsers import parser_warnings
 from broker_setup.settings import load_settings
+from broker_setup.spare_memory import give_spare_memory_back
 from gateway.passive.bridge import Bridge
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
     answer_options("xqueue-passive", "The bridge to passive graders: calls the URLs that queues have in XQUEUES.")
+    give_spare_memory_back()
     try:
         settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
     except SettingsError as error:
@@ -30,7 +33,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
     log_to_stderr(settings.log_level)
-    for warning in warnings:
+    for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
         log.warning("%s", warning)
     uvloop.run(_serve(bridge))
 
