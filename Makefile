@@ -12,7 +12,7 @@ VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help up test check bench simulate chaos lock clean run-env dev-env
+.PHONY: help up test check bench simulate chaos attack lock clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -39,6 +39,9 @@ simulate: dev-env  ## what the relay makes of sick LMSs, with a clock that jumps
 
 chaos: dev-env  ## freeze, kill and cut off nodes of a three-node RabbitMQ under XQueue: a quarter of an hour
 	@exec $(VENV)/python -m bench.chaos $(ARGS)
+
+attack: dev-env  ## attack a stack of its own as strangers and accounts may: some minutes (ARGS=--quick, --help)
+	$(VENV)/python -m bench.attack $(ARGS)
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml

@@ -22,7 +22,7 @@ class BrokerUsers:
 
     vhost: VHost
     graders: Mapping[str, Sequence[str]]
-    queues: Mapping[str, None]
+    queues: Mapping[str, str | None]
 
     def name(self, who: str) -> str:
         """Users are the whole broker's, so their names carry the virtual host's."""
@@ -56,7 +56,7 @@ class BrokerUsers:
 
 @contextlib.contextmanager
 def broker_users(
-    vhost: VHost, graders: Mapping[str, Sequence[str]], queues: Mapping[str, None] | None = None
+    vhost: VHost, graders: Mapping[str, Sequence[str]], queues: Mapping[str, str | None] | None = None
 ) -> Iterator[BrokerUsers]:
     """Prepare users, with graders by name; whatever was made is deleted when the block ends."""
     users = BrokerUsers(vhost, graders, QUEUES if queues is None else queues)

@@ -1,0 +1,97 @@
+"""A: a grader with a broker user of its own, that answers what it was given with anything at all."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange
+from aiormq.exceptions import ChannelInvalidStateError
+
+from bench.attack.arena import Arena
+from broker_setup.topology import RESULTS_EXCHANGE, submissions_queue
+from broker_setup.wire.messages import RETURN_HEADER
+
+# Unconfirmed publishes at a time.
+AT_ONCE = 200
+# What is gone with a channel that the broker closed.
+CLOSED = (aio_pika.exceptions.AMQPError, ChannelInvalidStateError, ConnectionError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What binds a result to a submission that the grader was given."""
+
+    correlation_id: str
+    sealed: Any
+    reply_to: str
+
+
+class AmqpGrader:
+    """Takes submissions and publishes results, on one channel."""
+
+    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange, user: str) -> None:
+        """Use a channel of the broker user `user`."""
+        self._channel = channel
+        self._exchange = exchange
+        self._user = user
+
+    async def take(self, arena: Arena, number: int) -> list[Taken]:
+        """Have so many submissions made, and take them."""
+        await arena.submit_many(arena.target.amqp_queue, number)
+        queue = await self._channel.get_queue(submissions_queue(arena.target.amqp_queue), ensure=False)
+        taken: list[Taken] = []
+        async with asyncio.timeout(120), queue.iterator() as deliveries:
+            async for message in deliveries:
+                await message.ack()
+                reply_to, uuid = message.reply_to, message.correlation_id
+                assert reply_to
+                assert uuid
+                taken.append(Taken(uuid, message.headers[RETURN_HEADER], reply_to))
+                if len(taken) == number:
+                    return taken
+        raise AssertionError
+
+    def answer(self, taken: Taken, body: bytes, **others: Any) -> tuple[aio_pika.Message, str]:
+        """Make a result, with the routing key it is published with; `others` are properties of its message."""
+        properties: dict[str, Any] = {
+            "correlation_id": taken.correlation_id,
+            "user_id": self._user,
+            "delivery_mode": 2,
+            "headers": {RETURN_HEADER: taken.sealed},
+        }
+        return aio_pika.Message(body, **(properties | others)), taken.reply_to
+
+    async def publish(self, *answers: tuple[aio_pika.Message, str]) -> int:
+        """Publish results; return how many the broker confirmed."""
+        confirmed = 0
+        for start in range(0, len(answers), AT_ONCE):
+            batch = (self._publish(*each) for each in answers[start : start + AT_ONCE])
+            confirmed += sum(await asyncio.gather(*batch))
+        return confirmed
+
+    async def _publish(self, message: aio_pika.Message, routing_key: str) -> bool:
+        try:
+            await self._exchange.publish(message, routing_key)
+        except CLOSED:
+            return False
+        return True
+
+
+@contextlib.asynccontextmanager
+async def amqp_grader(arena: Arena) -> AsyncIterator[AmqpGrader]:
+    """Connect as A."""
+    user = unquote(urlsplit(arena.target.grader_url).username or "guest")
+    async with await aio_pika.connect(arena.target.grader_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        await channel.set_qos(AT_ONCE)
+        exchange = await channel.get_exchange(RESULTS_EXCHANGE, ensure=False)
+        yield AmqpGrader(channel, exchange, user)
+
+
+def same(grader: AmqpGrader, taken: Sequence[Taken], body: bytes) -> list[tuple[aio_pika.Message, str]]:
+    """Answer all with the same."""
+    return [grader.answer(each, body) for each in taken]

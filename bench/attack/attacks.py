@@ -1,0 +1,168 @@
+"""The table: each attack with who can make it; rows are those of the attack on 0.1.0."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from bench.attack.amqp_grader import amqp_grader, same
+from bench.attack.arena import Arena
+from bench.attack.random_ones import hostile_requests, hostile_results
+from bench.attack.replies import LARGE_ONES, MIB, chained_entities
+
+# What docs/security.md promises beyond the 100 MiB that any attack may cost.
+FORMS_MIB = 256
+
+Replies = Sequence[Callable[[], bytes]]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack: which row, who makes it (S, P, G, A; "called" is a passive grader), and what it may cost.
+
+    `mib` is what a process may have more than before while it goes on: 100, or what docs/security.md says.
+    """
+
+    row: int | None
+    who: str
+    name: str
+    run: Callable[[Arena], Awaitable[str]]
+    mib: int = 100
+    is_short: bool = True
+
+
+async def _by_result(replies: Replies, arena: Arena) -> str:
+    """Hand in each reply, four leases at a time."""
+    leases = [await arena.lease() for _ in range(4)]
+    answers: set[str] = set()
+
+    async def attack() -> None:
+        for make in replies[: arena.kinds]:
+            reply = make()
+            for _, content in await asyncio.gather(*(arena.put(lease, reply) for lease in leases)):
+                answers.add(str(content)[:40])
+
+    rounds = await arena.again(attack)
+    return f"{rounds * len(replies[: arena.kinds]) * 4} results: {', '.join(sorted(answers))}"
+
+
+async def _by_amqp(replies: Replies, arena: Arena) -> str:
+    confirmed = 0
+    async with amqp_grader(arena) as grader:
+
+        async def attack() -> None:
+            nonlocal confirmed
+            taken = await grader.take(arena, 4)
+            for make in replies[: arena.kinds]:
+                confirmed += await grader.publish(*same(grader, taken, make()))
+
+        await arena.again(attack)
+    return f"{confirmed} results"
+
+
+async def _when_called(replies: Replies, arena: Arena) -> str:
+    queue = arena.target.passive_queue
+    if queue is None:
+        return "left out: no passive queue"
+    arena.passive.says(*(make() for make in replies[: arena.kinds]))
+    asked = len(arena.passive.asked)
+
+    async def attack() -> None:
+        await arena.submit_many(queue, 4)
+        await asyncio.sleep(0.2)
+
+    await arena.again(attack)
+    return f"{len(arena.passive.asked) - asked} replies"
+
+
+async def _too_large(arena: Arena) -> str:
+    """Publish results larger than any that a broker of ours takes, and as large as it takes."""
+    told = []
+    for size in (100 * MIB, 16 * MIB - 1024):
+        confirmed = 0
+        async with amqp_grader(arena) as grader:
+            taken = await grader.take(arena, 1)
+            body = bytes(size)
+            for _ in range(min(36, arena.kinds)):
+                confirmed += await grader.publish(*same(grader, taken, body))
+        told.append(f"{confirmed} of {size // MIB} MiB taken")
+    return ", ".join(told)
+
+
+async def _pipelined(arena: Arena) -> str:
+    """Send 256 KB of requests on each of 100 connections, and read no answer."""
+    request = b"GET /xqueue/status/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    requests = request * (256_000 // len(request))
+    await arena.again(lambda: _on_connections(arena, 100, requests, min(arena.seconds, 3)))
+    return "100 connections at a time"
+
+
+async def _silent(arena: Arena) -> str:
+    await _on_connections(arena, 1_001, b"", arena.seconds)
+    return "1,001 connections"
+
+
+async def _on_connections(arena: Arena, number: int, sent: bytes, seconds: float) -> None:
+    where = urlsplit(arena.target.url)
+
+    async def connect() -> None:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
+            try:
+                writer.write(sent)
+                await asyncio.sleep(seconds)
+            finally:
+                writer.transport.abort()
+
+    await asyncio.gather(*(connect() for _ in range(number)))
+
+
+async def _percent_signs(arena: Arena) -> str:
+    """Send eight forms of 16 MiB at a time, by those who may hand in results and by those who may do nothing."""
+    form = b"xqueue_header=x&xqueue_body=" + b"%" * (16 * MIB - 1024)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    calls = [("put_result/", arena.target.grader), ("submit/", arena.target.producer), ("login/", None)]
+    answers: set[str] = set()
+
+    async def attack() -> None:
+        each = [calls[number % len(calls)] for number in range(8)]
+        made = (arena.call("POST", call, account, data=form, headers=headers) for call, account in each)
+        for answer in await asyncio.gather(*made, return_exceptions=True):
+            said = answer if isinstance(answer, BaseException) else answer[1]
+            answers.add(str(said)[:40])
+
+    rounds = await arena.again(attack)
+    return f"{8 * rounds} forms: {', '.join(sorted(answers))}"
+
+
+async def _empty_results(arena: Arena) -> str:
+    """Publish very many results that are nothing, as fast as the broker takes them."""
+    async with amqp_grader(arena) as grader:
+        [taken] = await grader.take(arena, 1)
+        forged = [grader.answer(taken, b"", headers={}, correlation_id=os.urandom(16).hex()) for _ in range(200)]
+        confirmed = sum([await grader.publish(*forged) for _ in range(max(1, arena.many // 200))])
+    return f"{confirmed} results"
+
+
+ENTITIES = [chained_entities]
+LARGE = list(LARGE_ONES.values())
+FIT_TO_CALL = [make for name, make in LARGE_ONES.items() if "MiB" not in name]
+
+ATTACKS = (
+    Attack(1, "G", "30,000 chained entities in put_result", partial(_by_result, ENTITIES)),
+    Attack(1, "A", "30,000 chained entities over AMQP", partial(_by_amqp, ENTITIES)),
+    Attack(1, "called", "30,000 chained entities of a passive grader", partial(_when_called, ENTITIES)),
+    Attack(3, "S", "256 KB of pipelined requests", _pipelined),
+    Attack(4, "G P S", "16 MiB of % in forms, 8 together", _percent_signs, mib=FORMS_MIB),
+    Attack(5, "G", "large and nested replies in put_result", partial(_by_result, LARGE), mib=FORMS_MIB),
+    Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE), mib=FORMS_MIB),
+    Attack(5, "called", "an entity in an attribute, of a passive grader", partial(_when_called, FIT_TO_CALL)),
+    Attack(10, "S", "1,001 silent connections", _silent, is_short=False),
+    Attack(None, "S P G", "random hostile requests", hostile_requests, is_short=False),
+    Attack(None, "A", "random hostile results over AMQP", hostile_results, mib=FORMS_MIB),
+    Attack(9, "A", "empty results, as fast as they are taken", _empty_results, is_short=False),
+    Attack(2, "A", "messages of 100 MiB, and of 16 MiB", _too_large, mib=FORMS_MIB, is_short=False),
+)

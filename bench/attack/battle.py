@@ -1,0 +1,148 @@
+"""Makes attacks one after the other, and measures what each does to the processes and to good work beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+
+import aio_pika
+
+from bench.attack.arena import Arena, AttackError
+from bench.attack.attacks import Attack
+from bench.attack.memory import MIB, Memory
+from bench.attack.witness import CALLS, Witness, longest, percentile
+from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
+
+# What good work may wait for, beside what the machine itself makes a bare server's caller wait in the same moment.
+CALL_SECONDS = 1.0
+DELIVERED_SECONDS = 2.0
+# For what an attack leaves to be worked off, and for memory to come back.
+SETTLE_SECONDS = 60.0
+AFTER_MIB = 100
+QUIET_SECONDS = 0.5
+
+
+@dataclass
+class Outcome:
+    """What an attack did: seconds, and MiB beyond what a process had before; `wrong` says which bounds it broke."""
+
+    attack: Attack
+    said: str = ""
+    seconds: float = 0.0
+    grown: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, float] = field(default_factory=dict)
+    call_p99: float = 0.0
+    healthz_longest: float = 0.0
+    bare_longest: float = 0.0
+    delivered_p99: float = 0.0
+    rounds: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """Make it ready for JSON."""
+        values = {name: value for name, value in vars(self).items() if name != "attack"}
+        return {"row": self.attack.row, "who": self.attack.who, "name": self.attack.name, **values}
+
+
+class Battle:
+    """One target, and a witness beside it."""
+
+    def __init__(self, arena: Arena, witness: Witness, memory: Memory, patience: float = 1.0) -> None:
+        """Watch with `memory`; bounds on time are `patience` times as long."""
+        self._patience = patience
+        self._arena = arena
+        self._witness = witness
+        self._memory = memory
+
+    async def warm_up(self) -> None:
+        """Return once good work goes through; what is loaded on first use is there then."""
+        started = monotonic()
+        while len(self._witness.took("delivered", since=started)) < 10:
+            if monotonic() > started + SETTLE_SECONDS:
+                raise AttackError(f"good work did not go through before any attack: {self._witness.wrong(0)[-3:]}")
+            await asyncio.sleep(0.1)
+
+    async def fight(self, attacks: Iterable[Attack]) -> AsyncIterator[Outcome]:
+        """Make each attack."""
+        for attack in attacks:
+            yield await self._make(attack)
+
+    async def _make(self, attack: Attack) -> Outcome:
+        before = self._memory.begin()
+        parked, came = await self._parked(), self._witness.hostile()
+        started = monotonic()
+        outcome = Outcome(attack)
+        self._arena.said.clear()
+        try:
+            outcome.said = await attack.run(self._arena)
+        except (AttackError, OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
+            outcome.wrong.append(f"it could not be made: {error!r}")
+        outcome.wrong += self._arena.said
+        outcome.wrong += await self._settled(before)
+        outcome.seconds = monotonic() - started
+        outcome.said += f"; {await self._parked() - parked} parked, {len(self._witness.hostile() - came)} posted"
+        most, now = self._memory.most(), self._memory.now()
+        outcome.grown = {name: (most[name] - before[name]) / MIB for name in most}
+        outcome.kept = {name: (now[name] - before[name]) / MIB for name in now}
+        self._look_at_good_work(outcome, started)
+        outcome.wrong += [f"{name} ended" for name in sorted(self._memory.ended)]
+        outcome.wrong += [
+            f"{name} grew by {grown:.0f} MiB, {attack.mib} allowed"
+            for name, grown in outcome.grown.items()
+            if grown > attack.mib
+        ]
+        return outcome
+
+    def _look_at_good_work(self, outcome: Outcome, since: float) -> None:
+        witness = self._witness
+        calls, delivered = witness.took(*CALLS, since=since), witness.took("delivered", since=since)
+        bare = witness.took("bare", since=since)
+        outcome.rounds = len(delivered)
+        outcome.call_p99, outcome.delivered_p99 = percentile(calls, 0.99), percentile(delivered, 0.99)
+        outcome.healthz_longest = longest(witness.took("healthz", since=since))
+        outcome.bare_longest = longest(bare)
+        wrong = witness.wrong(since)
+        if wrong:
+            outcome.wrong.append(f"{len(wrong)} good calls were not served, as {wrong[0]}")
+        if not delivered:
+            outcome.wrong.append("no good work was delivered")
+        machine = outcome.bare_longest
+        for what, took, most in (
+            ("a good caller's p99 was", outcome.call_p99, CALL_SECONDS),
+            ("/healthz took", outcome.healthz_longest, CALL_SECONDS),
+            ("good work was delivered after", outcome.delivered_p99, DELIVERED_SECONDS),
+        ):
+            if took > self._patience * (most + machine):
+                outcome.wrong.append(f"{what} {took:.1f} s, and a bare server's {machine:.1f} s")
+
+    async def _settled(self, before: dict[str, int]) -> list[str]:
+        """Wait until what came of the attack is worked off; say what is not."""
+        await asyncio.sleep(QUIET_SECONDS)
+        owed = self._witness.owed()
+        deadline = monotonic() + SETTLE_SECONDS
+        while wrong := await self._unsettled(before, owed):
+            if monotonic() > deadline or self._memory.ended:
+                break
+            await asyncio.sleep(0.1)
+        return wrong
+
+    async def _unsettled(self, before: dict[str, int], owed: set[str]) -> list[str]:
+        wrong = [
+            f"{name} kept {(now - before[name]) / MIB:.0f} MiB"
+            for name, now in self._memory.now().items()
+            if now - before[name] > AFTER_MIB * MIB
+        ]
+        if lost := owed & self._witness.owed():
+            wrong.append(f"{len(lost)} good results were not delivered, as {min(lost)}")
+        if waiting := await self._count(RESULTS_QUEUE):
+            wrong.append(f"{waiting} results wait for the relay")
+        return wrong
+
+    async def _parked(self) -> int:
+        return await self._count(RESULTS_PARKED)
+
+    async def _count(self, queue: str) -> int:
+        async with await aio_pika.connect(self._arena.target.broker_url) as connection:
+            channel = await connection.channel()
+            declared = await channel.declare_queue(queue, passive=True)
+            return declared.declaration_result.message_count or 0

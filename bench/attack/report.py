@@ -1,0 +1,31 @@
+"""The table that people read."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from bench.attack.battle import Outcome
+
+
+def as_table(outcomes: Sequence[Outcome]) -> Table:
+    """Lay out what each attack did; seconds and MiB."""
+    table = Table("row", "who", "attack", "MiB at most", "kept", "call p99", "/healthz", "bare", "delivered", "bounds")
+    for each in outcomes:
+        table.add_row(
+            str(each.attack.row or ""),
+            each.attack.who,
+            f"{each.attack.name}\n[dim]{each.said}[/dim]",
+            _largest(each.grown),
+            _largest(each.kept),
+            f"{each.call_p99:.2f} s",
+            f"{each.healthz_longest:.2f} s",
+            f"{each.bare_longest:.2f} s",
+            f"{each.delivered_p99:.2f} s",
+            "\n".join(each.wrong) or "kept",
+        )
+    return table
+
+
+def _largest(mib: dict[str, float]) -> str:
+    name = max(mib, key=mib.__getitem__, default="")
+    return f"{max(mib[name], 0):.0f} {name}" if name else ""
