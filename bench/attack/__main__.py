@@ -66,7 +66,7 @@ def given(
 
 def main(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Some hundred of each: half a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Some hundred of each, and no bounds on time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table.")] = False,
     rows: Annotated[str, typer.Option(help="Only these rows of the table, as in 1,3; 0: those at random.")] = "",
     gateway: Annotated[str, typer.Option(help="Attack this gateway instead of a stack of its own.")] = "",

@@ -84,46 +84,45 @@ class Bystander:
     async def _pull(self) -> None:
         while True:
             await self._submit(self._work.queue)
-            took, taken = await self._call("take", "GET", "get_submission/", self._work.grader, queue=self._work.queue)
+            taken = await self._call("take", "GET", "get_submission/", self._work.grader, queue=self._work.queue)
             if taken is not None:
                 header = taken["xqueue_header"]
                 key = taken["xqueue_body"]
                 self._handed[key] = monotonic()
                 form = {"xqueue_header": header, "xqueue_body": REPLY}
-                await self._call("put", "POST", "put_result/", self._work.grader, form=form)
-                tell(Step("handed", self._handed.get(key, took), key=key))
+                if await self._call("put", "POST", "put_result/", self._work.grader, form=form) is not None:
+                    tell(Step("handed", monotonic(), key=key))
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _be_called(self, queue: str) -> None:
         while True:
-            key = await self._submit(queue)
-            tell(Step("handed", self._handed.get(key, monotonic()), key=key))
+            if key := await self._submit(queue):
+                tell(Step("handed", monotonic(), key=key))
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _submit(self, queue: str) -> str:
         key = f"{queue} {next(self._numbers)}"
         header = self._lms.header(key, path=f"/good/{key.replace(' ', '/')}/score_update", queue=queue)
         self._handed[key] = monotonic()
-        await self._call(
-            "submit", "POST", "submit/", self._work.lms, form={"xqueue_header": header, "xqueue_body": key}
-        )
-        return key
+        form = {"xqueue_header": header, "xqueue_body": key}
+        taken = await self._call("submit", "POST", "submit/", self._work.lms, form=form)
+        return "" if taken is None else key
 
     async def _call(
         self, what: str, method: str, call: str, account: tuple[str, str], *, queue: str = "", form: Any = None
-    ) -> tuple[float, Any]:
+    ) -> Any:
+        """Make a call; return its content, None where it was not served."""
         options = {
             "params": {"queue_name": queue, "wait": "20"} if queue else None,
             "data": form,
             "headers": {"Authorization": aiohttp.encode_basic_auth(*account)},
         }
         url = f"{self._work.url}/xqueue/{call}"
-        started = monotonic()
         text = await self._timed(what, lambda: self._session.request(method, url, **options))
         envelope: Any = json.loads(text) if text else {"return_code": 1}
         if envelope["return_code"] != 0:
-            return started, None
-        return started, json.loads(envelope["content"]) if queue else envelope["content"]
+            return None
+        return json.loads(envelope["content"]) if queue else envelope["content"]
 
     async def _timed(self, what: str, request: Any) -> str:
         """Make a request, tell of it, and return what was answered; "" for what is no answer."""
