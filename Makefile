@@ -12,7 +12,7 @@ VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help up test check bench simulate chaos attack lock clean run-env dev-env
+.PHONY: help up test check bench simulate chaos attack fuzz lock clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -42,6 +42,9 @@ chaos: dev-env  ## freeze, kill and cut off nodes of a three-node RabbitMQ under
 
 attack: dev-env  ## attack a stack of its own as strangers and accounts may: some minutes (ARGS=--quick, --help)
 	$(VENV)/python -m bench.attack $(ARGS)
+
+fuzz: dev-env  ## give every parser some thousand inputs that nobody thought of: some minutes
+	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(WORKERS) --timeout 1800 tests/unit/fuzzing tests/unit/broker_setup/wire/test_replies_as_the_lms.py $(ARGS)
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml
