@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from tests.support.warm_start import warm_run
 
 SECRET = "a secret of the tests, long enough for a key"
 QUEUES = '{"openedx": null, "q.2": null}'
@@ -34,15 +34,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def run(*arguments: str, typed: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "broker_setup", *arguments],
-        env=environment(**settings),
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return warm_run(arguments, environment(**settings), typed)
 
 
 def one_line(text: str) -> str:
