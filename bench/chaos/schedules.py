@@ -20,6 +20,8 @@ ELECTION = 14
 NODE_DOWN = 25
 # What is to be found out by a marker, and healed.
 HEALED = 15
+# A heartbeat's time in which nothing came, and a second to look; then a connection and what waited on the old one.
+FROZEN = 18
 # After this long without the ledger, "is empty" would be a guess.
 KNOWN_SECONDS = 12
 
@@ -164,7 +166,7 @@ SCHEDULES = (
         A_IS_THERE,
         freezes(VICTIM),
         40,
-        [*at(A, HEALED), *at(B, 0), repeats(32)],
+        [*at(A, FROZEN), *at(B, 0), repeats(32)],
     ),
     Schedule(
         "the ledger's copy under a gateway is deleted",
