@@ -27,10 +27,11 @@ def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory) -> It
         assert "Traceback" not in running.log, running.log
 
 
-def test_javas_client_offers_http_2_and_logs_in(gateway: Gateway) -> None:
+@pytest.mark.parametrize("path", ["/xqueue/login/", "//xqueue//login/"])
+def test_javas_client_offers_http_2_and_logs_in(gateway: Gateway, path: str) -> None:
     body = f"username=lms&password={quote(USERS['lms'])}".encode()
     with connection(gateway.url) as java:
-        java.request("POST", "//xqueue//login/", headers=H2C | {"Expect": "100-continue"}, length=len(body))
+        java.request("POST", path, headers=H2C | {"Expect": "100-continue"}, length=len(body))
         assert java.answer().status == 100
         java.send(body)
         assert java.answer().envelope == (0, "Logged in")
