@@ -4,11 +4,16 @@ The queue is read from its head, so what somebody floods it with delays everybod
 with its reason, a line in the log and two confirms cost most; beyond a number nobody reads them.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
+
+from callback_relay.job import Identity
 
 # Of one sender, at once and then each second: a grader that is broken is told of each of its mistakes.
 AT_ONCE = 100.0
 EACH_SECOND = 10.0
+# Some 3 MB. Who sends one bad reply again and again does so at once.
+MOST_PARKED = 10_000
 # Between two lines of the log about one sender.
 SAY_SECONDS = 60.0
 
@@ -50,3 +55,19 @@ class Floods:
             f"{who} floods the results with what is none: {sender.turned_away} so far are parked without a reason. "
             "Who is not in AMQP_GRADERS any more has no right to publish after `xqueue-broker setup`"
         )
+
+
+class LatelyParked:
+    """The results that were parked last: one that comes again is not parked for its student's sake."""
+
+    def __init__(self) -> None:
+        self._identities: OrderedDict[Identity, None] = OrderedDict()
+
+    def __contains__(self, identity: Identity) -> bool:
+        return identity in self._identities
+
+    def add(self, identity: Identity) -> None:
+        """Remember one, and forget the oldest beyond 10,000."""
+        self._identities[identity] = None
+        if len(self._identities) > MOST_PARKED:
+            self._identities.popitem(last=False)

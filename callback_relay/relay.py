@@ -41,7 +41,7 @@ from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint
-from callback_relay.floods import Floods
+from callback_relay.floods import Floods, LatelyParked
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
@@ -141,6 +141,7 @@ class Relay:
             listed=settings.callback_allowed_origins or (),
         )
         self._floods = Floods()
+        self._parked = LatelyParked()
         self._announcer, self._own_trouble = Announcer(), OwnTrouble()
         self._consumer = Consumer(
             self._source,
@@ -163,7 +164,7 @@ class Relay:
             registry=self._metrics.registry,
             health=lambda: self._consumer.state.value,
         )
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[object]] = set()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -230,7 +231,10 @@ class Relay:
             self._start(self._settling.settle(message, Park(_mistake(error), tell=Tell.NEVER), About()))
 
     def _put_aside(self, message: AbstractIncomingMessage, park: Park, about: About) -> None:
-        """Park what is no result, or not its sender's to send: with its reason, unless there is no end of it."""
+        """Park what no student is told of, for no result, not its sender's, or parked before: with its reason.
+
+        Unless there is no end of it.
+        """
         now = monotonic()
         if self._is_ours(message.user_id) or not self._floods.is_one(message.user_id, now):
             self._start(self._settling.settle(message, park, about))
@@ -243,6 +247,8 @@ class Relay:
         delivery = self._read(message)
         judged = self._judged(delivery)
         park = self._wrong_with(delivery, judged)
+        if park and delivery.identity in self._parked:
+            park = replace(park, tell=Tell.NEVER)  # once more: its student is told already, or will be
         if (park is None or park.tell is not Tell.NEVER) and not self._schedule.is_delivered(delivery):
             self._write_graded(delivery, judged.odd)
         if park and park.tell is Tell.NEVER:
@@ -320,13 +326,13 @@ class Relay:
                 case Settle(delivery, verdict):
                     self._start(self._settle(delivery, verdict, level=level_of(delivery, verdict)))
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
         task = asyncio.create_task(coroutine)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a mistake of ours: a result may wait until the relay is started again", exc_info=error)
@@ -362,7 +368,11 @@ class Relay:
                 self._obey(self._schedule.ended(delivery, verdict, answered_at))
 
     async def _settle(self, delivery: Delivery, verdict: Verdict, *, level: int = logging.INFO) -> None:
-        await self._settling.settle(delivery.message, verdict, delivery.about, level=level, graded=delivery.graded)
+        held = await self._settling.settle(
+            delivery.message, verdict, delivery.about, level=level, graded=delivery.graded
+        )
+        if isinstance(held, Park):
+            self._parked.add(delivery.identity)
 
     def _judge(self, delivery: Delivery, outcome: Outcome, began_at: float) -> Verdict:
         """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""

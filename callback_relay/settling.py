@@ -87,8 +87,8 @@ class Settling:
         *,
         level: int = logging.INFO,
         graded: asyncio.Future[None] | None = None,
-    ) -> None:
-        """End the delivery as `verdict` says: the one place of the relay that acks and nacks.
+    ) -> Verdict | None:
+        """End the delivery as `verdict` says: the one place of the relay that acks and nacks; return what held, if any.
 
         A copy is confirmed before the delivery is acked: killed in between, there are two of a result, never none. So
         is its `graded`, which has been under way for as long as the callback was: nobody else could write it. A ledger
@@ -98,7 +98,7 @@ class Settling:
             await asyncio.wait({graded}, timeout=STORE_SECONDS)
         if _is_void(message):
             log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
-            return
+            return None
         verdict, how = await self._store(message, verdict, about)
         self._metrics.settled(about.origin, verdict)
         _tell(message, verdict, about.origin or "-", level)
@@ -108,6 +108,7 @@ class Settling:
             await end_delivery(message.channel, message.delivery_tag or 0, how)
         except (BrokerUnavailableError, ChannelInvalidStateError) as error:
             log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
+        return verdict
 
     def turn_away(self, message: AbstractIncomingMessage, verdict: Park) -> None:
         """Park what nobody need read, by the thousand: the broker moves it, one task lets go of all of it."""

@@ -1,6 +1,7 @@
 """Who floods the results with what is none: beyond a number their junk is turned away, and nobody else's."""
 
-from callback_relay.floods import AT_ONCE, EACH_SECOND, SAY_SECONDS, Floods
+from callback_relay.floods import AT_ONCE, EACH_SECOND, MOST_PARKED, SAY_SECONDS, Floods, LatelyParked
+from callback_relay.job import Identity
 
 
 def turned_away(floods: Floods, user: str | None, pieces: int, now: float) -> int:
@@ -32,3 +33,12 @@ def test_the_log_says_it_once_in_a_while_with_who_and_how_many() -> None:
     assert floods.line("mallory", 0.0).startswith("user 'mallory' floods the results with what is none: 100 so far")
     assert floods.line("mallory", SAY_SECONDS - 1) == ""
     assert floods.line("mallory", SAY_SECONDS)
+
+
+def test_the_last_that_were_parked_are_known_and_no_more_of_them_than_there_is_room_for() -> None:
+    parked = LatelyParked()
+    for number in range(MOST_PARKED + 1):
+        parked.add(Identity(str(number), 0, 0))
+    assert Identity("0", 0, 0) not in parked
+    assert Identity(str(MOST_PARKED), 0, 0) in parked
+    assert Identity(str(MOST_PARKED), 0, 1) not in parked, "an operator's redrive is another one"
