@@ -33,8 +33,8 @@ async def play(schedule: Schedule, cluster: Cluster, folder: Path, say: Callable
         await asyncio.sleep(WARM_UP_SECONDS)
         before = _connections(site)
         stage = Stage(cluster, vhost, site, load)
+        since = monotonic()  # what a fault takes to begin counts, too
         async with schedule.fault(stage):
-            since = monotonic()
             await asyncio.sleep(schedule.seconds)
         until = monotonic()
         await asyncio.sleep(AFTER_SECONDS)
