@@ -38,6 +38,7 @@ class Journal:
     settled: dict[str, float] = field(default_factory=dict)  # when its result was answered 0
     turned_down: list[str] = field(default_factory=list)  # what a result was told that was not taken
     posted: list[str] = field(default_factory=list)  # each callback that the LMS got and took
+    posted_at: dict[str, float] = field(default_factory=dict)  # when the first of each came
 
     @property
     def missing(self) -> set[str]:
@@ -48,6 +49,11 @@ class Journal:
     def repeats(self) -> int:
         """How many callbacks came again."""
         return len(self.posted) - len(set(self.posted))
+
+    @property
+    def slowest(self) -> float:
+        """How long a result that was taken has waited for its callback at the most, in seconds."""
+        return max((self.posted_at[key] - at for key, at in self.settled.items() if key in self.posted_at), default=0)
 
     def doubly_leased(self, lease_seconds: float) -> list[str]:
         """Return what was handed out again though its lease ran, or its result had been taken."""

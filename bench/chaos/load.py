@@ -73,6 +73,7 @@ class Load:
     def take_callbacks(self, callback: Callback) -> Answer:
         """Take a callback, as an LMS that is well."""
         self.journal.posted.append(callback.lms_key)
+        self.journal.posted_at.setdefault(callback.lms_key, monotonic())
         return Answer()
 
     async def _submit(self, gateway: str, key: str) -> None:

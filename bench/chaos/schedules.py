@@ -24,6 +24,9 @@ HEALED = 15
 FROZEN = 18
 # After this long without the ledger, "is empty" would be a guess.
 KNOWN_SECONDS = 12
+# What is on its way from a rung as its target dies is sent again after 15 s, and looked for that often; before that, the
+# LMS has been sick for 8 s, and the relay tries such a one again with care.
+BETWEEN_QUEUES = 60
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,10 @@ def ready_though_refusing(seen: Evidence) -> float:
     refusing = journal.seconds_of("poll", A, since, until, "refused")
     good = journal.seconds_of("poll", A, since, until, EMPTY) | journal.seconds_of("poll", A, since, until, TAKEN)
     return len((refusing - good) & journal.seconds_of("ready", A, since, until, TAKEN))
+
+
+def _slowest(seen: Evidence) -> float:
+    return seen.journal.slowest
 
 
 NOTHING_LOST = (
@@ -213,6 +220,10 @@ SCHEDULES = (
         NOBODY_THERE,
         dies_under_results(VICTIM),
         30,
-        [*both(0, 3, ELECTION), repeats(32)],
+        [
+            *both(0, 3, ELECTION),
+            Bound("s from the slowest result to its callback", _slowest, BETWEEN_QUEUES),
+            repeats(32),
+        ],
     ),
 )

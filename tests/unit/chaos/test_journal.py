@@ -9,6 +9,12 @@ def test_what_was_accepted_and_never_posted_is_missing_and_what_was_posted_twice
     assert journal.repeats == 2
 
 
+def test_how_long_a_result_waits_for_its_callback_is_counted_from_when_it_was_taken() -> None:
+    journal = Journal(settled={"a": 10.0, "b": 11.0, "c": 12.0}, posted_at={"a": 10.5, "b": 14.0})
+    assert journal.slowest == 3.0
+    assert Journal().slowest == 0
+
+
 def test_a_submission_is_doubly_leased_where_it_was_handed_out_while_its_lease_ran() -> None:
     journal = Journal(leases=[Lease("a", 0, 1), Lease("a", 50, 59.9), Lease("b", 0, 1), Lease("b", 60, 61)])
     assert journal.doubly_leased(60) == ["a"]
