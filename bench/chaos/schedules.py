@@ -24,8 +24,8 @@ HEALED = 15
 FROZEN = 18
 # After this long without the ledger, "is empty" would be a guess.
 KNOWN_SECONDS = 12
-# What is on its way from a rung as its target dies is sent again after 15 s, and looked for that often. Before that, the
-# LMS has been sick for 8 s, and the relay tries such a one with care.
+# What is on its way from a rung as its target dies is sent again after 15 s, and looked for that often. Before that,
+# the LMS has been sick for 8 s, and the relay tries such a one with care.
 BETWEEN_QUEUES = 60
 
 
