@@ -9,7 +9,8 @@ from bench.attack.battle import Outcome
 
 def as_table(outcomes: Sequence[Outcome]) -> Table:
     """Lay out what each attack did; seconds and MiB."""
-    table = Table("row", "who", "attack", "MiB at most", "kept", "call p99", "/healthz", "bare", "delivered", "bounds")
+    measured = ("MiB at most", "kept", "call p99", "/healthz", "bare", "turns", "delivered")
+    table = Table("row", "who", "attack", *measured, "bounds")
     for each in outcomes:
         table.add_row(
             str(each.attack.row or ""),
@@ -20,6 +21,7 @@ def as_table(outcomes: Sequence[Outcome]) -> Table:
             f"{each.call_p99:.2f} s",
             f"{each.healthz_longest:.2f} s",
             f"{each.bare_longest:.2f} s",
+            f"{each.share:.0%}",
             f"{each.delivered_p99:.2f} s",
             "\n".join(each.wrong) or "kept",
         )

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.project import pyproject, text
 
-NAMES = ("run.txt", "dev.txt", "build.txt")
+NAMES = ("run.txt", "dev.txt", "build.txt", "audit.txt")
 
 
 def entries(name: str) -> list[str]:
@@ -53,6 +53,16 @@ def test_what_developers_use_is_locked_in_a_version_that_pyproject_allows() -> N
 
 def test_what_builds_the_package_is_locked_in_a_version_that_pyproject_allows() -> None:
     assert covered(pyproject()["build-system"]["requires"], "build.txt") == []
+
+
+def test_what_looks_for_known_holes_is_locked_in_a_version_that_pyproject_allows() -> None:
+    assert covered(pyproject()["project"]["optional-dependencies"]["release"], "audit.txt") == []
+
+
+def test_the_job_that_looks_for_known_holes_fails_where_it_could_not_look() -> None:
+    job = text(".ci/audit")
+    assert "--strict" in job
+    assert "--require-hashes --requirement deploy/requirements/audit.txt" in job
 
 
 def test_the_tests_run_on_the_very_versions_that_the_services_run_on() -> None:
