@@ -20,6 +20,8 @@ ELECTION = 14
 NODE_DOWN = 25
 # What is to be found out by a marker, and healed.
 HEALED = 15
+# What is written and does not come back is proof after 3 to 4 s; until then /readyz knows of nothing.
+PROOF = 5
 # A heartbeat's time in which nothing came, and a second to look; then a connection and what waited on the old one.
 FROZEN = 18
 # After this long without the ledger, "is empty" would be a guess.
@@ -185,7 +187,7 @@ SCHEDULES = (
         [
             *at(A, HEALED),
             *at(B, 0),
-            Bound("s ready though refusing at gateway a", ready_though_refusing, 2),
+            Bound("s ready though refusing at gateway a", ready_though_refusing, PROOF),
             repeats(0),
         ],
     ),
@@ -198,7 +200,7 @@ SCHEDULES = (
         40,
         [
             Bound("s of guessing 'is empty'", empty_though_cut_off, 0),
-            Bound("s ready though refusing at gateway a", ready_though_refusing, 2),
+            Bound("s ready though refusing at gateway a", ready_though_refusing, PROOF),
             *at(B, 0),
             connections(A, 12),
             repeats(0),
