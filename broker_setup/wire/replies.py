@@ -114,7 +114,7 @@ def _read(reply: bytes, most: int) -> dict[str, Any] | str:
         return f"it has {len(reply)} bytes, more than the {most} that an LMS is taken to take (MAX_REPLY_SIZE)"
     # A web framework replaces what is no UTF-8, and a byte order mark is a character to it; bytes would be lenient.
     text = reply.decode(errors="replace")
-    if wrong := _too_much_in(text):
+    if wrong := too_much_in(text):
         return wrong
     try:
         content = json.loads(text)
@@ -125,7 +125,7 @@ def _read(reply: bytes, most: int) -> dict[str, Any] | str:
     return content if isinstance(content, dict) else "it is not a JSON object"
 
 
-def _too_much_in(text: str) -> str:
+def too_much_in(text: str) -> str:
     """Count values and depth before anything is made of them; of text that is no JSON, say anything."""
     if text.count("[") + text.count("{") <= _MAX_DEPTH and text.count(",") <= _MAX_VALUES:
         return ""

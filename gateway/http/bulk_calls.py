@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broker_setup.beside import beside
+from broker_setup.wire.replies import too_much_in
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
 from gateway.http.grader_calls import (
@@ -110,7 +111,11 @@ def parse_limit(parameters: Mapping[str, str]) -> int:
 def parse_replies(body: bytes) -> list[Reply | IllFormedError]:
     """Read the body of put_results, an error for each ill-formed entry; raise RefusedError if all of it is."""
     try:
-        content = json.loads(body)
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        # Before anything is made of it: three bytes for a value become seventy.
+        if wrong := too_much_in(text):
+            raise RefusedError(f"The body is not JSON that can be read: {wrong}")
+        content = json.loads(text)
     except ValueError as error:
         raise RefusedError(f"The body is not JSON: {error}") from error
     except RecursionError as error:
@@ -128,6 +133,8 @@ def _parse_entry(entry: object) -> Reply | IllFormedError:
         return parse_reply(_strings(entry))
     except IllFormedError as error:
         return error
+    except TooLargeError as error:
+        return IllFormedError(str(error))
 
 
 def _strings(entry: object) -> dict[str, str]:

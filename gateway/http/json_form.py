@@ -6,6 +6,7 @@ that Python wrote. Nothing within such a value is built: brackets of sixteen meg
 
 import json
 import re
+from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
 from gateway.http.form_limits import MAX_FIELDS, BadFormError, TooLargeError
@@ -14,7 +15,7 @@ from gateway.http.form_text import whole_characters
 # (No possessive quantifiers here: Python 3.11.2, Debian 12's, gets them wrong.)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
-# In one value that is no string; each takes a moment.
+# In all values that are no strings; each takes a moment.
 MAX_BRACKETS_AND_STRINGS = 1_000_000
 _BRACKET_OR_QUOTE = re.compile(r"[\[\]{}\"]")
 
@@ -31,6 +32,7 @@ def parse_json_form(body: bytes) -> dict[str, str]:
         raise _no_json(0)
     fields: dict[str, str] = {}
     count, at = 0, _after_space(text, 1)
+    moments = iter(range(MAX_BRACKETS_AND_STRINGS))
     more = text[at : at + 1] != "}"
     while more:
         count += 1
@@ -38,7 +40,7 @@ def parse_json_form(body: bytes) -> dict[str, str]:
             raise TooLargeError(f"more than {MAX_FIELDS} fields")
         name, at = _string(text, at)
         at = _after_space(text, _after(text, at, ":"))
-        value, at = _value(text, at)
+        value, at = _value(text, at, moments)
         if value is not None:
             fields[name] = value
         at = _after_space(text, at)
@@ -49,12 +51,12 @@ def parse_json_form(body: bytes) -> dict[str, str]:
     return fields
 
 
-def _value(text: str, at: int) -> tuple[str | None, int]:
+def _value(text: str, at: int, moments: Iterator[int]) -> tuple[str | None, int]:
     match text[at : at + 1]:
         case '"':
             return _string(text, at)
         case "{" | "[":
-            end = _end_of_nested(text, at)
+            end = _end_of_nested(text, at, moments)
             return text[at:end], end
     found = _SCALAR.match(text, at)
     if not found:
@@ -73,9 +75,9 @@ def _string(text: str, at: int) -> tuple[str, int]:
     return whole_characters(string), end
 
 
-def _end_of_nested(text: str, at: int) -> int:
+def _end_of_nested(text: str, at: int, moments: Iterator[int]) -> int:
     depth, start = 0, at
-    for _ in range(MAX_BRACKETS_AND_STRINGS):
+    for _ in moments:
         found = _BRACKET_OR_QUOTE.search(text, at)
         if not found:
             raise _no_json(start)
@@ -86,7 +88,7 @@ def _end_of_nested(text: str, at: int) -> int:
         depth += 1 if found[0] in "[{" else -1
         if depth == 0:
             return at
-    raise TooLargeError(f"more than {MAX_BRACKETS_AND_STRINGS} brackets and strings in a field")
+    raise TooLargeError(f"more than {MAX_BRACKETS_AND_STRINGS} brackets and strings in the fields")
 
 
 def _after(text: str, at: int, what: str) -> int:

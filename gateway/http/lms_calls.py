@@ -35,6 +35,8 @@ INVALID_FORMAT = "Queue request has invalid format"
 # The number of waiting submissions is only for show: it gets what the rest has left of the 3 s for an answer.
 ANSWER_SECONDS = 2.9
 MIN_COUNT_SECONDS = 0.4
+# Characters; of an LMS's no more than 112 KiB fit a message. Parsed, brackets take thirty times their size.
+MAX_HEADER = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class LmsCalls:
 
     def _check(self, order: Order, permission: Permission) -> None:
         if order.queue not in self._queues or not permission(order.queue):
-            raise QueueNotFoundError(f"Queue '{order.queue}' not found")
+            raise QueueNotFoundError.of(order.queue)
         if why := why_no_callback(order.callback_url, self._origins):
             raise RefusedError(f"Queue request is refused: {why}")
 
@@ -153,7 +155,10 @@ class LmsCalls:
 
 
 def parse_order(fields: Mapping[str, str]) -> Order:
-    """Read a submit's fields; raise IllFormedError if one of the contract's is missing or of another kind."""
+    """Read a submit's fields; raise IllFormedError if one of the contract's is missing or of another kind.
+
+    Raise TooLargeError for a header that is far too long.
+    """
     lms_header, body = fields.get("xqueue_header"), fields.get("xqueue_body")
     if lms_header is None:
         raise IllFormedError("xqueue_header is missing")
@@ -184,7 +189,9 @@ def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:
 
 
 def json_object(text: str) -> dict[str, object] | None:
-    """Parse a JSON object; None if it is anything else."""
+    """Parse a JSON object; None if it is anything else. Raise TooLargeError for what is far above any header."""
+    if len(text) > MAX_HEADER:
+        raise TooLargeError(f"xqueue_header has more than {MAX_HEADER} characters")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

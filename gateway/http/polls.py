@@ -46,7 +46,7 @@ class Polls:
         if name is None:
             raise RefusedError(f"'{call}' must provide parameter 'queue_name'")
         if name not in self._queues or not permission_of(request)(name):
-            raise QueueNotFoundError(f"Queue '{name}' not found")
+            raise QueueNotFoundError.of(name)
         wait = parse_wait(parameters, self._most)
         if wait is None:
             raise RefusedError("'wait' must be a number of seconds")

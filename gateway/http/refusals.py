@@ -1,5 +1,7 @@
 """What callers read when something went wrong: for each error its text and its statuses, in one table."""
 
+from typing import Self
+
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from broker_setup.settings.access_settings import Dialect
 from gateway.http.forms import BusyError, ShortError
@@ -15,6 +17,8 @@ INCORRECT_FORMAT = "Incorrect reply format"
 # Why a result is refused: the body of the answer is the contract's, and says no more than that it is.
 REASON_HEADER = "x-xqueue-reason"
 _MAX_REASON = 200
+# Of what a caller named, in characters: an answer costs the loop six bytes for each, and nothing bounds their sum.
+_MAX_QUOTED = 1000
 
 
 class RefusedError(XQueueError):
@@ -39,6 +43,11 @@ class QueueNotFoundError(RefusedError):
     def __init__(self, text: str, asked_for: str = "") -> None:
         super().__init__(text)
         self.asked_for = asked_for
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Make the error of a queue by its name, of which the caller gets back no more than a queue's can have."""
+        return cls(f"Queue '{name[:_MAX_QUOTED]}' not found")
 
 
 class WrongLoginError(RefusedError):

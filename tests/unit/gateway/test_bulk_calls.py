@@ -77,6 +77,10 @@ def test_an_ill_formed_entry_stands_alone(entry: Any) -> None:
         (b"[]", "The body must be a JSON object with a list 'results'"),
         (b"{}", "The body must be a JSON object with a list 'results'"),
         (b'{"results": {}}', "The body must be a JSON object with a list 'results'"),
+        (
+            b'{"results": [' + b"[]," * 200_000 + b"1]}",
+            "The body is not JSON that can be read: it has more than 100000 values",
+        ),
         (bulk(*[{}] * (MAX_BULK + 1)), "'results' has 101 entries, of at most 100"),
     ],
     ids=lambda value: str(value)[:40],

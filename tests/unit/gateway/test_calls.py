@@ -10,11 +10,11 @@ import pytest
 from broker_setup.callback_origins import CallbackOrigins
 from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.messages import Submission
-from gateway.http.forms import FormLimits
+from gateway.http.forms import FormLimits, TooLargeError
 from gateway.http.grader_calls import GraderCalls, parse_reply, render
 from gateway.http.lms_calls import parse_order, why_no_callback
 from gateway.http.polls import parse_wait
-from gateway.http.refusals import IllFormedError, headers_of, text_of
+from gateway.http.refusals import IllFormedError, QueueNotFoundError, headers_of, text_of
 from gateway.leasing.course_queue import Handout
 from tests.support.asgi import posted
 
@@ -40,6 +40,14 @@ def test_a_good_order_keeps_header_and_body_verbatim(body: str) -> None:
 def test_an_order_whose_header_is_no_json_object_is_refused(header: str) -> None:
     with pytest.raises(IllFormedError, match=r"^xqueue_header is not a JSON object$"):
         parse_order(order(header))
+
+
+def test_a_header_far_longer_than_any_lmss_is_refused_unread() -> None:
+    header = json.dumps(GOOD_ORDER)[:-1] + ', "more": [' + "[]," * 400_000 + "1]}"
+    with pytest.raises(TooLargeError, match=r"^xqueue_header has more than 1048576 characters$"):
+        parse_order(order(header))
+    with pytest.raises(TooLargeError, match=r"^xqueue_header has more than 1048576 characters$"):
+        parse_reply(order(header))
 
 
 @pytest.mark.parametrize("key", GOOD_ORDER)
@@ -221,3 +229,8 @@ def test_without_a_list_a_submit_may_not_name_a_forbidden_address(url: str) -> N
 def test_with_a_list_a_submit_may_name_nothing_else(url: str) -> None:
     assert why_no_callback(url, CallbackOrigins(["http://lms"]))
     assert why_no_callback("http://lms/path", CallbackOrigins(["http://lms"])) is None
+
+
+def test_a_caller_gets_back_only_so_much_of_the_name_of_a_queue_that_there_is_not() -> None:
+    assert text_of(QueueNotFoundError.of("elsewhere")) == "Queue 'elsewhere' not found"
+    assert len(text_of(QueueNotFoundError.of("<" * 1_000_000))) < 1_100

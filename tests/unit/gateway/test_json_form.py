@@ -123,3 +123,5 @@ def test_too_many_brackets_are_refused_before_their_end(monkeypatch: pytest.Monk
     assert read('{"a": [' + "[]," * 49 + "1]}") == {"a": "[" + "[]," * 49 + "1]"}
     with pytest.raises(TooLargeError, match="more than 100 brackets"):
         read('{"a": [' + "[]," * 50 + "1]}")
+    with pytest.raises(TooLargeError, match="more than 100 brackets"):
+        read('{"a": [' + "[]," * 24 + '1], "b": [' + "[]," * 26 + "1]}")
