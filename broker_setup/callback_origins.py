@@ -21,10 +21,19 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 
 
+def parsed(given: str, *, encoded: bool = False) -> URL:
+    """Parse a URL that a stranger wrote; raise ValueError, and nothing else, for what is none."""
+    try:
+        return URL(given, encoded=encoded)
+    except IndexError:
+        # The library's own stumble, over brackets before an @ with no host behind it.
+        raise ValueError("the URL has brackets, and no host") from None
+
+
 def callback_url(given: str) -> URL:
     """Parse a callback URL; raise BadCallbackUrlError where no result could be posted to it."""
     try:
-        url = URL(given, encoded=_is_plain(given))
+        url = parsed(given, encoded=_is_plain(given))
         if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
             raise BadCallbackUrlError("the LMS's callback URL is not an http or https URL")
         _check_host(url.raw_host)

@@ -2,7 +2,7 @@
 
 from yarl import URL
 
-from broker_setup.callback_origins import origin_of
+from broker_setup.callback_origins import origin_of, parsed
 
 # Of a path that was not asked for; what is longer is no name for people.
 LONGEST_PATH = 100
@@ -21,7 +21,7 @@ def safe_location(asked: URL, given: str | None) -> str | None:
     if not given:
         return None
     try:
-        target = asked.join(URL(given[:_LONGEST_LOCATION]))
+        target = asked.join(parsed(given[:_LONGEST_LOCATION]))
         if target.scheme not in {"http", "https"} or not target.raw_host:
             return NO_PLACE
         where = origin_of(target)

@@ -1,5 +1,7 @@
 """How callback URLs are read and judged: on the host that is connected to, whatever the text looks like."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,20 @@ def test_with_a_list_nothing_else_is_taken_for_what_stands_there(url: str) -> No
     except BadCallbackUrlError:
         return
     assert ONLY_LMS.refusal(parsed) == f"callbacks to {origin_of(parsed)} are not allowed"
+
+
+@given(text=st.text("[]@:/?#.-%\\1é"), rest=st.sampled_from(["", "@", "lms.example", "@lms.example"]))
+def test_whatever_signs_a_url_is_made_of_it_is_read_or_refused(text: str, rest: str) -> None:
+    with suppress(BadCallbackUrlError):
+        ANYWHERE.refusal(callback_url(f"http://{text}{rest}"))
+
+
+@pytest.mark.parametrize("url", ["http://][@", "https://user[]:password@", "http://[\u00e9]@/"])
+def test_brackets_before_no_host_are_a_url_that_cant_be_read(url: str) -> None:
+    with pytest.raises(BadCallbackUrlError, match="can't be read"):
+        callback_url(url)
+    with pytest.raises(ValueError, match="must be an origin"):
+        origin(url)
 
 
 @given(text=st.text())

@@ -24,6 +24,8 @@ TOKEN = "/token-of-a-grader"
         ("ftp://lms.example/", NO_PLACE),
         ("javascript:alert(1)", NO_PLACE),
         ("https://[broken/", NO_PLACE),
+        ("http://][@", NO_PLACE),
+        ("//[x]@/", NO_PLACE),
         ("https://lms.example:port/", NO_PLACE),
         ("https://lms\x1b[31m.example/", NO_PLACE),
         ("https://\udcff.example/", NO_PLACE),
