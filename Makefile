@@ -21,8 +21,9 @@ help:  ## say what can be made
 up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways)
 	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)"
 
+# worksteal: the slow tests stand together, and without it whoever has the first of them has most of them
 test: check  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
-	$(VENV)/python -m pytest -n $(WORKERS) -m "not alone" $(ARGS)
+	$(VENV)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
 	$(VENV)/python -m pytest -n 0 -m alone $(ARGS) || [ $$? -eq 5 ]  # 5: ARGS leave none
 
 check: dev-env  ## lint, format, types, import rules
