@@ -223,7 +223,7 @@ SCHEDULES = (
         dies_under_results(VICTIM),
         30,
         [
-            *both(0, 3, ELECTION),
+            *both(2, 3, ELECTION),
             Bound("s from result to callback, slowest", _slowest, BETWEEN_QUEUES),
             repeats(32),
         ],
