@@ -10,7 +10,7 @@ import logging
 import resource
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from broker_setup.beside import OneThread
 from broker_setup.child_process import end_with_parent
 from broker_setup.errors import BadMessageError, XQueueError
 from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, decode_work
@@ -52,8 +53,8 @@ class Judges:
     def __init__(self, most: int = MAX_REPLY_BYTES) -> None:
         """Take `most` for what an LMS takes, in bytes."""
         self._most = most
-        # One: as many as there are would take the event loop's turns, while each reply takes a second at worst.
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="replies")
+        # Not that of other large things: each reply takes a second at worst.
+        self._beside = OneThread("replies")
         self._taster = Taster()
 
     def strictly(self, reply: bytes) -> Judgement:
@@ -79,8 +80,7 @@ class Judges:
         if judged is not None:
             return judged
         if returns < SUSPECTED_RETURNS:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._beside, judge_reply, callback_url, reply, self._most)
+            return await self._beside.call(judge_reply, callback_url, reply, self._most)
         return await self._taster.ask(judge_reply, callback_url, reply, self._most) or Judgement(DEADLY)
 
 

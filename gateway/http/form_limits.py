@@ -1,11 +1,15 @@
 """What a form may hold, and what is said of one that holds more or can't be read."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
+from broker_setup.beside import acting_for
 from broker_setup.errors import XQueueError
 
 MAX_FIELDS = 100
+# So many times what it leaves free may one account take with several forms: alone three quarters, two of them 3/7 each.
+_SHARE = 3
 
 
 class BadFormError(XQueueError):
@@ -31,16 +35,27 @@ class FormMemory:
         """Have them hold `limit` bytes, as `setting` says."""
         self._left = limit
         self._setting = setting
+        self._taken: Counter[str] = Counter()
 
-    def take(self, size: int) -> None:
-        """Take so many bytes; raise BusyError if there aren't as many left."""
-        if size > self._left:
+    def take(self, account: str, size: int, so_far: int) -> None:
+        """Take so many bytes for a form of that account, which has `so_far`; raise BusyError if too few are left.
+
+        A body may take its time. Whoever has several forms under way leaves room for others; one is always taken.
+        """
+        left, taken = self._left - size, self._taken[account] + size
+        if left < 0:
             raise BusyError(f"the forms under way are over {self._setting}")
-        self._left -= size
+        if taken > so_far + size and taken > _SHARE * left:
+            raise BusyError(f"the forms under way of {account!r} are over its share of {self._setting}")
+        self._left = left
+        self._taken[account] = taken
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, account: str, size: int) -> None:
         """Give back what was taken."""
         self._left += size
+        self._taken[account] -= size
+        if not self._taken[account]:
+            del self._taken[account]
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Allowance:
 
     def __init__(self, limits: FormLimits) -> None:
         self._limits = limits
+        self._account = acting_for.get()
         self.taken = 0
         self._taken_of_disk = 0
 
@@ -67,15 +83,15 @@ class Allowance:
         """Take so many bytes; raise TooLargeError or BusyError."""
         if self.taken + size > self._limits.fields:
             raise TooLargeError(f"more than {self._limits.fields} bytes")
-        self._limits.memory.take(size)
+        self._limits.memory.take(self._account, size, self.taken)
         self.taken += size
 
     def take_of_disk(self, size: int) -> None:
         """Take so many bytes for a file; raise BusyError."""
-        self._limits.disk.take(size)
+        self._limits.disk.take(self._account, size, self._taken_of_disk)
         self._taken_of_disk += size
 
     def give_back(self) -> None:
         """Give all of it back."""
-        self._limits.memory.give_back(self.taken)
-        self._limits.disk.give_back(self._taken_of_disk)
+        self._limits.memory.give_back(self._account, self.taken)
+        self._limits.disk.give_back(self._account, self._taken_of_disk)

@@ -8,6 +8,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.beside import acting_for
 from gateway.access import CALLS, Access, Caller
 from gateway.accounts import Accounts, Session
 from gateway.http.forms import drain
@@ -102,7 +103,8 @@ class Door:
 
 
 def note_caller(request: Request, name: str) -> None:
-    """Note who calls, for whoever answers."""
+    """Note who calls, for whoever answers, and for whatever callers take turns at."""
+    acting_for.set(name)
     request.state.caller = name
 
 

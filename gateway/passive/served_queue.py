@@ -9,6 +9,7 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from broker_setup.beside import acting_for
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError, XQueueError
 from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
@@ -121,6 +122,7 @@ class ServedQueue:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _serve(self, message: AbstractIncomingMessage) -> None:
+        acting_for.set(self.name)
         try:
             end = await self._grade(message)
         except DeadlyMessageError as error:

@@ -20,7 +20,7 @@ SIZE = 14 * MIB
 MOST = Stall(0.15, 0.25)
 # A delivery is decoded where it comes in; one of 14 MiB takes 0.1 s of that, and twice as long on a busy machine.
 MOST_FOR_SUBMISSIONS = Stall(0.25, 0.25)
-# AT_ONCE=16 is as many forms as MAX_FORMS_SIZE lets in, and takes half a minute.
+# AT_ONCE=12 is as many forms as one account's share of MAX_FORMS_SIZE lets in, and takes half a minute.
 AT_ONCE = int(os.environ.get("AT_ONCE", "3"))
 TRIES = 3
 HEAD = {"Content-Type": "application/x-www-form-urlencoded"}

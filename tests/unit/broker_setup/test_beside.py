@@ -4,7 +4,7 @@ import asyncio
 import threading
 from itertools import pairwise
 
-from broker_setup.beside import LARGE_BYTES, Turnstile, beside
+from broker_setup.beside import LARGE_BYTES, Turnstile, acting_for, beside
 
 
 async def test_what_is_large_is_done_in_one_thread_and_what_is_small_here_and_now() -> None:
@@ -13,6 +13,36 @@ async def test_what_is_large_is_done_in_one_thread_and_what_is_small_here_and_no
     there = await asyncio.gather(*(beside(LARGE_BYTES + 1, threading.get_ident) for _ in range(20)))
     assert len(set(there)) == 1
     assert here not in there
+
+
+async def test_the_many_large_ones_of_one_account_do_not_stand_before_those_of_another() -> None:
+    order, go_on = list[str](), threading.Event()
+
+    def work(whose: str) -> None:
+        go_on.wait(60)
+        order.append(whose)
+
+    async def ask(whose: str) -> None:
+        acting_for.set(whose)
+        await beside(LARGE_BYTES + 1, work, whose)
+
+    many = [asyncio.create_task(ask("many")) for _ in range(10)]
+    await asyncio.sleep(0)
+    few = [asyncio.create_task(ask(whose)) for whose in ("one", "another")]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*many, *few)
+    # What began before them, and nothing more.
+    assert order[:3] == ["many", "one", "another"]
+
+
+async def test_who_gives_up_waiting_for_a_turn_leaves_it_to_the_next() -> None:
+    go_on = threading.Event()
+    first, gives_up, last = (asyncio.create_task(beside(LARGE_BYTES + 1, go_on.wait, 60)) for _ in range(3))
+    await asyncio.sleep(0)
+    gives_up.cancel()
+    go_on.set()
+    assert all(await asyncio.gather(first, last))
 
 
 async def test_large_ones_begin_one_by_one_and_others_have_their_turn_between_them() -> None:

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from broker_setup.beside import LARGE_BYTES
+from broker_setup.beside import LARGE_BYTES, acting_for
 from gateway.http.forms import (
     MAX_FIELDS,
     BadFormError,
@@ -315,6 +315,37 @@ async def test_forms_share_one_memory_and_give_it_back(content_type: str, body: 
     with pytest.raises(BadFormError):
         await read(MULTIPART, part("a", b"x" * 6_000), limits=limits)
     await read(content_type, body, limits=limits)
+
+
+async def held(account: str, body: bytes, limits: FormLimits, end: asyncio.Event) -> bool:
+    """Hold a form of an account until the end; say whether it was taken."""
+    acting_for.set(account)
+    try:
+        async with read_form(Sender(URLENCODED, [body]).request, limits):
+            await end.wait()
+    except BusyError:
+        return False
+    return True
+
+
+async def test_no_account_fills_the_memory_for_forms_so_that_others_have_none() -> None:
+    limits, end = bounded(FormMemory(100_000)), asyncio.Event()
+    body = b"a=" + b"x" * 998
+    hostile = [asyncio.create_task(held(name, body, limits, end)) for _ in range(200) for name in ("one", "another")]
+    await asyncio.sleep(0)
+    innocent = [asyncio.create_task(held("lms", body, limits, end)) for _ in range(10)]
+    await asyncio.sleep(0)
+    end.set()
+    assert sum(await asyncio.gather(*hostile)) < 90
+    assert all(await asyncio.gather(*innocent))
+    # Nothing of it is left.
+    assert sum(await asyncio.gather(*(held("one", body, limits, end) for _ in range(10)))) == 10
+
+
+async def test_one_form_of_an_account_may_take_all_that_is_left() -> None:
+    end = asyncio.Event()
+    end.set()
+    assert await held("lms", b"a=" + b"x" * 9_000, bounded(FormMemory(9_100)), end)
 
 
 async def test_files_take_none_of_the_memory_for_forms() -> None:
