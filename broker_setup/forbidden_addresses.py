@@ -53,7 +53,7 @@ def why_forbidden(address: IPv4Address | IPv6Address) -> str | None:
     """Say what `address` is if no callback may go there ("a link-local address"), None if one may."""
     if isinstance(address, IPv4Address):
         return _why(address, _FORBIDDEN_V4)
-    carried = (why for one in _carried(address) if (why := _why(one, _FORBIDDEN_V4)))
+    carried = (why for one in carried_by(address) if (why := _why(one, _FORBIDDEN_V4)))
     return _why(address, _FORBIDDEN_V6) or next(carried, None)
 
 
@@ -61,7 +61,7 @@ def _why(address: IPv4Address | IPv6Address, forbidden: Sequence[tuple[IPv4Netwo
     return next((why for network, why in forbidden if address in network), None)
 
 
-def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
+def carried_by(address: IPv6Address) -> Iterator[IPv4Address]:
     """Give each IPv4 address that a translator or a tunnel may take `address` for."""
     octets = address.packed
     if octets == _LOOPBACK.packed:

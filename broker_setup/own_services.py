@@ -24,7 +24,7 @@ USER_AGENT = "xqueue"
 
 # RabbitMQ's: AMQP, the management API, metrics; each plain and over TLS.
 _BROKER_PORTS = frozenset({5671, 5672, 15671, 15672, 15691, 15692})
-_THIS_MACHINE = "localhost"
+THIS_MACHINE = "localhost"
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is compared, not listened on
 _API = re.compile(r"/+xqueue(/|$)")
 
@@ -38,11 +38,11 @@ class OwnServices:
         self._public = URL(public_url) if public_url else None
 
     @property
-    def names(self) -> dict[str, dict[int, str]]:
-        """Return what is at which port of each host whose address has to be looked up."""
+    def hosts(self) -> dict[str, dict[int, str]]:
+        """Return what is at which port of each host, name or address, that is not known to be this machine."""
         found: dict[str, dict[int, str]] = {}
         for (host, port), what in self._places.items():
-            if host != _THIS_MACHINE and _address(host) is None:
+            if host != THIS_MACHINE:
                 found.setdefault(host, {})[port] = what
         return found
 
@@ -72,10 +72,10 @@ def canonical(host: str) -> str:
     host = host.lower().strip("[]").removesuffix(".")
     address = _address(host)
     if address is None:
-        return _THIS_MACHINE if host.endswith(f".{_THIS_MACHINE}") else host
+        return THIS_MACHINE if host.endswith(f".{THIS_MACHINE}") else host
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return _THIS_MACHINE if address.is_loopback else str(address)
+    return THIS_MACHINE if address.is_loopback else str(address)
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
@@ -87,14 +87,14 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
     for uri in each_of(settings.amqp_url.get_secret_value()):
-        host = urlsplit(uri).hostname or _THIS_MACHINE
+        host = urlsplit(uri).hostname or THIS_MACHINE
         yield from ((host, port, BROKER) for port in _BROKER_PORTS | {port_of(uri)})
     if settings.management_url:
         management = URL(settings.management_url.get_secret_value())
-        yield management.host or _THIS_MACHINE, management.port or 0, BROKER
+        yield management.host or THIS_MACHINE, management.port or 0, BROKER
     if settings.metrics_port:
         here = settings.metrics_host in _EVERYWHERE
-        yield _THIS_MACHINE if here else settings.metrics_host, settings.metrics_port, METRICS
+        yield THIS_MACHINE if here else settings.metrics_host, settings.metrics_port, METRICS
     # One that listens everywhere may be on another machine, and at its port here an LMS.
     if settings.port and settings.host not in _EVERYWHERE:
         yield settings.host, settings.port, GATEWAY

@@ -1,8 +1,60 @@
 """A name that leads to one of our own services is known by its address."""
 
+import socket
+
+import pytest
+
 from broker_setup.own_services import own_services
 from broker_setup.settings import Settings
-from callback_relay.own_addresses import OwnAddresses
+from callback_relay.own_addresses import OwnAddresses, is_here
+
+LOOPBACK, LAN, ANOTHER = "127.0.0.1", "192.0.2.7", "192.0.2.8"
+
+
+async def nobody(_: str) -> list[str]:
+    raise OSError("nobody knows it")
+
+
+@pytest.mark.parametrize("form", ["::10.0.0.5", "64:ff9b::10.0.0.5", "::ffff:0:10.0.0.5", "2002:a00:5::1"])
+def test_an_address_that_carries_a_services_own_is_refused_like_it(form: str) -> None:
+    own = OwnAddresses(own_services(Settings(amqp_url="amqp://10.0.0.5/")))
+    assert own.refusal(form, 15672) == f"the host is at {form} port 15672, where the broker is"
+    assert own.refusal(form, 8000) is None
+
+
+@pytest.mark.parametrize("broker", ["localhost", LOOPBACK, LAN])
+@pytest.mark.parametrize("asked", [LOOPBACK, "127.0.0.2", "::1", LAN, f"::ffff:{LAN}", ANOTHER])
+async def test_a_service_on_this_machine_is_refused_at_every_address_of_the_machine(broker: str, asked: str) -> None:
+    settings = Settings(amqp_url=f"amqp://{broker}/", metrics_host="0.0.0.0", metrics_port=9100)
+    own = OwnAddresses(own_services(settings), {LAN, ANOTHER}.__contains__)
+    await own.look_up(nobody)
+    assert own.refusal(asked, 15672) == f"the host is at {asked} port 15672, where the broker is"
+    assert own.refusal(asked, 9100) == f"the host is at {asked} port 9100, where the relay's metrics is"
+    assert own.refusal(asked, 8000) is None
+    assert own.refusal("192.0.2.9", 15672) is None
+
+
+async def test_a_service_whose_name_leads_to_this_machine_is_refused_at_its_other_addresses() -> None:
+    async def addresses_of(_: str) -> list[str]:
+        return [LAN]
+
+    own = OwnAddresses(own_services(Settings(amqp_url="amqp://rabbit.example/")), {LAN, ANOTHER}.__contains__)
+    await own.look_up(addresses_of)
+    for asked in (LAN, ANOTHER, LOOPBACK):
+        assert own.refusal(asked, 5672)
+    assert own.refusal("192.0.2.9", 5672) is None
+
+
+def test_this_machines_addresses_are_known_without_a_word_on_the_wire() -> None:
+    assert is_here(LOOPBACK)
+    assert not is_here("192.0.2.200")
+    assert not is_here("no address")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        try:
+            way_out.connect(("192.0.2.200", 9))
+        except OSError:
+            pytest.skip("this machine has no other address")
+        assert is_here(way_out.getsockname()[0])
 
 
 async def test_the_addresses_of_our_services_are_refused_at_their_ports_alone() -> None:
