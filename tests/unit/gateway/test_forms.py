@@ -317,6 +317,19 @@ async def test_forms_share_one_memory_and_give_it_back(content_type: str, body: 
     await read(content_type, body, limits=limits)
 
 
+@pytest.mark.parametrize("name", [b"name=a", b"name*=utf-8''a", b'name="a"; filename="f"'])
+async def test_a_head_of_parameters_without_end_is_refused_before_they_are_read(name: bytes) -> None:
+    def body(parameters: int) -> bytes:
+        return b"--limit\r\nContent-Disposition: form-data; " + name + b";" * parameters + b"\r\n\r\nx\r\n" + END
+
+    fields, files = await read(MULTIPART, body(90))
+    assert {**fields, **{key: value.decode() for key, value in files.items()}} == {"a": "x"}
+    with pytest.raises(BadFormError, match="more than 100 parameters"):
+        await read(MULTIPART, body(4_000))
+    with pytest.raises(BadFormError, match="more than 100 parameters"):
+        await read(MULTIPART + ";" * 60_000, body(0))
+
+
 async def held(account: str, body: bytes, limits: FormLimits, end: asyncio.Event) -> bool:
     """Hold a form of an account until the end; say whether it was taken."""
     acting_for.set(account)
