@@ -1,8 +1,8 @@
 """Lets a message with ill-made properties arrive, so that it can be parked instead of breaking the connection.
 
 pamqp raises for a short string that is not UTF-8, for a timestamp beyond the year 9999 (a grader that counts in
-microseconds) and for a header table that it can't read. aiormq then closes the connection, RabbitMQ delivers the
-message again, and the results behind it wait for ever.
+microseconds) and for a header table that it can't read; which those are here, header_tables.py says. aiormq then closes
+the connection, RabbitMQ delivers the message again, and the results behind it wait for ever.
 """
 
 import struct
@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 
 from pamqp import common, decode
 
+from broker_setup.link.header_tables import read_table
+
 _LENGTH_BYTES = 4
 _TIMESTAMP_BYTES = 8
 _UNREADABLE_TIME = datetime.fromtimestamp(0, UTC)
 
-_readable_table = decode.field_table
 _readable_timestamp = decode.timestamp
 
 
@@ -22,7 +23,7 @@ def tolerate_ill_made_properties() -> None:
     """Make pamqp give a readable stand-in for what it can't read, in this process from now on."""
     decode.METHODS["shortstr"] = _short_string
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
-    decode.METHODS["table"] = decode.TABLE_MAPPING[b"F"] = _table
+    decode.METHODS["table"] = _table
 
 
 def _short_string(value: bytes) -> tuple[int, str]:
@@ -44,8 +45,8 @@ def _timestamp(value: bytes) -> tuple[int, datetime]:
 
 def _table(value: bytes) -> tuple[int, common.FieldTable]:
     try:
-        return _readable_table(value)
-    except (ValueError, ArithmeticError, RecursionError):
+        return read_table(value)
+    except ValueError:
         # One entry can't be skipped without knowing its length, so all of the table counts as empty.
         [length] = struct.unpack_from(">I", value)
         return _LENGTH_BYTES + length, {}

@@ -29,6 +29,8 @@ from broker_setup.wire.notices import Telling
 from broker_setup.wire.waits import WAITS_PREFIX
 
 PARKED_PREFIX = "xqueue-parked-"
+# RabbitMQ's own: to whom else a message goes. A copy goes nowhere else.
+_ROUTING_HEADERS = frozenset({"CC", "BCC"})
 PARKED_REASON_HEADER = f"{PARKED_PREFIX}reason"
 PARKED_AT_HEADER = f"{PARKED_PREFIX}at"
 PARKED_QUEUE_HEADER = f"{PARKED_PREFIX}queue"
@@ -112,7 +114,8 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     # Ours first, the return address before all: whatever else stands beside them, the copy can be redriven.
     for name in (*OUR_HEADERS, *(name for name in headers if name not in OUR_HEADERS)):
         value = headers.get(name)
-        if name.startswith(("x-", PARKED_PREFIX, WAITS_PREFIX)) or not _is_plain(value):
+        is_ours_to_write = name.startswith(("x-", PARKED_PREFIX, WAITS_PREFIX)) or name in _ROUTING_HEADERS
+        if is_ours_to_write or not _is_plain(value):
             continue
         needed = _wire_size(name, value)
         if needed <= room:

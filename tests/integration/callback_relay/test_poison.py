@@ -1,18 +1,22 @@
 """A result that ends whoever looks at it is not taken first again and again; one that only came back is delivered."""
 
+import asyncio
 import json
+from typing import Any
 
+import pika
 import pytest
 
 from broker_setup import judges
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, Result, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.lms import FakeLMS
 from tests.support.poison import POISON, come_back, judge_and_die
 from tests.support.relay import REPLY, Results, running_relay
+from tests.support.waiting import eventually
 
 
 async def test_what_came_back_again_and_again_is_looked_at_by_a_process_that_may_die_of_it(
@@ -53,6 +57,39 @@ async def test_what_its_publisher_says_of_returns_costs_no_process(
     async with running_relay(settings):
         await lms.wait_accepted(1)
     assert not asked
+
+
+class _Twice(dict[str, Any]):
+    """A table with two values of one key, as it is written."""
+
+    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]
+        return [("CC", []), ("CC", "of a type that RabbitMQ refuses")]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"list": [None] * 100_000}, _Twice(CC="")], ids=["very many values", "a key twice"]
+)
+async def test_headers_that_cost_the_client_library_minutes_or_make_copies_fail_are_parked_like_any_others(
+    settings: Settings, results: Results, lms: FakeLMS, headers: dict[str, Any]
+) -> None:
+    settings = settings.model_copy(update={"callback_concurrency": 4})
+
+    def publish() -> None:
+        with pika.BlockingConnection(pika.URLParameters(settings.amqp_url.get_secret_value())) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for _ in range(settings.callback_concurrency):
+                channel.basic_publish(RESULTS_EXCHANGE, RESULTS_QUEUE, b"junk", pika.BasicProperties(headers=headers))
+
+    await asyncio.to_thread(publish)
+    await results.put(lms.header("behind them"))
+    async with running_relay(settings):
+        await lms.wait_accepted(1)
+        await eventually(lambda: all_parked(results, settings.callback_concurrency))
+
+
+async def all_parked(results: Results, number: int) -> bool:
+    return await results.waiting(RESULTS_PARKED) == number
 
 
 async def test_a_large_result_is_delivered_and_one_that_is_too_large_is_parked_and_its_student_told(

@@ -171,6 +171,11 @@ def test_a_copy_can_be_made_without_what_a_stranger_wrote() -> None:
     assert TRIES_HEADER not in copy.headers
 
 
+def test_a_copy_goes_to_nobody_else_whatever_a_stranger_wrote() -> None:
+    copy = parked_copy(Message(b"x", headers={"CC": "refused by RabbitMQ", "BCC": "likewise", "mine": "kept"}), "why")
+    assert {"CC", "BCC", "mine"} & copy.headers.keys() == {"mine"}
+
+
 def test_what_the_broker_parked_is_read_from_its_x_death() -> None:
     death: dict[str, Any] = {"reason": "rejected", "queue": "xqueue.submissions.q.2", "time": NOON, "count": 1}
     read = read_parked(Message(b"", headers={"x-death": [death, {"queue": "earlier"}]}), Kind.SUBMISSION)
