@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, time
 
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
 
 from broker_setup.secret_keys import derived_key
@@ -25,9 +25,7 @@ SESSION_SECONDS = 14 * 24 * 3600
 GUESSES_OF_ACCOUNT = 10
 GUESSES_OF_ADDRESS = 100
 GUESSES_OF_SITE = 300
-# A new cookie is as old as it happens to be, up to this.
-BACKDATED_SECONDS = 3600
-# Sessions that were ended by logout/: 1 MB.
+# Sessions of one account that were ended by logout/: 1 MB.
 MAX_ENDED = 10_000
 # Characters; nobody's is longer, unless it stands so in the settings.
 MAX_PASSWORD = 1024
@@ -40,13 +38,6 @@ class Session:
     account: str
     age: float
     name_of_cookie: bytes
-
-
-class _Backdating(TimestampSigner):
-    """Signs a time up to an hour ago: graders that log in in the same second have sessions of their own to end."""
-
-    def get_timestamp(self) -> int:
-        return super().get_timestamp() - secrets.randbelow(BACKDATED_SECONDS)
 
 
 class Accounts:
@@ -68,12 +59,11 @@ class Accounts:
         # Who has logged in from where: account and address.
         self._at_home: OrderedDict[bytes, None] = OrderedDict()
         self._memory_key = secrets.token_bytes(32)
-        self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._ended: dict[str, OrderedDict[bytes, None]] = {name: OrderedDict() for name in users}
         self._under_way: dict[bytes, asyncio.Task[bool]] = {}
         # The last key signs, every key verifies: sessions outlive a rotation of the secret.
         keys = [derived_key(key, "session") for key in reversed(secret_keys)]
         self._sessions = URLSafeTimedSerializer(keys, salt="session")
-        self._new_sessions = URLSafeTimedSerializer(keys, salt="session", signer=_Backdating)
         self._fingerprint_keys = [derived_key(key, "password fingerprint") for key in secret_keys]
 
     async def password_is_right(self, name: str, password: str, address: str = "") -> bool:
@@ -152,17 +142,20 @@ class Accounts:
 
     def new_session(self, name: str) -> str:
         """Make the cookie value of a new session of `name`; any gateway with the same secret takes it."""
-        return self._new_sessions.dumps([name, self._fingerprint(name, self._fingerprint_keys[0])])
+        # Two names, as gateways of 0.1.0 read them out of a list, too. By the number it is told from others of the
+        # same second: a script that logs in and out all day must end no session but its own.
+        return self._sessions.dumps({name: secrets.token_hex(8), self._fingerprint(name, self._fingerprint_keys[0]): 0})
 
     def session_of(self, cookie: str) -> Session | None:
         """Return the session of a cookie; None if it is forged, over, or the password has changed since."""
         try:
-            (name, fingerprint), made = self._sessions.loads(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
+            said, made = self._sessions.loads(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
+            name, fingerprint = said
         except (BadData, ValueError, TypeError):
             return None
         # By what it says: the same bytes can be spelled in several ways.
-        name_of_cookie = self._digest(str(name), str(made.timestamp()))
-        if name not in self._stored or name_of_cookie in self._ended:
+        name_of_cookie = self._digest(str(said), str(made.timestamp()))
+        if name not in self._stored or name_of_cookie in self._ended[name]:
             return None
         good = any(
             hmac.compare_digest(str(fingerprint), self._fingerprint(name, key)) for key in self._fingerprint_keys
@@ -172,9 +165,11 @@ class Accounts:
     def end_session(self, cookie: str) -> None:
         """Take a cookie no more, for as long as this process lives; what others take is signed, and can't be told."""
         if session := self.session_of(cookie):
-            self._ended[session.name_of_cookie] = None
-            if len(self._ended) > MAX_ENDED:
-                self._ended.popitem(last=False)
+            # By account: nobody's many make another's good again.
+            ended = self._ended[session.account]
+            ended[session.name_of_cookie] = None
+            if len(ended) > MAX_ENDED:
+                ended.popitem(last=False)
 
     def _fingerprint(self, name: str, key: bytes) -> str:
         return hmac.digest(key, self._stored[name], "sha256").hex()[:16]

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 import gateway.accounts
 from gateway.access import Access
-from gateway.accounts import BACKDATED_SECONDS, GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
+from gateway.accounts import GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
 from gateway.http.identity import Door
 from gateway.http.lost_callers import LostCallers
 from gateway.http.refusals import ForeignPageError, NotLoggedInError
@@ -110,7 +110,7 @@ async def test_a_session_that_nobody_uses_ends(gate: Gate, monkeypatch: pytest.M
 async def test_a_fresh_session_gets_no_new_cookie(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = cookie_of(await gate.login())
     assert cookie
-    later(monkeypatch, RENEWED_AFTER_SECONDS - BACKDATED_SECONDS - 60)
+    later(monkeypatch, RENEWED_AFTER_SECONDS - 60)
     assert cookie_of(await gate.call({"Cookie": cookie})) is None
 
 
