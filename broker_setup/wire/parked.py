@@ -12,6 +12,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractMessage
 
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, is_notices_queue
+from broker_setup.wire.header_values import text_of, time_of
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     MAX_RETURN_BYTES,
@@ -177,22 +178,22 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
     """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says."""
     headers = message.headers
     death = _last_death(headers.get("x-death"))
-    dead_in = _text(death.get("queue"))
-    dead_for = f"dead-lettered: {_text(death.get('reason'))} from {dead_in}" if death else ""
-    notice_queue = _text(headers.get(PARKED_NOTICE_HEADER))
+    dead_in = text_of(death.get("queue"))
+    dead_for = f"dead-lettered: {text_of(death.get('reason'))} from {dead_in}" if death else ""
+    notice_queue = text_of(headers.get(PARKED_NOTICE_HEADER))
     course_queue = dead_in.removeprefix(f"{SUBMISSIONS_EXCHANGE}.") if dead_in.startswith(SUBMISSIONS_EXCHANGE) else ""
     return ParkedMessage(
         kind=kind,
-        correlation_id=_text(message.correlation_id),
-        queue=_text(headers.get(PARKED_QUEUE_HEADER)) or course_queue,
-        origin=_text(headers.get(PARKED_ORIGIN_HEADER)),
-        reason=_text(headers.get(PARKED_REASON_HEADER)) or dead_for,
-        parked_at=_time(headers.get(PARKED_AT_HEADER)) or _time(death.get("time")),
-        sent_at=_time(message.timestamp),
+        correlation_id=text_of(message.correlation_id),
+        queue=text_of(headers.get(PARKED_QUEUE_HEADER))[:_MAX_REASON] or course_queue,
+        origin=text_of(headers.get(PARKED_ORIGIN_HEADER))[:_MAX_REASON],
+        reason=text_of(headers.get(PARKED_REASON_HEADER))[:_MAX_REASON] or dead_for,
+        parked_at=time_of(headers.get(PARKED_AT_HEADER)) or time_of(death.get("time")),
+        sent_at=time_of(message.timestamp),
         attempts=_count(headers.get(ATTEMPT_HEADERS[kind])),
         redriven=_count(headers.get(REDRIVEN_HEADERS[kind])),
         size=len(message.body),
-        tell_at=_time(headers.get(PARKED_TELL_AT_HEADER)) or _told_by_0_1_0(headers, kind),
+        tell_at=time_of(headers.get(PARKED_TELL_AT_HEADER)) or _told_by_0_1_0(headers, kind),
         notice_queue=notice_queue if is_notices_queue(notice_queue) else "",
     )
 
@@ -200,7 +201,7 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
 def _told_by_0_1_0(headers: Mapping[str, Any], kind: Kind) -> datetime | None:
     # That told the student of each submission when it parked it, and said nothing but where it could not.
     told = kind is Kind.SUBMISSION and RETURN_HEADER in headers and UNTOLD_HEADER not in headers
-    return _time(headers.get(PARKED_AT_HEADER)) if told else None
+    return time_of(headers.get(PARKED_AT_HEADER)) if told else None
 
 
 def _iso(at: float) -> str:
@@ -213,20 +214,5 @@ def _last_death(deaths: object) -> Mapping[str, Any]:
     return newest if isinstance(newest, Mapping) else {}
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    return value if isinstance(value, str) else ""
-
-
 def _count(value: object) -> int:
     return min(value, _MAX_COUNT) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _time(value: object) -> datetime | None:
-    if not isinstance(value, datetime):
-        try:
-            value = datetime.fromisoformat(_text(value))
-        except ValueError:
-            return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from broker_setup.wire.header_values import text_of, time_of
+
 WAITS_PREFIX = "xqueue-waits-"
 WAITS_ORIGIN_HEADER = f"{WAITS_PREFIX}origin"
 WAITS_QUEUE_HEADER = f"{WAITS_PREFIX}queue"
@@ -44,19 +46,9 @@ def waits_headers(origin: str, queue: str, reason: str, until: float) -> dict[st
 
 def read_wait(headers: Mapping[str, Any]) -> Wait:
     """Read what a copy on a rung says, whatever that is."""
-    try:
-        until = datetime.fromisoformat(_text(headers.get(WAITS_UNTIL_HEADER)))
-    except ValueError:
-        until = None
     return Wait(
-        origin=_text(headers.get(WAITS_ORIGIN_HEADER)),
-        queue=_text(headers.get(WAITS_QUEUE_HEADER)),
-        reason=_text(headers.get(WAITS_REASON_HEADER)),
-        until=until if until is None or until.tzinfo else until.replace(tzinfo=UTC),
+        origin=text_of(headers.get(WAITS_ORIGIN_HEADER)),
+        queue=text_of(headers.get(WAITS_QUEUE_HEADER)),
+        reason=text_of(headers.get(WAITS_REASON_HEADER)),
+        until=time_of(headers.get(WAITS_UNTIL_HEADER)),
     )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    return value if isinstance(value, str) else ""

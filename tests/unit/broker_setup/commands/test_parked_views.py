@@ -1,13 +1,22 @@
 """What `parked list` shows of each message: what its student knows, and every id whole."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aio_pika import Message
 
 from broker_setup.commands.parked_views import parked_as_dict, print_parked, student
 from broker_setup.wire.notices import TOLD_BEFORE, Telling, telling_after
-from broker_setup.wire.parked import Kind, ParkedMessage, parked_copy, read_parked
+from broker_setup.wire.parked import (
+    PARKED_AT_HEADER,
+    PARKED_QUEUE_HEADER,
+    PARKED_TELL_AT_HEADER,
+    Kind,
+    ParkedMessage,
+    parked_copy,
+    read_parked,
+)
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 UUID = "0123456789abcdef" * 2
@@ -51,3 +60,22 @@ def test_no_terminal_is_so_narrow_that_an_id_is_cut(
     shown = capsys.readouterr().out
     assert UUID in shown
     assert str(each.submission_id) in shown
+
+
+@pytest.mark.parametrize(
+    "forged", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999"]
+)
+def test_a_forged_time_that_no_calendar_has_hides_no_other_message(
+    forged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers: dict[str, Any] = {
+        PARKED_AT_HEADER: forged,
+        PARKED_TELL_AT_HEADER: forged,
+        PARKED_QUEUE_HEADER: "q" * 50_000,
+    }
+    message = read_parked(Message(b"x", headers=headers), Kind.RESULT)
+    print_parked([message, parked(None)], NOON)
+    shown = capsys.readouterr().out
+    assert UUID in shown
+    assert max(map(len, shown.splitlines())) < 2_000
+    assert parked_as_dict(message, NOON)["parked_at"] is None

@@ -24,7 +24,7 @@ def test_an_endless_reason_and_a_long_name_fit_a_message() -> None:
 
 def test_whatever_stands_there_can_be_read() -> None:
     names = (WAITS_ORIGIN_HEADER, WAITS_QUEUE_HEADER, WAITS_REASON_HEADER, WAITS_UNTIL_HEADER)
-    odd: tuple[object, ...] = (None, 1, b"\xff", "", [], {})
+    odd: tuple[object, ...] = (None, 1, b"\xff", "", [], {}, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999")
     for value in odd:
         wait = read_wait(dict.fromkeys(names, value))
         assert wait.until is None
