@@ -65,9 +65,11 @@ class Leases:
         self._by_id: dict[int, bytes] = {}
         self._expiries: list[tuple[float, bytes]] = []
         self._due: list[Lease] = []
-        # Those that no grader gets before their time comes, and how many there are in each queue.
-        self._held: dict[bytes, str] = {}
+        # Those that no grader gets before their time comes: each with its queue and the size of its sealed return
+        # address; how many there are in each queue, and of what size together.
+        self._held: dict[bytes, tuple[str, int]] = {}
         self._held_in: Counter[str] = Counter()
+        self._sealed_in: Counter[str] = Counter()
 
     def of(self, submission: bytes) -> Lease | None:
         """Return the newest lease of an unsettled submission, running or run out."""
@@ -123,11 +125,18 @@ class Leases:
         self._let_time_pass(now)
         return self._held_in[queue]
 
+    def sealed_in(self, queue: str, now: float) -> int:
+        """Say how many bytes the sealed return addresses have of those that are held_in `queue`."""
+        self._let_time_pass(now)
+        return self._sealed_in[queue]
+
     def pass_over(self, submission: bytes) -> None:
         """Count a submission among the held ones no more."""
-        queue = self._held.pop(submission, None)
-        if queue is not None:
+        held = self._held.pop(submission, None)
+        if held is not None:
+            queue, size = held
             self._held_in[queue] -= 1
+            self._sealed_in[queue] -= size
 
     def give(self, lease: Lease) -> None:
         """Take in a new lease; whoever had the submission before is too late from now on."""
@@ -197,8 +206,9 @@ class Leases:
         if len(self._expiries) > _FEW_EXPIRIES + 2 * len(self._unsettled):
             self._forget_expiries()
         self.pass_over(lease.submission)
-        self._held[lease.submission] = lease.queue
+        self._held[lease.submission] = lease.queue, len(lease.sealed)
         self._held_in[lease.queue] += 1
+        self._sealed_in[lease.queue] += len(lease.sealed)
 
     def _forget_expiries(self) -> None:
         """Drop the times at which leases would have ended that were extended or released since."""

@@ -115,6 +115,10 @@ class LedgerState:
         """Count what waits in `queue` as far as is known here: whoever takes work past the gateways leaves no trace."""
         return self._waiting.count(queue) - self._leases.held_in(queue, now)
 
+    def sealed_in(self, queue: str, now: float) -> int:
+        """Say what the leases of `queue` that run, or hold work back, keep in memory: their sealed return addresses."""
+        return self._leases.sealed_in(queue, now)
+
     def running(self, now: float) -> Iterator[Lease]:
         """Yield the leases that run at `now`."""
         return self._leases.running(now)

@@ -41,10 +41,20 @@ FIRST_DELIVERY_SECONDS = 0.25
 BROKER_SECONDS = 2.5
 # A long poll notices within this time that the broker has gone.
 LOOK_AGAIN_SECONDS = 0.5
+# What the return addresses of a queue's running leases may take in the memory of each gateway: 100,000 of an Open
+# edX's, or 600 of the largest.
+MAX_SEALED_BYTES = 64 * 1024 * 1024
 # Before a delivery goes back that could not be parked: it comes again at once.
 PAUSE_SECONDS = 1.0
 # Before one goes back whose SECRET_KEY is not known here: to whoever knows it, or to this gateway's successor.
 SECRET_PAUSE_SECONDS = 10.0
+
+
+class TooMuchLeasedError(BrokerUnavailableError):
+    """Nothing more of a queue is handed out until some of what is leased has ended or run out."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"the return addresses of what is leased in queue {queue} are over {MAX_SEALED_BYTES} bytes")
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,8 @@ class CourseQueue:
         await self._ledger.wait_up_to_date()
         if problem := self._ledger.clock_problem:
             raise BrokerUnavailableError(problem)
+        if self._state.sealed_in(self.name, self._steady()) > MAX_SEALED_BYTES:
+            raise TooMuchLeasedError(self.name)
         start = monotonic()
         self._consumer.demand(limit)
         first_at = None

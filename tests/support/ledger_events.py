@@ -118,7 +118,7 @@ PARTS = Closed | Leases | Waiting
 
 
 # What a state only works with: settled in its own time, whatever was read. All else comes of the events.
-WORKINGS = {"_handlers", "_looked_at", "_expiries", "_due", "_held", "_held_in"}
+WORKINGS = {"_handlers", "_looked_at", "_expiries", "_due", "_held", "_held_in", "_sealed_in"}
 
 
 def facts(state: LedgerState) -> dict[str, Any]:

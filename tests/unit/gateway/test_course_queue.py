@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from broker_setup.ledger.events import Expired, Superseded, hash_key
+from gateway.leasing import course_queue
 from gateway.leasing.consumer import Buffered
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import CourseQueue, Handout, TooMuchLeasedError
 from tests.support.leasing import DELAY, FakeChannel, Scene
 from tests.support.ledger_events import graded, leased, parked, redriven, retired, submitted, uuid_of
 
@@ -275,3 +277,18 @@ async def test_what_waits_for_a_poll_is_counted_in_bytes_too() -> None:
     assert scene.queue.buffered().bytes == 2 * one
     await scene.poll()
     assert scene.queue.buffered().bytes == one
+
+
+async def test_nothing_more_is_handed_out_while_what_is_leased_takes_too_much_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(course_queue, "MAX_SEALED_BYTES", 1_000)
+    scene = Scene()
+    for number in range(2, 4):
+        large = replace(leased(number, scene.now, f"k{number}", url=str(number)), sealed="x" * 501)
+        scene.ledger.happens(large)
+    scene.deliver(1)
+    with pytest.raises(TooMuchLeasedError):
+        await scene.poll()
+    scene.ledger.happens(graded(2, scene.now, "k2", url="2"))
+    assert (await scene.poll()).submission.body == "work 1"

@@ -4,9 +4,11 @@ from time import process_time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.counting import count_waiting
+from broker_setup.ledger.events import Leased
 from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
     graded,
@@ -145,3 +147,15 @@ def test_what_is_held_is_counted_as_time_passes_and_each_end_is_still_told_once(
     assert [state.expected_in("openedx", now) for now in (100, 199, 200, 300)] == [1, 1, 2, 2]
     assert [lease.submission for lease in state.run_out(300)] == [uuid_of(3)]
     assert state.run_out(301) == []
+
+
+def test_the_sealed_headers_of_what_is_held_are_counted_until_it_ends_or_runs_out() -> None:
+    def lease(number: int, size: int, until: float, key: str = "k") -> Leased:
+        return replace(leased(number, 7, f"{key} {number}", until=until, url=str(number)), sealed="x" * size)
+
+    state = state_after(lease(1, 100, 200), lease(2, 30, 300), lease(3, 7, 400))
+    assert [state.sealed_in("openedx", now) for now in (100, 200)] == [137, 37]
+    assert state.sealed_in("other", 200) == 0
+    state.apply(graded(3, 210, "k 3", url="3"))
+    assert state.sealed_in("openedx", 210) == 30
+    assert state.sealed_in("openedx", 300) == 0
