@@ -12,6 +12,10 @@ from callback_relay.job import Identity
 # Of one sender, at once and then each second: a grader that is broken is told of each of its mistakes.
 AT_ONCE = 100.0
 EACH_SECOND = 10.0
+# Likewise of what names a secret that is not known here, which goes over the rungs for days. While secrets are changed
+# all that a grader sends may be so, and waits for a relay that knows it; or it is a forgery.
+UNOPENED_AT_ONCE = 1_000.0
+UNOPENED_EACH_SECOND = 50.0
 # Some 3 MB. Who sends one bad reply again and again does so at once.
 MOST_PARKED = 10_000
 # Between two lines of the log about one sender.
@@ -29,14 +33,16 @@ class _Sender:
 class Floods:
     """Counts junk by the broker user that sent it; times are of a clock that only goes on, in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: float = AT_ONCE, each_second: float = EACH_SECOND) -> None:
+        """Let through so much of one sender at once, and so much more each second."""
+        self._at_once, self._each_second = at_once, each_second
         # The broker vouches for users, so nobody fills this with made-up ones.
         self._senders: dict[str, _Sender] = {}
 
     def is_one(self, user: str | None, now: float) -> bool:
         """Count a piece of junk; say whether it is one too many, to be turned away without a copy."""
-        sender = self._senders.setdefault(user or "", _Sender(AT_ONCE, now))
-        sender.left = min(AT_ONCE, sender.left + (now - sender.at) * EACH_SECOND)
+        sender = self._senders.setdefault(user or "", _Sender(self._at_once, now))
+        sender.left = min(self._at_once, sender.left + (now - sender.at) * self._each_second)
         sender.at = now
         if sender.left >= 1:
             sender.left -= 1

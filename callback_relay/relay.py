@@ -41,7 +41,7 @@ from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
 from callback_relay.endpoint import Endpoint
-from callback_relay.floods import Floods, LatelyParked
+from callback_relay.floods import UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND, Floods, LatelyParked
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
@@ -140,7 +140,7 @@ class Relay:
             outdates_after=settings.supersede_after,
             listed=settings.callback_allowed_origins or (),
         )
-        self._floods = Floods()
+        self._floods, self._unopened = Floods(), Floods(UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND)
         self._parked = LatelyParked()
         self._announcer, self._own_trouble = Announcer(), OwnTrouble()
         self._consumer = Consumer(
@@ -218,6 +218,8 @@ class Relay:
         try:
             self._take(message)
         except UnknownSecretError as error:
+            if self._is_turned_away(message, self._unopened, Park(Reason(Slug.RETURN_ADDRESS, str(error)))):
+                return
             tries = decode_result(message, ours=self._is_ours(message.user_id)).tries
             verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
             self._start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
@@ -235,26 +237,35 @@ class Relay:
 
         Unless there is no end of it.
         """
-        now = monotonic()
-        if self._is_ours(message.user_id) or not self._floods.is_one(message.user_id, now):
+        if not self._is_turned_away(message, self._floods, park):
             self._start(self._settling.settle(message, park, about))
-            return
+
+    def _is_turned_away(self, message: AbstractIncomingMessage, floods: Floods, park: Park) -> bool:
+        now = monotonic()
+        if self._is_ours(message.user_id) or not floods.is_one(message.user_id, now):
+            return False
         self._settling.turn_away(message, park)
-        if line := self._floods.line(message.user_id, now):
+        if line := floods.line(message.user_id, now):
             log.error("%s", line)
+        return True
 
     def _take(self, message: AbstractIncomingMessage) -> None:
         delivery = self._read(message)
+        # A reply is looked at last: that costs most, and whoever sends what is settled before can send any number.
+        if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
+            self._put_aside(message, Park(Reason(Slug.SENDER, why), tell=Tell.NEVER), delivery.about)
+            return
+        if self._schedule.is_delivered(delivery) and delivery.identity not in self._parked:
+            self._obey(self._schedule.arrive(delivery, monotonic()))
+            return
         judged = self._judged(delivery)
-        park = self._wrong_with(delivery, judged)
-        if park and delivery.identity in self._parked:
-            park = replace(park, tell=Tell.NEVER)  # once more: its student is told already, or will be
-        if (park is None or park.tell is not Tell.NEVER) and not self._schedule.is_delivered(delivery):
-            self._write_graded(delivery, judged.odd)
-        if park and park.tell is Tell.NEVER:
-            self._put_aside(message, park, delivery.about)
-        elif park:
-            self._start(self._settle(delivery, park))
+        if judged.wrong and delivery.identity in self._parked:
+            # Once more: its student is told already, or will be.
+            self._put_aside(message, replace(_refused(judged.wrong), tell=Tell.NEVER), delivery.about)
+            return
+        self._write_graded(delivery, judged.odd)
+        if judged.wrong:
+            self._start(self._settle(delivery, _refused(judged.wrong)))
         else:
             self._obey(self._schedule.arrive(delivery, monotonic()))
 
@@ -279,7 +290,10 @@ class Relay:
         )
 
     def _judged(self, delivery: Delivery) -> Judgement:
-        """Judge a reply if that can be done at once; the others stand in line, and are judged when they are first."""
+        """Judge a reply if that can be done at once; the others stand in line, and are judged when they are first.
+
+        The gateways let no wrong one through, AMQP graders may send them.
+        """
         # What has been posted was judged before that.
         if self._judges is None or delivery.tries.made:
             delivery.judged = True
@@ -287,12 +301,6 @@ class Relay:
         judged = self._judges.at_once(delivery.url, delivery.callback.body, returns_of(delivery.message))
         delivery.judged = judged is not None
         return judged or FINE
-
-    def _wrong_with(self, delivery: Delivery, judged: Judgement) -> Park | None:
-        """Say why a result is not posted at all: the gateways let none of these through, AMQP graders may send them."""
-        if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
-            return Park(Reason(Slug.SENDER, why), tell=Tell.NEVER)
-        return _refused(judged.wrong) if judged.wrong else None
 
     async def _judged_late(self, delivery: Delivery) -> Park | None:
         """Judge what takes a while, or a process apart, now that it would be posted."""

@@ -1,6 +1,7 @@
 """Messages that no callback can be made of: put aside for an operator, with the reason."""
 
 import asyncio
+import json
 from time import monotonic
 from uuid import uuid4
 
@@ -9,12 +10,14 @@ import pytest
 from aio_pika import Message
 from pydantic import SecretStr
 
+from broker_setup.judges import Judges
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
+from broker_setup.wire.replies import Judgement
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.floods import AT_ONCE, EACH_SECOND
 from tests.support.broker import VHost
@@ -251,6 +254,39 @@ async def test_one_bad_reply_again_and_again_is_told_once_and_then_let_go_withou
     assert len(copies) <= AT_ONCE + EACH_SECOND * took + 1
     assert not any(read_parked(each, Kind.RESULT).tell_at for each in again)
     assert len(lms.received) == 1
+
+
+async def test_no_reply_is_looked_at_that_its_sender_may_not_give_or_that_repeats_a_delivered_one(
+    settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[bytes] = []
+    at_once = Judges.at_once
+
+    def look(judges: Judges, url: str, reply: bytes, returns: int = 0) -> Judgement | None:
+        looked_at.append(reply)
+        return at_once(judges, url, reply, returns)
+
+    monkeypatch.setattr(Judges, "at_once", look)
+    us = user_of(settings.amqp_url.get_secret_value())
+    of_a_grader = settings.model_copy(update={"amqp_graders": {us: ("another",)}})
+
+    async def send(queue: str, uuid: str, reply: bytes) -> None:
+        header = json.dumps(json.loads(lms.header()) | {"queue_name": queue})
+        message = encode_result(Result(uuid, reply, results.sealer.seal(ReturnAddress(uuid, header))))
+        message.user_id = us
+        await results.put_message(message)
+
+    delivered = uuid4().hex
+    async with running_relay(of_a_grader):
+        await send("another", delivered, REPLY)
+        await lms.wait_accepted(1)
+        await results.rest(settings)
+        await send("another", delivered, b"no JSON")
+        await send("openedx", uuid4().hex, b"likewise")
+        parked = await results.parked()
+    assert "may not answer the queue" in read_parked(parked, Kind.RESULT).reason
+    assert looked_at == [REPLY]
+    assert await results.waiting(RESULTS_PARKED) == 0
 
 
 async def test_a_count_of_tries_from_a_stranger_does_no_harm(

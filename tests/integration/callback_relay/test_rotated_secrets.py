@@ -3,15 +3,20 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 from pydantic import SecretStr
 
+from broker_setup.declare import declare
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, retry_queue
 from broker_setup.wire.messages import RETURN_HEADER, Result, encode_result
+from broker_setup.wire.parked import PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from callback_relay import relay
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, SECRET, Results, running_relay
+from tests.support.waiting import eventually
 
 NEW_SECRET = "another secret of the tests, long enough for a key"
 
@@ -37,6 +42,30 @@ async def test_a_result_sealed_under_a_newer_secret_waits_until_a_relay_knows_th
         await results.rest(settings)
     assert await results.waiting(RESULTS_PARKED) == 0
     assert len(lms.accepted) == 2
+
+
+async def test_of_a_flood_that_names_an_unknown_secret_only_so_much_goes_over_the_rungs(
+    settings: Settings, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "UNOPENED_AT_ONCE", 5.0)
+    monkeypatch.setattr(relay, "UNOPENED_EACH_SECOND", 0.0)
+    grader = user_of(settings.amqp_url.get_secret_value())
+    assert grader
+    of_a_grader = settings.model_copy(update={"amqp_graders": {grader: ("openedx",)}, "retry_delays": (600.0,)})
+    await asyncio.to_thread(declare, settings.amqp_url.get_secret_value(), of_a_grader.topology)
+    uuid = uuid4().hex
+    for _ in range(8):
+        message = encode_result(Result(uuid, REPLY, Sealer([NEW_SECRET]).seal(ReturnAddress(uuid, "{}"))))
+        message.user_id = grader
+        await results.put_message(message)
+    async with running_relay(of_a_grader):
+        turned_away = [await results.parked() for _ in range(3)]
+        await eventually(lambda: is_waiting(results, retry_queue(600.0), 5))
+    assert not any(PARKED_REASON_HEADER in each.headers for each in turned_away)
+
+
+async def is_waiting(results: Results, queue: str, number: int) -> bool:
+    return await results.waiting(queue) == number
 
 
 async def test_waiting_for_the_secret_gives_nobody_the_right_to_answer_a_queue(

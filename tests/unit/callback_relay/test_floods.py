@@ -1,6 +1,15 @@
 """Who floods the results with what is none: beyond a number their junk is turned away, and nobody else's."""
 
-from callback_relay.floods import AT_ONCE, EACH_SECOND, MOST_PARKED, SAY_SECONDS, Floods, LatelyParked
+from callback_relay.floods import (
+    AT_ONCE,
+    EACH_SECOND,
+    MOST_PARKED,
+    SAY_SECONDS,
+    UNOPENED_AT_ONCE,
+    UNOPENED_EACH_SECOND,
+    Floods,
+    LatelyParked,
+)
 from callback_relay.job import Identity
 
 
@@ -25,6 +34,12 @@ def test_another_senders_junk_is_another_matter_and_who_names_no_user_is_one_sen
 def test_a_grader_that_is_broken_and_slow_is_told_of_each_of_its_mistakes() -> None:
     floods = Floods()
     assert sum(floods.is_one("broken", number / EACH_SECOND) for number in range(1_000)) == 0
+
+
+def test_of_what_may_only_wait_for_a_secret_more_is_let_through() -> None:
+    floods = Floods(UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND)
+    assert turned_away(floods, "mallory", 20_000, 0.0) == 20_000 - UNOPENED_AT_ONCE
+    assert turned_away(floods, "mallory", 20_000, 1.0) == 20_000 - UNOPENED_EACH_SECOND
 
 
 def test_the_log_says_it_once_in_a_while_with_who_and_how_many() -> None:
