@@ -18,7 +18,6 @@ from gateway.http.grader_calls import (
     Reply,
     hand_in,
     parse_reply,
-    size_of,
     strings_of,
 )
 from gateway.http.identity import account_of, permission_of
@@ -57,7 +56,7 @@ class BulkCalls:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
         poll = await self._polls.read(request, "get_submissions")
         handouts = await self._polls.take(request, poll, parse_limit(poll.parameters))
-        return await beside(sum(map(size_of, handouts)), _render, handouts)
+        return await self._polls.answer(request, poll, handouts, _render)
 
     async def put_results(self, request: Request) -> Response:
         """Take results, and say for each of them what put_result would have said."""

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -78,7 +78,7 @@ class GraderCalls:
         if not handouts:
             # No failure, in either dialect.
             return refusal(f"Queue '{poll.queue.name}' is empty")
-        return await beside(size_of(handouts[0]), _answer, handouts[0])
+        return await self._polls.answer(request, poll, handouts, _answer)
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -130,18 +130,13 @@ def parse_header(text: str | None) -> tuple[int, str]:
     return submission_id, key
 
 
-def _answer(handout: Handout) -> Response:
-    return success(render(handout))
+def _answer(handouts: Sequence[Handout]) -> Response:
+    return success(render(handouts[0]))
 
 
 def render(handout: Handout) -> str:
     """Write a submission the way pull graders read it: JSON strings within a JSON string."""
     return json.dumps(strings_of(handout))
-
-
-def size_of(handout: Handout) -> int:
-    """Say how many characters a submission has that may be many."""
-    return len(handout.submission.body)
 
 
 def strings_of(handout: Handout) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """How submissions are asked for: by which parameters, for how long; and what becomes of them if the asker has gone."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.responses import Response
 
+from broker_setup.beside import LARGE_BYTES, beside
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import account_of, permission_of
 from gateway.http.origin import address_of
@@ -58,6 +60,16 @@ class Polls:
         """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
         with self._rounds.asking(_who(request), poll.queue.name):
             return await take(request, poll.queue, poll.wait, limit)
+
+    async def answer(
+        self, request: Request, poll: Poll, handouts: Sequence[Handout], write: Callable[[Sequence[Handout]], Response]
+    ) -> Response:
+        """Write the answer that has these submissions; a caller who has gone while it waited for its turn has none."""
+        size = sum(len(handout.submission.body) for handout in handouts)
+        answer = await beside(size, write, handouts)
+        if size > LARGE_BYTES and await request.is_disconnected():
+            poll.queue.take_back(handouts)
+        return answer
 
 
 async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:

@@ -1,14 +1,18 @@
 """What becomes of a poll whose caller hangs up: it leaves no lease behind."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
+from broker_setup.beside import LARGE_BYTES
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.wire.messages import Submission
-from gateway.http.polls import take
+from gateway.http.polls import Poll, Polls, take
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.asgi import hung_up, staying
 
@@ -79,3 +83,28 @@ async def test_what_was_leased_to_a_caller_who_did_not_want_to_wait_and_has_gone
     queue.seconds = 0.05
     assert await poll(queue, hung_up(), wait=0) == []
     assert queue.taken_back == [HANDOUT]
+
+
+@pytest.mark.parametrize("goes", [True, False])
+async def test_what_was_leased_to_a_caller_who_goes_while_its_large_answer_is_written_is_taken_back(
+    goes: bool,  # noqa: FBT001
+) -> None:
+    has_gone = threading.Event()
+
+    async def receive() -> dict[str, Any]:
+        if not has_gone.is_set():
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    def write(handouts: Sequence[Handout]) -> Response:
+        if goes:
+            has_gone.set()
+        return Response(str(len(handouts)))
+
+    submission = Submission(uuid="f" * 32, queue="openedx", body="x" * (LARGE_BYTES + 1), sealed_return="sealed")
+    handouts = [Handout(submission, "key", 1.0)]
+    queue = FakeQueue(handouts)
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}, receive)
+    answer = await Polls({}, 60.0).answer(request, Poll({}, cast("CourseQueue", queue), 0.0), handouts, write)
+    assert answer.body == b"1"
+    assert queue.taken_back == (handouts if goes else [])
