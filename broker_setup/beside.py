@@ -1,11 +1,12 @@
 """Does what takes long for a large message beside the event loop, so that everybody else gets their turn meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TypeVar, TypeVarTuple
-from weakref import WeakValueDictionary
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -17,21 +18,67 @@ LARGE_BYTES = 256 * 1024
 acting_for: ContextVar[str] = ContextVar("acting_for", default="")
 
 
-class OneThread:
-    """Calls functions in one thread. Of those that it is asked for on one behalf, only one at a time stands in line.
+class Turns:
+    """Lets so many at once do something; of those who wait, one on each behalf comes in turn.
 
-    So nobody's many make another's one wait for longer than for one of each. One thread: each more takes its share of
-    the interpreter from the event loop, and all of them are done no sooner.
+    So nobody's many make another's one wait for longer than for one of each.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        # None while any are free.
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Go on when it is the caller's turn, which lasts as long as the block."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait()
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(acting_for.get(), deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # Given and given up in one moment: it is the next one's. Else it is passed over where it stands.
+            if not turn.cancelled():
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        while self._waiting:
+            whose, line = next(iter(self._waiting.items()))
+            turn = line.popleft()
+            if line:
+                self._waiting.move_to_end(whose)
+            else:
+                del self._waiting[whose]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class OneThread:
+    """Calls functions in one thread, in turn for all on whose behalf they are.
+
+    One: each thread more takes its share of the interpreter from the event loop, and all of them are done no sooner.
     """
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns(1)
 
     async def call(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         """Call a function when it is its turn."""
-        turn = self._turns.setdefault(acting_for.get(), asyncio.Lock())
-        async with turn:
+        async with self._turns.turn():
             return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
 

@@ -1,6 +1,5 @@
 """Files that came with submissions: stored under names of our own, and signed links to them that expire."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
+from broker_setup.beside import Turns
 from broker_setup.errors import StorageError, XQueueError
 from broker_setup.secret_keys import derived_key
 from broker_setup.upload_store import UploadStore, file_key
@@ -52,13 +52,13 @@ class FileStore:
         self._link_seconds = link_seconds
         self._links = URLSafeTimedSerializer([derived_key(key, "file link") for key in reversed(secret_keys)])
         # Each takes memory for its parts under way.
-        self._storing = asyncio.Semaphore(at_once)
+        self._storing = Turns(at_once)
 
     async def save(self, submission: str, files: Mapping[str, BinaryIO], base_url: str) -> dict[str, str]:
         """Store `files` (name to readable) and return an absolute link for each name; raise StorageError."""
         try:
             for index, file in enumerate(files.values()):
-                async with self._storing:
+                async with self._storing.turn():
                     await self._store.put(file_key(submission, index), file)
         except StorageError:
             await self.remove(submission, len(files))

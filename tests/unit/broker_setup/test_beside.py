@@ -4,7 +4,7 @@ import asyncio
 import threading
 from itertools import pairwise
 
-from broker_setup.beside import LARGE_BYTES, Turnstile, acting_for, beside
+from broker_setup.beside import LARGE_BYTES, Turns, Turnstile, acting_for, beside
 
 
 async def test_what_is_large_is_done_in_one_thread_and_what_is_small_here_and_now() -> None:
@@ -32,8 +32,8 @@ async def test_the_many_large_ones_of_one_account_do_not_stand_before_those_of_a
     await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(*many, *few)
-    # What began before them, and nothing more.
-    assert order[:3] == ["many", "one", "another"]
+    # What began before them, and one of each.
+    assert order[:4] == ["many", "many", "one", "another"]
 
 
 async def test_who_gives_up_waiting_for_a_turn_leaves_it_to_the_next() -> None:
@@ -62,3 +62,31 @@ async def test_large_ones_begin_one_by_one_and_others_have_their_turn_between_th
     at = [order.index(f"large {number}") for number in range(5)]
     assert order.index("small") < at[0]
     assert all("another" in order[one:next_one] for one, next_one in pairwise(at))
+
+
+async def test_only_so_many_have_their_turn_at_once_whoever_gives_up() -> None:
+    turns, most, now, done = Turns(3), 0, 0, 0
+
+    async def work(number: int) -> None:
+        nonlocal most, now, done
+        acting_for.set(str(number % 4))
+        async with turns.turn():
+            now += 1
+            most = max(most, now)
+            try:
+                await asyncio.sleep(0)
+            finally:
+                now -= 1
+        done += 1
+
+    tasks = [asyncio.create_task(work(number)) for number in range(200)]
+    for number, task in enumerate(tasks):
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+            task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == 3
+    assert done >= 200 - 200 // 3 - 1
+    # All are free again.
+    await asyncio.gather(*(work(0) for _ in range(3)))
+    assert (most, now) == (3, 0)
