@@ -17,19 +17,29 @@ MOST_NET_TICKTIME = 15
 # Parked ones are for people to look at; and the broker's disk holds them until somebody does.
 MANY_PARKED = 10_000
 MUCH_PARKED = 1024**3
+# Before it a message's own x-death can end what moves dead letters, on its whole node (docs/reference/rights.md).
+MINDS_NO_X_DEATH = (4, 0)
 # With fewer copies of a queue, one node's end is the queue's.
 SAFE_COPIES = 3
 
 
-def advice(version: str, nodes: Iterable[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]]) -> list[str]:
+def advice(
+    version: str,
+    nodes: Iterable[Mapping[str, Any]],
+    queues: Iterable[Mapping[str, Any]],
+    *,
+    has_graders: bool = False,
+) -> list[str]:
     """Return what differs from the advice, a sentence each; `nodes` and `queues` are the management API's.
 
-    Of one node only what means something there: its version's limits.
+    Of one node only what means something there: its version's limits. `has_graders`: somebody else may publish results.
     """
     known = sorted(nodes, key=lambda node: str(node.get("name")))
     queues = list(queues)
     clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
-    return [*clustered, *_of_what_failed(queues), *_of_parked(queues), *_to_look_at(version, clustered=len(known) > 1)]
+    queued = [*_of_what_failed(queues), *_of_parked(queues)]
+    graders = _of_graders(version) if has_graders else ()
+    return [*clustered, *queued, *graders, *_to_look_at(version, clustered=len(known) > 1)]
 
 
 def _of_nodes(nodes: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -89,6 +99,14 @@ def _of_parked(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 f"queue {queue['name']!r} holds {number:,} messages, {size / 1024**2:,.0f} MiB, and nothing bounds it: "
                 "see `xqueue-broker parked list`, and whose broker user sends what is no result"
             )
+
+
+def _of_graders(version: str) -> Iterator[str]:
+    if _number(version) < MINDS_NO_X_DEATH:
+        yield (
+            f"RabbitMQ {version} with AMQP_GRADERS: one message of a hostile grader can stop what waits on rungs and "
+            "for notices; take 4.0 or newer, or let graders that you don't trust use HTTP (docs/reference/rights.md)"
+        )
 
 
 def _to_look_at(version: str, *, clustered: bool) -> Iterator[str]:

@@ -64,7 +64,8 @@ def _advice(settings: Settings) -> tuple[list[str], str]:
     vhost = vhost_of(settings.amqp_url.get_secret_value())
     try:
         with Management(settings.management_url.get_secret_value(), vhost, settings.broker_ca_bundle) as api:
-            return advice(api.version(), api.nodes(), api.queues()), ""
+            graders = bool(settings.amqp_graders)
+            return advice(api.version(), api.nodes(), api.queues(), has_graders=graders), ""
     except (BrokerUnavailableError, ManagementError) as error:
         return [], f"the broker's own settings were not looked at: {error}"
 

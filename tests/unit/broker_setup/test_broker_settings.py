@@ -101,3 +101,13 @@ def test_parked_messages_without_end_are_said_by_number_and_by_size(name: str) -
     [many] = said(20_000, 5 * 1024**2)
     assert many.startswith(f"queue '{name}' holds 20,000 messages, 5 MiB, ")
     assert said(213, 21 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("version", "has_graders", "said"), [("3.13.7", True, 1), ("4.0.5", True, 0), ("3.10.8", False, 0)]
+)
+def test_before_4_0_whoever_may_publish_results_can_stop_the_dead_letters(
+    version: str, *, has_graders: bool, said: int
+) -> None:
+    lines = advice(version, [], [], has_graders=has_graders)
+    assert sum("AMQP_GRADERS" in line for line in lines) == said
