@@ -14,6 +14,7 @@ from aiohttp import AsyncResolver, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
+from broker_setup.bounded_answers import BoundedConnector
 from broker_setup.forbidden_addresses import why_forbidden
 from callback_relay.own_addresses import OwnAddresses
 
@@ -23,6 +24,8 @@ LOOKUP_SECONDS = 4.0
 FIRST_PATIENCE_SECONDS = 1.0
 # Enough to fill LOOKUP_SECONDS, as the patience doubles.
 QUESTIONS = 5
+# Of an answer, on the wire: its head, and a body's chunks however small they are.
+MOST_BYTES = 256 * 1024
 
 
 class AddressRefusedError(OSError):
@@ -38,7 +41,14 @@ def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames", *,
 
     Unless it is to `keep` them, none is used twice.
     """
-    return TCPConnector(limit=limit, ssl=tls, resolver=names, socket_factory=names.socket, force_close=not keep)
+    return BoundedConnector(
+        most_bytes=MOST_BYTES,
+        limit=limit,
+        ssl=tls,
+        resolver=names,
+        socket_factory=names.socket,
+        force_close=not keep,
+    )
 
 
 def system_names(**others: Any) -> AbstractResolver:

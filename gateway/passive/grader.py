@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from broker_setup.basic_auth import Credentials
+from broker_setup.bounded_answers import BoundedConnector
 from broker_setup.callback_origins import origin_of
 from broker_setup.http_failures import shortage_of, why_no_answer
 from broker_setup.own_services import USER_AGENT
@@ -22,6 +23,11 @@ from broker_setup.trust import tls_context
 _ONE_PIECE = 256 * 1024
 
 # Packed, a reply of a few bytes can be gigabytes.
+# Of an answer's head, on the wire.
+MOST_HEAD = 256 * 1024
+# A chunk of one byte has so many; a grader that writes its reply letter by letter is still read.
+MOST_OF_A_CHUNK = 6
+
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
@@ -95,7 +101,12 @@ class Grader:
         """Open the pool."""
         self._session = aiohttp.ClientSession(
             # No connection is used twice: one that the grader is just closing would cost a try.
-            connector=aiohttp.TCPConnector(limit=self._at_once, force_close=True, ssl=self._tls),
+            connector=BoundedConnector(
+                most_bytes=MOST_HEAD + MOST_OF_A_CHUNK * self._max_reply,
+                limit=self._at_once,
+                force_close=True,
+                ssl=self._tls,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             headers={**_HEADERS, **self._headers},

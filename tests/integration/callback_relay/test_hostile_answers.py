@@ -11,6 +11,7 @@ from yarl import URL
 from broker_setup.settings import Settings
 from callback_relay.callback import Callback
 from callback_relay.poster import poster_for
+from callback_relay.reason import Reason, Slug
 from callback_relay.verdict import Answered, NoAnswer
 from tests.support.hostile import hostile_lms
 
@@ -36,7 +37,6 @@ class Hostile:
     then: bytes = b""
     pause: float = 0.0
     counts: bool | None = True
-    read_to_the_end_of_time: bool = False
 
 
 ANSWERS = {
@@ -49,8 +49,8 @@ ANSWERS = {
     "a packed terabyte": Hostile(head(10**12, b"Content-Encoding: deflate"), BOMB),
     "a broken pack": Hostile(head(5, b"Content-Encoding: gzip") + b"xxxxx"),
     "trailers without an end": Hostile(CHUNKED + b"0\r\n", b"X: y\r\n" * 1000, counts=None),
-    # What is no content is dropped as it comes, until time is up.
-    "an extension without an end": Hostile(CHUNKED + b"5;", b"x" * 60000, read_to_the_end_of_time=True),
+    "an extension without an end": Hostile(CHUNKED + b"5;", b"x" * 60000),
+    "tiny chunks without an end": Hostile(CHUNKED, b"1\r\nx\r\n" * 10_000),
     "a second answer behind the first": Hostile(head(0) + head(0) + b"HTTP/1.1 500 No\r\n\r\n"),
     "nothing": Hostile(b"", counts=False),
     "slow headers": Hostile(OK, b"x", pause=0.02, counts=False),
@@ -89,7 +89,14 @@ async def test_it_ends_in_time_with_little_memory(what: str) -> None:
         assert not answer.counts
     assert took < TIMEOUT + 5  # none of them ends by itself
     assert peak < MOST_MEMORY
-    assert lms.sent < MOST_SENT or answer.read_to_the_end_of_time
+    assert lms.sent < MOST_SENT
+
+
+async def test_a_flood_of_promises_ends_by_itself_and_long_before_the_time_for_an_answer_is_over() -> None:
+    flood = ANSWERS["promises without an end"]
+    async with hostile_lms(flood.first, flood.then) as lms, poster_for(Settings(requests_timeout=300.0)) as poster:
+        outcome = await poster.post(Callback(URL(lms.url), b"{}", b"reply"))
+    assert outcome == NoAnswer(Reason(Slug.OTHER, "the answer is no HTTP that can be read"))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
