@@ -2,10 +2,16 @@
 
 import codecs
 import re
+from collections.abc import Iterator
 
 # The field by which browsers say how they have encoded the others.
 CHARSET_FIELD = "_charset_"
 _LONGEST_NAME = 40
+# Bytes, or characters. What has to be replaced takes a thousand times as long as what is right, and in one call of C no
+# other thread runs: 15 MiB of halves of characters held the event loop for a second and more.
+_PIECE = 64 * 1024
+# Two characters to Python where an escape stands for each.
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 # Those that people write in. Python knows others that are none (rot13), or in which plain text means something else
 # (UTF-7, escapes).
 _OF_PEOPLE = re.compile(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\d*k?|gb18030|big5\w*|johab|tis-620")
@@ -27,7 +33,9 @@ def text_of(raw: bytes | bytearray, charset: str | None = None) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode(charset or "utf-8", errors="replace")
+        decoder = codecs.getincrementaldecoder(charset or "utf-8")(errors="replace")
+    pieces = (decoder.decode(bytes(raw[at : at + _PIECE])) for at in range(0, len(raw), _PIECE))
+    return "".join(pieces) + decoder.decode(b"", final=True)
 
 
 def whole_characters(text: str) -> str:
@@ -35,5 +43,19 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return "".join(map(_whole, _pieces(text)))
     return text
+
+
+def _whole(piece: str) -> str:
+    return piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = start + _PIECE
+        # No character is parted from its other half.
+        end += bool(_HALVES.match(text, end - 1))
+        yield text[start:end]
+        start = end
