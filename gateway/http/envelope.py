@@ -1,7 +1,7 @@
 """The legacy envelope: every answer to the LMS and to pull graders has this form."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ _FOR_BROWSERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cache-control": "no-store",
 }
+_PIECE = 64 * 1024  # characters
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -23,6 +24,21 @@ def envelope(return_code: int, content: object) -> dict[str, object]:
 
 class EnvelopeResponse(Response):
     """An answer that is an envelope, and nothing else; the edge may still change its status and Content-Type."""
+
+
+def json_string(text: str) -> str:
+    """Write a text as JSON does, in pieces: in one call of C no other thread runs, however long it takes."""
+    return '"' + "".join(json.dumps(piece)[1:-1] for piece in _pieces(text)) + '"'
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+
+
+def _without_markup(text: str) -> str:
+    for character, escape in _MARKUP.items():
+        text = text.replace(character, escape)
+    return text
 
 
 def success(content: object) -> EnvelopeResponse:
@@ -36,9 +52,11 @@ def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> EnvelopeResponse:
-    body = json.dumps(envelope(return_code, content))
-    for character, escape in _MARKUP.items():
-        # Within JSON they stand in strings alone, where this is another spelling of the same.
-        body = body.replace(character, escape)
+    if isinstance(content, str):
+        body = f'{{"return_code": {return_code}, "content": {json_string(content)}}}'
+    else:
+        body = json.dumps(envelope(return_code, content))
+    # Within JSON they stand in strings alone, where this is another spelling of the same.
+    body = "".join(map(_without_markup, _pieces(body)))
     all_headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS, **headers}
     return EnvelopeResponse(body, status_code=status, headers=all_headers)

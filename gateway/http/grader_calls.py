@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from broker_setup.beside import beside
 from broker_setup.errors import MessageTooLargeError
-from gateway.http.envelope import refusal, success
+from gateway.http.envelope import json_string, refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import account_of, permission_of
 from gateway.http.lms_calls import json_object
@@ -136,7 +136,7 @@ def _answer(handouts: Sequence[Handout]) -> Response:
 
 def render(handout: Handout) -> str:
     """Write a submission the way pull graders read it: JSON strings within a JSON string."""
-    return json.dumps(strings_of(handout))
+    return "{" + ", ".join(f'"{name}": {json_string(text)}' for name, text in strings_of(handout).items()) + "}"
 
 
 def strings_of(handout: Handout) -> dict[str, str]:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gateway.http.envelope import refusal, success
+from gateway.http import envelope as envelope_module
+from gateway.http.envelope import json_string, refusal, success
 
 WORK = "<script>alert('&amp;')</script> <!-- \u2028 é"
 
@@ -22,3 +23,11 @@ def test_no_browser_runs_frames_guesses_or_keeps_an_answer() -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_text_is_written_as_json_does_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envelope_module, "_PIECE", 3)
+    text = 'é🐍\ud800"\\\x00</script>&' * 3
+    assert json_string(text) == json.dumps(text)
+    assert json.loads(bytes(success(text).body)) == {"return_code": 0, "content": text}
+    assert b"<" not in success(text).body
