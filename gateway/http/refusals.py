@@ -18,7 +18,7 @@ INCORRECT_FORMAT = "Incorrect reply format"
 REASON_HEADER = "x-xqueue-reason"
 _MAX_REASON = 200
 # Of what a caller named, in characters: an answer costs the loop six bytes for each, and nothing bounds their sum.
-_MAX_QUOTED = 1000
+_MAX_QUOTED = 10_000
 
 
 class RefusedError(XQueueError):

@@ -211,6 +211,7 @@ class HeldDelivery:
     content_type: str | None = None
     content_encoding: str | None = None
     type: str | None = None
+    redelivered: bool = False
 
 
 class Scene:

@@ -17,7 +17,7 @@ def fail(*_: object, **__: object) -> None:
     raise ZeroDivisionError("the test says so")
 
 
-@pytest.mark.parametrize("part", ["_wrong_with", "_write_graded"])
+@pytest.mark.parametrize("part", ["_judged", "_write_graded"])
 async def test_a_result_over_which_the_relay_stumbles_is_parked(
     settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:

@@ -89,7 +89,7 @@ async def test_what_ends_whoever_looks_at_it_is_parked_unread(failed: Failed, mo
 
     monkeypatch.setattr(failed.judges, "taste", taste)
     for returns, ends in ((3, SUBMISSIONS_EXCHANGE), (4, PARKED_EXCHANGE)):
-        assert await failed.reject(more_headers={"x-delivery-count": returns}) == "ack"
+        assert await failed.reject(more_headers={"x-delivery-count": returns}, redelivered=True) == "ack"
         [*_, (exchange, _, message)] = failed.publisher.messages
         assert exchange == ends
     assert message.headers[PARKED_REASON_HEADER] == DEADLY
