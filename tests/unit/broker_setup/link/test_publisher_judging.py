@@ -209,6 +209,7 @@ async def test_a_copy_waits_for_a_confirm_that_is_late_and_is_sent_once_however_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(module, "LOST_SECONDS", 1.0)
     broker, publisher = pair()
     broker.slow["parked"] = stored = asyncio.Event()
 
