@@ -64,6 +64,11 @@ class Readiness:
             return [str(error)]
         return [f"{name} is missing: run `xqueue-broker declare`" for name in missing]
 
+    @property
+    def clock_ahead(self) -> float:
+        """How far this machine's clock is ahead of most of those that write the ledger (seconds; negative: behind)."""
+        return self._ledger.clock_ahead
+
     def _ledger_problem(self) -> str:
         if self._ledger.problem:
             return f"{self._ledger.problem}; submits are taken, polls and results not yet"

@@ -17,9 +17,10 @@ class HealthCalls:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, request: Request) -> Response:
-        """Say whether submits and polls would work right now, and if not, why."""
+        """Say whether submits and polls would work right now, and if not, why; and how the clocks agree."""
         problems = await self._readiness.problems()
+        status, ahead = "not ready" if problems else "ready", round(self._readiness.clock_ahead, 3)
         return JSONResponse(
-            {"status": "not ready" if problems else "ready", "problems": problems},
+            {"status": status, "problems": problems, "clock_ahead_seconds": ahead},
             status_code=503 if problems else 200,
         )

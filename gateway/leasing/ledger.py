@@ -65,6 +65,11 @@ class Ledger:
         """Why nothing should be leased here: this machine's clock is wrong; empty if it agrees with the others'."""
         return self._agreement.problem(self._clock())
 
+    @property
+    def clock_ahead(self) -> float:
+        """How far this machine's clock is ahead of most of those that write (seconds; negative: behind)."""
+        return self._agreement.off(self._clock())
+
     async def wait_up_to_date(self) -> None:
         """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes too long."""
         await self._reader.wait_up_to_date(RECORD_SECONDS)
