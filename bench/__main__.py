@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +15,7 @@ from rich.progress import Progress
 
 from bench.figures import Comparison, Figure, as_table, figure
 from bench.pace import Pace
+from bench.program import run
 from bench.replays import Ledger
 from bench.replays import as_table as replays_table
 from bench.stack import BenchError, Stack
@@ -142,9 +142,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except (BenchError, LocalError) as error:
-        sys.exit(f"bench: {error}")
+    run("bench", main, BenchError, LocalError)

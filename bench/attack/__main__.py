@@ -21,6 +21,7 @@ from bench.attack.campaign import SHORT, Scale, on_given_stack, on_own_stack
 from bench.attack.own_stack import StackError
 from bench.attack.report import as_table
 from bench.attack.target import Account, Target
+from bench.program import run
 from deploy.local.errors import LocalError
 from tests.support.broker import running_broker, temporary_vhost
 
@@ -93,9 +94,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except (AttackError, StackError, LocalError) as error:
-        sys.exit(f"attack: {error}")
+    run("attack", main, AttackError, StackError, LocalError)

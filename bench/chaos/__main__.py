@@ -15,6 +15,7 @@ from bench.chaos.cluster import Cluster
 from bench.chaos.playing import play
 from bench.chaos.schedules import SCHEDULES, Schedule
 from bench.goals import Figure, as_table
+from bench.program import run
 from bench.stack import BenchError
 from deploy.local.errors import LocalError
 
@@ -59,9 +60,4 @@ async def _play(schedules: Sequence[Schedule], folder: Path, stderr: Console) ->
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except (BenchError, LocalError) as error:
-        sys.exit(f"chaos: {error}")
+    run("chaos", main, BenchError, LocalError)

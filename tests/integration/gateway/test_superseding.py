@@ -151,14 +151,17 @@ def test_one_whose_reply_nobody_can_read_hides_nothing_that_waits(
     assert bodies(grader.get_all(1)) == ["newer"]
 
 
+def submit_ten(client: Client, url: str, what: str) -> None:
+    for number in range(10):
+        submit(client, f"{url}{number}", f"{what} {number}")
+
+
 def test_of_many_resubmissions_the_last_one_is_graded(
     lms: Client, grader: Client, module_vhost: VHost, url: str
 ) -> None:
-    for number in range(10):
-        submit(lms, f"{url}{number}", f"old {number}")
+    submit_ten(lms, url, "old")
     grow_old()
-    for number in range(10):
-        submit(lms, f"{url}{number}", f"new {number}")
+    submit_ten(lms, url, "new")
     wait_until_read(lms, grader, module_vhost)
     grader.wait_queuelen(10)
     assert bodies(grader.get_all(10)) == [f"new {number}" for number in range(10)]
@@ -167,11 +170,9 @@ def test_of_many_resubmissions_the_last_one_is_graded(
 def test_an_account_that_guesses_anothers_callback_urls_takes_nobodys_place(
     lms: Client, grader: Client, module_vhost: VHost, url: str
 ) -> None:
-    for number in range(10):
-        submit(lms, f"{url}{number}", f"old {number}")
+    submit_ten(lms, url, "old")
     grow_old()
-    for number in range(10):
-        submit(grader, f"{url}{number}", f"junk {number}")
+    submit_ten(grader, url, "junk")
     wait_until_read(lms, grader, module_vhost)
     grader.wait_queuelen(20)
     assert bodies(grader.get_all(20))[:10] == [f"old {number}" for number in range(10)]
