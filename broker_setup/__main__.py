@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from broker_setup.command_line import our_version
-from broker_setup.commands import setup
-from broker_setup.commands.count import count
-from broker_setup.commands.parked import parked
-from broker_setup.commands.prune_files import prune_files
-from broker_setup.commands.results import results
-from broker_setup.commands.retire import retire
-from broker_setup.commands.setup_users import setup as setup_users
-from broker_setup.commands.trace import trace
 from broker_setup.errors import BrokerUnreachableError, XQueueError
+from broker_setup.operator.count.command import count
+from broker_setup.operator.parked.command import parked
+from broker_setup.operator.prune.command import prune_files
+from broker_setup.operator.results.command import results
+from broker_setup.operator.retire.command import retire
+from broker_setup.operator.setup import topology_commands as setup
+from broker_setup.operator.setup.command import setup as setup_users
+from broker_setup.operator.trace.command import trace
+from broker_setup.process.command_line import our_version
 from broker_setup.settings import load_settings
 from broker_setup.visible import visible
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import encode_basic_auth
 from yarl import URL
 
-from broker_setup.callback_origins import origin_of
+from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.settings import BasicAuth
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from broker_setup.callback_origins import origin_of
 from broker_setup.link.broker_url import each_of, port_of
+from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.settings import Settings
 
 BROKER = "the broker"

@@ -15,8 +15,8 @@ from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
 from broker_setup.errors import SettingsError, StorageError
 from broker_setup.failure_words import why_in_dump
+from broker_setup.outbound.trust import pem_of
 from broker_setup.settings import Settings
-from broker_setup.trust import pem_of
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig

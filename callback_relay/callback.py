@@ -8,8 +8,8 @@ from itertools import accumulate
 
 from yarl import URL
 
-from broker_setup.callback_origins import callback_url, origin_of
 from broker_setup.errors import BadCallbackUrlError, XQueueError
+from broker_setup.outbound.callback_urls import callback_url, origin_of
 from broker_setup.wire.messages import Result
 from callback_relay.quoting import pieces_quoted
 

@@ -9,7 +9,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from broker_setup.shortages import shortage
+from broker_setup.process.shortages import shortage
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from aiohttp import AsyncResolver, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
-from broker_setup.bounded_answers import BoundedConnector
-from broker_setup.forbidden_addresses import why_forbidden
+from broker_setup.outbound.bounded_answers import BoundedConnector
+from broker_setup.outbound.forbidden_addresses import why_forbidden
 from callback_relay.own_addresses import OwnAddresses
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.

@@ -12,13 +12,13 @@ from typing import Self
 import aiohttp
 
 from broker_setup.basic_auth import Credentials
-from broker_setup.callback_origins import CallbackOrigins
-from broker_setup.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.callback_urls import CallbackOrigins
+from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.redirects import safe_location
+from broker_setup.outbound.trust import tls_context
 from broker_setup.own_services import USER_AGENT, own_services
-from broker_setup.redirects import safe_location
-from broker_setup.secret_keys import signing_key
 from broker_setup.settings import Settings
-from broker_setup.trust import tls_context
+from broker_setup.wire.secret_keys import signing_key
 from callback_relay.callback import Callback
 from callback_relay.credentials import callback_credentials
 from callback_relay.guarded_connections import (

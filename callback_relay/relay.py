@@ -18,7 +18,6 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
-from broker_setup.judges import Judges, returns_of
 from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
@@ -26,14 +25,15 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
-from broker_setup.process_name import process_name
+from broker_setup.process.process_name import process_name
+from broker_setup.process.shortages import shortage
 from broker_setup.settings import Settings
-from broker_setup.shortages import shortage
 from broker_setup.topology import (
     RESULTS_PARKED,
     retry_queue,
 )
-from broker_setup.users.answering import is_ours, may_answer
+from broker_setup.wire.answering import is_ours, may_answer
+from broker_setup.wire.judges import Judges, returns_of
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
 from broker_setup.wire.replies import FINE, Judgement
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of

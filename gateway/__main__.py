@@ -8,13 +8,13 @@ import tempfile
 
 import uvicorn
 
-from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
-from broker_setup.logs import log_to_stderr
-from broker_setup.old_parsers import parser_warnings
+from broker_setup.process.command_line import answer_options
+from broker_setup.process.logs import log_to_stderr
+from broker_setup.process.old_parsers import parser_warnings
+from broker_setup.process.spare_memory import give_spare_memory_back
+from broker_setup.process.sparing import write_sparingly
 from broker_setup.settings import load_settings
-from broker_setup.spare_memory import give_spare_memory_back
-from broker_setup.sparing import write_sparingly
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
 from gateway.start_warnings import start_warnings
@@ -29,7 +29,7 @@ GC_THRESHOLDS = (20_000, 5, 2)
 # What it writes is students' work: for the user alone that it runs as.
 UMASK = 0o077
 # Whose lines anybody can cause who reaches the port.
-STRANGERS_LOGGERS = ("gateway.accounts", "gateway.http.identity", "gateway.http.routes", "uvicorn.error")
+STRANGERS_LOGGERS = ("gateway.callers.accounts", "gateway.http.identity", "gateway.http.routes", "uvicorn.error")
 
 
 def main() -> None:

@@ -6,20 +6,24 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from broker_setup.callback_origins import CallbackOrigins
-from broker_setup.essential import essential
-from broker_setup.judges import Judges
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
+from broker_setup.link.essential import essential
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.own_services import own_services
-from broker_setup.process_name import process_name
+from broker_setup.parking import Parking
+from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
+from broker_setup.wire.judges import Judges
 from broker_setup.wire.return_address import Sealer
-from gateway.access import Access
-from gateway.accounts import Accounts
+from gateway.callers.access import Access
+from gateway.callers.accounts import Accounts
+from gateway.callers.token_keys import keys_of
+from gateway.callers.tokens import Tokens
 from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
@@ -39,15 +43,11 @@ from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
 from gateway.leasing.failures import Failures
 from gateway.leasing.lease_changes import LeaseChanges
-from gateway.leasing.ledger import Ledger
-from gateway.leasing.parking import Parking
 from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
 from gateway.leasing.returns import Returns
 from gateway.leasing.waiting_count import WaitingCount
 from gateway.readiness import Readiness
-from gateway.token_keys import keys_of
-from gateway.tokens import Tokens
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
-from broker_setup.beside import Turns
 from broker_setup.errors import StorageError, XQueueError
-from broker_setup.secret_keys import derived_key
+from broker_setup.process.beside import Turns
 from broker_setup.upload_store import UploadStore, file_key
+from broker_setup.wire.secret_keys import derived_key
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.coalesced import Coalesced
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link, broker_calls
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
-from gateway.leasing.coalesced import Coalesced
-from gateway.leasing.ledger import Ledger
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel

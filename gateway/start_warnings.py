@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 
 from broker_setup.settings import Settings
-from gateway.access import names_without_account
+from gateway.callers.access import names_without_account
 
 # Of accounts that may hand work in: more than the one LMS.
 _SEVERAL = 2

@@ -14,7 +14,7 @@ import requests
 
 from bench.chaos.member import Member
 from bench.stack import BenchError
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, Topology, submissions_queue
 from deploy.local import find, ports
 from deploy.local.node_files import USER

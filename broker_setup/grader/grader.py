@@ -13,13 +13,13 @@ from broker_setup.errors import BadMessageError, BrokerUnavailableError, Message
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
-from broker_setup.judges import BESIDE_BYTES
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyTasks
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
+from broker_setup.wire.judges import BESIDE_BYTES
 from broker_setup.wire.replies import judge_strictly
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from broker_setup.grader.errors import GraderBrokenError
 from broker_setup.grader.grader import Grader, Options
 from broker_setup.grader.pools import Grade
 from broker_setup.link.broker_url import address_of
-from broker_setup.logs import log_to_stderr
+from broker_setup.process.logs import log_to_stderr
 from broker_setup.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)

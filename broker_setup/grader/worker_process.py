@@ -8,10 +8,10 @@ from multiprocessing.connection import Connection
 from pickle import PicklingError
 from time import monotonic
 
-from broker_setup.child_process import end_with_parent
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.reply import Answer, encoded
 from broker_setup.grader.request import Submission
+from broker_setup.process.child_process import end_with_parent
 
 # Spawned: a fork of a process with threads and connections may deadlock, and would hold these connections open.
 _CONTEXT = context.SpawnContext()

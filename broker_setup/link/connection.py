@@ -17,8 +17,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.essential import essential
 from broker_setup.link.broker_url import address_of, user_of
+from broker_setup.link.essential import essential
 from broker_setup.link.in_words import in_words
 from broker_setup.link.nodes import ways_to
 from broker_setup.link.outage import Outage

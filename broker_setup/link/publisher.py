@@ -11,7 +11,6 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
 
-from broker_setup.beside import Turnstile
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
 from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.link.in_words import in_words
@@ -19,6 +18,7 @@ from broker_setup.link.pulse import Pulse
 from broker_setup.link.room_for_copies import RoomForCopies
 from broker_setup.link.size_limit import largest_taken
 from broker_setup.link.unconfirmed import Unconfirmed
+from broker_setup.process.beside import Turnstile
 
 if TYPE_CHECKING:
     from aiormq import Channel

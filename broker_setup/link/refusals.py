@@ -2,6 +2,9 @@
 
 import re
 
+# A reply code of the broker: what was named is not there.
+NOT_FOUND = 404
+
 _ADVICE = (
     (
         "ACCESS_REFUSED - Login was refused",

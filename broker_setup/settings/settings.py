@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker_setup.link.broker_url import trusting, user_of
+from broker_setup.rights import Role, service_names
 from broker_setup.settings.access_settings import Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.agreements import disagreements
 from broker_setup.settings.environment import Environment
@@ -37,7 +38,6 @@ from broker_setup.settings.value_types import (
     WebUrl,
 )
 from broker_setup.topology import Topology, notices_queue, topology
-from broker_setup.users.rights import Role, service_names
 from broker_setup.wire.replies import MAX_REPLY_BYTES
 
 ENV_PREFIX = "XQUEUE_"

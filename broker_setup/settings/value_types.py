@@ -15,12 +15,12 @@ from pydantic import (
     TypeAdapter,
 )
 
-from broker_setup.callback_origins import origin
 from broker_setup.link.broker_url import each_of, user_of, vhost_of
-from broker_setup.secret_keys import signing_key
+from broker_setup.outbound.callback_urls import origin
+from broker_setup.outbound.trust import wrong_with_bundle
 from broker_setup.settings.secret_strength import weakness
 from broker_setup.topology import RESERVED_QUEUE_NAMES
-from broker_setup.trust import wrong_with_bundle
+from broker_setup.wire.secret_keys import signing_key
 
 # In XQUEUES: the queue's grader consumes it over AMQP.
 AMQP = "amqp"

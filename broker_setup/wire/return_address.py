@@ -10,7 +10,7 @@ from time import time
 from cryptography.fernet import Fernet, InvalidToken
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
-from broker_setup.secret_keys import derived_key, fernet_key
+from broker_setup.wire.secret_keys import derived_key, fernet_key
 
 # The time of a Fernet token has 64 bits, of which a time takes the lower 32 until 2106. The upper half, which version
 # 0.1.0 leaves empty and nobody reads as a time, says under which secret it was sealed, authenticated like the rest.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import beside
+from broker_setup.process.beside import beside
 from broker_setup.wire.replies import too_much_in
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body

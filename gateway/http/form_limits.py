@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from broker_setup.beside import acting_for
 from broker_setup.errors import XQueueError
+from broker_setup.process.beside import acting_for
 
 MAX_FIELDS = 100
 # So many times what it leaves free may one account take with several forms: alone three quarters, two of them 3/7 each.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from starlette.requests import Request
 
-from broker_setup.beside import beside
-from broker_setup.shortages import shortage
+from broker_setup.process.beside import beside
+from broker_setup.process.shortages import shortage
 from gateway.http.form_limits import (
     MAX_FIELDS,
     Allowance,

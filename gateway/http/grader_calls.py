@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import beside
 from broker_setup.errors import MessageTooLargeError
+from broker_setup.process.beside import beside
 from gateway.http.envelope import json_string, refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import account_of, permission_of

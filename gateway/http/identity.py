@@ -8,17 +8,17 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import acting_for
-from gateway.access import CALLS, Access, Caller
-from gateway.accounts import Accounts, Session
+from broker_setup.process.beside import acting_for
+from gateway.callers.access import CALLS, Access, Caller
+from gateway.callers.accounts import Accounts, Session
+from gateway.callers.throttle import TooManyGuessesError
+from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason, Tokens
 from gateway.http.forms import drain
 from gateway.http.lost_callers import LostCallers, Wanderer
 from gateway.http.origin import address_of, agent_of
 from gateway.http.refusals import REFUSED, NotLoggedInError
 from gateway.http.sessions import Sessions
 from gateway.leasing.results import Permission
-from gateway.throttle import TooManyGuessesError
-from gateway.tokens import BadTokenError, MissingScopeError, Reason, Tokens
 
 log = logging.getLogger(__name__)
 

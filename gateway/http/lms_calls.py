@@ -10,12 +10,13 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import beside
-from broker_setup.callback_origins import CallbackOrigins, callback_url
 from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_sender, hash_url
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.publisher import Publisher
+from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url
 from broker_setup.own_services import USER_AGENT
+from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
@@ -25,7 +26,6 @@ from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, re
 from gateway.http.identity import account_of, permission_of
 from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission
 from gateway.leasing.waiting_count import WaitingCount
 

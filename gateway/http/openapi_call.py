@@ -7,7 +7,7 @@ import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.command_line import our_version
+from broker_setup.process.command_line import our_version
 
 OPENAPI_PATH = "/xqueue/openapi.json"
 SOURCE = Path(__file__).with_name("openapi.yaml")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import LARGE_BYTES, beside
+from broker_setup.process.beside import LARGE_BYTES, beside
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.identity import account_of, permission_of
 from gateway.http.origin import address_of

@@ -4,13 +4,13 @@ from typing import Self
 
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from broker_setup.settings.access_settings import Dialect
+from gateway.callers.passwords import TooManyChecksError
+from gateway.callers.throttle import TooManyGuessesError
+from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason
 from gateway.http.forms import BusyError, ShortError
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.leasing.returns import TooManyReturnsError
-from gateway.passwords import TooManyChecksError
-from gateway.throttle import TooManyGuessesError
-from gateway.tokens import BadTokenError, MissingScopeError, Reason
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
 INCORRECT_FORMAT = "Incorrect reply format"

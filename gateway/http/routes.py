@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from broker_setup.shortages import shortage
+from broker_setup.process.shortages import shortage
 from gateway.files import LINK_PATH
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.accounts import Accounts
+from gateway.callers.accounts import Accounts
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, drain, read_form
 from gateway.http.identity import note_caller

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.accounts import SESSION_SECONDS, Accounts, Session
+from gateway.callers.accounts import SESSION_SECONDS, Accounts, Session
 from gateway.http.origin import came_over_tls
 
 SESSION_COOKIE = "sessionid"

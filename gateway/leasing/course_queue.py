@@ -20,7 +20,10 @@ from broker_setup.errors import (
 from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.heard import steady as steady_clock
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
+from broker_setup.link.holds import Hold, Release, end
+from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
 from broker_setup.wire.return_address import Sealer, callback_url_of
@@ -28,9 +31,6 @@ from gateway.leasing.attempts import attempt_of, why_parked
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Buffered, Consumer
 from gateway.leasing.deadline import in_time
-from gateway.leasing.holds import Hold, Release, end
-from gateway.leasing.ledger import Ledger
-from gateway.leasing.parking import Parking
 from gateway.leasing.returns import Returns
 
 log = logging.getLogger(__name__)

@@ -13,20 +13,20 @@ from time import time
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, UnroutableError, XQueueError
-from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
 from broker_setup.ledger.heard import steady as steady_clock
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
+from broker_setup.link.holds import Release, end_message
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyConsumer
+from broker_setup.parking import Parking
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
+from broker_setup.wire.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.wire.messages import Submission, decode_submission, encode_submission
 from broker_setup.wire.parked import Kind, read_parked
 from gateway.leasing.attempts import attempt_of
-from gateway.leasing.holds import Release, end_message
-from gateway.leasing.ledger import Ledger
-from gateway.leasing.parking import Parking
 
 log = logging.getLogger(__name__)
 

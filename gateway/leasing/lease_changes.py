@@ -6,8 +6,8 @@ from time import time
 from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
 from broker_setup.ledger.heard import steady as steady_clock
+from broker_setup.ledger.ledger import Ledger
 from gateway.leasing.deadline import in_time
-from gateway.leasing.ledger import Ledger
 from gateway.leasing.results import Permission, TooLateError, is_hidden, refused
 from gateway.leasing.returns import Returns, TooManyReturnsError
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from time import time
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError, XQueueError
-from broker_setup.judges import BESIDE_BYTES, Judges
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Extended
+from broker_setup.ledger.ledger import Ledger
+from broker_setup.wire.judges import BESIDE_BYTES, Judges
 from broker_setup.wire.replies import FINE, Judgement
 from broker_setup.wire.return_address import Sealer, callback_url_of
-from gateway.leasing.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

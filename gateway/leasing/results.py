@@ -6,18 +6,18 @@ import logging
 from collections.abc import Callable
 from time import time
 
-from broker_setup.beside import LARGE_BYTES
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Refusal, Take
 from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
 from broker_setup.ledger.heard import steady as steady_clock
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
+from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.replies import FINE
 from gateway.leasing.deadline import in_time
-from gateway.leasing.ledger import Ledger
 from gateway.leasing.reply_check import ReplyCheck
 
 log = logging.getLogger(__name__)

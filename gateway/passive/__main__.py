@@ -7,12 +7,12 @@ import sys
 
 import uvloop
 
-from broker_setup.command_line import answer_options
 from broker_setup.errors import SettingsError
-from broker_setup.logs import log_to_stderr
-from broker_setup.old_parsers import parser_warnings
+from broker_setup.process.command_line import answer_options
+from broker_setup.process.logs import log_to_stderr
+from broker_setup.process.old_parsers import parser_warnings
+from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.settings import load_settings
-from broker_setup.spare_memory import give_spare_memory_back
 from gateway.passive.bridge import Bridge
 
 log = logging.getLogger(__name__)

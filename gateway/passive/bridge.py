@@ -3,16 +3,16 @@
 import asyncio
 import logging
 
-from broker_setup.essential import essential
-from broker_setup.judges import Judges
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
+from broker_setup.link.essential import essential
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
-from broker_setup.process_name import process_name
+from broker_setup.parking import Parking
+from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
+from broker_setup.wire.judges import Judges
 from broker_setup.wire.return_address import Sealer
-from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import graders_for
 from gateway.passive.served_queue import ServedQueue

@@ -11,13 +11,13 @@ import aiohttp
 from yarl import URL
 
 from broker_setup.basic_auth import Credentials
-from broker_setup.bounded_answers import BoundedConnector
-from broker_setup.callback_origins import origin_of
-from broker_setup.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.bounded_answers import BoundedConnector
+from broker_setup.outbound.callback_urls import origin_of
+from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.redirects import safe_location
+from broker_setup.outbound.trust import tls_context
 from broker_setup.own_services import USER_AGENT
-from broker_setup.redirects import safe_location
 from broker_setup.settings import Settings
-from broker_setup.trust import tls_context
 
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.
 _ONE_PIECE = 256 * 1024

@@ -9,18 +9,18 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.beside import acting_for
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError, XQueueError
-from broker_setup.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.link.connection import Link
+from broker_setup.link.holds import Release, end_message
 from broker_setup.link.steady_consumer import SteadyConsumer
-from broker_setup.shortages import shortage
+from broker_setup.parking import Parking
+from broker_setup.process.beside import acting_for
+from broker_setup.process.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.calls import Caller, caller_of
+from broker_setup.wire.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.wire.messages import Result, decode_submission, decode_work
 from broker_setup.wire.return_address import Sealer, callback_url_of
-from gateway.leasing.holds import Release, end_message
-from gateway.leasing.parking import Parking
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader, NotAsked
 from gateway.passive.tries import Tries

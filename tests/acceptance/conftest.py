@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import VHost
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway

@@ -17,7 +17,7 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
-from broker_setup.users.answering import may_answer
+from broker_setup.wire.answering import may_answer
 from broker_setup.wire.messages import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer, queue_name_of
 from tests.support.broker import VHost

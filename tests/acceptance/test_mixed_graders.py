@@ -20,7 +20,7 @@ from typing import Protocol
 import pytest
 from aiohttp import web
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, submissions_queue
 from tests.support.broker import VHost
 from tests.support.fleet import Fleet, fleet, reply_to

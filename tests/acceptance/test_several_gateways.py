@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.acceptance.conftest import Stack
 from tests.support.broker import VHost

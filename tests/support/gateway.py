@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import requests
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"

@@ -12,15 +12,15 @@ from aio_pika import Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.heard import Heard
+from broker_setup.ledger.ledger import Gone, Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
+from broker_setup.parking import Parking
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
 from broker_setup.wire.messages import AMENDMENT_HEADER, RETURN_HEADER, Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.course_queue import CourseQueue, Handout
-from gateway.leasing.ledger import Gone, Ledger
-from gateway.leasing.parking import Parking
 from gateway.leasing.returns import Returns
 from tests.support.ledger_events import URL, uuid_of
 

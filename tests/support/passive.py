@@ -14,7 +14,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import web
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission

@@ -6,7 +6,7 @@ from multiprocessing import parent_process
 
 import aio_pika
 
-from broker_setup.judges import SUSPECTED_RETURNS
+from broker_setup.wire.judges import SUSPECTED_RETURNS
 from broker_setup.wire.replies import Judgement, judge_reply
 
 POISON = b"poison"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pika
 import pytest
 
-from broker_setup.declare import declare
 from broker_setup.link import publisher
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import Topology, topology
 from tests.support.broker import VHost
 

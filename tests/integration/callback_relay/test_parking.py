@@ -10,10 +10,10 @@ import pytest
 from aio_pika import Message
 from pydantic import SecretStr
 
-from broker_setup.judges import Judges
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
+from broker_setup.wire.judges import Judges
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked

@@ -7,9 +7,9 @@ from typing import Any
 import pika
 import pytest
 
-from broker_setup import judges
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
+from broker_setup.wire import judges
 from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, Result, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.return_address import ReturnAddress

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from broker_setup.declare import declare
 from broker_setup.link.broker_url import user_of
+from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, retry_queue
 from broker_setup.wire.messages import RETURN_HEADER, Result, encode_result

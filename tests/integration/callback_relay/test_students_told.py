@@ -9,8 +9,8 @@ from collections import Counter
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.operating.parked_selection import Selection, Tally
-from broker_setup.operating.redriving import ParkedMessages
+from broker_setup.operator.parked.redriving import ParkedMessages
+from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED
 from broker_setup.wire.notices import failure_notice

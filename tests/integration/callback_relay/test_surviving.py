@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, retry_queue
 from broker_setup.wire.messages import Tries

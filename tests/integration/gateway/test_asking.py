@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from broker_setup.declare import declare
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from gateway import readiness as readiness_module
 from gateway.leasing.waiting_count import WaitingCount
@@ -22,8 +22,8 @@ from tests.support.proxy import Proxy, proxied
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from broker_setup.ledger.ledger import Ledger
     from broker_setup.link.publisher import Publisher
-    from gateway.leasing.ledger import Ledger
 
 QUEUES = ["openedx", "other"]
 ALL_IS_WELL: Any = SimpleNamespace(problem="", clock_problem="")

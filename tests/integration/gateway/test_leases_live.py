@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue, topology
 from tests.integration.gateway.conftest import LEASE_SECONDS
 from tests.support.broker import VHost

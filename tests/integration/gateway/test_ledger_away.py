@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from broker_setup.declare import declare
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import LEDGER, topology
 from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide

@@ -10,7 +10,7 @@ import pytest
 import requests
 from argon2 import PasswordHasher
 
-from gateway.accounts import GUESSES_OF_ACCOUNT
+from gateway.callers.accounts import GUESSES_OF_ACCOUNT
 from tests.support.broker import VHost
 from tests.support.gateway import SECRET_KEY, USERS, Client, Gateway, running_gateway
 from tests.support.tokens import HS_SECRET, ISSUER, symmetric

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from broker_setup.sparing import MOST_LINES
+from broker_setup.process.sparing import MOST_LINES
 from gateway.http.refusals import UNAVAILABLE
 from tests.support.gateway import Client, Gateway, lms_header
 

@@ -8,9 +8,9 @@ import aio_pika
 import pytest
 from aiohttp import web
 
-from broker_setup.judges import Judges
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire.judges import Judges
 from broker_setup.wire.messages import RETURN_HEADER, decode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.replies import Judgement

@@ -2,8 +2,8 @@
 
 import pytest
 
-from broker_setup import judges
 from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.wire import judges
 from tests.support.broker import VHost
 from tests.support.passive import REPLY, lms_side, running_bridge, running_grader, settings_for
 from tests.support.poison import POISON, come_back, judge_and_die

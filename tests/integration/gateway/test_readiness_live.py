@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 import uvicorn
 
-from broker_setup.declare import declare
 from broker_setup.ledger import life
 from broker_setup.link.connection import Link
+from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from gateway import app as module
 from tests.support.broker import VHost

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from broker_setup.failure_words import why_not_connected
-from broker_setup.http_failures import why_no_answer
+from broker_setup.outbound.http_failures import why_no_answer
 
 
 def not_trusted(code: int, message: str = "") -> ssl.SSLCertVerificationError:

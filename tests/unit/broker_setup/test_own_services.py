@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker_setup.callback_origins import CallbackOrigins, callback_url, origin_of
+from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url, origin_of
 from broker_setup.own_services import BROKER, GATEWAY, METRICS, own_services
 from broker_setup.settings import Settings
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from broker_setup.commands import console
-from broker_setup.logs import LogLines
+from broker_setup.operator import console
+from broker_setup.process.logs import LogLines
 from broker_setup.visible import visible
 
 FORGED = "a\n2026-11-27T19:53:41.250Z INFO gateway: all is well \x1b[2J\x1b]0;title\x07\r\x9b1m\u202e\u2028\ud800"

@@ -5,7 +5,7 @@ from time import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from broker_setup.secret_keys import signing_key
+from broker_setup.wire.secret_keys import signing_key
 from callback_relay.signing import Signer
 
 OLD = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"

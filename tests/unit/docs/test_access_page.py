@@ -3,11 +3,11 @@
 import re
 
 from broker_setup.settings import Settings
-from gateway.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, SESSION_SECONDS
+from gateway.callers.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, SESSION_SECONDS
+from gateway.callers.throttle import WINDOW_SECONDS
+from gateway.callers.token_keys import MIN_RSA_BITS, RSA_ALGORITHMS, SECRET_ALGORITHMS
+from gateway.callers.tokens import LEEWAY_SECONDS, SCOPES, SUPPORTED_VERSION, Reason
 from gateway.http.openapi_call import SOURCE
-from gateway.throttle import WINDOW_SECONDS
-from gateway.token_keys import MIN_RSA_BITS, RSA_ALGORITHMS, SECRET_ALGORITHMS
-from gateway.tokens import LEEWAY_SECONDS, SCOPES, SUPPORTED_VERSION, Reason
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/access.md")

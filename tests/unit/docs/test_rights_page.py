@@ -2,9 +2,9 @@
 
 import pytest
 
+from broker_setup.rights import Below, BrokerUser, Names, Role, broker_users
 from broker_setup.settings import Settings
 from broker_setup.topology import submissions_queue
-from broker_setup.users.rights import Below, BrokerUser, Names, Role, broker_users
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/rights.md")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from broker_setup.judges import Judges
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import KEY_HASH_BYTES, Extended, Graded, Leased, hash_key, hash_url
+from broker_setup.wire.judges import Judges
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.reply_check import BadReplyError, ReplyCheck
 from gateway.leasing.results import Results, WrongKeyError

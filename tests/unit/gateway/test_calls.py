@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broker_setup.callback_origins import CallbackOrigins
+from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.messages import Submission
 from gateway.http.forms import FormLimits, TooLargeError

@@ -8,6 +8,8 @@ from starlette.requests import Request
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.settings.access_settings import Dialect
+from gateway.callers.throttle import TooManyGuessesError
+from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason
 from gateway.http.dialects import Dialects, asked_for
 from gateway.http.envelope import success
 from gateway.http.identity import note_caller
@@ -24,8 +26,6 @@ from gateway.http.refusals import (
 )
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
-from gateway.throttle import TooManyGuessesError
-from gateway.tokens import BadTokenError, MissingScopeError, Reason
 
 LEGACY, REAL = Dialect.LEGACY, Dialect.EDX_SUBMISSIONS
 DEFAULTS_OF_CLIENTS = [

@@ -12,15 +12,15 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-import gateway.accounts
-from gateway.access import Access
-from gateway.accounts import GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
+import gateway.callers.accounts
+from gateway.callers.access import Access
+from gateway.callers.accounts import GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
+from gateway.callers.throttle import TooManyGuessesError
 from gateway.http.identity import Door
 from gateway.http.lost_callers import LostCallers
 from gateway.http.refusals import ForeignPageError, NotLoggedInError
 from gateway.http.session_calls import SessionCalls
 from gateway.http.sessions import RENEWED_AFTER_SECONDS, SESSION_COOKIE, Sessions
-from gateway.throttle import TooManyGuessesError
 from tests.support.gateway import SECRET_KEY, USERS
 
 DAY = 24 * 3600
@@ -85,7 +85,7 @@ def cookie_of(answer: Response) -> str | None:
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     then = time() + seconds
     monkeypatch.setattr("time.time", lambda: then)
-    monkeypatch.setattr(gateway.accounts, "time", lambda: then)
+    monkeypatch.setattr(gateway.callers.accounts, "time", lambda: then)
 
 
 async def test_a_session_that_is_used_goes_on_for_ever(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ import pytest
 from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
-from broker_setup.judges import DEADLY, DeadlyMessageError, Judges
 from broker_setup.ledger.events import AnyEvent, Superseded
 from broker_setup.link.connection import Link
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_EXCHANGE
+from broker_setup.wire.judges import DEADLY, DeadlyMessageError, Judges
 from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress

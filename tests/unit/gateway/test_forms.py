@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from broker_setup.beside import LARGE_BYTES, acting_for
+from broker_setup.process.beside import LARGE_BYTES, acting_for
 from gateway.http.forms import (
     MAX_FIELDS,
     BadFormError,

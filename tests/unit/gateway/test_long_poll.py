@@ -9,8 +9,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.beside import LARGE_BYTES
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.wire.messages import Submission
 from gateway.http.polls import Poll, Polls, take
 from gateway.leasing.course_queue import CourseQueue, Handout

@@ -11,7 +11,6 @@ import aiormq
 import pytest
 from aiormq.exceptions import ChannelPreconditionFailed
 
-from broker_setup.declare import declare
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
 from broker_setup.ledger.events import AnyEvent
@@ -21,6 +20,7 @@ from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
+from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import LEDGER, topology
 from tests.support.broker import VHost
 from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames

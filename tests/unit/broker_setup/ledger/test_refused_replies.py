@@ -2,10 +2,10 @@
 
 from msgspec import msgpack
 
-from broker_setup.commands.trace import describe
 from broker_setup.ledger.events import Extended, Graded, hash_key
 from broker_setup.ledger.frames import Frame, encode_frame
-from broker_setup.ledger.history import Timeline
+from broker_setup.operator.trace.command import describe
+from broker_setup.operator.trace.history import Timeline
 from tests.support.ledger_events import expired, graded, leased, released, state_after, submitted, uuid_of
 
 WHY = "its score is not a number"

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from broker_setup.commands.trace import describe
-from broker_setup.ledger.backlog import Backlog
 from broker_setup.ledger.events import AnyEvent, Delivered, Event, Parked, Undeliverable
 from broker_setup.ledger.frames import Frame, decode_frame, encode_frame, new_frame_id
-from broker_setup.ledger.history import Timeline
-from broker_setup.operating.prune_plan import PrunePlan
+from broker_setup.operator.backlog import Backlog
+from broker_setup.operator.prune.plan import PrunePlan
+from broker_setup.operator.trace.command import describe
+from broker_setup.operator.trace.history import Timeline
 from broker_setup.upload_store import file_key
 from tests.support.ledger_events import graded, leased, parked, redriven, retired, submitted, uuid_of
 

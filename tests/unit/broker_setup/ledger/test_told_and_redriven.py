@@ -2,10 +2,10 @@
 
 import pytest
 
-from broker_setup.ledger.backlog import Backlog
 from broker_setup.ledger.events import AnyEvent, Delivered, Undeliverable
 from broker_setup.ledger.frames import Frame, new_frame_id
-from broker_setup.ledger.history import Timeline
+from broker_setup.operator.backlog import Backlog
+from broker_setup.operator.trace.history import Timeline
 from tests.support.ledger_events import graded, parked, redriven, submitted, uuid_of
 
 TOLD = Delivered(3.0, uuid_of(1), 1)

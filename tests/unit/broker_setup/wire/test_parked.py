@@ -9,8 +9,8 @@ from aio_pika import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_setup.operating.parked_selection import MAX_GROUPS, OTHERS, Selection, Tally
-from broker_setup.operating.redrive_plan import StudentStanding, redriven_copy, student_of
+from broker_setup.operator.parked.redrive_plan import StudentStanding, redriven_copy, student_of
+from broker_setup.operator.parked.selection import MAX_GROUPS, OTHERS, Selection, Tally
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,

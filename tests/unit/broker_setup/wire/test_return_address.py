@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
-from broker_setup.secret_keys import fernet_key
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.secret_keys import fernet_key
 
 SECRET, OTHER = "first secret of 32 characters...", "second secret of 32 characters.."
 UUID, ANOTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2

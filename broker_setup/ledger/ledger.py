@@ -1,0 +1,151 @@
+"""The ledger as a gateway uses it: record an event and learn whether it was valid, or note one and go on."""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from time import time
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.agreement import Agreement
+from broker_setup.ledger.coalesced import Coalesced
+from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.heard import Heard
+from broker_setup.ledger.heard import steady as steady_clock
+from broker_setup.ledger.notes import Notes
+from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.connection import Link
+from broker_setup.link.publisher import Publisher
+
+# Below the 3 s in which every caller has its answer.
+RECORD_SECONDS = 2.5
+Gone = Callable[[str, bytes], None]
+
+
+class Ledger:
+    """Writes events, applies everybody's in the ledger's order, and tells what became of its own."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        link: Link,
+        publisher: Publisher,
+        state: LedgerState,
+        window: float,
+        name: str,
+        clock: Callable[[], float] = time,
+        steady: Callable[[], float] = steady_clock,
+    ) -> None:
+        self.state = state
+        self._writer = LedgerWriter(publisher, name, clock)
+        self._agreement = Agreement(name)
+        self._clock = clock
+        self._steady = steady
+        self._fresh_at = -inf  # by the steady clock: what is read from now on was written later than this
+        self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
+        self._notes = Notes(self._writer)
+        self._barrier = Coalesced(self._reader.barrier)
+        self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
+        self._gone: Gone = _nobody_holds_it
+
+    def on_gone(self, gone: Gone) -> None:
+        """Have `gone(queue, submission)` called when a delivery of that submission is no longer wanted."""
+        self._gone = gone
+
+    @property
+    def problem(self) -> str:
+        """Why the ledger is not up to date; empty if it is."""
+        return "" if self._reader.is_up_to_date else self._reader.problem
+
+    @property
+    def clock_problem(self) -> str:
+        """Why nothing should be leased here: this machine's clock is wrong; empty if it agrees with the others'."""
+        return self._agreement.problem(self._clock())
+
+    @property
+    def clock_ahead(self) -> float:
+        """How far this machine's clock is ahead of most of those that write (seconds; negative: behind)."""
+        return self._agreement.off(self._clock())
+
+    async def wait_up_to_date(self) -> None:
+        """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes too long."""
+        await self._reader.wait_up_to_date(RECORD_SECONDS)
+
+    async def barrier(self) -> None:
+        """Return when everything written before this call has been applied; raise BrokerUnavailableError.
+
+        One marker serves all who ask at the same time: a stranger's thousand bad keys write no thousand of them.
+        """
+        await self._barrier()
+
+    async def record(self, event: AnyEvent) -> bool:
+        """Write an event, and say whether it was valid when its turn came in the ledger.
+
+        Reading it back proves both that it is stored and what came before it. Raise BrokerUnavailableError if that
+        takes too long: then the event may turn up in the ledger or not.
+        """
+        appended = self._writer.append(event)
+        self._reader.expect(appended.confirmed)
+        recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting = self._recording.get(appended.frame)
+        if waiting is None:
+            waiting = self._recording[appended.frame] = []
+            appended.confirmed.add_done_callback(lambda confirmed: self._failed(appended.frame, confirmed))
+        waiting.append((appended.index, recorded))
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                return await recorded
+        except TimeoutError:
+            raise BrokerUnavailableError("the ledger is not being read at the moment") from None
+
+    def note(self, event: AnyEvent) -> None:
+        """Write an event some time soon: one that changes nothing for whoever notes it."""
+        self._notes.note(event)
+
+    async def store(self, *events: AnyEvent) -> None:
+        """Write events that must not get lost, and return once they are stored; raise BrokerUnavailableError.
+
+        Whether they are valid does not matter to the caller. Without any, learn whether the ledger can be written.
+        """
+        await self._writer.store(*events)
+
+    async def flush(self) -> None:
+        """Write what was noted last, at the end of the process."""
+        await self._notes.flush()
+
+    async def read(self) -> None:
+        """Read the ledger until cancelled."""
+        await self._reader.run()
+
+    async def write_notes(self) -> None:
+        """Write what is noted until cancelled."""
+        await self._notes.run()
+
+    def _apply(self, frame: Frame) -> None:
+        now = self._steady()
+        is_new = self._reader.is_up_to_date
+        self._agreement.hear(frame.writer, frame.at, self._clock(), late=not is_new)
+        if is_new:
+            self._fresh_at = now
+        heard = Heard(now, self._fresh_at)
+        outcomes = [self.state.apply(event, heard) for event in frame.events]
+        for index, recorded in self._recording.pop(frame.id, ()):
+            if not recorded.done():
+                recorded.set_result(outcomes[index].valid)
+        for outcome in outcomes:
+            for queue, submission in outcome.gone:
+                self._gone(queue, submission)
+
+    def _failed(self, frame: bytes, confirmed: "asyncio.Future[None]") -> None:
+        error = confirmed.exception()
+        if error:
+            for _, recorded in self._recording.pop(frame, ()):
+                if not recorded.done():
+                    recorded.set_exception(error)
+
+
+def _nobody_holds_it(queue: str, submission: bytes) -> None:
+    """Do nothing: no queue listens yet."""

@@ -1,0 +1,1 @@
+"""What operators do with `xqueue-broker`, by feature."""

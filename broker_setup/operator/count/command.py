@@ -1,0 +1,94 @@
+"""`count`: how much waits, is being graded, or is on its way back, queue by queue."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.table import Table
+
+from broker_setup.link.blocking import count_ready
+from broker_setup.operator.backlog import Backlog
+from broker_setup.operator.between_queues import between_queues
+from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, span, warn_of_no_queue
+from broker_setup.operator.reading import read_ledger
+from broker_setup.settings import Settings
+from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue, submissions_queue
+
+
+@dataclass(frozen=True)
+class QueueCount:
+    """One course queue: numbers of submissions, and the age of the oldest that waits, in seconds."""
+
+    queue: str
+    waiting: int
+    leased: int
+    parked: int
+    oldest_waiting: float | None
+
+
+def count(as_json: AsJson = False) -> None:
+    """Count what waits, is leased and is parked in each queue, and the results on their way.
+
+    What waits is the broker's count, without superseded submissions and without what a gateway holds for a poll at
+    this moment. Leases, parked ones by queue and the age of the oldest come from the last LEDGER_WINDOW of the ledger:
+    what was submitted before that has no age here. What RabbitMQ has taken out of one queue and not stored in the
+    next yet, such as a result whose rung is over, only its management API counts (MANAGEMENT_URL).
+    """
+    settings = settings_of()
+    warn_of_no_queue(settings)
+    url = settings.amqp_url.get_secret_value()
+    backlog = Backlog()
+    read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
+    rungs = [retry_queue(delay) for delay in settings.retry_delays]
+    ready = count_ready(
+        url,
+        [
+            *map(submissions_queue, settings.xqueues),
+            SUBMISSIONS_PARKED,
+            RESULTS_QUEUE,
+            *rungs,
+            RESULTS_PARKED,
+            *settings.notice_queues,
+        ],
+    )
+    between = between_queues(settings, ready)
+    queues = _by_queue(settings, backlog, ready)
+    parked = ready[SUBMISSIONS_PARKED]
+    to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
+    results = {
+        "waiting": ready[RESULTS_QUEUE],
+        "retrying": sum(ready[rung] for rung in rungs) + between.of(rungs),
+        "parked": ready[RESULTS_PARKED],
+    }
+    if as_json:
+        counted: dict[str, Any] = {"parked": parked, "results": results, "students_to_be_told": to_tell}
+        counted |= {"between_queues": between.known}
+        print(json.dumps({"queues": [asdict(each) for each in queues], **counted}))
+    else:
+        _print(queues)
+        print(f"parked submissions: {parked}")
+        print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
+        print(f"students to be told of what is parked: {to_tell}")
+        print(f"on the way from one queue to the next: {between}")
+
+
+def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
+    now = datetime.now(UTC).timestamp()
+    leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
+    counts = []
+    for queue in sorted(settings.xqueues):
+        waiting = backlog.waiting(queue, ready[submissions_queue(queue)], now)
+        since = oldest.get(queue) if waiting else None
+        age = None if since is None else round(max(0.0, now - since), 3)
+        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age))
+    return counts
+
+
+def _print(queues: Iterable[QueueCount]) -> None:
+    table = Table("queue", "waiting", "leased", "parked", "oldest waiting")
+    for each in queues:
+        age = "" if each.oldest_waiting is None else span(each.oldest_waiting)
+        add_row(table, each.queue, str(each.waiting), str(each.leased), str(each.parked), age)
+    show_table(table)

@@ -1,0 +1,1 @@
+"""What is parked: looking, redriving, discarding."""

@@ -1,0 +1,257 @@
+"""`parked list`, `show`, `redrive` and `discard`: what was set aside, and what becomes of it."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker_setup.errors import ArgumentError
+from broker_setup.operator.console import AsJson, moment, settings_of
+from broker_setup.operator.parked.runs import DISCARD, REDRIVE, Run, do, look
+from broker_setup.operator.parked.selection import Selection
+from broker_setup.operator.parked.views import (
+    groups_as_dicts,
+    met_as_dict,
+    parked_as_dict,
+    print_groups,
+    print_met,
+    print_parked,
+)
+from broker_setup.operator.parked.walk import Met
+from broker_setup.wire.messages import is_uuid
+from broker_setup.wire.parked import Kind, ParkedMessage
+
+# A subject can name several: results that amend each other, copies of one.
+MAX_SHOWN = 20
+NAMELESS = "-"
+
+parked = typer.Typer(
+    help="Look at what was parked, send it on its way again, or discard it.", no_args_is_help=True, add_completion=False
+)
+
+Results = Annotated[bool, typer.Option("--results", help="Only results.")]
+Submissions = Annotated[bool, typer.Option("--submissions", help="Only submissions.")]
+Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_default=False)]
+Origin = Annotated[
+    str | None, typer.Option(help="For this LMS, as scheme://host:port; * stands for anything.", show_default=False)
+]
+Reason = Annotated[
+    str | None, typer.Option(help="With this in the reason, in any case; * stands for anything.", show_default=False)
+]
+Uuid = Annotated[str | None, typer.Option(help="Of this submission.", show_default=False)]
+OlderThan = Annotated[str | None, typer.Option(help="Parked before: 2h, 3d, or ISO 8601 (UTC).", show_default=False)]
+NewerThan = Annotated[str | None, typer.Option(help="Parked since: 2h, 3d, or ISO 8601 (UTC).", show_default=False)]
+Limit = Annotated[int | None, typer.Option(min=1, help="The oldest of them, this many at most.", show_default=False)]
+Rate = Annotated[int, typer.Option(min=1, help="Messages a second, at the most.")]
+AlthoughTold = Annotated[
+    bool,
+    typer.Option(
+        "--although-told",
+        help="Also those whose students were told that there will be no result: the LMS ignores what comes after that.",
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Everything that is parked; without a filter, this is needed.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")]
+
+
+@parked.command("list")
+def list_(
+    *,
+    results: Results = False,
+    submissions: Submissions = False,
+    queue: Queue = None,
+    origin: Origin = None,
+    reason: Reason = None,
+    uuid: Uuid = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    limit: Annotated[int, typer.Option(min=1, help="List this many at most, the oldest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is parked and why: a summary, then one by one.
+
+    Looking takes the messages out for a moment and puts them back in their order; another operator does not see them
+    meanwhile.
+    """
+    selection = _selection(
+        queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
+    )
+    seen: list[ParkedMessage] = []
+
+    def see(met: Met) -> None:
+        if len(seen) < limit:
+            seen.append(met.parked)
+
+    tally = look(Run(settings_of(), _kinds(results=results, submissions=submissions), selection), see)
+    now = datetime.now(UTC)
+    if as_json:
+        told = {"parked": tally.selected, "groups": groups_as_dicts(tally)}
+        print(json.dumps(told | {"messages": [parked_as_dict(each, now) for each in seen]}))
+        return
+    print_groups(tally, now)
+    print_parked(seen, now)
+    if tally.selected > len(seen):
+        print(f"and {tally.selected - len(seen)} more: --limit lists more of them")
+
+
+@parked.command()
+def show(
+    subject: Annotated[str, typer.Argument(help="A uuid, a submission id, or - for what has neither.")],
+    *,
+    results: Results = False,
+    submissions: Submissions = False,
+    full: Annotated[bool, typer.Option("--full", help="The whole body and headers.")] = False,
+    body_to: Annotated[
+        Path | None, typer.Option(help="Write the body to this file, byte for byte.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known of a parked message; sealed return addresses stay sealed."""
+    settings = settings_of()
+    found: list[Met] = []
+    look(Run(settings, _kinds(results=results, submissions=submissions), _named(subject), MAX_SHOWN), found.append)
+    if not found:
+        raise ArgumentError(f"nothing that is parked is called {subject!r}")
+    if body_to is not None:
+        if len(found) > 1:
+            raise ArgumentError(f"{len(found)} messages are called {subject!r}: --results or --submissions may tell")
+        _write(body_to, found[0].message.body)
+    if as_json:
+        print(json.dumps({"messages": [met_as_dict(each, settings.secrets, full=full) for each in found]}))
+    else:
+        for each in found:
+            print_met(each, settings.secrets, full=full)
+
+
+@parked.command()
+def redrive(
+    *,
+    results: Results = False,
+    submissions: Submissions = False,
+    queue: Queue = None,
+    origin: Origin = None,
+    reason: Reason = None,
+    uuid: Uuid = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    everything: All = False,
+    although_told: AlthoughTold = False,
+    limit: Limit = None,
+    rate: Rate = 100,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send parked messages on their way again: results to the relay, submissions back into their queue.
+
+    Students who were not told yet are not told then, and the result reaches the gradebook. What has a student who was
+    told stays, unless --although-told is given: the LMS takes one reply for each submission, and that was the notice.
+
+    Without --yes it only counts, and asks if you are at a terminal. Interrupted, nothing is lost; run it again.
+    """
+    selection = _chosen(
+        _selection(queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than),
+        everything=everything,
+    )
+    run = Run(
+        settings_of(),
+        _kinds(results=results, submissions=submissions),
+        selection,
+        limit,
+        although_told=although_told,
+    )
+    do(REDRIVE, run, lambda messages: messages.redrive(rate), yes=yes, as_json=as_json)
+
+
+@parked.command()
+def discard(
+    *,
+    results: Results = False,
+    submissions: Submissions = False,
+    queue: Queue = None,
+    origin: Origin = None,
+    reason: Reason = None,
+    uuid: Uuid = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    everything: All = False,
+    because: Annotated[str, typer.Option(help="For the ledger.")] = "discarded by an operator",
+    limit: Limit = None,
+    rate: Rate = 1_000,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take parked messages out for good; the ledger hears of it, and students who were not told yet never are.
+
+    Without --yes it only counts, and asks if you are at a terminal.
+    """
+    selection = _chosen(
+        _selection(queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than),
+        everything=everything,
+    )
+    because = because.encode(errors="replace").decode()
+    run = Run(settings_of(), _kinds(results=results, submissions=submissions), selection, limit)
+    do(DISCARD, run, lambda messages: messages.discard(because, rate), yes=yes, as_json=as_json)
+
+
+def _kinds(*, results: bool, submissions: bool) -> tuple[Kind, ...]:
+    if results == submissions:
+        return tuple(Kind)
+    return (Kind.RESULT,) if results else (Kind.SUBMISSION,)
+
+
+def _selection(
+    *,
+    queue: str | None,
+    origin: str | None,
+    reason: str | None,
+    uuid: str | None,
+    older_than: str | None,
+    newer_than: str | None,
+) -> Selection:
+    now = datetime.now(UTC)
+    return Selection(
+        queue=queue,
+        origin=origin,
+        reason=reason,
+        correlation_id=None if uuid is None else _uuid(uuid),
+        before=moment(older_than, now) if older_than else None,
+        since=moment(newer_than, now) if newer_than else None,
+    )
+
+
+def _chosen(selection: Selection, *, everything: bool) -> Selection:
+    if selection.is_all != everything:
+        raise ArgumentError(
+            "say either which (--queue, --origin, --reason, --uuid, --older-than, --newer-than) or --all"
+        )
+    return selection
+
+
+def _uuid(text: str) -> str:
+    uuid = text.replace("-", "").lower()
+    if not is_uuid(uuid):
+        raise ArgumentError(f"{text!r} is no uuid (32 hex digits)")
+    return uuid
+
+
+def _named(subject: str) -> Selection:
+    if subject == NAMELESS:
+        return Selection(correlation_id="")
+    digits = subject.replace("-", "").lower()
+    if is_uuid(digits):
+        return Selection(correlation_id=digits)
+    if subject.isascii() and subject.isdigit():
+        return Selection(submission_id=int(subject))
+    return Selection(correlation_id=subject)  # a stranger's message, by what stands in the list
+
+
+def _write(path: Path, body: bytes) -> None:
+    try:
+        # A student's work: for whoever looks at it alone.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(body)
+    except OSError as error:
+        raise ArgumentError(f"can't write {path}: {error.strerror}") from error

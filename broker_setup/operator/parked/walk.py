@@ -1,0 +1,101 @@
+"""Walks over a parked queue: what is selected is handed over in small portions, all else stays, in its order."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.link.connection import Link
+from broker_setup.operator.intake import Intake, taking_in
+from broker_setup.operator.parked.selection import Selection, Tally
+from broker_setup.operator.turns import FIRST_TURN, Pace, to_its_end
+from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
+
+# Bodies that are in memory at once: of messages of 15 MiB there are two or three.
+MEMORY_BYTES = 32 * 1024 * 1024
+MAX_TURN = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Met:
+    """A delivery that is selected, and what it says."""
+
+    message: AbstractIncomingMessage
+    parked: ParkedMessage
+
+
+# Does something with a portion; returns what of it may be acked.
+Act = Callable[[Sequence[Met]], Awaitable[Sequence[Met]]]
+
+
+class Walk:
+    """One walk over what is parked, up to `limit` selected messages in all."""
+
+    def __init__(
+        self,
+        source: Link,
+        selection: Selection,
+        limit: int | None,
+        tally: Tally,
+        progress: Callable[[Tally], None],
+        *,
+        although_told: bool,
+    ) -> None:
+        """`progress` is called after each portion, with the `tally` that it fills.
+
+        Unless it is done `although_told`, what has a student who was told is counted, and not selected.
+        """
+        self._source = source
+        self._selection = selection
+        self._limit = limit
+        self._tally = tally
+        self._progress = progress
+        self._although_told = although_told
+
+    async def through(self, kind: Kind, act: Act, pace: Pace) -> None:
+        """Walk over what is ready in one queue now; what is parked meanwhile, by our own redrive say, is not met.
+
+        Raise BrokerUnavailableError if the broker is lost; what was not acked is then parked as it was.
+        """
+        turn, met, size = FIRST_TURN, 0, 0
+        async with taking_in(self._source) as intake:
+            self._tally.ready += await intake.open(PARKED_QUEUES[kind])
+            while intake.left and not self._is_enough():
+                if not (batch := await intake.take(min(turn, intake.left))):
+                    self._tally.missed += intake.left
+                    break
+                met, size = met + len(batch), size + sum(len(message.body) for message in batch)
+                await self._take(batch, kind, act, pace, intake)
+                turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
+
+    async def _take(
+        self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, pace: Pace, intake: Intake
+    ) -> None:
+        selected = self._select(batch, kind)
+        for start in range(0, len(selected), pace.portion):
+            portion = selected[start : start + pace.portion]
+            await pace.wait(len(portion))
+            await to_its_end(_settle(portion, act, intake))
+            self._progress(self._tally)
+        self._progress(self._tally)
+
+    def _select(self, batch: Sequence[AbstractIncomingMessage], kind: Kind) -> list[Met]:
+        selected, now = [], datetime.now(UTC)
+        for message in batch:
+            parked = read_parked(message, kind)
+            self._tally.seen += 1
+            if not self._selection.takes(parked) or self._is_enough():
+                continue
+            self._tally.told += (told := parked.is_told(now))
+            if self._although_told or not told:
+                self._tally.add(parked)
+                selected.append(Met(message, parked))
+        return selected
+
+    def _is_enough(self) -> bool:
+        return self._limit is not None and self._tally.selected >= self._limit
+
+
+async def _settle(portion: Sequence[Met], act: Act, intake: Intake) -> None:
+    await intake.ack([each.message for each in await act(portion)])

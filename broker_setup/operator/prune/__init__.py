@@ -1,0 +1,1 @@
+"""Files that nobody needs any more."""

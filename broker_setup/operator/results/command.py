@@ -1,0 +1,154 @@
+"""`results list` and `results retry`: what waits for another try at an LMS, and calling it in before its time."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from broker_setup.errors import ArgumentError, BrokerUnavailableError, UnroutableError
+from broker_setup.link.blocking import count_ready
+from broker_setup.operator.between_queues import between_queues
+from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
+from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
+from broker_setup.topology import RESULTS_QUEUE, retry_queue
+
+results = typer.Typer(
+    help="Look at results that wait for another try, and call them in.", no_args_is_help=True, add_completion=False
+)
+
+Origin = Annotated[str | None, typer.Option(help="For this LMS, as scheme://host:port.", show_default=False)]
+Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_default=False)]
+Uuid = Annotated[str | None, typer.Option(help="Of this submission.", show_default=False)]
+
+
+@results.command("list")
+def list_(
+    *,
+    origin: Origin = None,
+    queue: Queue = None,
+    uuid: Uuid = None,
+    limit: Annotated[int, typer.Option(min=1, help="List this many at most, those that come back first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Say which results wait on rungs, for which LMS and why, how often they were tried, and when they are next.
+
+    Looking takes them out for a moment and puts them back. Those whose rung is over, and that RabbitMQ has not stored
+    in xqueue.results yet, nobody can look at; how many they are the management API says (MANAGEMENT_URL).
+    """
+    ready, found = _run(Filter(origin, queue, uuid), lambda waiting: waiting.look())
+    settings = settings_of()
+    between = between_queues(settings, map(retry_queue, settings.retry_delays))
+    first = sorted(found.results, key=lambda each: each.wait.until.timestamp() if each.wait.until else 0.0)[:limit]
+    if as_json:
+        told: dict[str, Any] = {"ready": ready, "waiting": len(found.results), "origins": _origins(found)}
+        told |= {"between_queues": between.known}
+        print(json.dumps(told | {"results": [_as_dict(each) for each in first]}))
+        return
+    print(f"{ready} for the relay to take at once, {len(found.results)} on rungs")
+    print(f"on the way from a rung to {RESULTS_QUEUE}: {between}")
+    _print(found, first)
+
+
+@results.command()
+def retry(
+    *,
+    origin: Origin = None,
+    queue: Queue = None,
+    uuid: Uuid = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them; without a filter, this is needed.")] = False,
+    rate: Annotated[int, typer.Option(min=1, help="Results a second, at the most.")] = 100,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Call results in from their rungs: the relay has them at once, with the tries that were made.
+
+    Interrupted, nothing is lost; run it again.
+    """
+    meant = Filter(origin, queue, uuid)
+    if meant == Filter() and not everything:
+        raise ArgumentError("say which: --origin, --queue, --uuid, or --all")
+    if not yes:
+        _, found = _run(meant, lambda waiting: waiting.look())
+        _tell(found, dry=True, as_json=as_json)
+        if not found.results:
+            return
+        if as_json or not sys.stdin.isatty():
+            typer.echo("nothing was done; --yes does it", err=True)
+            return
+        typer.confirm(f"Call {len(found.results)} results in?", abort=True, err=True)
+    _, found = _run(meant, lambda waiting: waiting.call_in(rate))
+    _tell(found, dry=False, as_json=as_json)
+
+
+def _run(meant: Filter, work: Callable[[WaitingResults], Awaitable[None]]) -> tuple[int, Found]:
+    settings = settings_of()
+    rungs = map(retry_queue, settings.retry_delays)
+    # What is missing is said before anything is begun.
+    ready = count_ready(settings.amqp_url.get_secret_value(), [RESULTS_QUEUE, *rungs])[RESULTS_QUEUE]
+    with progress() as display:
+        task = display.add_task("looking at rungs", total=None)
+
+        def show(found: Found) -> None:
+            display.update(task, description=f"{found.seen} seen, {found.called} called in")
+
+        waiting = WaitingResults(settings, meant, show)
+        try:
+            asyncio.run(_complete(work(waiting)))
+        except (BrokerUnavailableError, UnroutableError) as error:
+            so_far = f"{waiting.found.called} called in so far, the rest waits as it did: run it again"
+            raise type(error)(f"{error}; {so_far}") from error
+    warn_of_missed(waiting.found.missed)
+    return ready, waiting.found
+
+
+async def _complete(work: Awaitable[None]) -> None:
+    await work
+
+
+def _tell(found: Found, *, dry: bool, as_json: bool) -> None:
+    if as_json:
+        told = {"dry_run": dry, "selected": len(found.results), "called_in": found.called, "origins": _origins(found)}
+        print(json.dumps(told))
+    elif dry:
+        print(f"{len(found.results)} of {found.seen} results on rungs match")
+    else:
+        print(f"called in {found.called} of {found.seen} results on rungs")
+
+
+def _origins(found: Found) -> list[dict[str, Any]]:
+    number = Counter((each.wait.origin, each.wait.reason) for each in found.results)
+    return [{"origin": origin, "reason": reason, "number": count} for (origin, reason), count in number.most_common()]
+
+
+def _as_dict(each: WaitingResult) -> dict[str, Any]:
+    return {
+        "uuid": each.uuid,
+        "rung": each.rung,
+        "origin": each.wait.origin,
+        "queue": each.wait.queue,
+        "reason": each.wait.reason,
+        "tries": each.tries,
+        "next_try": each.wait.until.isoformat() if each.wait.until else None,
+    }
+
+
+def _print(found: Found, first: list[WaitingResult]) -> None:
+    if not found.results:
+        return
+    table = Table("number", "LMS", "reason")
+    for group in _origins(found):
+        add_row(table, str(group["number"]), group["origin"] or "-", group["reason"])
+    show_table(table)
+    table = Table("next try", "LMS", "queue", "tries", "uuid", "reason")
+    for each in first:
+        until = shown(each.wait.until.timestamp()) if each.wait.until else ""
+        wait = each.wait
+        add_row(table, until, wait.origin or "-", wait.queue, str(each.tries), each.uuid, wait.reason)
+    show_table(table)
+    if len(found.results) > len(first):
+        print(f"and {len(found.results) - len(first)} more: --limit lists more of them")

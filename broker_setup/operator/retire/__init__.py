@@ -1,0 +1,1 @@
+"""Submissions that shall not be graded."""

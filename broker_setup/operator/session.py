@@ -1,0 +1,73 @@
+"""What an operator's command that changes something works with: two connections, a publisher, and the ledger."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from math import inf
+
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.heard import Heard, steady
+from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.publisher import Publisher
+from broker_setup.process.process_name import process_name
+from broker_setup.settings import Settings
+
+CONNECT_SECONDS = 10.0
+REPLAY_SECONDS = 300.0
+
+
+class Session:
+    """`source` is to consume on, `publisher` and `writer` have a link of their own, `state` is what the ledger says."""
+
+    def __init__(self, settings: Settings, command: str) -> None:
+        """Build it; nothing is opened yet. `command` is for the ledger and the management UI."""
+        url, name = settings.amqp_url.get_secret_value(), process_name(command)
+        self.source = Link(url, f"{name} consume")
+        self._sink = Link(url, f"{name} publish")
+        self.publisher = Publisher(self._sink)
+        self.writer = LedgerWriter(self.publisher, name)
+        self.state = LedgerState()
+        self._reader = LedgerReader(
+            url=url, link=self.source, writer=self.writer, apply=self._apply, window=settings.ledger_window
+        )
+
+    @contextlib.asynccontextmanager
+    async def open(self, *, read_ledger: bool = True) -> AsyncIterator[None]:
+        """Connect for as long as the block runs; with `read_ledger` the state is up to date when it begins.
+
+        Raise BrokerUnavailableError if the broker, or the ledger that is asked for, does not answer in time.
+        """
+        tolerate_ill_made_properties()
+        async with supervised(self.source, self._sink):
+            await self._connected()
+            reading = asyncio.create_task(self._reader.run()) if read_ledger else None
+            try:
+                if reading:
+                    await self._reader.wait_up_to_date(REPLAY_SECONDS)
+                yield
+            finally:
+                if reading:
+                    reading.cancel()
+                    await asyncio.wait({reading})
+
+    async def barrier(self) -> None:
+        """Return when `state` has everything that was written before this call; raise BrokerUnavailableError."""
+        await self._reader.barrier()
+
+    async def _connected(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.gather(self.source.wait_up(), self._sink.wait_up())
+        except TimeoutError:
+            raise BrokerUnavailableError("can't connect to the broker") from None
+
+    def _apply(self, frame: Frame) -> None:
+        now = steady()
+        heard = Heard(now, now if self._reader.is_up_to_date else -inf)
+        for event in frame.events:
+            self.state.apply(event, heard)

@@ -1,0 +1,1 @@
+"""What the broker needs: topology, users, policies."""

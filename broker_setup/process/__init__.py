@@ -1,0 +1,1 @@
+"""How a process of ours runs: its log, its threads, its memory."""
