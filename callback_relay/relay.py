@@ -33,9 +33,9 @@ from broker_setup.topology import (
     retry_queue,
 )
 from broker_setup.wire.answering import is_ours, may_answer
-from broker_setup.wire.judges import Judges, returns_of
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
-from broker_setup.wire.replies import FINE, Judgement
+from broker_setup.wire.replies import FINE, Finding
+from broker_setup.wire.reply_checker import ReplyChecker, returns_of
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
 from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
@@ -125,7 +125,7 @@ class Relay:
         self._sealer = Sealer(settings.secrets)
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
-        self._judges = Judges(settings.max_reply_size) if settings.validate_results else None
+        self._judges = ReplyChecker(settings.max_reply_size) if settings.validate_results else None
         self._ladder = Ladder(settings.retry_delays)
         self._patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
         # Chance for spreading load needs no cryptographic randomness.
@@ -289,7 +289,7 @@ class Relay:
             callback_url=callback_url_of(address.lms_header),
         )
 
-    def _judged(self, delivery: Delivery) -> Judgement:
+    def _judged(self, delivery: Delivery) -> Finding:
         """Judge a reply if that can be done at once; the others stand in line, and are judged when they are first.
 
         The gateways let no wrong one through, AMQP graders may send them.
@@ -307,7 +307,7 @@ class Relay:
         if self._judges is None or delivery.judged:
             return None
         returns = returns_of(delivery.message)
-        judged = await self._judges.judge(delivery.url, delivery.callback.body, returns)
+        judged = await self._judges.check(delivery.url, delivery.callback.body, returns)
         return _refused(judged.wrong) if judged.wrong else None
 
     def _write_graded(self, delivery: Delivery, odd: str) -> None:

@@ -18,7 +18,7 @@ from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
-from broker_setup.wire.judges import Judges
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import Sealer
 from gateway.callers.access import Access
 from gateway.callers.accounts import Accounts
@@ -97,17 +97,17 @@ def build(settings: Settings) -> Starlette:
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
-    judges = Judges(settings.max_reply_size)
+    checker = ReplyChecker(settings.max_reply_size)
     failures = Failures(
         consuming,
         publisher=publisher,
         ledger=ledger,
         parking=parking,
-        judges=judges,
+        checker=checker,
         max_attempts=settings.max_attempts,
     )
     counts = WaitingCount(asking, queues, ledger.state)
-    check = ReplyCheck(ledger, sealer, judges, again=settings.repeated_refusal_attempts)
+    check = ReplyCheck(ledger, sealer, checker, again=settings.repeated_refusal_attempts)
     results = Results(ledger, publisher, check if settings.validate_results else None)
     polls = Polls(queues, settings.max_wait)
     accounts = Accounts(settings.users, settings.secrets)

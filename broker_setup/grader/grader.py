@@ -19,8 +19,8 @@ from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyTasks
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.judges import BESIDE_BYTES
-from broker_setup.wire.replies import judge_strictly
+from broker_setup.wire.replies import check_strictly
+from broker_setup.wire.reply_checker import BESIDE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class GivenBack:
     """It was not graded to its end, which is not its fault: back into its queue."""
 
 
-Verdict = Answered | Failed | GivenBack
+Settlement = Answered | Failed | GivenBack
 
 
 class Grader:
@@ -156,15 +156,15 @@ class Grader:
         try:
             async with self._room:
                 self._at_hand[task] = True
-                verdict = await self._graded(message, queue)
+                settlement = await self._graded(message, queue)
         except asyncio.CancelledError:  # we are stopping, or its channel is gone
-            verdict = GivenBack()
+            settlement = GivenBack()
         try:
-            await self._settle(message, verdict)
+            await self._settle(message, settlement)
         finally:
             del self._at_hand[task]
 
-    async def _graded(self, message: DeliveredMessage, queue: str) -> Verdict:
+    async def _graded(self, message: DeliveredMessage, queue: str) -> Settlement:
         if self._stopping.is_set():
             return GivenBack()
         attempt = 1
@@ -199,17 +199,17 @@ class Grader:
         if request.is_call:
             return
         large = len(reply) > BESIDE_BYTES
-        judged = await asyncio.to_thread(judge_strictly, reply) if large else judge_strictly(reply)
-        if judged.wrong:
+        found = await asyncio.to_thread(check_strictly, reply) if large else check_strictly(reply)
+        if found.wrong:
             log.warning(
                 "submission %s: Open edX takes no such reply, and its student reads a notice in its place: %s",
                 request.submission.uuid,
-                judged.wrong,
+                found.wrong,
             )
-        elif judged.odd:
-            log.warning("submission %s: Open edX takes its reply, but %s", request.submission.uuid, judged.odd)
+        elif found.odd:
+            log.warning("submission %s: Open edX takes its reply, but %s", request.submission.uuid, found.odd)
 
-    async def _answer(self, request: Request, reply: bytes) -> Verdict:
+    async def _answer(self, request: Request, reply: bytes) -> Settlement:
         """Store a reply, however long that takes: it would be a pity about the work."""
         while True:
             try:
@@ -231,7 +231,7 @@ class Grader:
             await asyncio.sleep(PAUSE_SECONDS)
             await self._publisher.wait_up()
 
-    async def _answer_call(self, request: Request, reply: bytes) -> Verdict:
+    async def _answer_call(self, request: Request, reply: bytes) -> Settlement:
         """Answer a caller whose queue stands in no exchange of ours."""
         try:
             await self._publisher.publish(request.answer(reply), exchange="", routing_key=request.reply_to)
@@ -241,9 +241,9 @@ class Grader:
             return Failed(f"no answer to {request.reply_to!r}: {error}")
         return Answered()
 
-    async def _settle(self, message: DeliveredMessage, verdict: Verdict) -> None:
-        """End the delivery as `verdict` says: the one place that acks, nacks and rejects."""
-        match verdict:
+    async def _settle(self, message: DeliveredMessage, settlement: Settlement) -> None:
+        """End the delivery as `settlement` says: the one place that acks, nacks and rejects."""
+        match settlement:
             case Answered():
                 how = Ending.ACKED
             case Failed(why):

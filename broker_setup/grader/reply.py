@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker_setup.wire.notices import shown
-from broker_setup.wire.replies import judge_strictly
+from broker_setup.wire.replies import check_strictly
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ def reply(*, correct: bool, score: float, text: str = "", markup: str | None = N
     `correct` is taken with a warning: to the LMS "False" is as true as any text.
     """
     made = {"correct": correct, "score": score, "msg": f"<pre>{shown(text)}</pre>" if markup is None else markup}
-    judged = judge_strictly(json.dumps(made).encode())
-    if judged.wrong:
-        raise ValueError(f"the LMS would not take this reply: {judged.wrong}")
-    if judged.odd:
-        log.warning("the LMS takes this reply, but %s", judged.odd)
+    found = check_strictly(json.dumps(made).encode())
+    if found.wrong:
+        raise ValueError(f"the LMS would not take this reply: {found.wrong}")
+    if found.odd:
+        log.warning("the LMS takes this reply, but %s", found.odd)
     return made
 
 

@@ -12,7 +12,7 @@ from pamqp import commands
 from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.calls import Caller, answer_to, caller_of
+from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
 from broker_setup.wire.messages import (
     ATTEMPT_HEADER,
     DELIVERY_COUNT_HEADER,
@@ -80,7 +80,7 @@ class Request:
         """Make the message that answers it, for one publish; raise MessageTooLargeError."""
         if self.sealed_return is not None:
             return encode_result(Result(self.submission.uuid, reply, self.sealed_return))
-        return answer_to(Caller(self.reply_to, self.correlation_id), reply)
+        return answer_to(CallOrigin(self.reply_to, self.correlation_id), reply)
 
 
 def read_request(message: DeliveredMessage, queue: str) -> Request:
@@ -89,7 +89,7 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     properties = message.header.properties
     headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
     sealed = headers.get(RETURN_HEADER)
-    caller = caller_of(headers, reply_to, name)
+    caller = call_origin_of(headers, reply_to, name)
     if sealed is None and caller is None:
         raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
     if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):

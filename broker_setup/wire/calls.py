@@ -16,24 +16,24 @@ from broker_setup.wire.messages import RETURN_HEADER
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallOrigin:
     """Who asked: where its answer goes, and how it knows it again, if it wants to."""
 
     reply_to: str
     correlation_id: str | None
 
 
-def caller_of(headers: Mapping[str, Any], reply_to: str | None, correlation_id: str | None) -> Caller | None:
+def call_origin_of(headers: Mapping[str, Any], reply_to: str | None, correlation_id: str | None) -> CallOrigin | None:
     """Return who asked by a message of these properties, None where it is no call.
 
     A submission has a sealed return address instead, and nobody waits for an answer at a queue of ours.
     """
     if RETURN_HEADER in headers or not reply_to or is_ours(reply_to):
         return None
-    return Caller(reply_to, correlation_id)
+    return CallOrigin(reply_to, correlation_id)
 
 
-def answer_to(caller: Caller, body: bytes) -> Message:
+def answer_to(caller: CallOrigin, body: bytes) -> Message:
     """Make the message that answers a caller."""
     return Message(
         body,

@@ -29,7 +29,7 @@ _MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Finding:
     """What is `wrong` with a reply, so that it is refused, and what is `odd`, so that its author is warned; or "".
 
     Neither says anything of what stands in the reply.
@@ -39,40 +39,40 @@ class Judgement:
     odd: str = ""
 
 
-FINE = Judgement()
+FINE = Finding()
 
 
-def judge_reply(callback_url: str, reply: bytes, most: int = MAX_REPLY_BYTES) -> Judgement:
-    """Judge a reply for the LMS at `callback_url`, which takes `most` bytes.
+def check_reply(callback_url: str, reply: bytes, most: int = MAX_REPLY_BYTES) -> Finding:
+    """Check a reply for the LMS at `callback_url`, which takes `most` bytes.
 
     Takes a few microseconds for a usual reply, and time in proportion for any.
     """
     path = _path(callback_url)
     if path.endswith(_SCORE):
-        return judge_strictly(reply, most)
-    return Judgement(_wrong_with_ungraded(reply, most)) if path.endswith(_UNGRADED) else FINE
+        return check_strictly(reply, most)
+    return Finding(_wrong_with_ungraded(reply, most)) if path.endswith(_UNGRADED) else FINE
 
 
-def judge_strictly(reply: bytes, most: int = MAX_REPLY_BYTES) -> Judgement:
-    """Judge a reply without knowing where it goes: one with nothing wrong is fine everywhere."""
+def check_strictly(reply: bytes, most: int = MAX_REPLY_BYTES) -> Finding:
+    """Check a reply without knowing where it goes: one with nothing wrong is fine everywhere."""
     content = _read(reply, most)
     if isinstance(content, str):
-        return Judgement(content)
+        return Finding(content)
     missing = [name for name in ("correct", "score", "msg") if name not in content]
     if missing:
-        return Judgement(f"it has no {' and no '.join(missing)}")
+        return Finding(f"it has no {' and no '.join(missing)}")
     msg = content["msg"]
     wrong = _wrong_with_score(content["score"]) or (
         wrong_with_markup(msg) if isinstance(msg, str) else "its msg is not text"
     )
     if wrong:
-        return Judgement(wrong)
+        return Finding(wrong)
     if isinstance(content["correct"], str):
-        return Judgement(odd="its correct is text, which the LMS takes for right whatever it says, unless it is empty")
+        return Finding(odd="its correct is text, which the LMS takes for right whatever it says, unless it is empty")
     return FINE
 
 
-def is_judged(callback_url: str) -> bool:
+def is_checked(callback_url: str) -> bool:
     """Tell whether replies that go to a URL are looked at."""
     return _path(callback_url).endswith((_SCORE, _UNGRADED))
 

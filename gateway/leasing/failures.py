@@ -23,9 +23,9 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
-from broker_setup.wire.judges import DeadlyMessageError, Judges, returns_of
 from broker_setup.wire.messages import Submission, decode_submission, encode_submission
 from broker_setup.wire.parked import Kind, read_parked
+from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
 from gateway.leasing.attempts import attempt_of
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Failures:
         publisher: Publisher,
         ledger: Ledger,
         parking: Parking,
-        judges: Judges,
+        checker: ReplyChecker,
         max_attempts: int,
         clock: Callable[[], float] = time,
         steady: Callable[[], float] = steady_clock,
@@ -54,7 +54,7 @@ class Failures:
         self._publisher = publisher
         self._ledger = ledger
         self._parking = parking
-        self._judges = judges
+        self._checker = checker
         self._max_attempts = max_attempts
         self._clock = clock
         self._steady = steady
@@ -89,7 +89,7 @@ class Failures:
         await self._ledger.wait_up_to_date()
         queue = course_queue_of(message)
         try:
-            await self._judges.taste(message.body, returns_of(message))
+            await self._checker.taste(message.body, returns_of(message))
             submission = decode_submission(message, queue)
         except (BadMessageError, DeadlyMessageError) as error:
             await self._parking.unreadable(message, queue, str(error))

@@ -8,8 +8,8 @@ from broker_setup.errors import BadReturnAddressError, UnknownSecretError, XQueu
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Extended
 from broker_setup.ledger.ledger import Ledger
-from broker_setup.wire.judges import BESIDE_BYTES, Judges
-from broker_setup.wire.replies import FINE, Judgement
+from broker_setup.wire.replies import FINE, Finding
+from broker_setup.wire.reply_checker import BESIDE_BYTES, ReplyChecker
 from broker_setup.wire.return_address import Sealer, callback_url_of
 
 log = logging.getLogger(__name__)
@@ -20,28 +20,28 @@ class BadReplyError(XQueueError):
 
 
 class ReplyCheck:
-    """Judges what is handed in for a lease."""
+    """Checks what is handed in for a lease."""
 
     def __init__(
-        self, ledger: Ledger, sealer: Sealer, judges: Judges, *, again: int, clock: Callable[[], float] = time
+        self, ledger: Ledger, sealer: Sealer, checker: ReplyChecker, *, again: int, clock: Callable[[], float] = time
     ) -> None:
         """A reply that is refused in another lease of its submission, the same to the byte, counts `again` attempts."""
         self._ledger = ledger
         self._sealer = sealer
-        self._judges = judges
+        self._checker = checker
         self._again = again
         self._clock = clock
 
-    async def look(self, lease: Lease, body: bytes) -> Judgement:
+    async def look(self, lease: Lease, body: bytes) -> Finding:
         """Judge a reply; a large one takes a while."""
         # Opening a seal takes longer than all the rest, and most replies are small, and fine wherever they go.
-        if len(body) <= BESIDE_BYTES and not (judged := self._judges.strictly(body)).wrong:
-            return judged
+        if len(body) <= BESIDE_BYTES and not (found := self._checker.strictly(body)).wrong:
+            return found
         try:
             address = self._sealer.open(lease.sealed, lease.submission.hex())
         except (BadReturnAddressError, UnknownSecretError):
-            return FINE  # the relay judges it, once it can open that
-        return await self._judges.judge(callback_url_of(address.lms_header), body)
+            return FINE  # the relay checks it, once it can open that
+        return await self._checker.check(callback_url_of(address.lms_header), body)
 
     def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:
         """Write down that a reply is refused, and return the error that says so."""

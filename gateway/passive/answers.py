@@ -5,7 +5,7 @@ import logging
 from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import ANSWERS_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE
-from broker_setup.wire.calls import Caller, answer_to
+from broker_setup.wire.calls import CallOrigin, answer_to
 from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.notices import failure_notice
 
@@ -32,7 +32,7 @@ class Answers:
                 raise
             await self.result(result, RESULTS_QUEUE)
 
-    async def answer(self, caller: Caller, body: bytes) -> None:
+    async def answer(self, caller: CallOrigin, body: bytes) -> None:
         """Answer a caller; one that waits no longer, or where we may not publish, gets none.
 
         First where nobody but we may write. The others are for callers whose queue is bound to the results' exchange,
@@ -60,6 +60,6 @@ class Answers:
         )
         log.warning("no answer for the caller that waits at %r: %s", caller.reply_to, why)
 
-    async def refuse(self, caller: Caller) -> None:
+    async def refuse(self, caller: CallOrigin) -> None:
         """Tell a caller that there will be no other answer."""
         await self.answer(caller, failure_notice(self._failure_message))

@@ -11,7 +11,7 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
-from broker_setup.wire.judges import Judges
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import Sealer
 from gateway.passive.answers import Answers
 from gateway.passive.grader import graders_for
@@ -43,7 +43,7 @@ class Bridge:
             grace_of=settings.notice_grace_of,
         )
         graders = graders_for(settings)
-        judges = Judges(settings.max_reply_size)
+        checker = ReplyChecker(settings.max_reply_size)
         self._queues = [
             ServedQueue(
                 queue,
@@ -52,7 +52,7 @@ class Bridge:
                 at_once=settings.grading_of(queue).concurrency,
                 retry_delays=settings.grading_of(queue).retry_delays,
                 sealer=sealer,
-                judges=judges,
+                checker=checker,
                 validates=settings.validate_results,
                 answers=answers,
                 parking=parking,

@@ -17,9 +17,9 @@ from broker_setup.parking import Parking
 from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.calls import Caller, caller_of
-from broker_setup.wire.judges import DeadlyMessageError, Judges, returns_of
+from broker_setup.wire.calls import CallOrigin, call_origin_of
 from broker_setup.wire.messages import Result, decode_submission, decode_work
+from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
 from broker_setup.wire.return_address import Sealer, callback_url_of
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader, NotAsked
@@ -70,7 +70,7 @@ class ServedQueue:
         at_once: int,
         retry_delays: Sequence[float],
         sealer: Sealer,
-        judges: Judges,
+        checker: ReplyChecker,
         validates: bool,
         answers: Answers,
         parking: Parking,
@@ -83,7 +83,7 @@ class ServedQueue:
         self._grader = grader
         self._retry_delays = retry_delays
         self._sealer = sealer
-        self._judges = judges
+        self._checker = checker
         self._validates = validates
         self._answers = answers
         self._parking = parking
@@ -143,8 +143,8 @@ class ServedQueue:
         await self._settle(message, end)
 
     async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
-        await self._judges.taste(message.body, returns_of(message))
-        if caller := _caller_of(message):
+        await self._checker.taste(message.body, returns_of(message))
+        if caller := _call_origin_of(message):
             body, files = decode_work(message.body)
             return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
         submission = decode_submission(message, self.name)
@@ -190,8 +190,8 @@ class ServedQueue:
     async def _wrong_with(self, message: AbstractIncomingMessage, callback_url: str, reply: bytes) -> str:
         if not self._validates:
             return ""
-        judged = await self._judges.judge(callback_url, reply, returns_of(message))
-        return judged.wrong
+        found = await self._checker.check(callback_url, reply, returns_of(message))
+        return found.wrong
 
     async def _wait_out(self, lacks: str) -> None:
         """Wait before what this machine had too little for is tried again; the grader has no part in that."""
@@ -220,7 +220,7 @@ class ServedQueue:
                 return Release.SETTLED
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
-                if caller := _caller_of(message):
+                if caller := _call_origin_of(message):
                     await self._until_taken(partial(self._answers.refuse, caller))
                     return Release.SETTLED
                 await self._until_taken(partial(self._park, message, reason, unread=unread))
@@ -249,5 +249,5 @@ class ServedQueue:
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _caller_of(message: AbstractIncomingMessage) -> Caller | None:
-    return caller_of(message.headers, message.reply_to, message.correlation_id)
+def _call_origin_of(message: AbstractIncomingMessage) -> CallOrigin | None:
+    return call_origin_of(message.headers, message.reply_to, message.correlation_id)

@@ -17,7 +17,7 @@ from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownS
 from broker_setup.ledger.frames import decode_frame
 from broker_setup.link import ill_made
 from broker_setup.wire.messages import Result, decode_result, decode_submission, decode_work
-from broker_setup.wire.replies import judge_reply
+from broker_setup.wire.replies import check_reply
 from broker_setup.wire.return_address import Sealer, queue_name_of
 from callback_relay.callback import BadCallbackError, callback_for
 from callback_relay.retry_after import seconds_until
@@ -51,11 +51,11 @@ def tolerant() -> Iterator[None]:
 
 
 def _score(body: bytes) -> None:
-    judge_reply(f"{LMS}score_update", body)
+    check_reply(f"{LMS}score_update", body)
 
 
 def _ungraded(body: bytes) -> None:
-    judge_reply(f"{LMS}ungraded_response", body)
+    check_reply(f"{LMS}ungraded_response", body)
 
 
 def _urlencoded(body: bytes) -> None:

@@ -6,16 +6,16 @@ from multiprocessing import parent_process
 
 import aio_pika
 
-from broker_setup.wire.judges import SUSPECTED_RETURNS
-from broker_setup.wire.replies import Judgement, judge_reply
+from broker_setup.wire.replies import Finding, check_reply
+from broker_setup.wire.reply_checker import SUSPECTED_RETURNS
 
 POISON = b"poison"
 
 
-def judge_and_die(callback_url: str, reply: bytes, most: int) -> Judgement:
+def check_and_die(callback_url: str, reply: bytes, most: int) -> Finding:
     """Die of what says `poison`, as of a hole in a parser; in this process, whose end would be the test's, say so."""
     if POISON not in reply:
-        return judge_reply(callback_url, reply, most)
+        return check_reply(callback_url, reply, most)
     assert parent_process(), "the process that the test runs in would be dead"
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
-from broker_setup.wire.judges import Judges
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
-from broker_setup.wire.replies import Judgement
+from broker_setup.wire.replies import Finding
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.floods import AT_ONCE, EACH_SECOND
 from tests.support.broker import VHost
@@ -260,13 +260,13 @@ async def test_no_reply_is_looked_at_that_its_sender_may_not_give_or_that_repeat
     settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: list[bytes] = []
-    at_once = Judges.at_once
+    at_once = ReplyChecker.at_once
 
-    def look(judges: Judges, url: str, reply: bytes, returns: int = 0) -> Judgement | None:
+    def look(checker: ReplyChecker, url: str, reply: bytes, returns: int = 0) -> Finding | None:
         looked_at.append(reply)
-        return at_once(judges, url, reply, returns)
+        return at_once(checker, url, reply, returns)
 
-    monkeypatch.setattr(Judges, "at_once", look)
+    monkeypatch.setattr(ReplyChecker, "at_once", look)
     us = user_of(settings.amqp_url.get_secret_value())
     of_a_grader = settings.model_copy(update={"amqp_graders": {us: ("another",)}})
 

@@ -9,12 +9,12 @@ import pytest
 
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
-from broker_setup.wire import judges
+from broker_setup.wire import reply_checker
 from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, Result, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.lms import FakeLMS
-from tests.support.poison import POISON, come_back, judge_and_die
+from tests.support.poison import POISON, check_and_die, come_back
 from tests.support.relay import REPLY, Results, running_relay
 from tests.support.waiting import eventually
 
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 async def test_what_came_back_again_and_again_is_looked_at_by_a_process_that_may_die_of_it(
     settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judges, "judge_reply", judge_and_die)
+    monkeypatch.setattr(reply_checker, "check_reply", check_and_die)
     deadly = await results.put(lms.header("deadly"), POISON)
     for number in range(3):
         await results.put(lms.header(str(number)))
@@ -32,7 +32,7 @@ async def test_what_came_back_again_and_again_is_looked_at_by_a_process_that_may
         await lms.wait_accepted(4)
         await results.rest(settings)
     assert parked.correlation_id == deadly
-    assert parked.headers["xqueue-parked-reason"] == f"the grader's reply: {judges.DEADLY}"
+    assert parked.headers["xqueue-parked-reason"] == f"the grader's reply: {reply_checker.DEADLY}"
     bodies = {callback.lms_key: callback.xqueue_body for callback in lms.accepted}
     assert bodies.pop("deadly") == failure_notice(settings.failure_message)
     assert bodies == dict.fromkeys("012", REPLY)
@@ -44,13 +44,13 @@ async def test_what_its_publisher_says_of_returns_costs_no_process(
 ) -> None:
     asked: list[object] = []
 
-    async def ask(_: judges.Taster, *arguments: object) -> None:
+    async def ask(_: reply_checker.Taster, *arguments: object) -> None:
         asked.append(arguments)
 
-    monkeypatch.setattr(judges.Taster, "ask", ask)
+    monkeypatch.setattr(reply_checker.Taster, "ask", ask)
     sealed = results.sealer.seal(ReturnAddress("0" * 32, lms.header()))
     forged = encode_result(Result("0" * 32, REPLY, sealed))
-    forged.headers[DELIVERY_COUNT_HEADER] = judges.SUSPECTED_RETURNS + 1
+    forged.headers[DELIVERY_COUNT_HEADER] = reply_checker.SUSPECTED_RETURNS + 1
     await results.put_message(forged)
     # From the first return on the broker writes its own over it.
     await come_back(settings.amqp_url.get_secret_value(), RESULTS_QUEUE, messages=1, returns=returns)

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.judges import Judges
 from broker_setup.wire.messages import RETURN_HEADER, decode_result
 from broker_setup.wire.notices import failure_notice
-from broker_setup.wire.replies import Judgement
+from broker_setup.wire.replies import Finding
+from broker_setup.wire.reply_checker import ReplyChecker
 from gateway.passive import served_queue
 from gateway.passive.grader import Failed, Grader, NotAsked, Replied
 from tests.support.broker import VHost
@@ -315,14 +315,14 @@ async def test_what_the_bridges_machine_lacks_is_no_try_of_the_graders(
         return short.pop() if short else await grade(grader, request)
 
     monkeypatch.setattr(Grader, "grade", sometimes)
-    judged, lacking = Judges.judge, [RuntimeError("can't start new thread"), MemoryError()]
+    checked, lacking = ReplyChecker.check, [RuntimeError("can't start new thread"), MemoryError()]
 
-    async def judge(judges: Judges, url: str, reply: bytes, returns: int = 0) -> Judgement:
+    async def check(checker: ReplyChecker, url: str, reply: bytes, returns: int = 0) -> Finding:
         if lacking:
             raise lacking.pop()
-        return await judged(judges, url, reply, returns)
+        return await checked(checker, url, reply, returns)
 
-    monkeypatch.setattr(Judges, "judge", judge)
+    monkeypatch.setattr(ReplyChecker, "check", check)
     submission = await lms.submit("red")
     async with running_bridge(settings):
         assert (await lms.take(within=60)).correlation_id == submission.uuid

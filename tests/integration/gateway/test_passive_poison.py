@@ -3,10 +3,10 @@
 import pytest
 
 from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire import judges
+from broker_setup.wire import reply_checker
 from tests.support.broker import VHost
 from tests.support.passive import REPLY, lms_side, running_bridge, running_grader, settings_for
-from tests.support.poison import POISON, come_back, judge_and_die
+from tests.support.poison import POISON, check_and_die, come_back
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def quick() -> dict[str, object]:
 async def test_a_deadly_reply_is_judged_by_a_process_that_may_die_of_it(
     vhost: VHost, quick: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judges, "judge_reply", judge_and_die)
+    monkeypatch.setattr(reply_checker, "check_reply", check_and_die)
     async with running_grader() as grader:
         settings = settings_for(vhost.amqp_url, {"red": grader.url}, **quick)
         async with lms_side(settings) as lms:
@@ -31,7 +31,8 @@ async def test_a_deadly_reply_is_judged_by_a_process_that_may_die_of_it(
                 }
             assert parked.correlation_id == deadly.uuid
             assert (
-                parked.headers["xqueue-parked-reason"] == f"the grader was called 1 times: its reply: {judges.DEADLY}"
+                parked.headers["xqueue-parked-reason"]
+                == f"the grader was called 1 times: its reply: {reply_checker.DEADLY}"
             )
             assert results[good.uuid] == REPLY
 
@@ -39,11 +40,11 @@ async def test_a_deadly_reply_is_judged_by_a_process_that_may_die_of_it(
 async def test_a_deadly_message_is_parked_unread(
     vhost: VHost, quick: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def taste(_: judges.Judges, body: bytes, returns: int) -> None:
-        if returns >= judges.SUSPECTED_RETURNS:
-            raise judges.DeadlyMessageError(judges.DEADLY)
+    async def taste(_: reply_checker.ReplyChecker, body: bytes, returns: int) -> None:
+        if returns >= reply_checker.SUSPECTED_RETURNS:
+            raise reply_checker.DeadlyMessageError(reply_checker.DEADLY)
 
-    monkeypatch.setattr(judges.Judges, "taste", taste)
+    monkeypatch.setattr(reply_checker.ReplyChecker, "taste", taste)
     async with running_grader() as grader:
         settings = settings_for(vhost.amqp_url, {"red": grader.url}, **quick)
         async with lms_side(settings) as lms:
@@ -55,6 +56,9 @@ async def test_a_deadly_message_is_parked_unread(
                 bodies = {
                     result.correlation_id: result.body for result in [await lms.take(within=60), await lms.take()]
                 }
-            assert (parked.correlation_id, parked.headers["xqueue-parked-reason"]) == (deadly.uuid, judges.DEADLY)
+            assert (parked.correlation_id, parked.headers["xqueue-parked-reason"]) == (
+                deadly.uuid,
+                reply_checker.DEADLY,
+            )
             assert bodies[good.uuid] == REPLY
             assert set(bodies) == {good.uuid, deadly.uuid}, "the student of the other one has a notice"

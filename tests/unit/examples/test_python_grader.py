@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from broker_setup.grader import Submission
-from broker_setup.wire.replies import FINE, judge_strictly
+from broker_setup.wire.replies import FINE, check_strictly
 from examples import python_grader
 from tests.support.gateway import wait_until
 
@@ -20,7 +20,7 @@ SUM = {"tests": [{"input": "3\n4\n", "output": "7\n"}, {"input": "1\n1\n", "outp
 def graded(program: str, payload: object = SUM) -> Any:
     body = json.dumps({"student_response": program, "grader_payload": json.dumps(payload)})
     reply = python_grader.grade(Submission(body, {}, 1, "python", 1, "0" * 32))
-    assert judge_strictly(json.dumps(reply).encode()) == FINE
+    assert check_strictly(json.dumps(reply).encode()) == FINE
     return reply
 
 

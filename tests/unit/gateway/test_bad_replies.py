@@ -10,7 +10,7 @@ import pytest
 
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import KEY_HASH_BYTES, Extended, Graded, Leased, hash_key, hash_url
-from broker_setup.wire.judges import Judges
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from gateway.leasing.reply_check import BadReplyError, ReplyCheck
 from gateway.leasing.results import Results, WrongKeyError
@@ -46,7 +46,7 @@ class Desk:
         self.publisher = FakePublisher()
         self.sealer = CountingSealer(["0123456789abcdef" * 2])
         publisher: Any = self.publisher
-        check = ReplyCheck(self.ledger.as_ledger, self.sealer, Judges(), again=5, clock=lambda: self.now)
+        check = ReplyCheck(self.ledger.as_ledger, self.sealer, ReplyChecker(), again=5, clock=lambda: self.now)
         self.results = Results(
             self.ledger.as_ledger,
             publisher,

@@ -10,9 +10,9 @@ from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import AnyEvent, Superseded
 from broker_setup.link.connection import Link
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_EXCHANGE
-from broker_setup.wire.judges import DEADLY, DeadlyMessageError, Judges
 from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.reply_checker import DEADLY, DeadlyMessageError, ReplyChecker
 from broker_setup.wire.return_address import ReturnAddress
 from gateway.leasing import failures
 from gateway.leasing.failures import Failures, course_queue_of
@@ -30,13 +30,13 @@ class Failed(Scene):
 
     def __init__(self) -> None:
         super().__init__()
-        self.judges = Judges()
+        self.checker = ReplyChecker()
         self.failures = Failures(
             Link("amqp://nowhere", "no link"),
             publisher=self.publisher.as_publisher,
             ledger=self.ledger.as_ledger,
             parking=self.parking,
-            judges=self.judges,
+            checker=self.checker,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now,
             steady=lambda: self.now,
@@ -87,7 +87,7 @@ async def test_what_ends_whoever_looks_at_it_is_parked_unread(failed: Failed, mo
         if returns >= 4:
             raise DeadlyMessageError(DEADLY)
 
-    monkeypatch.setattr(failed.judges, "taste", taste)
+    monkeypatch.setattr(failed.checker, "taste", taste)
     for returns, ends in ((3, SUBMISSIONS_EXCHANGE), (4, PARKED_EXCHANGE)):
         assert await failed.reject(more_headers={"x-delivery-count": returns}, redelivered=True) == "ack"
         [*_, (exchange, _, message)] = failed.publisher.messages

@@ -10,12 +10,12 @@ from hypothesis import strategies as some
 
 from broker_setup.grader import reply
 from broker_setup.grader.reply import encoded
-from broker_setup.wire.replies import FINE, judge_strictly
+from broker_setup.wire.replies import FINE, check_strictly
 
 
 @given(some.text())
 def test_any_text_at_all_can_be_shown(text: str) -> None:
-    assert judge_strictly(json.dumps(reply(correct=False, score=0, text=text)).encode()) == FINE
+    assert check_strictly(json.dumps(reply(correct=False, score=0, text=text)).encode()) == FINE
 
 
 def test_text_is_shown_as_it_is() -> None:

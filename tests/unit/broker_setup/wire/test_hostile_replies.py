@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 
-from broker_setup.wire.replies import MAX_REPLY_BYTES, judge_reply
+from broker_setup.wire.replies import MAX_REPLY_BYTES, check_reply
 
 SCORE = "https://lms.example/courses/x/xqueue/7/block/score_update"
 GRAMMAR = "its msg declares a document type of its own, which may hold entities"
@@ -25,13 +25,13 @@ def chained(number: int) -> str:
     return f'<!DOCTYPE a [{chain}<!ENTITY e{number} "x">]><a>&e0;{ASK}</a>'
 
 
-def judged_elsewhere(reply: bytes) -> str:
-    """Have a reply judged by another process that has 512 MiB, since it may not live to tell."""
+def checked_elsewhere(reply: bytes) -> str:
+    """Have a reply checked by another process that has 512 MiB, since it may not live to tell."""
     code = """
     import resource, sys
     resource.setrlimit(resource.RLIMIT_AS, (512 * 1024 * 1024,) * 2)
-    from broker_setup.wire.replies import judge_reply
-    print(judge_reply(sys.argv[1], sys.stdin.buffer.read()).wrong)
+    from broker_setup.wire.replies import check_reply
+    print(check_reply(sys.argv[1], sys.stdin.buffer.read()).wrong)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), SCORE], input=reply, capture_output=True, timeout=60, check=False
@@ -41,7 +41,7 @@ def judged_elsewhere(reply: bytes) -> str:
 
 
 def test_thirty_thousand_chained_entities_end_no_process() -> None:
-    assert judged_elsewhere(saying(chained(30_000))) == GRAMMAR
+    assert checked_elsewhere(saying(chained(30_000))) == GRAMMAR
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_thirty_thousand_chained_entities_end_no_process() -> None:
     ids=lambda msg: str(msg[:50]),
 )
 def test_no_document_type_with_declarations_is_taken_nor_expanded(msg: str) -> None:
-    assert judged_elsewhere(saying(msg)) == GRAMMAR
+    assert checked_elsewhere(saying(msg)) == GRAMMAR
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_no_document_type_with_declarations_is_taken_nor_expanded(msg: str) -> N
     ],
 )
 def test_a_document_type_that_declares_nothing_and_talk_of_one_are_taken(msg: str) -> None:
-    assert judge_reply(SCORE, saying(msg)).wrong == ""
+    assert check_reply(SCORE, saying(msg)).wrong == ""
 
 
 REPEATED = {
@@ -125,11 +125,11 @@ def of_length(before: str, piece: str, after: str, length: int) -> bytes:
 )
 def test_the_time_a_message_takes_goes_with_its_length(before: str, piece: str, after: str) -> None:
     short, long = (of_length(before, piece, after, length) for length in (100_000, 1_600_000))
-    judge_reply(SCORE, short)
+    check_reply(SCORE, short)
     taken = []
     for reply in (short, long):
         start = process_time()
-        judge_reply(SCORE, reply)
+        check_reply(SCORE, reply)
         taken.append(process_time() - start)
     # Sixteen times as long: anything quadratic would take 256 times as long. 20 ms are nothing to measure by.
     assert taken[1] < 60 * max(taken[0], 0.02), taken
@@ -154,4 +154,4 @@ def test_the_time_a_message_takes_goes_with_its_length(before: str, piece: str, 
 )
 def test_the_largest_replies_take_no_more_than_half_a_gigabyte_in_all_and_some_seconds(reply: bytes) -> None:
     assert len(reply) <= MAX_REPLY_BYTES
-    assert judged_elsewhere(reply)
+    assert checked_elsewhere(reply)

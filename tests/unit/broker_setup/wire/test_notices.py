@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from broker_setup.settings import Settings
 from broker_setup.wire.messages import Result
 from broker_setup.wire.notices import failure_notice, notice_of, telling_after
-from broker_setup.wire.replies import FINE, judge_reply
+from broker_setup.wire.replies import FINE, check_reply
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufffe\uffff"), min_size=1))
@@ -26,7 +26,7 @@ def test_a_notice_is_what_the_lms_takes_and_xml_whatever_the_words(words: str) -
     notice = failure_notice(words)
     ET.fromstring(json.loads(notice)["msg"])
     for call in ("score_update", "ungraded_response"):
-        assert judge_reply(f"https://lms.example/{call}", notice) == FINE
+        assert check_reply(f"https://lms.example/{call}", notice) == FINE
 
 
 def test_what_xml_can_not_have_is_replaced_and_the_rest_stays() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.wire.replies import FINE as NOTHING_TO_SAY
-from broker_setup.wire.replies import MAX_REPLY_BYTES, Judgement, judge_reply, judge_strictly
+from broker_setup.wire.replies import MAX_REPLY_BYTES, Finding, check_reply, check_strictly
 
 COURSE = "https://lms.example/courses/course-v1:X+Y+Z/xqueue/7/block-v1:a@problem+block@b"
 SCORE = f"{COURSE}/score_update"
@@ -26,11 +26,11 @@ REFERENCE = "its msg refers to a character that neither XML nor HTML can have"
 
 
 def wrong_with_reply(url: str, reply: bytes) -> str | None:
-    return judge_reply(url, reply).wrong or None
+    return check_reply(url, reply).wrong or None
 
 
 def suits_every_url(reply: bytes) -> bool:
-    return not judge_strictly(reply).wrong
+    return not check_strictly(reply).wrong
 
 
 def saying(msg: Any) -> bytes:
@@ -279,23 +279,23 @@ def test_it_never_raises_and_what_suits_every_url_suits_each(url: str, reply: by
 
 @pytest.mark.parametrize("correct", ["False", "true", ""])
 def test_a_correct_that_is_text_is_taken_with_a_warning(correct: str) -> None:
-    judged = judge_reply(SCORE, json.dumps({"correct": correct, "score": 1, "msg": "x"}).encode())
-    assert not judged.wrong
-    assert judged.odd.startswith("its correct is text")
+    found = check_reply(SCORE, json.dumps({"correct": correct, "score": 1, "msg": "x"}).encode())
+    assert not found.wrong
+    assert found.odd.startswith("its correct is text")
 
 
 def test_a_usual_reply_gets_no_warning() -> None:
-    assert judge_reply(SCORE, FINE) == judge_strictly(FINE) == NOTHING_TO_SAY
+    assert check_reply(SCORE, FINE) == check_strictly(FINE) == NOTHING_TO_SAY
 
 
 @pytest.mark.parametrize("url", [SCORE, UNGRADED])
 def test_what_no_lms_takes_for_its_size_is_refused_before_it_is_read(url: str) -> None:
     reply = saying("x" * MAX_REPLY_BYTES)
-    assert judge_reply(url, reply).wrong == (
+    assert check_reply(url, reply).wrong == (
         f"it has {len(reply)} bytes, more than the 2621440 that an LMS is taken to take (MAX_REPLY_SIZE)"
     )
-    assert judge_reply(url, reply, len(reply)) == NOTHING_TO_SAY
-    assert judge_reply(ELSEWHERE, reply) == Judgement()
+    assert check_reply(url, reply, len(reply)) == NOTHING_TO_SAY
+    assert check_reply(ELSEWHERE, reply) == Finding()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from lxml import etree
 
-from broker_setup.wire.replies import judge_reply
+from broker_setup.wire.replies import check_reply
 
 # html5lib renames what XML can't have, with a warning; the LMS's process lives on with it.
 pytestmark = pytest.mark.filterwarnings("ignore::html5lib.constants.DataLossWarning")
@@ -69,7 +69,7 @@ SCORES: some.SearchStrategy[Any] = (
 @example('<a b=c"d>')
 def test_a_message_is_taken_where_the_lms_shows_it_and_refused_where_it_can_not(msg: str) -> None:
     reply = json.dumps({"correct": True, "score": 1, "msg": msg}).encode()
-    wrong = judge_reply(SCORE, reply).wrong
+    wrong = check_reply(SCORE, reply).wrong
     if not wrong.startswith(REFUSED_ANYWHERE):
         assert (wrong == "") == lms_takes(reply), (msg, wrong)
 
@@ -78,7 +78,7 @@ def test_a_message_is_taken_where_the_lms_shows_it_and_refused_where_it_can_not(
 @given(SCORES, some.sampled_from(["", "x", 1, None]) | some.text(max_size=3))
 def test_a_score_is_taken_where_the_lms_can_compute_with_it(score: Any, correct: Any) -> None:
     reply = json.dumps({"correct": correct, "score": score, "msg": "<p>x</p>"}).encode()
-    assert (judge_reply(SCORE, reply).wrong == "") == lms_takes(reply)
+    assert (check_reply(SCORE, reply).wrong == "") == lms_takes(reply)
 
 
 @settings(deadline=None)
@@ -87,4 +87,4 @@ def test_a_score_is_taken_where_the_lms_can_compute_with_it(score: Any, correct:
     | some.dictionaries(some.sampled_from(["correct", "score", "msg", "more"]), SCORES).map(json.dumps).map(str.encode)
 )
 def test_a_reply_without_all_that_the_lms_asks_for_is_refused(reply: bytes) -> None:
-    assert (judge_reply(SCORE, reply).wrong == "") == lms_takes(reply)
+    assert (check_reply(SCORE, reply).wrong == "") == lms_takes(reply)

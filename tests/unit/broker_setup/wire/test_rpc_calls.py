@@ -4,7 +4,7 @@ import pytest
 
 from broker_setup.errors import BadMessageError
 from broker_setup.grader.request import read_request
-from broker_setup.wire.calls import Caller, answer_to, caller_of
+from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
 from broker_setup.wire.messages import RETURN_HEADER
 from tests.support.grading import delivered
 
@@ -22,7 +22,7 @@ NO_CALLS = [
 def test_who_gives_a_queue_and_has_no_return_address_is_a_caller_with_or_without_an_id(
     correlation_id: str | None,
 ) -> None:
-    assert caller_of({}, "reports.replies", correlation_id) == Caller("reports.replies", correlation_id)
+    assert call_origin_of({}, "reports.replies", correlation_id) == CallOrigin("reports.replies", correlation_id)
     request = read_request(delivered(reply_to="reports.replies", correlation_id=correlation_id), "openedx")
     assert request.is_call
 
@@ -31,12 +31,12 @@ def test_who_gives_a_queue_and_has_no_return_address_is_a_caller_with_or_without
 def test_a_submission_is_no_caller_and_nobody_waits_at_a_queue_of_ours(
     headers: dict[str, str], reply_to: str | None
 ) -> None:
-    assert caller_of(headers, reply_to, "7") is None
+    assert call_origin_of(headers, reply_to, "7") is None
     with pytest.raises(BadMessageError):
         read_request(delivered(headers=headers, reply_to=reply_to, correlation_id="7"), "openedx")
 
 
 def test_each_answer_is_a_message_of_its_own() -> None:
-    one, other = (answer_to(Caller("mine", "7"), b"reply") for _ in range(2))
+    one, other = (answer_to(CallOrigin("mine", "7"), b"reply") for _ in range(2))
     assert (one.body, one.correlation_id) == (b"reply", "7")
     assert one.message_id != other.message_id

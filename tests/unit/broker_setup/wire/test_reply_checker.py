@@ -10,18 +10,18 @@ from typing import Any
 import psutil
 import pytest
 
-from broker_setup.wire import judges as module
-from broker_setup.wire.judges import (
+from broker_setup.wire import reply_checker as module
+from broker_setup.wire.replies import FINE, Finding
+from broker_setup.wire.reply_checker import (
     BESIDE_BYTES,
     DEADLY,
     SUSPECTED_RETURNS,
     DeadlyMessageError,
-    Judges,
+    ReplyChecker,
     Taster,
     returns_of,
 )
-from broker_setup.wire.replies import FINE, Judgement
-from tests.support.poison import judge_and_die
+from tests.support.poison import check_and_die
 from tests.support.waiting import eventually
 
 SCORE = "https://lms.example/xqueue/score_update"
@@ -41,45 +41,45 @@ async def no_more_children_than(before: set[psutil.Process]) -> None:
     await eventually(lambda: not [each for each in children() - before if "spawn_main" in " ".join(each.cmdline())])
 
 
-def test_a_usual_reply_is_judged_at_once_and_a_large_or_suspected_one_is_not() -> None:
-    judges = Judges()
-    assert judges.at_once(SCORE, GOOD) == FINE
-    assert judges.at_once(SCORE, GOOD, SUSPECTED_RETURNS - 1) == FINE
-    assert judges.at_once(SCORE, b"x") == Judgement("it is not JSON")
-    assert judges.at_once(SCORE, LARGE) is None
-    assert judges.at_once(SCORE, GOOD, SUSPECTED_RETURNS) is None
+def test_a_usual_reply_is_checked_at_once_and_a_large_or_suspected_one_is_not() -> None:
+    checker = ReplyChecker()
+    assert checker.at_once(SCORE, GOOD) == FINE
+    assert checker.at_once(SCORE, GOOD, SUSPECTED_RETURNS - 1) == FINE
+    assert checker.at_once(SCORE, b"x") == Finding("it is not JSON")
+    assert checker.at_once(SCORE, LARGE) is None
+    assert checker.at_once(SCORE, GOOD, SUSPECTED_RETURNS) is None
 
 
 def test_what_is_not_looked_at_costs_nothing_however_large_and_suspected() -> None:
-    judges = Judges(most=len(LARGE) - 1)
-    assert judges.at_once(ELSEWHERE, LARGE, 1_000) == FINE
-    too_large = judges.at_once(SCORE, LARGE)
+    checker = ReplyChecker(most=len(LARGE) - 1)
+    assert checker.at_once(ELSEWHERE, LARGE, 1_000) == FINE
+    too_large = checker.at_once(SCORE, LARGE)
     assert too_large
     assert too_large.wrong.startswith(f"it has {len(LARGE)} bytes")
 
 
-async def test_the_event_loop_goes_on_while_a_large_reply_is_judged() -> None:
-    judging = asyncio.create_task(Judges().judge(SCORE, LARGE))
+async def test_the_event_loop_goes_on_while_a_large_reply_is_checked() -> None:
+    checking = asyncio.create_task(ReplyChecker().check(SCORE, LARGE))
     await asyncio.sleep(0)
-    assert not judging.done()
-    assert await judging == FINE
+    assert not checking.done()
+    assert await checking == FINE
 
 
-async def test_a_suspected_reply_is_judged_by_another_process_which_goes_afterwards() -> None:
-    judges, before = Judges(), children()
-    judged = await asyncio.gather(*(judges.judge(SCORE, reply, SUSPECTED_RETURNS) for reply in (GOOD, b"x", GOOD)))
-    assert judged == [FINE, Judgement("it is not JSON"), FINE]
+async def test_a_suspected_reply_is_checked_by_another_process_which_goes_afterwards() -> None:
+    checker, before = ReplyChecker(), children()
+    found = await asyncio.gather(*(checker.check(SCORE, reply, SUSPECTED_RETURNS) for reply in (GOOD, b"x", GOOD)))
+    assert found == [FINE, Finding("it is not JSON"), FINE]
     await no_more_children_than(before)
 
 
 async def test_a_reply_of_which_two_processes_die_is_refused_and_those_beside_it_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "judge_reply", judge_and_die)
-    judges, before = Judges(), children()
+    monkeypatch.setattr(module, "check_reply", check_and_die)
+    checker, before = ReplyChecker(), children()
     replies = (GOOD, b"poison", GOOD)
-    judged = await asyncio.gather(*(judges.judge(SCORE, reply, SUSPECTED_RETURNS) for reply in replies))
-    assert judged == [FINE, Judgement(DEADLY), FINE]
+    found = await asyncio.gather(*(checker.check(SCORE, reply, SUSPECTED_RETURNS) for reply in replies))
+    assert found == [FINE, Finding(DEADLY), FINE]
     await no_more_children_than(before)
 
 
@@ -110,13 +110,13 @@ def survive_sigterm(answer: int) -> int:
 
 
 async def test_work_that_came_back_often_is_tasted_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    judges = Judges()
-    await judges.taste(b"no submission", 0)
-    await judges.taste(b"no submission", SUSPECTED_RETURNS)
+    checker = ReplyChecker()
+    await checker.taste(b"no submission", 0)
+    await checker.taste(b"no submission", SUSPECTED_RETURNS)
     monkeypatch.setattr(module, "_read_work", die)
-    await judges.taste(b"x", SUSPECTED_RETURNS - 1)
+    await checker.taste(b"x", SUSPECTED_RETURNS - 1)
     with pytest.raises(DeadlyMessageError, match="ended the process"):
-        await judges.taste(b"x", SUSPECTED_RETURNS)
+        await checker.taste(b"x", SUSPECTED_RETURNS)
 
 
 def die(_: bytes) -> bool:

@@ -22,13 +22,13 @@ from broker_setup.errors import BadMessageError, XQueueError
 from broker_setup.process.beside import OneThread
 from broker_setup.process.child_process import end_with_parent
 from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, decode_work
-from broker_setup.wire.replies import FINE, MAX_REPLY_BYTES, Judgement, is_judged, judge_reply, judge_strictly
+from broker_setup.wire.replies import FINE, MAX_REPLY_BYTES, Finding, check_reply, check_strictly, is_checked
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# What is larger is judged beside the event loop: this much takes some milliseconds at worst.
+# What is larger is checked beside the event loop: this much takes some milliseconds at worst.
 BESIDE_BYTES = 100 * 1024
 # From then on what comes back is suspected. Reconnects and restarts bring innocent ones here, too: that costs them a
 # moment.
@@ -47,8 +47,8 @@ class DeadlyMessageError(XQueueError):
     """A message that must not be looked at: tasters died of it."""
 
 
-class Judges:
-    """Judges replies for one process, in the event loop that first asks."""
+class ReplyChecker:
+    """Checks replies for one process, in the event loop that first asks."""
 
     def __init__(self, most: int = MAX_REPLY_BYTES) -> None:
         """Take `most` for what an LMS takes, in bytes."""
@@ -57,31 +57,31 @@ class Judges:
         self._beside = OneThread("replies")
         self._taster = Taster()
 
-    def strictly(self, reply: bytes) -> Judgement:
-        """Judge a small reply without knowing where it goes: one with nothing wrong is fine everywhere."""
-        return judge_strictly(reply, self._most)
+    def strictly(self, reply: bytes) -> Finding:
+        """Check a small reply without knowing where it goes: one with nothing wrong is fine everywhere."""
+        return check_strictly(reply, self._most)
 
-    def at_once(self, callback_url: str, reply: bytes, returns: int = 0) -> Judgement | None:
-        """Judge a reply that came back `returns` times, if that can be done here and now; None where it can't."""
-        if not is_judged(callback_url):
+    def at_once(self, callback_url: str, reply: bytes, returns: int = 0) -> Finding | None:
+        """Check a reply that came back `returns` times, if that can be done here and now; None where it can't."""
+        if not is_checked(callback_url):
             return FINE
         if returns >= SUSPECTED_RETURNS or BESIDE_BYTES < len(reply) <= self._most:
             return None
-        return judge_reply(callback_url, reply, self._most)
+        return check_reply(callback_url, reply, self._most)
 
     async def taste(self, body: bytes, returns: int) -> None:
         """Have the body of a submission looked at that came back `returns` times; raise DeadlyMessageError."""
         if returns >= SUSPECTED_RETURNS and await self._taster.ask(_read_work, body) is None:
             raise DeadlyMessageError(DEADLY)
 
-    async def judge(self, callback_url: str, reply: bytes, returns: int = 0) -> Judgement:
-        """Judge a reply, wherever that can be done."""
-        judged = self.at_once(callback_url, reply, returns)
-        if judged is not None:
-            return judged
+    async def check(self, callback_url: str, reply: bytes, returns: int = 0) -> Finding:
+        """Check a reply, wherever that can be done."""
+        found = self.at_once(callback_url, reply, returns)
+        if found is not None:
+            return found
         if returns < SUSPECTED_RETURNS:
-            return await self._beside.call(judge_reply, callback_url, reply, self._most)
-        return await self._taster.ask(judge_reply, callback_url, reply, self._most) or Judgement(DEADLY)
+            return await self._beside.call(check_reply, callback_url, reply, self._most)
+        return await self._taster.ask(check_reply, callback_url, reply, self._most) or Finding(DEADLY)
 
 
 class Taster:
