@@ -53,7 +53,7 @@ class Case:
     telling: Telling | None
 
 
-class Store(Protocol):
+class WritableLedger(Protocol):
     """What is wanted of the ledger."""
 
     async def store(self, *events: AnyEvent) -> None:
@@ -79,7 +79,7 @@ class Parking:
         sealer: Sealer,
         message: str,
         *,
-        ledger: Store,
+        ledger: WritableLedger,
         grace_of: Callable[[str], float],
         standing: Callable[[bytes, float], Standing] = _free,
         clock: Callable[[], float] = time,

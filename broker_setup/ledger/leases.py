@@ -87,7 +87,7 @@ class Leases:
             return Refusal.WRONG_KEY if submission_id in self._by_id else Refusal.UNKNOWN_SUBMISSION
         return submission
 
-    def judge(self, submission: bytes, digest: bytes, now: float) -> Take | Refusal:
+    def may_take(self, submission: bytes, digest: bytes, now: float) -> Take | Refusal:
         """Say whether a result of a submission that was found may be taken."""
         settled = self._settled.get(submission)
         if settled is None:

@@ -123,7 +123,7 @@ class LedgerState:
         """Yield the leases that run at `now`."""
         return self._leases.running(now)
 
-    def judge(self, submission_id: int, key: str, digest: bytes, now: float) -> Take | Refusal:
+    def may_take(self, submission_id: int, key: str, digest: bytes, now: float) -> Take | Refusal:
         """Say whether a result may be taken.
 
         A result for a lease that ran out is welcome as long as nobody else has leased or settled the submission since.
@@ -133,7 +133,7 @@ class LedgerState:
             return submission
         if self._is_superseded(submission, now) and not self._leases.settled(submission):
             return Refusal.WRONG_KEY
-        return self._leases.judge(submission, digest, now)
+        return self._leases.may_take(submission, digest, now)
 
     def find(self, submission_id: int, key: str, now: float) -> Lease | Refusal:
         """Return the running lease of that key; WRONG_KEY also if it has run out or its submission is settled."""
@@ -144,7 +144,7 @@ class LedgerState:
         return lease if lease and lease.ends_at > now else Refusal.WRONG_KEY
 
     def queue_of(self, submission_id: int, key: str) -> str | None:
-        """Return the queue of what judge and find would speak of, whether the key is right or not; None if unknown."""
+        """Return the queue of what may_take and find speak of, whether the key is right or not; None if unknown."""
         return self._leases.queue_of(submission_id, key)
 
     def run_out(self, now: float) -> list[Lease]:

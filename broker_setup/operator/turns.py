@@ -11,7 +11,7 @@ MAX_PORTION = 100
 PORTIONS_A_SECOND = 10
 
 
-class Pace:
+class RateLimit:
     """Spreads portions over time: no more than `rate` messages a second."""
 
     def __init__(self, rate: int) -> None:

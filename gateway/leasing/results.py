@@ -126,7 +126,7 @@ class Results:
         state = self._ledger.state
         if is_hidden(state, submission_id, key, permission):
             return Refusal.UNKNOWN_SUBMISSION
-        return state.judge(submission_id, key, digest, self._steady())
+        return state.may_take(submission_id, key, digest, self._steady())
 
     def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> asyncio.Task[None]:
         # A task of its own: a grader that hangs up now doesn't undo what it handed in.

@@ -119,7 +119,7 @@ class History:
         if self.working:
             work, gateway = self.chance.choice(self.working), self.any()
             self.catch_up(gateway)  # a barrier before each refusal
-            verdict = gateway.state.judge(id_of(work.number), work.key, b"reply", self.steady(gateway))
+            verdict = gateway.state.may_take(id_of(work.number), work.key, b"reply", self.steady(gateway))
             running = [other for other in self.working if other.number == work.number and other.until > self.now]
             if work in running and work.number not in self.settled and not self.is_superseded(gateway, work.number):
                 assert isinstance(verdict, Take), "good work was refused"

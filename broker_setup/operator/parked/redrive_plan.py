@@ -55,7 +55,7 @@ class Fate(Enum):
     STUCK = auto()  # stays: no uuid, no queue of ours, or too large
 
 
-def judge(parked: ParkedMessage, queues: Collection[str], state: LedgerState, now: float) -> Fate:
+def fate_of(parked: ParkedMessage, queues: Collection[str], state: LedgerState, now: float) -> Fate:
     """Say what becomes of a parked submission.
 
     After a redrive that was interrupted its copy may be on its way already, or not: then it goes once more, as two

@@ -16,15 +16,15 @@ from broker_setup.operator.parked.pending_notices import PendingNotices, pending
 from broker_setup.operator.parked.redrive_plan import (
     Fate,
     StudentStanding,
+    fate_of,
     is_too_large,
-    judge,
     redriven_copy,
     student_of,
 )
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.operator.parked.walk import Met, Walk
 from broker_setup.operator.session import Session
-from broker_setup.operator.turns import Pace
+from broker_setup.operator.turns import RateLimit
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import RETURN_HEADER
@@ -71,18 +71,18 @@ class ParkedMessages:
 
         async with self._session.open(read_ledger=False):
             for kind in self._kinds:
-                await self._walk.through(kind, only_look, Pace(LOOK_RATE))
+                await self._walk.through(kind, only_look, RateLimit(LOOK_RATE))
 
     async def redrive(self, rate: int) -> None:
         """Send them on their way again, `rate` a second at the most."""
-        pace = Pace(rate)
+        limit = RateLimit(rate)
         async with (
             self._session.open(read_ledger=Kind.SUBMISSION in self._kinds),
             pending_notices(self._session.source) as notices,
         ):
             for kind in self._kinds:
                 redrive = self._redrive_results if kind is Kind.RESULT else self._redrive_submissions
-                await self._walk.through(kind, partial(redrive, notices), pace)
+                await self._walk.through(kind, partial(redrive, notices), limit)
 
     async def discard(self, because: str, rate: int) -> None:
         """Take them out for good, and write that down."""
@@ -96,10 +96,10 @@ class ParkedMessages:
             self.tally.done += len(portion)
             return portion
 
-        pace = Pace(rate)
+        limit = RateLimit(rate)
         async with self._session.open(read_ledger=False), pending_notices(self._session.source) as notices:
             for kind in self._kinds:
-                await self._walk.through(kind, partial(discard, notices), pace)
+                await self._walk.through(kind, partial(discard, notices), limit)
 
     async def _redrive_results(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
         told = await self._hold_back(notices, portion)
@@ -145,7 +145,7 @@ class ParkedMessages:
         return may_go
 
     def _fate_of(self, each: Met) -> Fate:
-        fate = judge(each.parked, self._queues, self._session.state, time())
+        fate = fate_of(each.parked, self._queues, self._session.state, time())
         if fate is Fate.GOES and each.parked.uuid:
             copy = each.parked.uuid, each.parked.redriven
             if copy in self._gone:

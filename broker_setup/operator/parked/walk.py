@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.parked.selection import Selection, Tally
-from broker_setup.operator.turns import FIRST_TURN, Pace, to_its_end
+from broker_setup.operator.turns import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
 
 # Bodies that are in memory at once: of messages of 15 MiB there are two or three.
@@ -53,7 +53,7 @@ class Walk:
         self._progress = progress
         self._although_told = although_told
 
-    async def through(self, kind: Kind, act: Act, pace: Pace) -> None:
+    async def through(self, kind: Kind, act: Act, limit: RateLimit) -> None:
         """Walk over what is ready in one queue now; what is parked meanwhile, by our own redrive say, is not met.
 
         Raise BrokerUnavailableError if the broker is lost; what was not acked is then parked as it was.
@@ -66,16 +66,16 @@ class Walk:
                     self._tally.missed += intake.left
                     break
                 met, size = met + len(batch), size + sum(len(message.body) for message in batch)
-                await self._take(batch, kind, act, pace, intake)
+                await self._take(batch, kind, act, limit, intake)
                 turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
 
     async def _take(
-        self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, pace: Pace, intake: Intake
+        self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, limit: RateLimit, intake: Intake
     ) -> None:
         selected = self._select(batch, kind)
-        for start in range(0, len(selected), pace.portion):
-            portion = selected[start : start + pace.portion]
-            await pace.wait(len(portion))
+        for start in range(0, len(selected), limit.portion):
+            portion = selected[start : start + limit.portion]
+            await limit.wait(len(portion))
             await to_its_end(_settle(portion, act, intake))
             self._progress(self._tally)
         self._progress(self._tally)

@@ -27,7 +27,7 @@ def prune_files(
         typer.echo("UPLOAD_MAX_AGE is not less than LEDGER_MAX_AGE: ends are forgotten before files may go", err=True)
     store = open_upload_store(settings)
     now = time()
-    # Before the ledger, so that what comes to the store meanwhile is not judged by a ledger that does not know of it.
+    # Before the ledger: what comes to the store meanwhile stands in a ledger that is read later.
     listing = list(store.listing())
     plan = PrunePlan(
         ended_before=now - settings.upload_max_age,

@@ -10,7 +10,7 @@ from broker_setup.upload_store import submission_of
 
 @dataclass
 class PrunePlan:
-    """Takes the ledger in, then judges the files of `submissions` (uuids); times are seconds since the epoch.
+    """Takes the ledger in, then decides about the files of `submissions` (uuids); times are seconds since the epoch.
 
     Nothing is kept of the other submissions: the ledger knows of millions, and few bring files.
 

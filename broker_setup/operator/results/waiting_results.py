@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.operator.intake import taking_in
 from broker_setup.operator.session import Session
-from broker_setup.operator.turns import FIRST_TURN, Pace, to_its_end
+from broker_setup.operator.turns import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, retry_queue
 from broker_setup.wire.messages import TRIES_HEADER
@@ -82,12 +82,12 @@ class WaitingResults:
         await self._through_all(rate, calls_in=True)
 
     async def _through_all(self, rate: int, *, calls_in: bool) -> None:
-        pace = Pace(rate)
+        limit = RateLimit(rate)
         async with self._session.open(read_ledger=False):
             for rung in self._rungs:
-                await self._through(rung, pace, calls_in=calls_in)
+                await self._through(rung, limit, calls_in=calls_in)
 
-    async def _through(self, rung: str, pace: Pace, *, calls_in: bool) -> None:
+    async def _through(self, rung: str, limit: RateLimit, *, calls_in: bool) -> None:
         async with taking_in(self._session.source) as intake:
             await intake.open(rung)
             while intake.left:
@@ -98,9 +98,9 @@ class WaitingResults:
                 meant = self._select(batch, rung)
                 if not calls_in:
                     continue
-                for start in range(0, len(meant), pace.portion):
-                    portion = meant[start : start + pace.portion]
-                    await pace.wait(len(portion))
+                for start in range(0, len(meant), limit.portion):
+                    portion = meant[start : start + limit.portion]
+                    await limit.wait(len(portion))
 
                     async def settle(portion: Sequence[AbstractIncomingMessage] = portion) -> None:
                         await asyncio.gather(*map(self._publish, portion))

@@ -18,7 +18,7 @@ class Plan:
     message: str | None
 
 
-class Verdict(Enum):
+class Choice(Enum):
     """What becomes of a submission that was met."""
 
     RETIRE = auto()
@@ -29,7 +29,7 @@ class Verdict(Enum):
     CLOSED = auto()  # goes: it was settled or retired already
 
 
-STAYS = frozenset({Verdict.NEWER, Verdict.LEASED, Verdict.UNREADABLE})
+STAYS = frozenset({Choice.NEWER, Choice.LEASED, Choice.UNREADABLE})
 
 
 @dataclass
@@ -52,34 +52,34 @@ class Tally:
         """How many were looked at."""
         return self.met + self.newer + self.leased + self.unreadable + self.cleared
 
-    def note(self, verdict: Verdict, at: datetime | None) -> None:
+    def note(self, choice: Choice, at: datetime | None) -> None:
         """Count one that was submitted at `at`."""
-        match verdict:
-            case Verdict.RETIRE if at:
+        match choice:
+            case Choice.RETIRE if at:
                 self.met += 1
                 self.oldest = min(self.oldest or at, at)
                 self.newest = max(self.newest or at, at)
-            case Verdict.NEWER:
+            case Choice.NEWER:
                 self.newer += 1
-            case Verdict.LEASED:
+            case Choice.LEASED:
                 self.leased += 1
-            case Verdict.UNREADABLE:
+            case Choice.UNREADABLE:
                 self.unreadable += 1
             case _:
                 self.cleared += 1
 
 
-def judge(submitted_at: datetime, standing: Standing, before: datetime) -> Verdict:
+def choose(submitted_at: datetime, standing: Standing, before: datetime) -> Choice:
     """Say what becomes of a submission."""
     match standing:
         case Standing.CLOSED:
-            return Verdict.CLOSED
+            return Choice.CLOSED
         case Standing.SUPERSEDED:
-            return Verdict.SUPERSEDED
+            return Choice.SUPERSEDED
         case Standing.LEASED:
-            return Verdict.LEASED
+            return Choice.LEASED
         case Standing.FREE:
-            return Verdict.RETIRE if submitted_at < before else Verdict.NEWER
+            return Choice.RETIRE if submitted_at < before else Choice.NEWER
 
 
 @dataclass(frozen=True)
@@ -105,5 +105,5 @@ def expect(backlog: Backlog, plan: Plan, ready: int, now: float) -> Expectation:
     tally = Tally()
     for at, standing in backlog.standings(plan.queue, now):
         submitted_at = datetime.fromtimestamp(int(at), UTC)  # whole seconds, as in a message
-        tally.note(judge(submitted_at, standing, plan.before), submitted_at)
+        tally.note(choose(submitted_at, standing, plan.before), submitted_at)
     return Expectation(tally, ready, backlog.since)

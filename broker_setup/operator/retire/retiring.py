@@ -15,7 +15,7 @@ from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownS
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
 from broker_setup.operator.intake import Intake, taking_in
-from broker_setup.operator.retire.plan import STAYS, Plan, Tally, Verdict, judge
+from broker_setup.operator.retire.plan import STAYS, Choice, Plan, Tally, choose
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
@@ -34,7 +34,7 @@ class Met:
 
     message: AbstractIncomingMessage
     submission: Submission | None
-    verdict: Verdict
+    choice: Choice
 
 
 class Retirement:
@@ -74,7 +74,7 @@ class Retirement:
                 met = self._look_at(batch, tally)
                 await self._act(met, tally, intake)
                 self._progress(tally)
-                if len(met) >= self._prefetch and all(each.verdict is Verdict.NEWER for each in met):
+                if len(met) >= self._prefetch and all(each.choice is Choice.NEWER for each in met):
                     break  # queues are in order of time: behind these stand only newer ones
             else:
                 tally.missed = intake.left
@@ -87,33 +87,33 @@ class Retirement:
             try:
                 submission = decode_submission(message, self._plan.queue)
             except BadMessageError:
-                verdict = Verdict.UNREADABLE
+                choice = Choice.UNREADABLE
             else:
                 standing = self._state.standing(submission.uuid_bytes, time())
-                verdict = judge(submission.submitted_at, standing, self._plan.before)
-                if verdict is Verdict.RETIRE and submission.uuid in seen:
-                    verdict = Verdict.CLOSED  # a second copy, from a publish whose confirm got lost
+                choice = choose(submission.submitted_at, standing, self._plan.before)
+                if choice is Choice.RETIRE and submission.uuid in seen:
+                    choice = Choice.CLOSED  # a second copy, from a publish whose confirm got lost
                 seen.add(submission.uuid)
-            tally.note(verdict, submission.submitted_at if submission else None)
-            looked_at.append(Met(message, submission, verdict))
+            tally.note(choice, submission.submitted_at if submission else None)
+            looked_at.append(Met(message, submission, choice))
         return looked_at
 
     async def _act(self, met: Sequence[Met], tally: Tally, intake: Intake) -> None:
         """Tell the students, write it down, then ack: killed in between, it is done again and nothing is lost."""
-        old = [each.submission for each in met if each.verdict is Verdict.RETIRE and each.submission]
+        old = [each.submission for each in met if each.choice is Choice.RETIRE and each.submission]
         if self._plan.message is not None:
             await asyncio.gather(*(self._tell(submission, self._plan.message) for submission in old))
         events: list[AnyEvent] = [self._retired(submission) for submission in old]
         events += [
             Superseded(time(), uuid, self._plan.queue, self._state.superseded_by(uuid))
             for each in met
-            if each.verdict is Verdict.SUPERSEDED and each.submission
+            if each.choice is Choice.SUPERSEDED and each.submission
             for uuid in [each.submission.uuid_bytes]
             if self._state.standing(uuid, time()) is Standing.SUPERSEDED
         ]
         if events:
             await self._session.writer.append(*events).confirmed
-        await intake.ack(each.message for each in met if each.verdict not in STAYS)
+        await intake.ack(each.message for each in met if each.choice not in STAYS)
         tally.retired += len(old)
 
     async def _tell(self, submission: Submission, message: str) -> None:

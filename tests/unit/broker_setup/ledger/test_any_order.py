@@ -188,7 +188,7 @@ class Gateways(RuleBasedStateMachine):
     @rule(g=which, data=st.data(), digest=st.sampled_from([b"one", b"two"]))
     def put_result(self, g: int, data: st.DataObject, digest: bytes) -> None:
         grader, gateway = data.draw(st.sampled_from(self.graders)), self.gateways[g]
-        match gateway.state.judge(id_of(grader.number), grader.key, digest, self.now):
+        match gateway.state.may_take(id_of(grader.number), grader.key, digest, self.now):
             case Take(lease, amendment=0):
                 assert lease.submission == uuid_of(grader.number)
                 url, queue = self.submissions[grader.number - 1]
@@ -329,7 +329,7 @@ class Gateways(RuleBasedStateMachine):
         self._note(event, outcome, was_superseded=was_superseded)
 
     def _note(self, event: AnyEvent, outcome: Outcome, *, was_superseded: bool) -> None:
-        """Hold the verdict against what has to be, by a second, plainer account."""
+        """Hold the answer against what has to be, by a second, plainer account."""
         valid, gone = outcome.valid, {submission for _, submission in outcome.gone}
         key, until = self.lease_of.get(event.submission, (b"", 0.0))
         closed = bool(self.ended[event.submission])

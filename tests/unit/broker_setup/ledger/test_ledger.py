@@ -113,7 +113,7 @@ async def test_what_others_wrote_after_it_does_not() -> None:
     assert lease.key == leased(1, 0, "mine").key
 
 
-async def test_each_event_of_a_frame_has_a_verdict_of_its_own() -> None:
+async def test_each_event_of_a_frame_has_an_outcome_of_its_own() -> None:
     desk = Desk()
     recording = await desk.record(leased(1, 0, "a"), leased(1, 0, "b"), leased(2, 0, "c"), graded(1, 1, "a"))
     assert [len(frame.events) for frame in desk.stream.frames] == [4]
@@ -158,7 +158,7 @@ async def test_who_waits_for_a_ledger_that_is_not_read_is_told_in_time(monkeypat
     assert desk.ledger._recording == {}
 
 
-async def test_who_gives_up_waiting_spoils_nobody_elses_verdict() -> None:
+async def test_who_gives_up_waiting_spoils_nobody_elses_outcome() -> None:
     desk = Desk()
     impatient, patient = await desk.record(leased(1, 0, "a"), leased(2, 0, "b"))
     impatient.cancel()

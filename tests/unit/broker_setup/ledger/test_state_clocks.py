@@ -74,7 +74,7 @@ def test_an_event_dated_far_ahead_makes_nobody_forget_what_is_settled() -> None:
         bad = retired(2, NOW + 10 * CLOSED_SECONDS)
         state.apply(bad, Heard(NOW + 2, NOW + 2) if new else Heard(NOW + 2))
         assert standing(state, NOW + 3) is Standing.CLOSED
-        assert state.judge(id_of(1), "k", b"d", NOW + 3) is Refusal.REPEAT
+        assert state.may_take(id_of(1), "k", b"d", NOW + 3) is Refusal.REPEAT
 
 
 def test_an_event_dated_far_ahead_does_not_stop_the_forgetting() -> None:

@@ -14,34 +14,34 @@ def test_a_result_that_was_delivered_and_not_written_down_ends_the_next_graders_
     outcome = state.apply(DELIVERED)
     assert outcome.gone == [("openedx", uuid_of(1))]
     assert state.standing(uuid_of(1), 71) is Standing.CLOSED
-    assert isinstance(state.judge(id_of(1), "b", b"d", 72), Refusal)
+    assert isinstance(state.may_take(id_of(1), "b", b"d", 72), Refusal)
     assert not state.apply(leased(1, 200, "c")).valid
 
 
 def test_a_gateway_that_writes_a_result_down_after_its_delivery_hears_that_it_counts() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "a"), DELIVERED)
     assert state.apply(graded(1, 71, "a")).valid
-    assert state.judge(id_of(1), "a", b"d", 72) is Refusal.REPEAT
+    assert state.may_take(id_of(1), "a", b"d", 72) is Refusal.REPEAT
     assert not state.apply(graded(1, 73, "b", b"other")).valid
 
 
 def test_a_grader_that_was_told_to_try_again_is_told_that_its_result_has_come_once_the_lms_has_it() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "a"), DELIVERED)
-    assert state.judge(id_of(1), "a", b"d", 72) is Refusal.REPEAT
-    assert state.judge(id_of(1), "b", b"d", 72) is Refusal.WRONG_KEY
+    assert state.may_take(id_of(1), "a", b"d", 72) is Refusal.REPEAT
+    assert state.may_take(id_of(1), "b", b"d", 72) is Refusal.WRONG_KEY
     assert not state.apply(leased(1, 73, "c")).valid
 
 
 def test_where_two_graders_had_it_nobody_knows_whose_result_the_lms_has_and_the_second_is_told_no() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "a", until=61), leased(1, 65, "b", until=125, attempt=2))
     state.apply(DELIVERED)
-    assert state.judge(id_of(1), "b", b"d", 72) is Refusal.UNKNOWN_SUBMISSION
+    assert state.may_take(id_of(1), "b", b"d", 72) is Refusal.UNKNOWN_SUBMISSION
 
 
 def test_what_turns_out_to_have_been_a_notice_leaves_the_next_graders_result_welcome() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "a"), DELIVERED, parked(1, 71), redriven(1, 80))
     assert state.apply(leased(1, 90, "b")).valid
-    assert isinstance(state.judge(id_of(1), "b", b"d", 91), Take)
+    assert isinstance(state.may_take(id_of(1), "b", b"d", 91), Take)
 
 
 def test_an_amqp_graders_result_may_be_noted_before_or_after_its_delivery() -> None:
@@ -68,4 +68,4 @@ def test_what_is_parked_after_its_notice_was_delivered_can_be_redriven() -> None
 def test_reading_it_twice_changes_nothing() -> None:
     log: list[AnyEvent] = [submitted(1, 0), leased(1, 1, "a"), DELIVERED, graded(1, 71, "a"), DELIVERED]
     once, twice = state_after(*log), state_after(*log, *log)
-    assert once.judge(id_of(1), "a", b"d", 75) is twice.judge(id_of(1), "a", b"d", 75) is Refusal.REPEAT
+    assert once.may_take(id_of(1), "a", b"d", 75) is twice.may_take(id_of(1), "a", b"d", 75) is Refusal.REPEAT

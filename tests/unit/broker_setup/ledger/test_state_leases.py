@@ -28,8 +28,8 @@ def test_of_two_leases_the_first_in_the_ledger_counts_and_the_second_is_void() -
     state = state_after()
     assert state.apply(leased(1, 0, "first")).valid
     assert not state.apply(leased(1, 0, "second")).valid
-    assert state.judge(id_of(1), "second", b"d", 1) is Refusal.WRONG_KEY
-    assert isinstance(state.judge(id_of(1), "first", b"d", 1), Take)
+    assert state.may_take(id_of(1), "second", b"d", 1) is Refusal.WRONG_KEY
+    assert isinstance(state.may_take(id_of(1), "first", b"d", 1), Take)
 
 
 def test_a_lease_that_ran_out_makes_way_for_the_next() -> None:
@@ -109,7 +109,7 @@ def test_expiry_and_a_result_that_can_not_be_delivered_are_history_and_change_no
     state = state_after(leased(1, 0, "k", until=60))
     for event in (expired(1, 61, "k"), Undeliverable(61, uuid_of(1), "404")):
         assert state.apply(event).valid
-    assert isinstance(state.judge(id_of(1), "k", b"d", 62), Take)
+    assert isinstance(state.may_take(id_of(1), "k", b"d", 62), Take)
 
 
 def test_an_extension_never_shortens_a_lease() -> None:

@@ -74,11 +74,11 @@ def test_what_is_settled_once_more_when_its_end_was_forgotten_is_forgotten_in_it
     state.apply(retired(2, second))  # forgets that 1 was closed; no result came that would forget what settled it
     state.apply(leased(1, second, "l"))
     state.apply(graded(1, second, "l"))
-    assert state.judge(id_of(1), "l", b"d", second) is Refusal.REPEAT
+    assert state.may_take(id_of(1), "l", b"d", second) is Refusal.REPEAT
     later = second + SETTLED_SECONDS + 1
     state.apply(leased(3, later, "m"))
     state.apply(graded(3, later, "m"))
-    assert state.judge(id_of(1), "l", b"d", later) is Refusal.UNKNOWN_SUBMISSION
+    assert state.may_take(id_of(1), "l", b"d", later) is Refusal.UNKNOWN_SUBMISSION
 
 
 def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() -> None:
@@ -127,5 +127,7 @@ def test_what_settled_lately_is_bounded_in_bytes_of_sealed_headers(monkeypatch: 
         large = replace(leased(number, number, str(number)), sealed=112 * 1024 * "s")
         state.apply(large)
         state.apply(graded(number, number, str(number)))
-    kept = [number for number in range(1, 101) if state.judge(id_of(number), str(number), b"d", 101) is Refusal.REPEAT]
+    kept = [
+        number for number in range(1, 101) if state.may_take(id_of(number), str(number), b"d", 101) is Refusal.REPEAT
+    ]
     assert kept == list(range(93, 101)), "the newest, 112 KiB each"

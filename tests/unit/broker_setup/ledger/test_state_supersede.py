@@ -75,7 +75,7 @@ def test_a_leased_one_is_not_superseded_and_neither_is_it_when_its_lease_runs_ou
 def test_one_whose_lease_ran_out_is_superseded_and_its_late_result_is_refused() -> None:
     state = state_after(submitted(1, 0), leased(1, 1, "k", until=61), submitted(2, 70))
     assert state.standing(uuid_of(1), 71) is Standing.SUPERSEDED
-    assert state.judge(id_of(1), "k", b"d", 71) is Refusal.WRONG_KEY
+    assert state.may_take(id_of(1), "k", b"d", 71) is Refusal.WRONG_KEY
     assert not state.apply(extended(1, 71, "k", 500)).valid
     assert not state.apply(released(1, 71, "k")).valid
     assert list(state.running(72)) == []
@@ -90,7 +90,7 @@ def test_a_result_that_was_stored_before_its_gateway_heard_of_the_newer_one_sett
     state = state_after(submitted(1, 0), leased(1, 1, "k", until=61), submitted(2, 70))
     assert state.apply(graded(1, 71, "k", b"d")).gone == [("openedx", uuid_of(1))]
     assert state.superseded_in("openedx") == 0
-    assert state.judge(id_of(1), "k", b"d", 72) is Refusal.REPEAT
+    assert state.may_take(id_of(1), "k", b"d", 72) is Refusal.REPEAT
 
 
 def test_a_settled_one_is_superseded_by_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.ledger.state import LedgerState
-from broker_setup.operator.parked.redrive_plan import Fate, judge
+from broker_setup.operator.parked.redrive_plan import Fate, fate_of
 from broker_setup.wire.messages import MAX_MESSAGE_BYTES
 from broker_setup.wire.parked import Kind, ParkedMessage
 
@@ -15,4 +15,4 @@ from broker_setup.wire.parked import Kind, ParkedMessage
 )
 def test_what_is_too_large_for_a_message_of_ours_stays_where_it_is(size: int, fate: Fate) -> None:
     parked = ParkedMessage(Kind.SUBMISSION, "0" * 32, "openedx", "", "", None, None, 1, 0, size)
-    assert judge(parked, {"openedx"}, LedgerState(), 0.0) is fate
+    assert fate_of(parked, {"openedx"}, LedgerState(), 0.0) is fate

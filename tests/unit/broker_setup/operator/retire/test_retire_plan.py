@@ -8,7 +8,7 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, new_frame_id
 from broker_setup.operator.backlog import Backlog
-from broker_setup.operator.retire.plan import STAYS, Expectation, Plan, Tally, Verdict, expect, judge
+from broker_setup.operator.retire.plan import STAYS, Choice, Expectation, Plan, Tally, choose, expect
 from tests.support.ledger_events import graded, leased, parked, redriven, released, retired, submitted
 
 BEFORE = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -20,27 +20,27 @@ NOW = AT + 3600
 
 
 def test_an_old_one_that_nobody_grades_is_retired_and_a_newer_one_stays() -> None:
-    assert judge(OLD, Standing.FREE, BEFORE) is Verdict.RETIRE
-    assert judge(NEW, Standing.FREE, BEFORE) is Verdict.NEWER
+    assert choose(OLD, Standing.FREE, BEFORE) is Choice.RETIRE
+    assert choose(NEW, Standing.FREE, BEFORE) is Choice.NEWER
 
 
 @pytest.mark.parametrize("submission", [OLD, NEW])
 def test_what_the_ledger_says_comes_first(submission: datetime) -> None:
-    assert judge(submission, Standing.LEASED, BEFORE) is Verdict.LEASED
-    assert judge(submission, Standing.CLOSED, BEFORE) is Verdict.CLOSED
-    assert judge(submission, Standing.SUPERSEDED, BEFORE) is Verdict.SUPERSEDED
+    assert choose(submission, Standing.LEASED, BEFORE) is Choice.LEASED
+    assert choose(submission, Standing.CLOSED, BEFORE) is Choice.CLOSED
+    assert choose(submission, Standing.SUPERSEDED, BEFORE) is Choice.SUPERSEDED
 
 
 def test_what_is_not_old_or_not_free_stays() -> None:
-    assert {Verdict.NEWER, Verdict.LEASED, Verdict.UNREADABLE} == STAYS
+    assert {Choice.NEWER, Choice.LEASED, Choice.UNREADABLE} == STAYS
 
 
 def test_what_was_met_is_counted_with_the_oldest_and_the_newest() -> None:
     tally = Tally()
     for seconds in (5, 9, 2):
-        tally.note(Verdict.RETIRE, BEFORE - timedelta(seconds=seconds))
-    for verdict in (Verdict.NEWER, Verdict.LEASED, Verdict.UNREADABLE, Verdict.CLOSED, Verdict.SUPERSEDED):
-        tally.note(verdict, None)
+        tally.note(Choice.RETIRE, BEFORE - timedelta(seconds=seconds))
+    for choice in (Choice.NEWER, Choice.LEASED, Choice.UNREADABLE, Choice.CLOSED, Choice.SUPERSEDED):
+        tally.note(choice, None)
     assert (tally.met, tally.newer, tally.leased, tally.unreadable, tally.cleared) == (3, 1, 1, 1, 2)
     assert tally.seen == 8
     assert (tally.oldest, tally.newest) == (BEFORE - timedelta(seconds=9), BEFORE - timedelta(seconds=2))
