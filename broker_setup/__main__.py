@@ -12,8 +12,9 @@ from broker_setup.operator.parked.command import parked
 from broker_setup.operator.prune.command import prune_files
 from broker_setup.operator.results.command import results
 from broker_setup.operator.retire.command import retire
-from broker_setup.operator.setup import topology_commands as setup
-from broker_setup.operator.setup.command import setup as setup_users
+from broker_setup.operator.setup.declare_command import check, declare
+from broker_setup.operator.setup.hash_password import hash_password
+from broker_setup.operator.setup.setup_command import setup
 from broker_setup.operator.trace.command import trace
 from broker_setup.process.command_line import our_version
 from broker_setup.settings import load_settings
@@ -46,14 +47,14 @@ def _options(
     """Take the options that stand before a command."""
 
 
-app.command("setup")(setup_users)
-app.command()(setup.declare)
-app.command()(setup.check)
+app.command()(setup)
+app.command()(declare)
+app.command()(check)
 app.command()(count)
 app.command()(trace)
 app.command()(retire)
 app.command("prune-files")(prune_files)
-app.command("hash-password")(setup.hash_password)
+app.command("hash-password")(hash_password)
 app.add_typer(parked, name="parked")
 app.add_typer(results, name="results")
 

@@ -1,4 +1,4 @@
-"""The exchanges, queues and bindings that XQueue needs, as plain data; declaring them is declare.py's business."""
+"""The exchanges, queues and bindings that XQueue needs, as plain data; operator/setup/declare.py declares them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

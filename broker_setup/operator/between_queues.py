@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from broker_setup.errors import XQueueError
 from broker_setup.link.broker_url import vhost_of
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 from broker_setup.settings import Settings
 
 # A command that counts goes on without.

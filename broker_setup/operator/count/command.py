@@ -12,7 +12,7 @@ from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
 from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, span, warn_of_no_queue
-from broker_setup.operator.reading import read_ledger
+from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue, submissions_queue
 

@@ -23,8 +23,8 @@ from broker_setup.operator.parked.redrive_plan import (
 )
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.operator.parked.walk import Met, Walk
+from broker_setup.operator.portions import RateLimit
 from broker_setup.operator.session import Session
-from broker_setup.operator.turns import RateLimit
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import RETURN_HEADER

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.parked.selection import Selection, Tally
-from broker_setup.operator.turns import FIRST_TURN, RateLimit, to_its_end
+from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
 
 # Bodies that are in memory at once: of messages of 15 MiB there are two or three.

@@ -8,7 +8,7 @@ import typer
 
 from broker_setup.operator.console import AsJson, settings_of, span
 from broker_setup.operator.prune.plan import PrunePlan
-from broker_setup.operator.reading import read_ledger
+from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.upload_store import open_upload_store, submission_of
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.operator.intake import taking_in
+from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
-from broker_setup.operator.turns import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, retry_queue
 from broker_setup.wire.messages import TRIES_HEADER

@@ -12,7 +12,7 @@ from broker_setup.errors import ArgumentError, BrokerUnavailableError, XQueueErr
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
 from broker_setup.operator.console import AsJson, iso, moment, progress, settings_of, shown, warn_of_missed
-from broker_setup.operator.reading import read_ledger
+from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.retire.plan import Expectation, Plan, Tally, expect
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from broker_setup.errors import ArgumentError
-from broker_setup.operator.management import FoundUser, Management, as_asked
+from broker_setup.operator.management_api import FoundUser, Management, as_asked
 from broker_setup.rights import GRADER_TAG, BrokerUser
 
 ADMINISTRATOR = "administrator"

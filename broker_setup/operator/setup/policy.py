@@ -4,15 +4,15 @@ import typer
 
 from broker_setup.errors import BrokerUnavailableError, ManagementError
 from broker_setup.link.broker_url import vhost_of
-from broker_setup.operator.management import Management
-from broker_setup.operator.setup.policies import FAILED_TO_PARKED, standing
+from broker_setup.operator.management_api import Management
+from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED, standing_of
 from broker_setup.settings import Settings
 from broker_setup.topology import SUBMISSIONS_FAILED
 
 
 def put_policy(api: Management) -> None:
     """Put it, or say on stderr which one of the site's keeps it out."""
-    now = standing(api.policies())
+    now = standing_of(api.policies())
     if now.others:
         typer.echo(now.in_words, err=True)
     elif not now.as_it_should_be:

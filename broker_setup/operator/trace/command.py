@@ -25,7 +25,7 @@ from broker_setup.ledger.events import (
     hash_url,
 )
 from broker_setup.operator.console import AsJson, add_row, cell, iso, moment, settings_of, show_table, shown, span
-from broker_setup.operator.reading import read_ledger
+from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
 from broker_setup.wire.messages import submission_id_of
 

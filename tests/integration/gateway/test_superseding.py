@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broker_setup.ledger.events import AnyEvent, Submitted, hash_url
-from broker_setup.operator.reading import read_ledger
+from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.topology import submissions_queue
 from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide

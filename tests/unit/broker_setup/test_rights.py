@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_setup.operator.management import as_asked
+from broker_setup.operator.management_api import as_asked
 from broker_setup.rights import Below, BrokerUser, Role, broker_users, regex, service_names
 from broker_setup.settings import Settings
 from broker_setup.topology import submissions_queue

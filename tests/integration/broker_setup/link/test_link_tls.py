@@ -9,7 +9,7 @@ from broker_setup.errors import BrokerUnavailableError, SettingsError
 from broker_setup.link.blocking import connect
 from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.link.connection import Link, supervised
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 from broker_setup.settings import Settings, load_settings
 from tests.support.broker import VHost
 from tests.support.certificates import make_certificate

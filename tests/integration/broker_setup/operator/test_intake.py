@@ -13,9 +13,9 @@ from broker_setup.operator.intake import IDLE_SECONDS, Intake
 from broker_setup.operator.parked.runs import Run, look
 from broker_setup.operator.parked.selection import Selection
 from broker_setup.operator.parked.walk import Met
+from broker_setup.operator.portions import FIRST_TURN
 from broker_setup.operator.retire.plan import Plan, Tally
 from broker_setup.operator.retire.retiring import Retirement
-from broker_setup.operator.turns import FIRST_TURN
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, submissions_queue
 from broker_setup.wire.parked import Kind

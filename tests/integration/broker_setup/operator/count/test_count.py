@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from broker_setup.ledger.events import Delivered
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue
 from tests.integration.broker_setup.conftest import TOPOLOGY

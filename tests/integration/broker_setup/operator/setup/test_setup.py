@@ -9,10 +9,10 @@ import pika
 import pytest
 
 from broker_setup.errors import ManagementError
-from broker_setup.operator.management import Management
-from broker_setup.operator.setup.command import setup
+from broker_setup.operator.management_api import Management
 from broker_setup.operator.setup.declare import declare
-from broker_setup.operator.setup.policies import FAILED_TO_PARKED
+from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
+from broker_setup.operator.setup.setup_command import setup
 from broker_setup.rights import GRADER_LIMITS
 from broker_setup.topology import SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, topology
 from tests.support.broker import VHost

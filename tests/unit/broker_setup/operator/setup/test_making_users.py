@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from broker_setup.errors import ArgumentError
-from broker_setup.operator.management import FoundUser, as_asked
+from broker_setup.operator.management_api import FoundUser, as_asked
 from broker_setup.operator.setup.making_users import Change, changes
 from broker_setup.rights import GRADER_LIMITS, GRADER_TAG, BrokerUser, broker_users
 

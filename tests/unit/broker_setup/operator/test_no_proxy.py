@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 
 NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from broker_setup.operator.setup.policies import FAILED_TO_PARKED
+from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
 from broker_setup.topology import DELIVERY_LIMIT, LEDGER, RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
 
 PAGE = "docs/howto/cluster.md"

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from broker_setup.link.broker_url import url_for, vhost_of
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 from broker_setup.operator.setup import declare as broker
 from broker_setup.operator.setup.making_users import Change, changes, make
-from broker_setup.operator.setup.policies import standing
 from broker_setup.operator.setup.policy import put_policy
+from broker_setup.operator.setup.policy_plan import standing_of
 from broker_setup.rights import broker_users
 from broker_setup.settings import Settings
 
@@ -65,7 +65,7 @@ def setup(
 
 def _missing(settings: Settings, api: Management) -> list[str]:
     problems = broker.check(settings.amqp_url.get_secret_value(), settings.topology)
-    there, policy = api.bindings(), standing(api.policies())
+    there, policy = api.bindings(), standing_of(api.policies())
     if policy.others:
         typer.echo(policy.in_words, err=True)
     elif policy.in_words:

@@ -42,7 +42,7 @@ FAILED_TO_PARKED = Policy(
 
 
 @dataclass(frozen=True)
-class Standing:
+class PolicyStanding:
     """How a policy stands: as it should be, to be put, or kept out by `others` that a site has on that queue."""
 
     as_it_should_be: bool
@@ -63,15 +63,15 @@ class Standing:
         )
 
 
-def standing(found: Mapping[str, Mapping[str, Any]], policy: Policy = FAILED_TO_PARKED) -> Standing:
+def standing_of(found: Mapping[str, Mapping[str, Any]], policy: Policy = FAILED_TO_PARKED) -> PolicyStanding:
     """Compare a policy with those that are `found` at the broker, by name."""
     others = [name for name, entry in found.items() if name != policy.name and _is_on(entry, policy.queue)]
     if others:
         # One that says the same is as good as ours.
         said = all(policy.definition.items() <= found[name]["definition"].items() for name in others)
-        return Standing(said, () if said else tuple(sorted(others)))
+        return PolicyStanding(said, () if said else tuple(sorted(others)))
     there = found.get(policy.name, {})
-    return Standing(all(there.get(key) == value for key, value in policy.body.items()))
+    return PolicyStanding(all(there.get(key) == value for key, value in policy.body.items()))
 
 
 def _is_on(entry: Mapping[str, Any], queue: str) -> bool:

@@ -1,18 +1,16 @@
-"""`declare`, `check` and `hash-password`: what is needed before anything runs."""
+"""`declare` and `check`: the exchanges, queues and bindings, and what to change at the broker itself."""
 
 import json
-import sys
 
 import typer
-from argon2 import PasswordHasher
 from rich.table import Table
 
-from broker_setup.errors import ArgumentError, BrokerUnavailableError, ManagementError
+from broker_setup.errors import BrokerUnavailableError, ManagementError
 from broker_setup.link.broker_url import vhost_of
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
-from broker_setup.operator.management import Management
+from broker_setup.operator.management_api import Management
 from broker_setup.operator.setup import declare as broker
-from broker_setup.operator.setup.broker_settings import advice
+from broker_setup.operator.setup.broker_advice import advice
 from broker_setup.operator.setup.policy import put_policy_if_possible
 from broker_setup.settings import Settings
 
@@ -68,14 +66,3 @@ def _advice(settings: Settings) -> tuple[list[str], str]:
             return advice(api.version(), api.nodes(), api.queues(), has_graders=graders), ""
     except (BrokerUnavailableError, ManagementError) as error:
         return [], f"the broker's own settings were not looked at: {error}"
-
-
-def hash_password() -> None:
-    """Ask for a password, or read a line from a pipe, and print its hash for USERS: no plain password stands there."""
-    if sys.stdin.isatty():
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    else:  # a prompt would ask the terminal, where there is one
-        password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise ArgumentError("there was no password to read: type it, or pipe in one line")
-    print(PasswordHasher().hash(password))

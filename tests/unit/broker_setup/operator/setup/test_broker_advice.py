@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from broker_setup.operator.setup.broker_settings import MANY_PARKED, MUCH_PARKED, advice
-from broker_setup.operator.setup.policies import FAILED_TO_PARKED
+from broker_setup.operator.setup.broker_advice import MANY_PARKED, MUCH_PARKED, advice
+from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
 from broker_setup.topology import SUBMISSIONS_FAILED
 
 NEW = "4.3.2"
