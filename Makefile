@@ -11,6 +11,8 @@ WORKERS ?= 3
 VENV := .venv/bin
 export BROKER BROKER_MANAGEMENT
 MAKEFLAGS += --no-print-directory
+# Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up test check bench simulate chaos attack fuzz lock clean run-env dev-env
 .DEFAULT_GOAL := help

@@ -61,7 +61,7 @@ async def own_stack(
                 ("passive", "gateway.passive", passive),
             ):
                 services[name] = await started.enter_async_context(
-                    service_process(module, settings, folder / f"{name}.log")
+                    service_process(module, settings, folder / f"{name}.log", cold=True)
                 )
             await _until_ready(f"{url}/readyz", services["gateway"])
             await _until_ready(f"{metrics_url}/healthz", services["relay"])

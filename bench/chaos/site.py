@@ -70,7 +70,7 @@ async def running_site(cluster: Cluster, vhost: str, homes: Mapping[str, int], f
             is_gateway = name in GATEWAYS
             settings = _settings(ways, port if is_gateway else None, folder)
             module, log = "gateway" if is_gateway else "callback_relay", folder / f"{name.replace(' ', '-')}.log"
-            process = await started.enter_async_context(service_process(module, settings, log))
+            process = await started.enter_async_context(service_process(module, settings, log, cold=True))
             site[name] = Part(name, process, ways, f"http://127.0.0.1:{port}" if is_gateway else "")
         for part in site.values():
             await _wait_until(part, _is_up)

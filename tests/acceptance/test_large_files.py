@@ -38,12 +38,12 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(params=["folder", "S3"])
 def gateway(request: pytest.FixtureRequest, vhost: VHost, tmp_path: Path) -> Iterator[Gateway]:
     if request.param == "folder":
-        with running_gateway(vhost.amqp_url, tmp_path, settings=LIMITS) as running:
+        with running_gateway(vhost.amqp_url, tmp_path, settings=LIMITS, cold=True) as running:
             yield running
     else:
         with (
             running_object_store(tmp_path) as store,
-            running_gateway(vhost.amqp_url, tmp_path, settings=store.settings(**LIMITS)) as running,
+            running_gateway(vhost.amqp_url, tmp_path, settings=store.settings(**LIMITS), cold=True) as running,
         ):
             yield running
     for folder in ("uploads", "data"):

@@ -18,6 +18,7 @@ import requests
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
+from tests.support.warm_start import PROGRAMS, WarmProcess
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 USERS = {"lms": "the LMS's password", "grader": "the grader's password"}
@@ -50,7 +51,8 @@ class Gateway:
     port: int = field(default_factory=free_port)
     program: str = "gateway"
     code: Path | None = None  # a folder with another version of the programs; None: this one
-    process: subprocess.Popen[bytes] | None = None
+    cold: bool = False  # whether it is started as in production, and has no memory but its own
+    process: subprocess.Popen[bytes] | WarmProcess | None = None
 
     @property
     def url(self) -> str:
@@ -73,10 +75,14 @@ class Gateway:
             "XQUEUE_NOTICE_GRACE": "0",
             **self.settings,
         }
-        with (self.folder / f"gateway-{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.program], env=env, stdout=log, stderr=log, cwd=self.code
-            )
+        log = self.folder / f"gateway-{self.port}.log"
+        if self.cold or self.code or self.program not in PROGRAMS:
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", self.program], env=env, stdout=output, stderr=output, cwd=self.code
+                )
+        else:
+            self.process = WarmProcess(self.program, [], env, [Path(os.devnull), log, log])
         wait_until(lambda: self._answers(until), within, "the gateway did not become ready")
 
     def kill(self) -> None:

@@ -4,17 +4,20 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import psutil
 
+from tests.support.warm_start import PROGRAMS, WarmProcess
+
 
 class ServiceProcess:
     """One process; its log is in `log`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | WarmProcess, log: Path) -> None:
         self._process = process
         self._log = log
 
@@ -28,7 +31,7 @@ class ServiceProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.poll() is None
 
     def memory(self) -> int:
         """Resident memory, in bytes."""
@@ -37,7 +40,7 @@ class ServiceProcess:
     async def kill(self) -> None:
         """Kill it with SIGKILL."""
         self._process.kill()
-        await self._process.wait()
+        await self.ended()
 
     def freeze(self) -> None:
         """Stop it as it stands; it can't be terminated until it is thawed."""
@@ -49,28 +52,39 @@ class ServiceProcess:
 
     async def terminate(self, within: float = 60) -> int:
         """Stop it with SIGTERM; return its exit code."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
         return await self.ended(within)
 
     async def ended(self, within: float = 60) -> int:
         """Return the exit code once it has ended."""
         async with asyncio.timeout(within):
-            return await self._process.wait()
+            while (code := self._process.poll()) is None:
+                await asyncio.sleep(0.01)
+        return code
 
 
 @contextlib.asynccontextmanager
-async def service_process(module: str, settings: Mapping[str, str], log: Path) -> AsyncIterator[ServiceProcess]:
-    """Run `python -m module` with these settings and no others; it is gone when the block ends."""
+async def service_process(
+    module: str, settings: Mapping[str, str], log: Path, *, cold: bool = False
+) -> AsyncIterator[ServiceProcess]:
+    """Run `python -m module` with these settings and no others; it is gone when the block ends.
+
+    `cold` is for what measures it: it is started as in production, and has no memory but its own.
+    """
     others = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
     environment = others | {f"XQUEUE_{key}": value for key, value in settings.items()}
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, env=environment, stdout=output, stderr=output
-        )
+    process = await asyncio.to_thread(_started, module, environment, log, cold=cold)
+    service = ServiceProcess(process, log)
     try:
-        yield ServiceProcess(process, log)
+        yield service
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await service.kill()
+
+
+def _started(
+    module: str, environment: Mapping[str, str], log: Path, *, cold: bool
+) -> subprocess.Popen[bytes] | WarmProcess:
+    if module in PROGRAMS and not cold:
+        return WarmProcess(module, [], environment, [Path(os.devnull), log, log])
+    with log.open("ab") as output:
+        return subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=output, stderr=output)
