@@ -75,8 +75,6 @@ log = logging.getLogger(__name__)
 # How often the schedule looks at the clock: twice for each probe, with rungs as they are by default.
 TICK_SECONDS = 0.25
 SHORTEST_TICK_SECONDS = 0.05
-# Before a result goes back that the broker would take nowhere else.
-PAUSE_SECONDS = 1.0
 # The broker gives a frozen relay's lock away after two of these that were missed.
 HEARTBEAT_SECONDS = 5
 # What callbacks under way get at the end; a process manager's patience is 10 s or more.

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
 
@@ -12,12 +11,13 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, XQueueError
+from broker_setup.errors import BadMessageError, MessageTooLargeError, XQueueError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
-from broker_setup.link.ending import Ending, end_delivery
+from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import end_message, pause
 from broker_setup.topology import (
     PARKED_EXCHANGE,
     RESULTS_PARKED,
@@ -45,8 +45,6 @@ from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, 
 
 log = logging.getLogger(__name__)
 
-# Before a result goes back that the broker would take nowhere else.
-PAUSE_SECONDS = 1.0
 # Of a reason, in the log and in the ledger.
 MAX_REASON = 500
 
@@ -102,12 +100,9 @@ class Settling:
         verdict, how = await self._store(message, verdict, about)
         self._metrics.settled(about.origin, verdict)
         _tell(message, verdict, about.origin or "-", level)
-        try:
-            if how is Ending.RETURNED:
-                await asyncio.sleep(PAUSE_SECONDS)
-            await end_delivery(message.channel, message.delivery_tag or 0, how)
-        except (BrokerUnavailableError, ChannelInvalidStateError) as error:
-            log.debug("submission %s: its delivery is void and comes again: %s", message.correlation_id, error)
+        if how is Ending.RETURNED:
+            await pause()
+        await end_message(message, how)
         return verdict
 
     def turn_away(self, message: AbstractIncomingMessage, verdict: Park) -> None:
@@ -119,9 +114,7 @@ class Settling:
 
     async def _turn_all_away(self) -> None:
         while self._turned_away:
-            message = self._turned_away.popleft()
-            with suppress(BrokerUnavailableError, ChannelInvalidStateError):  # void: it comes again
-                await end_delivery(message.channel, message.delivery_tag or 0, Ending.REJECTED)
+            await end_message(self._turned_away.popleft(), Ending.REJECTED)
 
     async def _store(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
         """Store what a verdict wants stored; return what holds then, and how the delivery ends."""

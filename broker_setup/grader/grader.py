@@ -14,9 +14,10 @@ from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, G
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
 from broker_setup.link.connection import Link, supervised
-from broker_setup.link.ending import Ending, end_delivery
+from broker_setup.link.ending import Ending
 from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import end_message, until_stored
 from broker_setup.link.steady_consumer import SteadyTasks
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.replies import check_strictly
@@ -24,8 +25,6 @@ from broker_setup.wire.reply_checker import BESIDE_BYTES
 
 log = logging.getLogger(__name__)
 
-# Between two tries to store a reply.
-PAUSE_SECONDS = 1.0
 # For what is cancelled at the end: giving it back is one command each.
 LAST_SECONDS = 2.0
 
@@ -211,25 +210,27 @@ class Grader:
 
     async def _answer(self, request: Request, reply: bytes) -> Settlement:
         """Store a reply, however long that takes: it would be a pity about the work."""
-        while True:
-            try:
-                message = request.answer(reply)
-                # Whoever calls may have any queue: for one that answers nothing no grader's time is wasted.
-                publish = self._publisher.publish if request.is_call else self._publisher.publish_copy
-                await publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
-            except UnroutableError as error:
-                if request.is_call:
-                    return await self._answer_call(request, reply)
-                # With the queue of all results gone, everything waits; a name that never was one is this message's.
-                if request.reply_to != RESULTS_QUEUE:
-                    return Failed(str(error))
-                log.error("submission %s: %s", request.submission.uuid, error)  # noqa: TRY400 - the text says it all
-            except BrokerUnavailableError as error:
-                log.warning("submission %s: its reply is not stored yet: %s", request.submission.uuid, error)
-            else:
-                return Answered()
-            await asyncio.sleep(PAUSE_SECONDS)
-            await self._publisher.wait_up()
+        return await until_stored(
+            partial(self._try_to_answer, request, reply),
+            whose=f"the reply to submission {request.submission.uuid}",
+            passing=(BrokerUnavailableError, UnroutableError),
+        )
+
+    async def _try_to_answer(self, request: Request, reply: bytes) -> Settlement:
+        message = request.answer(reply)
+        await self._publisher.wait_up()
+        # Whoever calls may have any queue: for one that answers nothing no grader's time is wasted.
+        publish = self._publisher.publish if request.is_call else self._publisher.publish_copy
+        try:
+            await publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
+        except UnroutableError as error:
+            if request.is_call:
+                return await self._answer_call(request, reply)
+            # With the queue of all results gone, everything waits; a name that never was one is this message's.
+            if request.reply_to != RESULTS_QUEUE:
+                return Failed(str(error))
+            raise
+        return Answered()
 
     async def _answer_call(self, request: Request, reply: bytes) -> Settlement:
         """Answer a caller whose queue stands in no exchange of ours."""
@@ -251,10 +252,7 @@ class Grader:
                 how = Ending.REJECTED
             case GivenBack():
                 how = Ending.RETURNED
-        try:
-            await end_delivery(message.channel, message.delivery_tag or 0, how)
-        except BrokerUnavailableError as error:
-            log.debug("submission %s: its delivery is void and comes again: %s", _name(message), error)
+        await end_message(message, how)
 
 
 def _show_trace(message: DeliveredMessage, attempt: int, trace: str) -> None:

@@ -13,11 +13,10 @@ from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 from broker_setup.link.in_words import in_words
 from broker_setup.link.refusals import refusal_in
+from broker_setup.link.settling import PAUSE_SECONDS
 
 log = logging.getLogger(__name__)
 
-# Between two tries to consume.
-PAUSE_SECONDS = 1.0
 LAST_CALL_SECONDS = 2.0
 # A broker that is well needs milliseconds. A queue without a leader may not answer at all, while the heartbeats go on.
 START_SECONDS = 10.0

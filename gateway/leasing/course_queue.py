@@ -15,14 +15,14 @@ from broker_setup.errors import (
     BadReturnAddressError,
     BrokerUnavailableError,
     UnknownSecretError,
-    XQueueError,
 )
 from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Leased, Released, Superseded, hash_key, hash_url
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
-from broker_setup.link.holds import Hold, Release, end
+from broker_setup.link.ending import Ending
+from broker_setup.link.settling import SECRET_PAUSE_SECONDS, Hold, end, ending_after
 from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.messages import Submission, decode_submission
@@ -44,10 +44,6 @@ LOOK_AGAIN_SECONDS = 0.5
 # What the return addresses of a queue's running leases may take in the memory of each gateway: 100,000 of an Open
 # edX's, or 600 of the largest.
 MAX_SEALED_BYTES = 64 * 1024 * 1024
-# Before a delivery goes back that could not be parked: it comes again at once.
-PAUSE_SECONDS = 1.0
-# Before one goes back whose SECRET_KEY is not known here: to whoever knows it, or to this gateway's successor.
-SECRET_PAUSE_SECONDS = 10.0
 
 
 class TooMuchLeasedError(BrokerUnavailableError):
@@ -179,7 +175,7 @@ class CourseQueue:
         if lease.submission in self._holds:
             # A delivery that came after that, while a late result was on its way in vain, may wait for a poll by now.
             self._buffer.remove(lease.submission)
-            self._release_of(lease.submission, Release.RETURNED)
+            self._release_of(lease.submission, Ending.RETURNED)
             if lease.key:
                 self._ledger.note(Expired(self._clock(), lease.submission, lease.key))
 
@@ -218,7 +214,7 @@ class CourseQueue:
         """Return the deliveries that nobody asked for, so that another gateway's grader gets them."""
         # Returned messages go before the others and keep the order in which they were returned: the oldest first.
         for waiting in self._buffer.drain():
-            self._release_of(waiting.id, Release.RETURNED)
+            self._release_of(waiting.id, Ending.RETURNED)
 
     def buffered(self) -> Buffered:
         """Say what waits here."""
@@ -295,7 +291,7 @@ class CourseQueue:
             except BrokerUnavailableError:
                 # The lease may turn up in the ledger all the same, and nobody has its key.
                 self._ledger.note(Released(now, waiting.id, hash_key(key), available_at=now, failed=False))
-                self._release_of(waiting.id, Release.RETURNED)
+                self._release_of(waiting.id, Ending.RETURNED)
                 raise
         self._look_again(waiting)
         return None
@@ -326,7 +322,7 @@ class CourseQueue:
             by = self._state.superseded_by(submission)
             self._ledger.note(Superseded(self._clock(), submission, self.name, by))
         else:
-            self._release_of(submission, Release.SETTLED)
+            self._release_of(submission, Ending.ACKED)
 
     def _park(self, submission: Submission, why: str) -> None:
         # It may be here twice, which is one to the parked queue; or not any more, and then it comes again.
@@ -341,31 +337,21 @@ class CourseQueue:
     async def _release_later(self, holds: Sequence[Hold]) -> None:
         await asyncio.sleep(SECRET_PAUSE_SECONDS)
         for hold in holds:
-            self._release(hold, Release.RETURNED)
+            self._release(hold, Ending.RETURNED)
 
     def _put_aside(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
         self._keep_track(self._release_parked(holds, parking))
 
     async def _release_parked(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
-        how = Release.SETTLED
-        try:
-            await parking
-        except XQueueError as error:
-            log.warning("queue %s: a message could not be parked, and comes again: %s", self.name, error)
-            how = Release.RETURNED
-        except Exception:  # a mistake of ours: not acked, so not lost
-            log.exception("queue %s: unexpected error while parking", self.name)
-            how = Release.RETURNED
-        if how is Release.RETURNED:
-            await asyncio.sleep(PAUSE_SECONDS)
+        how = await ending_after(parking, failed=f"queue {self.name}: a message could not be parked")
         for hold in holds:
             self._release(hold, how)
 
-    def _release_of(self, submission: bytes, how: Release) -> None:
+    def _release_of(self, submission: bytes, how: Ending) -> None:
         for hold in self._holds.pop(submission, ()):
             self._release(hold, how)
 
-    def _release(self, hold: Hold, how: Release) -> None:
+    def _release(self, hold: Hold, how: Ending) -> None:
         # A task, so that deciding stays synchronous; frames leave in the order in which they were decided.
         self._consumer.released(hold.consumer_tag)
         self._keep_track(end(hold, how))

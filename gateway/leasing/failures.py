@@ -12,14 +12,14 @@ from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, UnroutableError, XQueueError
+from broker_setup.errors import BadMessageError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
-from broker_setup.link.holds import Release, end_message
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import end_message, ending_after
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 # Few fail, and each takes only as long as two confirms.
 PREFETCH = 20
-# Before one goes back that the broker would take nowhere else.
-PAUSE_SECONDS = 1.0
 
 
 class Failures:
@@ -71,17 +69,7 @@ class Failures:
         task.add_done_callback(self._under_way.discard)
 
     async def _settle(self, message: AbstractIncomingMessage) -> None:
-        how = Release.SETTLED
-        try:
-            await self._take(message)
-        except XQueueError as error:
-            log.warning("submission %s: it failed, and stays where it is: %s", message.correlation_id, error)
-            how = Release.RETURNED
-        except Exception:  # a mistake of ours: not acked, so not lost
-            log.exception("submission %s: unexpected error", message.correlation_id)
-            how = Release.RETURNED
-        if how is Release.RETURNED:
-            await asyncio.sleep(PAUSE_SECONDS)
+        how = await ending_after(self._take(message), failed=f"submission {message.correlation_id}: it failed")
         await end_message(message, how)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:

@@ -9,9 +9,10 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError, XQueueError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.link.connection import Link
-from broker_setup.link.holds import Release, end_message
+from broker_setup.link.ending import Ending
+from broker_setup.link.settling import SECRET_PAUSE_SECONDS, end_message, ending_after, until_stored
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.process.beside import acting_for
@@ -30,10 +31,6 @@ log = logging.getLogger(__name__)
 
 # What requests under way get at the end; a process manager's patience is 10 s or more.
 STOP_GRACE_SECONDS = 8.0
-# Between two tries to publish what the broker did not take: what is graded is not graded again for that.
-PAUSE_SECONDS = 1.0
-# Before a delivery goes back whose SECRET_KEY is not known here: to whoever knows it, or to this bridge's successor.
-SECRET_PAUSE_SECONDS = 10.0
 # Before a grader is asked that could not be, for want of something on this machine.
 SHORT_PAUSE_SECONDS = 5.0
 
@@ -205,28 +202,21 @@ class ServedQueue:
 
     async def _settle(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> None:
         """Store what came of a delivery, then let it go."""
-        try:
-            how = await self._store(message, end)
-        except Exception:  # a mistake of ours, as above: not acked, so not lost
-            log.exception("queue %s: unexpected error", self.name)
-            await asyncio.sleep(PAUSE_SECONDS)
-            how = Release.RETURNED
+        how = Ending.RETURNED
+        if not isinstance(end, GiveBack):
+            how = await ending_after(self._store(message, end), failed=f"queue {self.name}: nothing could be stored")
         await end_message(message, how)
 
-    async def _store(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> Release:
+    async def _store(self, message: AbstractIncomingMessage, end: Store | GiveUp) -> None:
         match end:
             case Store(answer):
-                await self._until_taken(answer)
-                return Release.SETTLED
+                await self._until_stored(answer)
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
                 if caller := _call_origin_of(message):
-                    await self._until_taken(partial(self._answers.refuse, caller))
-                    return Release.SETTLED
-                await self._until_taken(partial(self._park, message, reason, unread=unread))
-                return Release.SETTLED
-            case GiveBack():
-                return Release.RETURNED
+                    await self._until_stored(partial(self._answers.refuse, caller))
+                else:
+                    await self._until_stored(partial(self._park, message, reason, unread=unread))
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, *, unread: bool) -> None:
         if unread:
@@ -239,14 +229,9 @@ class ServedQueue:
         else:
             await self._parking.submission(submission, reason)
 
-    async def _until_taken(self, store: Callable[[], Awaitable[None]]) -> None:
-        """Have something stored, again and again while the broker does not take it."""
-        while True:
-            try:
-                return await store()
-            except XQueueError as error:
-                log.warning("queue %s: not stored yet: %s", self.name, error)
-                await asyncio.sleep(PAUSE_SECONDS)
+    async def _until_stored(self, store: Callable[[], Awaitable[None]]) -> None:
+        # However long it takes: what is graded is not graded again because the broker is away.
+        await until_stored(store, whose=f"queue {self.name}")
 
 
 def _call_origin_of(message: AbstractIncomingMessage) -> CallOrigin | None:

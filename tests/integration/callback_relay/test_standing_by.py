@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from broker_setup.link.connection import Link, supervised
-from broker_setup.link.steady_consumer import PAUSE_SECONDS
+from broker_setup.link.settling import PAUSE_SECONDS
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_QUEUE, retry_queue, topology
 from callback_relay.consumer import STANDBY_SECONDS, Consumer, ConsumerState

@@ -48,6 +48,7 @@ class Channel:
 @dataclass
 class Delivery(FakeDelivery):
     channel: Channel = field(default_factory=Channel)
+    consumer_tag = "ctag"
     delivery_tag = 1
     user_id = content_type = content_encoding = type = None
 

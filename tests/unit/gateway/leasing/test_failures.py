@@ -8,13 +8,13 @@ from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import AnyEvent, Superseded
+from broker_setup.link import settling
 from broker_setup.link.connection import Link
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.wire.reply_checker import DEADLY, DeadlyMessageError, ReplyChecker
 from broker_setup.wire.return_address import ReturnAddress
-from gateway.leasing import failures
 from gateway.leasing.failures import Failures, course_queue_of
 from tests.support.deliveries import delivery
 from tests.support.leasing import MAX_ATTEMPTS, QUEUE, HeldDelivery, Scene, turns
@@ -68,7 +68,7 @@ class Failed(Scene):
 
 @pytest.fixture
 def failed(monkeypatch: pytest.MonkeyPatch) -> Failed:
-    monkeypatch.setattr(failures, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.0)
     return Failed()
 
 

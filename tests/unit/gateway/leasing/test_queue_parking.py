@@ -8,6 +8,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Parked, hash_url
+from broker_setup.link import settling
 from broker_setup.topology import PARKED_EXCHANGE
 from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice
@@ -58,7 +59,7 @@ async def test_what_is_no_submission_is_parked(spoilt: dict[str, Any]) -> None:
 async def test_what_can_not_be_parked_goes_back_after_a_pause(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.0)
     scene = Scene()
     scene.publisher.error, scene.publisher.refused = error, PARKED_EXCHANGE
     tag = scene.deliver(1, body=b"no JSON")
@@ -156,7 +157,7 @@ async def test_a_parked_submission_is_let_go_when_the_ledger_has_stored_that() -
 async def test_while_the_ledger_is_away_nothing_is_parked_and_nobody_is_told(
     spoilt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.0)
     scene = Scene()
     scene.ledger.away = True
     tag = scene.deliver(1, **spoilt)
@@ -253,7 +254,7 @@ async def test_the_student_of_an_unreadable_submission_is_told_before_it_is_let_
 async def test_a_submission_whose_student_can_not_be_told_goes_back_after_a_pause(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course_queue, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.0)
     scene = Scene()
     scene.publisher.error = error
     tag = scene.deliver(1, body=b"no JSON")

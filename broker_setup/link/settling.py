@@ -1,0 +1,95 @@
+"""How a delivery is settled: what has to be stored before is tried, what failed goes back after a pause.
+
+Whoever takes deliveries does it by these: the gateway, the bridge, the relay and the grader library.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelInvalidStateError
+
+from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
+from broker_setup.link.ending import Ending, end_delivery
+
+log = logging.getLogger(__name__)
+
+# Before a delivery goes back whose copy could not be stored, between two tries to store something, and to consume.
+PAUSE_SECONDS = 1.0
+# Before one goes back whose SECRET_KEY is not known here: to whoever knows it, or to this process's successor.
+SECRET_PAUSE_SECONDS = 10.0
+
+Stored = TypeVar("Stored")
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
+
+    channel: AbstractChannel
+    consumer_tag: str
+    delivery_tag: int
+    redriven: int = 0
+
+    @classmethod
+    def of(cls, message: AbstractIncomingMessage | DeliveredMessage, redriven: int = 0) -> "Hold":
+        """Make the hold of a delivery; raise ChannelInvalidStateError where its channel is gone."""
+        return cls(message.channel, message.consumer_tag or "", message.delivery_tag or 0, redriven)
+
+
+async def ending_after(store: Awaitable[object], *, failed: str) -> Ending:
+    """Await what has to be stored before a delivery is acked, and say how that ends: acked, or returned after a pause.
+
+    `failed` is what the log says where it can't be stored: whose it is, and what is not done.
+    """
+    try:
+        await store
+    except XQueueError as error:
+        log.warning("%s, and comes again: %s", failed, error)
+    except Exception:  # a mistake of ours: not acked, so not lost
+        log.exception("%s, and comes again: unexpected error", failed)
+    else:
+        return Ending.ACKED
+    await pause()
+    return Ending.RETURNED
+
+
+async def until_stored(
+    store: Callable[[], Awaitable[Stored]], *, whose: str, passing: tuple[type[XQueueError], ...] = (XQueueError,)
+) -> Stored:
+    """Have something stored, again and again while that fails with what is `passing`; `whose` is for the log."""
+    while True:
+        try:
+            return await store()
+        except passing as error:
+            # What no queue takes waits for somebody who makes the queue; all else passes by itself.
+            level = logging.ERROR if isinstance(error, UnroutableError) else logging.WARNING
+            log.log(level, "%s: not stored yet: %s", whose, error)
+            await pause()
+
+
+async def pause() -> None:
+    """Wait before the next try: without that, what fails at once would go round in a circle."""
+    await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def end(hold: Hold, how: Ending) -> None:
+    """Ack, return or reject; where the channel is gone the delivery comes again, and the facts decide then."""
+    try:
+        await end_delivery(hold.channel, hold.delivery_tag, how)
+    except BrokerUnavailableError as error:
+        log.debug("a delivery of %s is void and comes again: %s", hold.consumer_tag, error)
+
+
+async def end_message(message: AbstractIncomingMessage | DeliveredMessage, how: Ending) -> None:
+    """End a delivery of which no hold was made, because it was dealt with at once."""
+    try:
+        hold = Hold.of(message)
+    except ChannelInvalidStateError:
+        log.debug("a delivery's channel is gone: it comes again")
+        return
+    await end(hold, how)

@@ -1,0 +1,77 @@
+"""Whoever settles a delivery stores first, pauses where that failed, and leaves to the broker what is void."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiormq.exceptions import ChannelInvalidStateError
+
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, UnroutableError
+from broker_setup.link import settling
+from broker_setup.link.ending import Ending
+from broker_setup.link.settling import end_message, ending_after, until_stored
+
+
+class Orphan(SimpleNamespace):
+    """A delivery as aio-pika shows it when its channel has closed."""
+
+    @property
+    def channel(self) -> Any:
+        raise ChannelInvalidStateError
+
+
+class Tries:
+    """Something to be stored that fails with each of `errors` in turn, before it is."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    async def store(self) -> str:
+        if self.errors:
+            raise self.errors.pop(0)
+        return "stored"
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    taken: list[float] = []
+
+    async def take(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", take)
+    return taken
+
+
+async def test_a_delivery_whose_channel_has_closed_is_left_to_the_broker() -> None:
+    for how in Ending:
+        message: Any = Orphan(consumer_tag="ctag", delivery_tag=1)
+        await end_message(message, how)
+
+
+async def test_what_is_stored_is_acked_without_a_pause(pauses: list[float]) -> None:
+    assert await ending_after(Tries().store(), failed="it failed") is Ending.ACKED
+    assert pauses == []
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), RuntimeError("a mistake of ours")])
+async def test_what_is_not_stored_goes_back_after_a_pause_and_the_log_says_why(
+    error: Exception, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await ending_after(Tries(error).store(), failed="queue q: not parked") is Ending.RETURNED
+    assert pauses == [settling.PAUSE_SECONDS]
+    assert "queue q: not parked, and comes again" in caplog.text
+    assert str(error) in caplog.text
+
+
+async def test_what_has_to_be_stored_is_tried_until_it_is_with_a_pause_between_two_tries(pauses: list[float]) -> None:
+    tries = Tries(BrokerUnavailableError("away"), UnroutableError("no queue"), BrokerUnavailableError("away"))
+    assert await until_stored(tries.store, whose="queue q") == "stored"
+    assert pauses == [settling.PAUSE_SECONDS] * 3
+
+
+async def test_what_does_not_pass_by_itself_is_not_tried_again(pauses: list[float]) -> None:
+    with pytest.raises(BadMessageError):
+        await until_stored(Tries(BadMessageError("no", b"")).store, whose="q", passing=(BrokerUnavailableError,))
+    assert pauses == []
