@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,12 +32,19 @@ QUEUES = 3
 
 
 async def fight(opened: AbstractAsyncContextManager[Battle], attacks: list[Attack]) -> list[Outcome]:
-    """Make attacks, and say of each on stderr how it went."""
-    outcomes = []
+    """Make attacks, and say of each on stderr how it goes."""
+    outcomes: list[Outcome] = []
+
+    def say_next() -> None:
+        if len(outcomes) < len(attacks):
+            _stderr.print(f"{len(outcomes) + 1} of {len(attacks)}: {attacks[len(outcomes)].name} ...", markup=False)
+
     async with opened as battle:
+        say_next()
         async for outcome in battle.fight(attacks):
-            _stderr.print(f"{outcome.attack.name}: {'; '.join(outcome.wrong) or 'kept'} ({outcome.seconds:.0f} s)")
+            _stderr.print(f"    {'; '.join(outcome.wrong) or 'kept'} ({outcome.seconds:.0f} s)", markup=False)
             outcomes.append(outcome)
+            say_next()
     return outcomes
 
 
@@ -68,7 +76,7 @@ def given(
 def main(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Some hundred of each, and no bounds on time.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and the table on stderr.")] = False,
     rows: Annotated[str, typer.Option(help="Only these rows of the table, as in 1,3; 0: those at random.")] = "",
     gateway: Annotated[str, typer.Option(help="Attack this gateway instead of a stack of its own.")] = "",
     account: Annotated[str, typer.Option(help="name:password of an account there.")] = "",
@@ -86,11 +94,15 @@ def main(
     else:
         with own(scale) as ours:
             outcomes = asyncio.run(fight(ours, attacks))
+    (_stderr if as_json else Console()).print(as_table(outcomes))
     if as_json:
         print(json.dumps([outcome.as_dict() for outcome in outcomes]))
-    else:
-        Console().print(as_table(outcomes))
-    sys.exit(any(outcome.wrong for outcome in outcomes))
+    kept = sum(not outcome.wrong for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    _stderr.print(
+        f"{kept} of {len(attacks)} kept all bounds, in {seconds:.0f} s, at a load of {os.getloadavg()[0]:.1f}"
+    )
+    sys.exit(kept < len(attacks))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aiormq.exceptions import ChannelInvalidStateError
 
 from bench.attack.arena import Arena
@@ -33,15 +33,16 @@ class Taken:
 class AmqpGrader:
     """Takes submissions and publishes results, on one channel."""
 
-    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange, user: str) -> None:
-        """Use a channel of the broker user `user`."""
+    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange, user: str, server_major: int) -> None:
+        """Use a channel of the broker user `user`, at a RabbitMQ of that version."""
         self._channel = channel
         self._exchange = exchange
         self._user = user
+        self.server_major = server_major
 
-    async def take(self, arena: Arena, number: int) -> list[Taken]:
-        """Have so many submissions made, and take them."""
-        await arena.submit_many(arena.target.amqp_queue, number)
+    async def take(self, arena: Arena, number: int, url: Callable[[], str] | None = None) -> list[Taken]:
+        """Have so many submissions made, with callback URLs of their own or those of `url`, and take them."""
+        await arena.submit_many(arena.target.amqp_queue, number, url)
         queue = await self._channel.get_queue(submissions_queue(arena.target.amqp_queue), ensure=False)
         taken: list[Taken] = []
         async with asyncio.timeout(120), queue.iterator() as deliveries:
@@ -89,7 +90,13 @@ async def amqp_grader(arena: Arena) -> AsyncIterator[AmqpGrader]:
         channel = await connection.channel(on_return_raises=True)
         await channel.set_qos(AT_ONCE)
         exchange = await channel.get_exchange(RESULTS_EXCHANGE, ensure=False)
-        yield AmqpGrader(channel, exchange, user)
+        yield AmqpGrader(channel, exchange, user, _major(connection))
+
+
+def _major(connection: AbstractConnection) -> int:
+    assert connection.transport
+    version = connection.transport.connection.server_properties["version"]
+    return int(str(version.decode() if isinstance(version, bytes) else version).partition(".")[0])
 
 
 def same(grader: AmqpGrader, taken: Sequence[Taken], body: bytes) -> list[tuple[aio_pika.Message, str]]:

@@ -1,17 +1,21 @@
 """The table: each attack with who can make it; rows are those of the attack on 0.1.0."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
 from bench.attack.amqp_grader import amqp_grader, same
 from bench.attack.arena import Arena
+from bench.attack.browsers import scripts
+from bench.attack.callback_urls import others_lines, others_places, slow_origins
+from bench.attack.forgeries import forged_answers
+from bench.attack.own_services import own_services, passwords
 from bench.attack.random_ones import hostile_requests, hostile_results
 from bench.attack.replies import LARGE_ONES, MIB, chained_entities
+from bench.attack.small_ones import small_ones
+from bench.attack.strangers import metrics_port, pipelined, silent
 
 # What docs/security.md promises beyond the 100 MiB that any attack may cost.
 FORMS_MIB = 256
@@ -23,7 +27,8 @@ Replies = Sequence[Callable[[], bytes]]
 class Attack:
     """One attack: which row, who makes it (S, P, G, A; "called" is a passive grader), and what it may cost.
 
-    `mib` is what a process may have more than before while it goes on: 100, or what docs/security.md says.
+    `mib` is what a process may have more than before while it goes on: 100, or what docs/security.md says. It ends
+    after `deadline` seconds, done or not.
     """
 
     row: int | None
@@ -32,6 +37,7 @@ class Attack:
     run: Callable[[Arena], Awaitable[str]]
     mib: int = 100
     is_short: bool = True
+    deadline: float = 60.0
 
 
 async def _by_result(replies: Replies, arena: Arena) -> str:
@@ -92,34 +98,6 @@ async def _too_large(arena: Arena) -> str:
     return ", ".join(told)
 
 
-async def _pipelined(arena: Arena) -> str:
-    """Send 256 KB of requests on each of 100 connections, and read no answer."""
-    request = b"GET /xqueue/status/ HTTP/1.1\r\nHost: x\r\n\r\n"
-    requests = request * (256_000 // len(request))
-    await arena.again(lambda: _on_connections(arena, 100, requests, min(arena.seconds, 3)))
-    return "100 connections at a time"
-
-
-async def _silent(arena: Arena) -> str:
-    await _on_connections(arena, 1_001, b"", arena.seconds)
-    return "1,001 connections"
-
-
-async def _on_connections(arena: Arena, number: int, sent: bytes, seconds: float) -> None:
-    where = urlsplit(arena.target.url)
-
-    async def connect() -> None:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
-            try:
-                writer.write(sent)
-                await asyncio.sleep(seconds)
-            finally:
-                writer.transport.abort()
-
-    await asyncio.gather(*(connect() for _ in range(number)))
-
-
 async def _percent_signs(arena: Arena) -> str:
     """Send eight forms of 16 MiB at a time, by those who may hand in results and by those who may do nothing."""
     form = b"xqueue_header=x&xqueue_body=" + b"%" * (16 * MIB - 1024)
@@ -155,14 +133,23 @@ ATTACKS = (
     Attack(1, "G", "30,000 chained entities in put_result", partial(_by_result, ENTITIES)),
     Attack(1, "A", "30,000 chained entities over AMQP", partial(_by_amqp, ENTITIES)),
     Attack(1, "called", "30,000 chained entities of a passive grader", partial(_when_called, ENTITIES)),
-    Attack(3, "S", "256 KB of pipelined requests", _pipelined),
+    Attack(3, "S", "256 KB of pipelined requests", pipelined),
     Attack(4, "G P S", "16 MiB of % in forms, 8 together", _percent_signs, mib=FORMS_MIB),
     Attack(5, "G", "large and nested replies in put_result", partial(_by_result, LARGE), mib=FORMS_MIB),
     Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE), mib=FORMS_MIB),
     Attack(5, "called", "an entity in an attribute, of a passive grader", partial(_when_called, FIT_TO_CALL)),
-    Attack(10, "S", "1,001 silent connections", _silent, is_short=False),
-    Attack(None, "S P G", "random hostile requests", hostile_requests, is_short=False),
-    Attack(None, "A", "random hostile results over AMQP", hostile_results, mib=FORMS_MIB),
+    Attack(6, "P", "others' callback URLs, submitted to a queue of its own", others_places),
+    Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, deadline=90),
+    Attack(8, "P A", "3,000 origins that never answer", slow_origins, is_short=False, deadline=150),
+    Attack(10, "S", "1,001 silent connections", silent, is_short=False),
+    Attack(11, "S", "1,001 connections to the metrics port", metrics_port),
+    Attack(12, "P S", "scripts in a student's work; a foreign login form", scripts),
+    Attack(13, "P", "callbacks to a server that wants the password", passwords),
+    Attack(14, "P", "callbacks to XQueue's own services", own_services),
+    Attack(15, "A", "forged answers to RPC callers", forged_answers),
+    Attack(16, "S A", "escaped paths, old cookies, escapes in logs", small_ones),
+    Attack(None, "S P G", "random hostile requests", hostile_requests, is_short=False, deadline=240),
+    Attack(None, "A", "random hostile results over AMQP", hostile_results, mib=FORMS_MIB, deadline=240),
     Attack(9, "A", "empty results, as fast as they are taken", _empty_results, is_short=False),
     Attack(2, "A", "messages of 100 MiB, and of 16 MiB", _too_large, mib=FORMS_MIB, is_short=False),
 )

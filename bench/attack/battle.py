@@ -1,21 +1,24 @@
 """Makes attacks one after the other, and measures what each does to the processes and to good work beside it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 
 import aio_pika
+import aiohttp
 
-from bench.attack.arena import Arena, AttackError
+from bench.attack.arena import Arena, AttackError, Figure
 from bench.attack.attacks import Attack
 from bench.attack.memory import MIB, Memory
 from bench.attack.turns import Turns
 from bench.attack.witness import CALLS, Witness, longest, percentile
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
+from broker_setup.topology import RESULTS_QUEUE
 
 # What good work may wait for, beside what the machine itself makes a bare server's caller wait in the same moment. Of
-# what was measured counts the share of time in which the services ran, of that in which they wanted to.
+# what was measured counts the share of time in which the services ran, of that in which they wanted to: on a quiet
+# machine all of it.
 CALL_SECONDS = 1.0
 DELIVERED_SECONDS = 2.0
 # For what an attack leaves to be worked off, and for memory to come back.
@@ -38,13 +41,17 @@ class Outcome:
     bare_longest: float = 0.0
     delivered_p99: float = 0.0
     rounds: int = 0
+    figures: list[Figure] = field(default_factory=list)
+    load: float = 0.0
     share: float = 1.0
     wrong: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Make it ready for JSON."""
-        values = {name: value for name, value in vars(self).items() if name != "attack"}
-        return {"row": self.attack.row, "who": self.attack.who, "name": self.attack.name, **values}
+        values = {name: value for name, value in vars(self).items() if name not in ("attack", "figures")}
+        figures = [asdict(each) for each in self.figures]
+        attack = {"row": self.attack.row, "who": self.attack.who, "name": self.attack.name, "mib": self.attack.mib}
+        return attack | {"figures": figures} | values
 
 
 class Battle:
@@ -67,29 +74,42 @@ class Battle:
             await asyncio.sleep(0.1)
 
     async def fight(self, attacks: Iterable[Attack]) -> AsyncIterator[Outcome]:
-        """Make each attack."""
+        """Make each attack, until a service has ended: the others would say nothing."""
         for attack in attacks:
-            yield await self._make(attack)
+            if self._memory.ended:
+                return
+            yield await self.make(attack)
 
-    async def _make(self, attack: Attack) -> Outcome:
+    async def make(self, attack: Attack) -> Outcome:
+        """Make one, and wait until all that came of it is worked off."""
         before = self._memory.begin()
         self._turns.begin()
-        parked, came = await self._parked(), self._witness.hostile()
+        parked, came = await self._arena.parked(), self._witness.hostile()
         started = monotonic()
         outcome = Outcome(attack)
         self._arena.said.clear()
+        self._arena.figures.clear()
+        self._arena.conserved = 0
         try:
-            outcome.said = await attack.run(self._arena)
-        except (AttackError, OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
-            outcome.wrong.append(f"it could not be made: {error!r}")
+            async with asyncio.timeout(attack.deadline):
+                outcome.said = await attack.run(self._arena)
+        except (AttackError, OSError, aio_pika.exceptions.AMQPError, aiohttp.ClientError) as error:
+            late = f"within {attack.deadline:.0f} s" if isinstance(error, TimeoutError) else repr(error)
+            outcome.wrong.append(f"it could not be made: {late}")
         outcome.wrong += self._arena.said
+        outcome.figures += self._arena.figures
         outcome.wrong += await self._settled(before, started)
         outcome.seconds = monotonic() - started
-        outcome.said += f"; {await self._parked() - parked} parked, {len(self._witness.hostile() - came)} posted"
+        left, posted = await self._arena.parked() - parked, len(self._witness.hostile() - came)
+        outcome.said += f"; {left} parked, {posted} posted"
+        if conserved := self._arena.conserved:
+            outcome.figures.append(Figure("posted or parked", left + posted, conserved, f" of {conserved}", conserved))
         most, now = self._memory.most(), self._memory.now()
         outcome.grown = {name: (most[name] - before[name]) / MIB for name in most}
         outcome.kept = {name: (now[name] - before[name]) / MIB for name in now}
+        outcome.load = os.getloadavg()[0]
         self._look_at_good_work(outcome, started)
+        self._look_at_figures(outcome)
         outcome.wrong += [f"{name} ended" for name in sorted(self._memory.ended)]
         outcome.wrong += [
             f"{name} grew by {grown:.0f} MiB, {attack.mib} allowed"
@@ -124,6 +144,14 @@ class Battle:
                     f"{outcome.share:.0%} of the time"
                 )
 
+    def _look_at_figures(self, outcome: Outcome) -> None:
+        for figure in outcome.figures:
+            if "s" == figure.unit.strip():
+                if self._is_timed and figure.value * outcome.share > figure.most + outcome.bare_longest:
+                    outcome.wrong.append(f"{figure}")
+            elif figure.value > figure.most or figure.value < (figure.least or 0):
+                outcome.wrong.append(f"{figure}")
+
     async def _settled(self, before: dict[str, int], started: float) -> list[str]:
         """Wait until what came of the attack is worked off; say what is not."""
         await asyncio.sleep(QUIET_SECONDS)
@@ -145,15 +173,6 @@ class Battle:
             wrong.append(f"{len(lost)} good results were not delivered, as {min(lost)}")
         if not self._witness.took("delivered", since=started):
             wrong.append("no good work was delivered")
-        if waiting := await self._count(RESULTS_QUEUE):
+        if waiting := await self._arena.count(RESULTS_QUEUE):
             wrong.append(f"{waiting} results wait for the relay")
         return wrong
-
-    async def _parked(self) -> int:
-        return await self._count(RESULTS_PARKED)
-
-    async def _count(self, queue: str) -> int:
-        async with await aio_pika.connect(self._arena.target.broker_url) as connection:
-            channel = await connection.channel()
-            declared = await channel.declare_queue(queue, passive=True)
-            return declared.declaration_result.message_count or 0

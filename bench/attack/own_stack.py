@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bench.attack.bystander import Work
-from bench.attack.target import Target
+from bench.attack.target import Target, Victim
 from deploy.local.ports import pick
 from deploy.local.ready import http_answers, wait_until
 from tests.support.broker import VHost
@@ -18,7 +18,8 @@ from tests.support.service_process import ServiceProcess, service_process
 GRADER = "attacker"
 ACCOUNTS = {name: secrets.token_urlsafe() for name in ("lms", "grader", "producer", "hostile")}
 # Who may submit and who may grade: an account for each attacker, and two for good work.
-QUEUES = {"good": ("lms", "grader"), "called": ("lms", "lms"), "hostile": ("producer", "hostile")}
+QUEUES = {"good": ("lms", "grader"), "called": ("lms", "lms"), "exam": ("lms", "lms")}
+QUEUES |= {"hostile": ("producer", "hostile")}
 QUEUES |= {"amqp": ("producer", "producer"), "called-hostile": ("producer", "producer")}
 START_SECONDS = 120.0
 
@@ -51,7 +52,11 @@ async def own_stack(
             "STALL_TIMEOUT": "10",
             "HEAD_TIMEOUT": "10",
         }
-        relay = common | {"AMQP_URL": urls["relay"], "METRICS_PORT": str(metrics_port)}
+        # A password that goes to listed origins alone, and none is.
+        secret = json.dumps(["gate", secrets.token_urlsafe()])
+        relay = common | {"AMQP_URL": urls["relay"], "METRICS_PORT": str(metrics_port), "REQUESTS_BASIC_AUTH": secret}
+        # Known to the relay, so that it makes no callback there.
+        relay |= {"HOST": "127.0.0.1", "PORT": str(port), "PUBLIC_URL": url}
         passive = common | {"AMQP_URL": urls["passive"]}
         async with contextlib.AsyncExitStack() as started:
             services: dict[str, ServiceProcess] = {}
@@ -76,6 +81,9 @@ async def own_stack(
                 processes={name: service.pid for name, service in services.items()},
                 passive_queue="called-hostile",
                 metrics_url=metrics_url,
+                management_url=vhost.management_url,
+                victim=Victim(_account("lms"), "exam"),
+                folder=folder,
             )
             yield target, Work(url, bare, _account("lms"), _account("grader"), "good", "called")
 

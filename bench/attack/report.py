@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from bench.attack.battle import Outcome
@@ -15,15 +16,17 @@ def as_table(outcomes: Sequence[Outcome]) -> Table:
         table.add_row(
             str(each.attack.row or ""),
             each.attack.who,
-            f"{each.attack.name}\n[dim]{each.said}[/dim]",
-            _largest(each.grown),
+            "\n".join(
+                [each.attack.name, f"[dim]{escape(each.said)}[/dim]", *(escape(str(one)) for one in each.figures)]
+            ),
+            f"{_largest(each.grown)} of {each.attack.mib}",
             _largest(each.kept),
             f"{each.call_p99:.2f} s",
             f"{each.healthz_longest:.2f} s",
             f"{each.bare_longest:.2f} s",
-            f"{each.share:.0%}",
+            f"{each.share:.0%}, load {each.load:.0f}",
             f"{each.delivered_p99:.2f} s",
-            "\n".join(each.wrong) or "kept",
+            escape("\n".join(each.wrong)) or "kept",
         )
     return table
 

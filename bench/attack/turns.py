@@ -18,13 +18,13 @@ class Turns:
         self._before = self._now()
 
     def share(self) -> float:
-        """Return the least share of its wishes that any was granted since then: 1 where none had to wait."""
-        shares = [1.0]
+        """Return which share of what they wanted all together were granted since then: 1 where none had to wait."""
+        granted = wanted = 0
         for name, (ran, waited) in self._now().items():
             ran_before, waited_before = self._before.get(name, (0, 0))
-            if wanted := ran + waited - ran_before - waited_before:
-                shares.append((ran - ran_before) / wanted)
-        return min(shares)
+            granted += ran - ran_before
+            wanted += ran + waited - ran_before - waited_before
+        return granted / wanted if wanted else 1.0
 
     def _now(self) -> dict[str, tuple[int, int]]:
         found = {}
