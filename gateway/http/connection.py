@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.crowd import Crowd
 from gateway.http.dialects import asked_for, translated
 from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
-from gateway.http.one_by_one import OneByOne
+from gateway.http.one_by_one import Line, OneByOne
 from gateway.http.refusals import UNAVAILABLE
 
 HEAD_TOO_LARGE = "The head of the request is too large"
@@ -34,14 +34,16 @@ class Bounds:
 
 def bounded(bounds: Bounds) -> Callable[..., "BoundedConnection"]:
     """Make what uvicorn calls for each connection."""
-    return partial(BoundedConnection, bounds, Crowd["BoundedConnection"](bounds.connections))
+    return partial(BoundedConnection, bounds, Crowd["BoundedConnection"](bounds.connections), Line())
 
 
 class BoundedConnection(OneByOne):
     """uvicorn's, which by itself waits for ever, and takes a head of any size."""
 
-    def __init__(self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", line: Line, *args: Any, **options: Any
+    ) -> None:
+        super().__init__(line, *args, **options)
         self._bounds = bounds
         self._crowd = crowd
         self._is_late = False

@@ -76,10 +76,13 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
             parsing = parse_multipart(content_type, stream, limits, allowance)
             parts, files = await _refused_at_the_end(stream, parsing)
             fields = await beside(allowance.taken, texts_of, parts, content_type)
+            del parts  # as they came, which nobody needs for as long as the call takes
             yield Form(fields, {text_of(name): file.file for name, file in files})
         else:
             body = await _refused_at_the_end(stream, _read(stream, allowance))
-            yield Form(await beside(len(body), _parse, body, content_type))
+            fields = await beside(len(body), _parse, body, content_type)
+            del body
+            yield Form(fields)
     finally:
         for _, file in files:
             await file.close()
@@ -91,7 +94,7 @@ async def read_body(request: Request, limits: FormLimits) -> AsyncIterator[bytes
     """Read a body that is no form, as large as a form's fields; raise TooLargeError, after it was read."""
     stream, allowance = request.stream(), Allowance(limits)
     try:
-        yield await _refused_at_the_end(stream, _read(stream, allowance))
+        yield bytes(await _refused_at_the_end(stream, _read(stream, allowance)))
     finally:
         allowance.give_back()
 
@@ -120,15 +123,21 @@ async def _refused_at_the_end(stream: AsyncIterator[bytes], reading: Awaitable[T
         raise ShortError(f"a form can't be taken here: {lacks}") from error
 
 
-async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytes:
-    chunks = []
-    async for chunk in stream:
-        allowance.take(len(chunk))
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytearray:
+    # Grows where it is: chunks that are joined at the end are there twice.
+    body = bytearray()
+    try:
+        async for chunk in stream:
+            allowance.take(len(chunk))
+            body += chunk
+    except BaseException:
+        # The error holds this frame for as long as the rest is drained.
+        body.clear()
+        raise
+    return body
 
 
-def _parse(body: bytes, content_type: str) -> dict[str, str]:
+def _parse(body: bytearray, content_type: str) -> dict[str, str]:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.endswith(("/json", "+json")) and is_json_object(body):
         return parse_json_form(body)

@@ -20,12 +20,12 @@ MAX_BRACKETS_AND_STRINGS = 1_000_000
 _BRACKET_OR_QUOTE = re.compile(r"[\[\]{}\"]")
 
 
-def is_json_object(body: bytes) -> bool:
+def is_json_object(body: bytes | bytearray) -> bool:
     """Whether a body that is said to be JSON is an object; some clients say so of all that they send."""
     return body[:100].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"{")
 
 
-def parse_json_form(body: bytes) -> dict[str, str]:
+def parse_json_form(body: bytes | bytearray) -> dict[str, str]:
     """Read a JSON object; a null is as if left out. Raise BadFormError or TooLargeError."""
     text = body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff \t\r\n")
     if text[:1] != "{":

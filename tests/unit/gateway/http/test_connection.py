@@ -4,6 +4,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 import uvicorn
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from uvicorn.server import ServerState
 
 from gateway.http.connection import Bounds, bounded
+from gateway.http.one_by_one import BEGUN_AT_ONCE, Line
 
 ROOM = 5
 SECONDS = 20.0
@@ -154,6 +156,21 @@ async def test_pipelined_requests_are_answered_in_turn_however_many(connect: Con
     count = 2_000
     wire.send(b"".join(b"POST /echo HTTP/1.1\r\nContent-Length: 4\r\n\r\n%04d" % number for number in range(count)))
     assert [int((await wire.answer())[1]["body"]) for _ in range(count)] == list(range(count))
+
+
+async def test_of_what_stands_behind_requests_a_few_begin_in_each_round_of_the_event_loop() -> None:
+    line, begun, loop = Line(), list[int](), asyncio.get_running_loop()
+    for number in range(3 * BEGUN_AT_ONCE + 1):
+        line.join(loop, partial(begun.append, number))
+    counts = []
+    while len(begun) <= 3 * BEGUN_AT_ONCE:
+        counts.append(len(begun))
+        await asyncio.sleep(0)
+    assert counts == [0, BEGUN_AT_ONCE, 2 * BEGUN_AT_ONCE, 3 * BEGUN_AT_ONCE]
+    assert begun == sorted(begun)
+    line.join(loop, partial(begun.append, -1))
+    await asyncio.sleep(0)
+    assert begun[-1] == -1
 
 
 async def test_a_large_body_behind_another_request_arrives_whole(connect: Connect) -> None:

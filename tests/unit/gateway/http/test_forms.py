@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import threading
+import tracemalloc
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -62,6 +64,48 @@ async def read(
             return dict(form.fields), {name: file.read() for name, file in form.files.items()}
     finally:
         assert not sender.left, "answered before the whole body was read"
+
+
+@pytest.mark.parametrize("kind", [URLENCODED, MULTIPART, "application/json"])
+async def test_a_form_under_way_holds_its_fields_and_not_what_was_sent(kind: str) -> None:
+    size, piece = 4 * 1024 * 1024, 64 * 1024
+    before, after = {
+        URLENCODED: (b"xqueue_body=", b""),
+        MULTIPART: (b'--limit\r\nContent-Disposition: form-data; name="xqueue_body"\r\n\r\n', b"\r\n--limit--\r\n"),
+        "application/json": (b'{"xqueue_body": "', b'"}'),
+    }[kind]
+    sender = Sender(kind, [before, *(b"x" * piece for _ in range(size // piece)), after])
+    sizes = FormLimits(fields=2 * size, file=1, files_total=1, files=1)
+    tracemalloc.start()
+    try:
+        async with read_form(sender.request, sizes) as form:
+            assert form.size == size
+            gc.collect()
+            held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.3 * size
+    assert most < 4.3 * size  # JSON is a text of its own before its strings are
+
+
+async def test_a_refused_form_holds_nothing_while_the_rest_of_it_is_drained() -> None:
+    chunk, held = 1024 * 1024, []
+
+    class Watched(Sender):
+        async def _receive(self) -> Message:
+            held.append(tracemalloc.get_traced_memory()[0])
+            return await super()._receive()
+
+    sender = Watched(URLENCODED, [bytes(chunk)] * 12)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError):
+            async with read_form(sender.request, FormLimits(fields=8 * chunk, file=1, files_total=1, files=1)):
+                pass
+    finally:
+        tracemalloc.stop()
+    assert max(held) > 7 * chunk
+    assert held[-1] < 2 * chunk
 
 
 def part(name: str, content: bytes, *, filename: str | None = None, boundary: str = "limit") -> bytes:
