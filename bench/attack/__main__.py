@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench.attack.arena import AttackError
 from bench.attack.attacks import ATTACKS, Attack
@@ -20,13 +19,13 @@ from bench.attack.battle import Battle, Outcome
 from bench.attack.bystander import Work
 from bench.attack.campaign import SHORT, Scale, on_given_stack, on_own_stack
 from bench.attack.own_stack import StackError
-from bench.attack.report import as_table
+from bench.attack.report import as_table, console
 from bench.attack.target import Account, Target
 from bench.program import run
 from deploy.local.errors import LocalError
 from tests.support.broker import running_broker, temporary_vhost
 
-_stderr = Console(stderr=True)
+_stderr = console(stderr=True)
 # Good work, hostile work that is pulled, hostile work for AMQP.
 QUEUES = 3
 
@@ -94,7 +93,7 @@ def main(
     else:
         with own(scale) as ours:
             outcomes = asyncio.run(fight(ours, attacks))
-    (_stderr if as_json else Console()).print(as_table(outcomes))
+    (_stderr if as_json else console()).print(as_table(outcomes))
     if as_json:
         print(json.dumps([outcome.as_dict() for outcome in outcomes]))
     kept = sum(not outcome.wrong for outcome in outcomes)

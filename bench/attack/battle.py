@@ -146,7 +146,7 @@ class Battle:
 
     def _look_at_figures(self, outcome: Outcome) -> None:
         for figure in outcome.figures:
-            if "s" == figure.unit.strip():
+            if figure.unit.strip() == "s":
                 if self._is_timed and figure.value * outcome.share > figure.most + outcome.bare_longest:
                     outcome.wrong.append(f"{figure}")
             elif figure.value > figure.most or figure.value < (figure.least or 0):

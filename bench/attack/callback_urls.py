@@ -142,7 +142,7 @@ class _Slow:
 async def _slow() -> AsyncIterator[_Slow]:
     """Listen at each address of the loopback, which Linux has."""
     slow = _Slow()
-    server = await asyncio.start_server(slow.take, "0.0.0.0", backlog=1000)  # noqa: S104 - each is an origin
+    server = await asyncio.start_server(slow.take, "0.0.0.0", backlog=1000)
     slow.port = server.sockets[0].getsockname()[1]
     async with server:
         yield slow

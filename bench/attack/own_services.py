@@ -68,4 +68,4 @@ def _urls(arena: Arena) -> list[str]:
 def _own_addresses() -> list[str]:
     """Return the machine's IPv4 addresses but for the loopback's."""
     found = (address.address for each in psutil.net_if_addrs().values() for address in each)
-    return [address for address in found if address.count(".") == 3 and not address.startswith("127.")][:2]  # noqa: PLR2004
+    return [address for address in found if address.count(".") == 3 and not address.startswith("127.")][:2]

@@ -18,7 +18,7 @@ REQUESTS_AT_ONCE = 40
 RESULTS_AT_ONCE = 500
 # Above STALL_TIMEOUT: some never send the end of what they announce.
 ANSWER_SECONDS = 60.0
-# Before this version of RabbitMQ one made-up x-death stops a node's dead letters for good (docs/reference/rights.md), and
+# Before this version of RabbitMQ one made-up x-death stops a node's dead letters for good (docs/reference/rights.md):
 # then every later attack measures nothing but that.
 NO_DEATH_STOPS_IT = 4
 

@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 
 import aiohttp
+from yarl import URL
 
 from bench.attack.amqp_grader import amqp_grader
 from bench.attack.arena import Arena
@@ -21,7 +22,7 @@ async def small_ones(arena: Arena) -> str:
     """Ask for escaped paths, use a cookie after logout/, and write into logs."""
     routed = 0
     for path in PATHS:
-        async with arena.session.get(aiohttp.client.URL(f"{arena.target.url}/{path}", encoded=True)) as answer:
+        async with arena.session.get(URL(f"{arena.target.url}/{path}", encoded=True)) as answer:
             routed += answer.status == HTTPStatus.OK
     arena.measured("escaped paths that lead to a call", routed, most=0)
     arena.measured("cookies good after logout/", await _served_after_logout(arena), most=0)
@@ -40,9 +41,11 @@ async def _served_after_logout(arena: Arena) -> int:
     served = []
     for call in ("get_queuelen", "logout", "get_queuelen"):
         params = {"queue_name": arena.target.hostile_queue}
-        async with aiohttp.ClientSession(cookies=cookies) as session:
-            async with session.get(f"{url}/{call}/", params=params, allow_redirects=False) as answer:
-                served.append(answer.status == HTTPStatus.OK)
+        async with (
+            aiohttp.ClientSession(cookies=cookies) as session,
+            session.get(f"{url}/{call}/", params=params, allow_redirects=False) as answer,
+        ):
+            served.append(answer.status == HTTPStatus.OK)
     assert served[0]
     return served[2]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -45,7 +46,7 @@ async def metrics_port(arena: Arena) -> str:
             # One of those that go for a new one may be ours.
             with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(f"{url}/metrics") as answer:
-                    pages += answer.status == aiohttp.http.HTTPStatus.OK
+                    pages += answer.status == HTTPStatus.OK
                     await answer.read()
                 longest = max(longest, monotonic() - began)
             most = max(most, relay.num_fds() - before)
