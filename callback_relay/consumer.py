@@ -10,10 +10,10 @@ from enum import Enum
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
-from aiormq.exceptions import ChannelLockedResource
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.connection import Link, close_channel
+from broker_setup.link.refusals import is_locked
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
 
@@ -84,7 +84,7 @@ class Consumer(SteadyConsumer):
 
     def failed(self, error: Exception) -> None:
         """Say once that it stands by, where another relay has the lock; else what is wrong."""
-        if not isinstance(error, ChannelLockedResource):
+        if not is_locked(error):
             self._stands_by = False
             super().failed(error)
         elif not self._stands_by:

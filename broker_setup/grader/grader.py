@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from aiormq.abc import DeliveredMessage
-
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
+from broker_setup.link.arrivals import Arrival
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
 from broker_setup.link.ill_made import tolerate_ill_made_properties
@@ -148,7 +147,7 @@ class Grader:
         if late:
             await asyncio.wait(late, timeout=LAST_SECONDS)
 
-    async def _received(self, message: DeliveredMessage, queue: str) -> None:
+    async def _received(self, message: Arrival, queue: str) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._at_hand[task] = False
@@ -163,7 +162,7 @@ class Grader:
         finally:
             del self._at_hand[task]
 
-    async def _graded(self, message: DeliveredMessage, queue: str) -> Settlement:
+    async def _graded(self, message: Arrival, queue: str) -> Settlement:
         if self._stopping.is_set():
             return GivenBack()
         attempt = 1
@@ -188,7 +187,7 @@ class Grader:
             _show_trace(message, attempt, traceback.format_exc())
             return Failed(f"the function failed: {error!r}")
 
-    def _refuse_poison(self, message: DeliveredMessage, attempt: int) -> None:
+    def _refuse_poison(self, message: Arrival, attempt: int) -> None:
         # A reject is all that can be said of it: RabbitMQ's count does not survive the dead-lettering.
         if (returns := returns_of(message)) >= tolerated_returns(attempt, self._options.returns):
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
@@ -242,7 +241,7 @@ class Grader:
             return Failed(f"no answer to {request.reply_to!r}: {error}")
         return Answered()
 
-    async def _settle(self, message: DeliveredMessage, settlement: Settlement) -> None:
+    async def _settle(self, message: Arrival, settlement: Settlement) -> None:
         """End the delivery as `settlement` says: the one place that acks, nacks and rejects."""
         match settlement:
             case Answered():
@@ -255,11 +254,11 @@ class Grader:
         await end_message(message, how)
 
 
-def _show_trace(message: DeliveredMessage, attempt: int, trace: str) -> None:
+def _show_trace(message: Arrival, attempt: int, trace: str) -> None:
     """Log where the function failed, the first time: the next attempts have a line each, of what it was."""
     level = logging.ERROR if attempt <= 1 else logging.DEBUG
     log.log(level, "submission %s: the function failed\n%s", _name(message), trace.rstrip())
 
 
-def _name(message: DeliveredMessage) -> str | None:
-    return message.header.properties.correlation_id
+def _name(message: Arrival) -> str | None:
+    return message.correlation_id

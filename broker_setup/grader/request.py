@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aio_pika import Message
-from aiormq.abc import DeliveredMessage
-from pamqp import commands
 
 from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.grader.errors import UnreadableBodyError
+from broker_setup.link.arrivals import Arrival
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
 from broker_setup.wire.messages import (
@@ -83,11 +82,10 @@ class Request:
         return answer_to(CallOrigin(self.reply_to, self.correlation_id), reply)
 
 
-def read_request(message: DeliveredMessage, queue: str) -> Request:
+def read_request(message: Arrival, queue: str) -> Request:
     """Read a delivery from the course queue `queue`; raise BadMessageError where it can be neither."""
     body, files = decode_work(message.body)
-    properties = message.header.properties
-    headers, name, reply_to = properties.headers or {}, properties.correlation_id, properties.reply_to
+    headers, name, reply_to = message.headers, message.correlation_id, message.reply_to
     sealed = headers.get(RETURN_HEADER)
     caller = call_origin_of(headers, reply_to, name)
     if sealed is None and caller is None:
@@ -107,12 +105,11 @@ def read_request(message: DeliveredMessage, queue: str) -> Request:
     return Request(submission, reply_to or RESULTS_QUEUE, name, sealed)
 
 
-def returns_of(message: DeliveredMessage) -> int:
+def returns_of(message: Arrival) -> int:
     """Say how often a delivery has come back to its queue."""
-    delivery = message.delivery
-    if not (isinstance(delivery, commands.Basic.Deliver) and delivery.redelivered):
+    if not message.redelivered:
         return 0  # the broker writes no count yet, and what stands there is somebody else's
-    return _count(message.header.properties.headers or {}, DELIVERY_COUNT_HEADER, 0)
+    return _count(message.headers, DELIVERY_COUNT_HEADER, 0)
 
 
 def tolerated_returns(attempt: int, returns: int) -> int:

@@ -11,8 +11,7 @@ from functools import partial
 from threading import Event as Flag
 from typing import Any
 
-from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
@@ -20,6 +19,7 @@ from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.arrivals import Arrival, consume
 from broker_setup.link.connection import Link, broker_calls, close_channel
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.refusals import broker_words
@@ -199,7 +199,7 @@ class LedgerReader:
         underlay.on_consumer_cancel_callbacks.add(self._on_lost)
         # From the last frame that we have: if another one stands there, this is another stream.
         take = partial(self._take, lost)
-        await underlay.basic_consume(LEDGER, take, arguments={"x-stream-offset": max(0, last.offset)})
+        await consume(channel, LEDGER, take, arguments={"x-stream-offset": max(0, last.offset)})
         try:
             await self._prove(lost)
             await self._watch(lost)
@@ -264,20 +264,19 @@ class LedgerReader:
         if self._silences > 1:
             self._last = None
 
-    async def _take(self, lost: asyncio.Event, message: DeliveredMessage) -> None:
+    async def _take(self, lost: asyncio.Event, message: Arrival) -> None:
         if lost.is_set():
             return
         self._taken += 1
         self._life.heard()
-        headers = message.header.properties.headers or {}
-        offset = headers.get("x-stream-offset")
+        offset = message.headers.get("x-stream-offset")
         if isinstance(offset, int) and self._last is not None:
             self._take_at(offset, self._last, message.body)
         self._unacked += 1
         if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
             with contextlib.suppress(BrokerUnavailableError):  # then its channel is gone, and is opened anew
-                await end_delivery(message.channel, message.delivery_tag or 0, Ending.ACKED, multiple=True)
+                await end_delivery(message.channel, message.delivery_tag, Ending.ACKED, multiple=True)
 
     def _take_at(self, offset: int, last: Position, body: bytes) -> None:
         try:

@@ -2,6 +2,8 @@
 
 import re
 
+from aiormq.exceptions import ChannelLockedResource
+
 # A reply code of the broker: what was named is not there.
 NOT_FOUND = 404
 
@@ -18,6 +20,11 @@ _ADVICE = (
 # Such as "ACCESS_REFUSED - Login was refused using ...", in quotes or to the end.
 _OWN = r"[A-Z]{2,}(?:_[A-Z]+)* - .*"
 _OWN_WORDS = re.compile(rf"(['\"])(?P<quoted>{_OWN})\1|(?P<plain>{_OWN})")
+
+
+def is_locked(error: BaseException) -> bool:
+    """Tell whether somebody else has what was asked for, an exclusive queue."""
+    return isinstance(error, ChannelLockedResource)
 
 
 def advice(words: str) -> str | None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelInvalidStateError
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
+from broker_setup.link.arrivals import Arrival
 from broker_setup.link.ending import Ending, end_delivery
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Hold:
     redriven: int = 0
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage | DeliveredMessage, redriven: int = 0) -> "Hold":
+    def of(cls, message: AbstractIncomingMessage | Arrival, redriven: int = 0) -> "Hold":
         """Make the hold of a delivery; raise ChannelInvalidStateError where its channel is gone."""
         return cls(message.channel, message.consumer_tag or "", message.delivery_tag or 0, redriven)
 
@@ -85,7 +86,7 @@ async def end(hold: Hold, how: Ending) -> None:
         log.debug("a delivery of %s is void and comes again: %s", hold.consumer_tag, error)
 
 
-async def end_message(message: AbstractIncomingMessage | DeliveredMessage, how: Ending) -> None:
+async def end_message(message: AbstractIncomingMessage | Arrival, how: Ending) -> None:
     """End a delivery of which no hold was made, because it was dealt with at once."""
     try:
         hold = Hold.of(message)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiormq.abc import DeliveredMessage
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
+from broker_setup.link.arrivals import Arrival, consume
 from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
 from broker_setup.link.in_words import in_words
 from broker_setup.link.refusals import refusal_in
@@ -129,19 +129,13 @@ class SteadyTasks(Steady):
     On the layer below aio-pika's, whose messages cost a grader as much as all the rest of a cycle.
     """
 
-    def __init__(
-        self, link: Link, queue: str, *, prefetch: int, serve: Callable[[DeliveredMessage], Awaitable[None]]
-    ) -> None:
+    def __init__(self, link: Link, queue: str, *, prefetch: int, serve: Callable[[Arrival], Awaitable[None]]) -> None:
         super().__init__(link, queue, prefetch=prefetch)
         self._serve = serve
 
     async def begin(self, channel: AbstractChannel) -> str:
-        """Consume by aiormq, which makes the tasks and cancels them."""
-        underlay = await channel.get_underlay_channel()
-        return (await underlay.basic_consume(self._queue, self._on_message)).consumer_tag or ""
-
-    async def _on_message(self, message: DeliveredMessage) -> None:
-        await self._serve(message)
+        """Consume without aio-pika's messages."""
+        return await consume(channel, self._queue, self._serve)
 
 
 async def _quietly(call: Awaitable[object]) -> None:

@@ -13,6 +13,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp import commands, header
 
 from broker_setup.grader import Grade, Grader, Options
+from broker_setup.link.arrivals import Arrival, arrival_of
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue, topology
 from broker_setup.wire.messages import Submission, encode_submission
@@ -24,11 +25,11 @@ TOPOLOGY = topology([QUEUE, "other"], (1,))
 BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()
 
 
-def delivered(body: bytes = BODY, **properties: Any) -> DeliveredMessage:
-    """Make a delivery as the library's connection hands it out."""
+def delivered(body: bytes = BODY, **properties: Any) -> Arrival:
+    """Make a delivery as a link hands it out."""
     basic = commands.Basic.Properties(**properties)
     content = header.ContentHeader(body_size=len(body), properties=basic)
-    return DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None)  # type: ignore[arg-type]
+    return arrival_of(DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None))  # type: ignore[arg-type]
 
 
 class Course:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq.abc import DeliveredMessage
 
+from broker_setup.link.arrivals import Arrival
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.steady_consumer import Steady, SteadyConsumer, SteadyTasks
@@ -41,7 +41,7 @@ class Scene:
     def was_lost(self) -> None:
         self.lost += 1
 
-    async def serve(self, _: DeliveredMessage) -> None:
+    async def serve(self, _: Arrival) -> None:
         self.begun += 1
         try:
             await asyncio.Event().wait()
