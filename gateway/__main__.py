@@ -29,7 +29,7 @@ GC_THRESHOLDS = (20_000, 5, 2)
 # What it writes is students' work: for the user alone that it runs as.
 UMASK = 0o077
 # Whose lines anybody can cause who reaches the port.
-STRANGERS_LOGGERS = ("gateway.callers.accounts", "gateway.http.identity", "gateway.http.routes", "uvicorn.error")
+STRANGERS_LOGGERS = ("gateway.callers.accounts", "gateway.http.guarded_calls", "gateway.http.routes", "uvicorn.error")
 
 
 def main() -> None:

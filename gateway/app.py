@@ -22,23 +22,25 @@ from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import Sealer
 from gateway.callers.access import Access
 from gateway.callers.accounts import Accounts
+from gateway.callers.door import Door
+from gateway.callers.lost_callers import LostCallers
+from gateway.callers.sessions import Sessions
 from gateway.callers.token_keys import keys_of
 from gateway.callers.tokens import Tokens
-from gateway.files import FileStore
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
+from gateway.http.files import FileStore
 from gateway.http.forms import FormLimits, FormMemory
 from gateway.http.grader_calls import GraderCalls
-from gateway.http.health_calls import HealthCalls
-from gateway.http.identity import Door
+from gateway.http.guarded_calls import GuardedCalls
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
-from gateway.http.lost_callers import LostCallers
+from gateway.http.operation_calls import OperationCalls
 from gateway.http.polls import Polls
+from gateway.http.readiness import Readiness
 from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
-from gateway.http.sessions import Sessions
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
 from gateway.leasing.failures import Failures
@@ -47,7 +49,6 @@ from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
 from gateway.leasing.returns import Returns
 from gateway.leasing.waiting_count import WaitingCount
-from gateway.readiness import Readiness
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def build(settings: Settings) -> Starlette:
 
     return application(
         dialects=Dialects(settings.dialects, settings.public_url),
-        door=Door(accounts, tokens, access, sessions=sessions, lost_callers=lost_callers),
+        guard=GuardedCalls(Door(accounts, tokens, access, sessions=sessions, lost_callers=lost_callers), sessions),
         session=SessionCalls(accounts, sessions, lost_callers, settings.public_url),
         lms=LmsCalls(
             publisher=publisher,
@@ -166,7 +167,7 @@ def build(settings: Settings) -> Starlette:
         bulk=BulkCalls(polls=polls, results=results, limits=limits),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of, returns)),
         files=FileCalls(files, redirect=settings.upload_redirect),
-        health=HealthCalls(
+        operation=OperationCalls(
             Readiness(
                 links=(publishing, consuming, asking),
                 asking=asking,

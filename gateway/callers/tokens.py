@@ -30,7 +30,7 @@ MAX_CHARACTERS = 16_384
 _VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", re.ASCII)
 
 
-class Reason(Enum):
+class TokenFault(Enum):
     """Why a token is refused; the word is what its sender reads."""
 
     MALFORMED = "malformed"
@@ -49,26 +49,26 @@ class Reason(Enum):
 class BadTokenError(XQueueError):
     """A token is refused; the text is for its sender and holds nothing of it."""
 
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(f"Token refused: {reason.value}")
-        self.reason = reason
+    def __init__(self, fault: TokenFault) -> None:
+        super().__init__(f"Token refused: {fault.value}")
+        self.fault = fault
 
 
 class MissingScopeError(BadTokenError):
     """A token is good, and not for this call."""
 
     def __init__(self) -> None:
-        super().__init__(Reason.SCOPE)
+        super().__init__(TokenFault.SCOPE)
 
 
 # What the library says, in our words; of several the first that fits.
-_REASONS: Sequence[tuple[type[Exception], Reason]] = (
-    (InvalidSignatureError, Reason.SIGNATURE),
-    (ExpiredSignatureError, Reason.EXPIRED),
-    (ImmatureSignatureError, Reason.EARLY),
-    (InvalidIssuerError, Reason.ISSUER),
-    (InvalidAudienceError, Reason.AUDIENCE),
-    (MissingRequiredClaimError, Reason.CLAIM),
+_FAULTS: Sequence[tuple[type[Exception], TokenFault]] = (
+    (InvalidSignatureError, TokenFault.SIGNATURE),
+    (ExpiredSignatureError, TokenFault.EXPIRED),
+    (ImmatureSignatureError, TokenFault.EARLY),
+    (InvalidIssuerError, TokenFault.ISSUER),
+    (InvalidAudienceError, TokenFault.AUDIENCE),
+    (MissingRequiredClaimError, TokenFault.CLAIM),
 )
 
 
@@ -84,11 +84,11 @@ class Tokens:
     def caller_of(self, token: str) -> Caller:
         """Return who calls; raise BadTokenError."""
         if len(token) > MAX_CHARACTERS:
-            raise BadTokenError(Reason.MALFORMED)
+            raise BadTokenError(TokenFault.MALFORMED)
         try:
             header = jwt.get_unverified_header(token)
         except (PyJWTError, ValueError) as error:
-            raise BadTokenError(Reason.MALFORMED) from error
+            raise BadTokenError(TokenFault.MALFORMED) from error
         return caller_of_claims(self._verified(token, fitting(self._keys(), header)))
 
     def _verified(self, token: str, keys: Sequence[Key]) -> Mapping[str, Any]:
@@ -98,9 +98,9 @@ class Tokens:
             except InvalidSignatureError:
                 continue
             except (PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-                reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.MALFORMED)
-                raise BadTokenError(reason) from error
-        raise BadTokenError(Reason.SIGNATURE)
+                fault = next((fault for kind, fault in _FAULTS if isinstance(error, kind)), TokenFault.MALFORMED)
+                raise BadTokenError(fault) from error
+        raise BadTokenError(TokenFault.SIGNATURE)
 
     def _decoded(self, token: str, key: Key) -> Mapping[str, Any]:
         required = ["exp", "iat", "iss", *(["aud"] if self._audience else [])]
@@ -126,11 +126,11 @@ def fitting(keys: Sequence[Key], header: Mapping[str, Any]) -> Sequence[Key]:
     # Text or anything: nobody has signed the header yet.
     of_algorithm = [key for key in keys if str(header.get("alg")) in key.algorithms]
     if not of_algorithm:
-        raise BadTokenError(Reason.ALGORITHM)
+        raise BadTokenError(TokenFault.ALGORITHM)
     kid = header.get("kid")
     fits = [key for key in of_algorithm if kid is None or key.kid == kid]
     if not fits:
-        raise BadTokenError(Reason.KEY)
+        raise BadTokenError(TokenFault.KEY)
     return fits
 
 
@@ -139,9 +139,9 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
     version, name, scopes = (claims.get(claim) for claim in ("version", "preferred_username", "scopes"))
     match = _VERSION.fullmatch(version) if isinstance(version, str) else None
     if not match or not isinstance(name, str) or not name or not isinstance(scopes, list):
-        raise BadTokenError(Reason.CLAIM)
+        raise BadTokenError(TokenFault.CLAIM)
     if tuple(map(int, match.groups())) > SUPPORTED_VERSION:
-        raise BadTokenError(Reason.VERSION)
+        raise BadTokenError(TokenFault.VERSION)
     roles = frozenset(role for scope, role in SCOPES.items() if scope in scopes)
     if not roles:
         raise MissingScopeError

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from broker_setup.process.beside import beside
 from broker_setup.wire.replies import too_much_in
+from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
 from gateway.http.grader_calls import (
@@ -20,7 +21,6 @@ from gateway.http.grader_calls import (
     parse_reply,
     strings_of,
 )
-from gateway.http.identity import account_of, permission_of
 from gateway.http.polls import Polls
 from gateway.http.refusals import (
     REFUSED,

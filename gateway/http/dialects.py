@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from broker_setup.settings.access_settings import Dialect
+from gateway.callers.door import NotLoggedInError
+from gateway.callers.origin import came_over_tls
 from gateway.http.envelope import EnvelopeResponse, refusal
-from gateway.http.origin import came_over_tls
-from gateway.http.refusals import LoginRequiredError, NotLoggedInError, headers_of, status_of, text_of
+from gateway.http.refusals import LoginRequiredError, headers_of, status_of, text_of
 
 LOGIN_PATH = "/xqueue/login/"
 JSON = "application/json"

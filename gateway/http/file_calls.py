@@ -5,8 +5,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from gateway.files import BadLinkError, ExpiredLinkError, FileStore
 from gateway.http.envelope import refusal
+from gateway.http.files import BadLinkError, ExpiredLinkError, FileStore
 
 
 class FileCalls:

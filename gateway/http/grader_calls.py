@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from broker_setup.errors import MessageTooLargeError
 from broker_setup.process.beside import beside
+from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import json_string, refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import account_of, permission_of
 from gateway.http.lms_calls import json_object
 from gateway.http.polls import Polls, parameters_of
 from gateway.http.refusals import (

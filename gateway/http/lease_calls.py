@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.callers.door import permission_of
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.grader_calls import parse_header
-from gateway.http.identity import permission_of
 from gateway.http.polls import parse_seconds
 from gateway.http.refusals import IllFormedError, OverLimitError, RefusedError, WrongMethodError
 from gateway.leasing.lease_changes import LeaseChanges

@@ -20,10 +20,10 @@ from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
-from gateway.files import FileStore
+from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import success
+from gateway.http.files import FileStore
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
-from gateway.http.identity import account_of, permission_of
 from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Permission

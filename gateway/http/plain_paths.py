@@ -4,7 +4,7 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.files import LINK_PATH
+from gateway.http.files import LINK_PATH
 
 _SLASHES = re.compile(r"/{2,}")
 # A slash, a backslash or a control character that is escaped is part of a name, and no call's name has one.

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broker_setup.process.beside import LARGE_BYTES, beside
+from gateway.callers.door import account_of, permission_of
+from gateway.callers.origin import address_of
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
-from gateway.http.identity import account_of, permission_of
-from gateway.http.origin import address_of
 from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.http.rounds import Rounds
 from gateway.leasing.course_queue import CourseQueue, Handout

@@ -4,9 +4,10 @@ from typing import Self
 
 from broker_setup.errors import BrokerUnavailableError, StorageError, UnroutableError, XQueueError
 from broker_setup.settings.access_settings import Dialect
+from gateway.callers.door import NotLoggedInError
 from gateway.callers.passwords import TooManyChecksError
 from gateway.callers.throttle import TooManyGuessesError
-from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason
+from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault
 from gateway.http.forms import BusyError, ShortError
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
@@ -62,10 +63,6 @@ class LoginRequiredError(XQueueError):
     """Somebody looks at login/ without logging in."""
 
 
-class NotLoggedInError(XQueueError):
-    """A call of nobody that we know."""
-
-
 # The text, None being the error's own; the status in the original's dialect; that in the dialect of edx-submissions.
 _REFUSALS: dict[type[XQueueError], tuple[str | None, int, int]] = {
     RefusedError: (None, 200, 400),
@@ -110,10 +107,10 @@ def status_of(error: Exception, dialect: Dialect) -> int:
 def headers_of(error: Exception, dialect: Dialect) -> dict[str, str]:
     """Return the headers that go with one of REFUSED."""
     match error:
-        case BadTokenError(reason=reason):
+        case BadTokenError(fault=fault):
             # RFC 6750, section 3.1.
-            kind = "insufficient_scope" if reason is Reason.SCOPE else "invalid_token"
-            return {"www-authenticate": f'Bearer error="{kind}", error_description="{reason.value}"'}
+            kind = "insufficient_scope" if fault is TokenFault.SCOPE else "invalid_token"
+            return {"www-authenticate": f'Bearer error="{kind}", error_description="{fault.value}"'}
         case BadReplyError() | IllFormedError():
             return {REASON_HEADER: reason_of(error)}
         case TooManyGuessesError(seconds=seconds) | TooManyReturnsError(seconds=seconds):

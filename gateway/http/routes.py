@@ -11,24 +11,23 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from broker_setup.process.shortages import shortage
-from gateway.files import LINK_PATH
+from gateway.callers.door import account_of
+from gateway.callers.origin import UnheededProxies, address_of
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
+from gateway.http.files import LINK_PATH
 from gateway.http.forms import ShortError
 from gateway.http.grader_calls import GraderCalls
-from gateway.http.health_calls import HealthCalls
-from gateway.http.identity import Door, Endpoint, account_of
+from gateway.http.guarded_calls import Endpoint, GuardedCalls
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
-from gateway.http.openapi_call import OPENAPI_PATH, OpenApiCall
-from gateway.http.origin import address_of
+from gateway.http.operation_calls import OPENAPI_PATH, OperationCalls
 from gateway.http.plain_paths import PlainPaths
 from gateway.http.refusals import REFUSED, RefusedError
 from gateway.http.refused_calls import RefusedCalls
 from gateway.http.session_calls import SessionCalls
-from gateway.http.unheeded_proxies import UnheededProxies
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +40,14 @@ ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 def application(
     *,
     dialects: Dialects,
-    door: Door,
+    guard: GuardedCalls,
     session: SessionCalls,
     lms: LmsCalls,
     grader: GraderCalls,
     bulk: BulkCalls,
     lease: LeaseCalls,
     files: FileCalls,
-    health: HealthCalls,
+    operation: OperationCalls,
     lifespan: Lifespan[Starlette],
 ) -> Starlette:
     """Lay out the paths and map errors to answers, each once."""
@@ -66,16 +65,16 @@ def application(
         "/xqueue/login": session.login,
         "/xqueue/logout": session.logout,
         "/xqueue/status": session.status,
-        **{f"/xqueue/{call}": door.guarded(call, endpoint) for call, endpoint in guarded.items()},
+        **{f"/xqueue/{call}": guard.guarded(call, endpoint) for call, endpoint in guarded.items()},
     }
     table = {path: _in_dialect(endpoint, dialects) for path, endpoint in calls.items()}
     routes = [
         *(Route(f"{path}/", endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
         *(Route(path, _without_slash(endpoint), methods=ANY_METHOD) for path, endpoint in table.items()),
         Route(LINK_PATH + "{token}/{name}", _in_dialect(files.download, dialects), methods=["GET", "HEAD"]),
-        Route(OPENAPI_PATH, OpenApiCall().openapi),
-        Route("/healthz", health.healthz),
-        Route("/readyz", health.readyz),
+        Route(OPENAPI_PATH, operation.openapi),
+        Route("/healthz", operation.healthz),
+        Route("/readyz", operation.readyz),
     ]
     app = Starlette(
         routes=routes,

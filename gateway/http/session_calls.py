@@ -4,13 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.callers.accounts import Accounts
+from gateway.callers.door import note_caller
+from gateway.callers.lost_callers import LostCallers
+from gateway.callers.origin import address_of, agent_of, is_of_another_site
+from gateway.callers.sessions import Sessions
 from gateway.http.envelope import success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, drain, read_form
-from gateway.http.identity import note_caller
-from gateway.http.lost_callers import LostCallers
-from gateway.http.origin import address_of, agent_of, is_of_another_site
 from gateway.http.refusals import ForeignPageError, LoginRequiredError, RefusedError, WrongLoginError
-from gateway.http.sessions import Sessions
 
 # Names and passwords; nobody needs more.
 LOGIN_LIMITS = FormLimits(fields=64 * 1024, file=0, files_total=0, files=0)

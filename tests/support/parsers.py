@@ -22,11 +22,11 @@ from broker_setup.wire.return_address import Sealer, queue_name_of
 from callback_relay.callback import BadCallbackError, callback_for
 from callback_relay.retry_after import seconds_until
 from gateway.callers.accounts import Accounts
+from gateway.callers.door import _basic_credentials
+from gateway.callers.sessions import Sessions
 from gateway.callers.tokens import BadTokenError, Tokens
 from gateway.http.forms import BadFormError, FormLimits, ShortError, TooLargeError, read_form
-from gateway.http.identity import _basic_credentials
 from gateway.http.json_form import is_json_object, parse_json_form
-from gateway.http.sessions import Sessions
 from gateway.http.urlencoded import parse_urlencoded
 from tests.support.deliveries import delivery
 

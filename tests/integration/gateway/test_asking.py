@@ -14,9 +14,9 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
-from gateway import readiness as readiness_module
+from gateway.http import readiness as readiness_module
+from gateway.http.readiness import Readiness
 from gateway.leasing.waiting_count import WaitingCount
-from gateway.readiness import Readiness
 from tests.support.broker import VHost
 from tests.support.proxy import Proxy, proxied
 from tests.support.waiting import eventually

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import sampled_from
 from schemathesis import APIOperation, Case, GenerationMode, checks
 
-from gateway.http.openapi_call import SOURCE
+from gateway.http.operation_calls import SOURCE
 from tests.support.gateway import USERS, Client, Gateway, lms_header
 
 FOUND: list[Any] = list(schemathesis.openapi.from_path(SOURCE).get_all_operations())

@@ -6,8 +6,8 @@ from broker_setup.settings import Settings
 from gateway.callers.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, SESSION_SECONDS
 from gateway.callers.throttle import WINDOW_SECONDS
 from gateway.callers.token_keys import MIN_RSA_BITS, RSA_ALGORITHMS, SECRET_ALGORITHMS
-from gateway.callers.tokens import LEEWAY_SECONDS, SCOPES, SUPPORTED_VERSION, Reason
-from gateway.http.openapi_call import SOURCE
+from gateway.callers.tokens import LEEWAY_SECONDS, SCOPES, SUPPORTED_VERSION, TokenFault
+from gateway.http.operation_calls import SOURCE
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/access.md")
@@ -17,12 +17,12 @@ WORDS = {quoted(row[0])[0]: row for row in table_rows(TOKENS)}
 
 def test_every_reason_is_there_in_the_codes_order_and_so_are_the_settings() -> None:
     settings = [name.upper() for name in Settings.model_fields if name.startswith("jwt_")]
-    assert list(WORDS) == [*settings, *(reason.value for reason in Reason)]
+    assert list(WORDS) == [*settings, *(reason.value for reason in TokenFault)]
 
 
 def test_the_openapi_document_has_every_reason() -> None:
     document = re.sub(r"\s+", " ", SOURCE.read_text(encoding="utf-8"))
-    assert [reason for reason in Reason if reason.value not in document.split("Token refused: ")[1]] == []
+    assert [reason for reason in TokenFault if reason.value not in document.split("Token refused: ")[1]] == []
 
 
 def test_numbers_and_names_are_those_of_the_code() -> None:

@@ -15,12 +15,13 @@ from starlette.responses import PlainTextResponse, Response
 import gateway.callers.accounts
 from gateway.callers.access import Access
 from gateway.callers.accounts import GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
+from gateway.callers.door import Door, NotLoggedInError
+from gateway.callers.lost_callers import LostCallers
+from gateway.callers.sessions import RENEWED_AFTER_SECONDS, SESSION_COOKIE, Sessions
 from gateway.callers.throttle import TooManyGuessesError
-from gateway.http.identity import Door
-from gateway.http.lost_callers import LostCallers
-from gateway.http.refusals import ForeignPageError, NotLoggedInError
+from gateway.http.guarded_calls import GuardedCalls
+from gateway.http.refusals import ForeignPageError
 from gateway.http.session_calls import SessionCalls
-from gateway.http.sessions import RENEWED_AFTER_SECONDS, SESSION_COOKIE, Sessions
 from tests.support.gateway import SECRET_KEY, USERS
 
 DAY = 24 * 3600
@@ -32,14 +33,15 @@ class Gate:
     def __init__(self) -> None:
         self.accounts = Accounts({name: SecretStr(word) for name, word in USERS.items()}, [SECRET_KEY])
         sessions, lost = Sessions(self.accounts, None), LostCallers()
-        self.door = Door(self.accounts, None, Access({}), sessions=sessions, lost_callers=lost)
+        door = Door(self.accounts, None, Access({}), sessions=sessions, lost_callers=lost)
+        self.guard = GuardedCalls(door, sessions)
         self.calls = SessionCalls(self.accounts, sessions, lost, None)
 
     async def call(self, headers: Mapping[str, str]) -> Response:
         async def endpoint(request: Request) -> Response:
             return PlainTextResponse(request.state.caller)
 
-        return await self.door.guarded("get_submission", endpoint)(asked("GET", headers))
+        return await self.guard.guarded("get_submission", endpoint)(asked("GET", headers))
 
     async def login(self, **headers: str) -> Response:
         return await self.calls.login(asked("POST", headers, {"username": "lms", "password": USERS["lms"]}))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.http.lost_callers import (
+from gateway.callers.lost_callers import (
     AGAIN_SECONDS,
     FORGOTTEN_SECONDS,
     MAX_CALLERS,

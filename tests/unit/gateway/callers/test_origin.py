@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from gateway.http.origin import address_of, came_over_tls
+from gateway.callers.origin import address_of, came_over_tls
 
 
 def request(host: str | None = "192.0.2.1", *, scheme: str = "http", asked: str = "xqueue:18040") -> Request:

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway.http.unheeded_proxies import UnheededProxies
+from gateway.callers.origin import UnheededProxies
 
 PROXY = "10.0.0.5"
 

@@ -8,15 +8,14 @@ from starlette.requests import Request
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.settings.access_settings import Dialect
+from gateway.callers.door import NotLoggedInError, note_caller
 from gateway.callers.throttle import TooManyGuessesError
-from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason
+from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault
 from gateway.http.dialects import Dialects, asked_for
 from gateway.http.envelope import success
-from gateway.http.identity import note_caller
 from gateway.http.refusals import (
     REFUSED,
     LoginRequiredError,
-    NotLoggedInError,
     OverLimitError,
     QueueNotFoundError,
     RefusedError,
@@ -68,7 +67,7 @@ def test_the_ranges_may_stand_in_several_headers() -> None:
         (BadReplyError("x"), 400),
         (NotLoggedInError(), 401),
         (WrongLoginError("x"), 401),
-        (BadTokenError(Reason.EXPIRED), 401),
+        (BadTokenError(TokenFault.EXPIRED), 401),
         (MissingScopeError(), 403),
         (WrongKeyError("x"), 403),
         (QueueNotFoundError("x"), 404),

@@ -11,7 +11,7 @@ from starlette.routing import Route
 import gateway
 from broker_setup.settings import Settings
 from gateway.app import build
-from gateway.http.openapi_call import SOURCE
+from gateway.http.operation_calls import SOURCE
 from tests.support.gateway import SECRET_KEY, USERS
 from tests.support.project import pyproject, text
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from broker_setup.errors import StorageError
 from broker_setup.upload_store import UploadStore
-from gateway import files as module
-from gateway.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, FileStore
+from gateway.http import files as module
+from gateway.http.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, FileStore
 from tests.support.file_names import HOSTILE_NAMES
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.callers.accounts import SESSION_SECONDS, Accounts, Session
-from gateway.http.origin import came_over_tls
+from gateway.callers.origin import came_over_tls
 
 SESSION_COOKIE = "sessionid"
 # A session that is used once a fortnight never ends; a new cookie with each call would be noise.

@@ -1,35 +1,31 @@
-"""Who is calling: a token, Basic auth that names an account of ours, or a session cookie; and what they may reach."""
+"""The door, before a call's own code: who calls, by a token, Basic auth or a session cookie, and what they may do."""
 
 import base64
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
 
+from broker_setup.errors import XQueueError
 from broker_setup.process.beside import acting_for
 from gateway.callers.access import CALLS, Access, Caller
 from gateway.callers.accounts import Accounts, Session
+from gateway.callers.lost_callers import LostCallers, Wanderer
+from gateway.callers.origin import address_of, agent_of
+from gateway.callers.sessions import Sessions
 from gateway.callers.throttle import TooManyGuessesError
-from gateway.callers.tokens import BadTokenError, MissingScopeError, Reason, Tokens
-from gateway.http.forms import drain
-from gateway.http.lost_callers import LostCallers, Wanderer
-from gateway.http.origin import address_of, agent_of
-from gateway.http.refusals import REFUSED, NotLoggedInError
-from gateway.http.sessions import Sessions
-from gateway.leasing.results import Permission
-
-log = logging.getLogger(__name__)
+from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault, Tokens
 
 # Open edX's clients say JWT, everybody else's Bearer.
 TOKEN_SCHEMES = ("jwt", "bearer")
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+
+class NotLoggedInError(XQueueError):
+    """A call of nobody that we know."""
 
 
 class Door:
-    """Lets calls through to their endpoints, with what their callers may do; sends the others away."""
+    """Lets callers in, with what they may do; sends the others away."""
 
     def __init__(
         self,
@@ -47,31 +43,21 @@ class Door:
         self._tokens = tokens
         self._access = access
 
-    def guarded(self, call: str, endpoint: Endpoint) -> Endpoint:
-        """Let only callers that may make `call` through to `endpoint`."""
+    async def admit(self, request: Request, call: str) -> Session | None:
+        """Note who makes `call`, and for which queues they may; return the session that they came by, if by one.
 
-        async def guarded(request: Request) -> Response:
-            try:
-                caller, session = await self._caller_of(request)
-                if caller is None:
-                    self._lost_callers.sent_to_login(_wanderer(request, call))
-                    raise NotLoggedInError
-                note_caller(request, caller.name)
-                if not caller.roles & CALLS[call]:
-                    raise MissingScopeError
-            except REFUSED as error:
-                if not isinstance(error, NotLoggedInError):
-                    log.info("%s from %s: %s", request.url.path, address_of(request), error)
-                # The body first: answered early, nginx makes a 502 of it.
-                await drain(request.stream())
-                raise
-            request.state.permission = partial(self._access.may, caller, call)
-            answer = await endpoint(request)
-            if session:
-                self._sessions.renew(request, answer, session)
-            return answer
-
-        return guarded
+        Raise NotLoggedInError, BadTokenError (MissingScopeError where the call is not theirs to make),
+        TooManyGuessesError or TooManyChecksError.
+        """
+        caller, session = await self._caller_of(request)
+        if caller is None:
+            self._lost_callers.sent_to_login(_wanderer(request, call))
+            raise NotLoggedInError
+        note_caller(request, caller.name)
+        if not caller.roles & CALLS[call]:
+            raise MissingScopeError
+        request.state.permission = partial(self._access.may, caller, call)
+        return session
 
     async def _caller_of(self, request: Request) -> tuple[Caller | None, Session | None]:
         """Return who calls, if it is somebody of ours, and by which session, if by one.
@@ -83,7 +69,7 @@ class Door:
         headers = request.headers.getlist("authorization")
         if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
             if len(tokens) > 1:
-                raise BadTokenError(Reason.MALFORMED)
+                raise BadTokenError(TokenFault.MALFORMED)
             return self._tokens.caller_of(tokens[0]), None
         if session := self._sessions.of(request):
             return Caller(session.account), session
@@ -108,9 +94,9 @@ def note_caller(request: Request, name: str) -> None:
     request.state.caller = name
 
 
-def permission_of(request: Request) -> Permission:
-    """Return what the caller of a guarded call may reach."""
-    permission: Permission = request.state.permission
+def permission_of(request: Request) -> Callable[[str], bool]:
+    """Return what says whether the caller of a guarded call may reach the queue of a name."""
+    permission: Callable[[str], bool] = request.state.permission
     return permission
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.health_calls import HealthCalls
+from gateway.http.operation_calls import OperationCalls
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ async def test_how_far_the_clock_is_off_is_told_whether_that_is_a_problem_or_not
 
     readiness: Any = SimpleNamespace(problems=found, clock_ahead=ahead)
     request: Any = None
-    answer = await HealthCalls(readiness).readyz(request)
+    answer = await OperationCalls(readiness).readyz(request)
     told = json.loads(bytes(answer.body))
     assert (answer.status_code, told["problems"]) == (status, problems)
     assert told["clock_ahead_seconds"] == pytest.approx(ahead, abs=0.001)

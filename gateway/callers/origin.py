@@ -1,9 +1,13 @@
-"""Where a request comes from, as the server and the trusted proxies before it say."""
+"""Where a request comes from, as the server and the trusted proxies before it say; and whether one is not trusted."""
 
+import logging
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 # What one customer of a provider has; its other bits cost nothing to change.
 _IPV6_PREFIX = 64
@@ -57,3 +61,33 @@ def _host(name: str) -> str:
         return urlsplit(name.strip() if "//" in name else f"//{name.strip()}").hostname or ""
     except ValueError:
         return ""
+
+
+class UnheededProxies:
+    """Says once that a proxy in front is not in TRUSTED_PROXIES: its clients are throttled as one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._has_warned = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass every request on, after a look at who forwarded it."""
+        if not self._has_warned and scope["type"] == "http" and (peer := _unheeded_peer(scope)):
+            self._has_warned = True
+            log.warning(
+                "%s sends X-Forwarded-For and is not in TRUSTED_PROXIES, so all its clients count as one: ten wrong "
+                "passwords of anybody keep all of them from logging in to that account for five minutes. If it is your "
+                "proxy, name it there",
+                peer,
+            )
+        await self._app(scope, receive, send)
+
+
+def _unheeded_peer(scope: Scope) -> str | None:
+    """Return who sent the header in vain; where it is heeded, the client is one of those that it names."""
+    named = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    if not named.strip(", ") or not scope["client"]:
+        return None
+    peer: str = scope["client"][0]
+    # It may name ports, and IPv6 addresses in brackets.
+    return None if any(each.strip(" [").startswith(peer) for each in named.split(",")) else peer
