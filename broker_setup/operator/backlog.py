@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from sys import intern
 
 from broker_setup.ledger.answers import Standing
-from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.events import (
     AnyEvent,
     Delivered,
@@ -71,7 +70,7 @@ class Backlog:
 
     def waiting(self, queue: str, ready: int, now: float) -> int:
         """Count what waits at `now`, where `ready` messages of the broker's queue are with nobody."""
-        return count_waiting(self._state, queue, ready, now)
+        return self._state.waiting_in(queue, ready, now)
 
     def oldest(self, now: float) -> Mapping[str, float]:
         """Say for each queue when the oldest submission came that waits unleased (seconds since the epoch)."""

@@ -7,7 +7,6 @@ from aio_pika.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.coalesced import Coalesced
-from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, broker_calls, close_channel
@@ -50,7 +49,7 @@ class WaitingCount:
                     except BrokerUnavailableError:
                         # A queue that is missing closes the channel under all questions, not under one that is alone.
                         ready = await self._ask_alone(queue)
-            return count_waiting(self._state, queue, ready + self._queues[queue].waiting_here, steady())
+            return self._state.waiting_in(queue, ready + self._queues[queue].waiting_here, steady())
 
         return ask
 

@@ -13,12 +13,12 @@ import msgspec
 
 from broker_setup.ledger.agreement import MAX_SECONDS
 from broker_setup.ledger.answers import Standing, Take
-from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent, Extended, Graded, Leased, Released
 from broker_setup.ledger.frames import Frame, decode_frame, encode_frame
 from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.waiting import SUPERSEDABLE_SECONDS
+from broker_setup.ledger.state.closed import CLOSED_SECONDS
+from broker_setup.ledger.state.superseded import SUPERSEDABLE_SECONDS
 from tests.support.ledger_events import extended, graded, id_of, leased, released, submitted, superseded, uuid_of
 
 DELAY = 60.0

@@ -1,8 +1,8 @@
 """Events of the ledger for tests: short to write, with the fields that a test is not about filled in."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from broker_setup.ledger.closed import Closed
 from broker_setup.ledger.events import (
     Amended,
     AnyEvent,
@@ -20,9 +20,14 @@ from broker_setup.ledger.events import (
     hash_sender,
     hash_url,
 )
-from broker_setup.ledger.leases import Leases
 from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.waiting import Waiting
+from broker_setup.ledger.state.closed import Closed
+from broker_setup.ledger.state.facts import Facts
+from broker_setup.ledger.state.lease_keys import LeaseKeys
+from broker_setup.ledger.state.leases import Leases
+from broker_setup.ledger.state.settled import SettledLeases
+from broker_setup.ledger.state.superseded import SupersededSubmissions
+from broker_setup.ledger.state.waiting import Waiting
 from broker_setup.wire.messages import submission_id_of
 
 MIN_AGE = 2.0
@@ -114,17 +119,24 @@ def redriven(number: int, at: float, times: int = 1, *, url: str = URL, queue: s
     return Redriven(at, uuid_of(number), queue, hash_url(url), times)
 
 
-PARTS = Closed | Leases | Waiting
-
+# What a state is made of.
+PARTS = Facts | LeaseKeys | Leases | SettledLeases | Closed | Waiting | SupersededSubmissions
 
 # What a state only works with: settled in its own time, whatever was read. All else comes of the events.
-WORKINGS = {"_handlers", "_looked_at", "_expiries", "_due", "_held", "_held_in", "_sealed_in"}
+WORKINGS = {"_looked_at", "_expiries", "_due", "_held", "_held_in", "_sealed_in"}
+
+
+def parts_of(whole: object) -> Iterator[object]:
+    yield whole
+    for part in vars(whole).values():
+        if isinstance(part, PARTS):
+            yield from parts_of(part)
 
 
 def facts(state: LedgerState) -> dict[str, Any]:
     """All that a state holds, and its parts, by the name that it has inside."""
-    parts = [part for part in vars(state).values() if isinstance(part, PARTS)]
-    held = [pair for whole in (state, *parts) for pair in vars(whole).items() if not isinstance(pair[1], PARTS)]
+    parts = {id(part): part for part in parts_of(state)}.values()
+    held = [pair for part in parts for pair in vars(part).items() if not isinstance(pair[1], PARTS)]
     assert len(dict(held)) == len(held)  # none hides another
     return dict(held)
 

@@ -1,10 +1,10 @@
 """Whatever a clock says, leases last as long as they should, and what is settled is not forgotten."""
 
 from broker_setup.ledger.answers import Refusal, Standing
-from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.heard import DOUBT_SECONDS, Heard, made_steady
 from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.state.closed import CLOSED_SECONDS
 from tests.support.ledger_events import extended, facts, graded, id_of, leased, released, retired, uuid_of
 
 NOW = 1_000_000.0

@@ -9,11 +9,10 @@ from time import process_time
 import pytest
 from msgspec.structs import replace
 
-from broker_setup.ledger import leases as leases_module
 from broker_setup.ledger.answers import Refusal
-from broker_setup.ledger.closed import CLOSED_SECONDS
-from broker_setup.ledger.leases import SETTLED_MAX, SETTLED_SECONDS
-from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.state import LedgerState, settled
+from broker_setup.ledger.state.closed import CLOSED_SECONDS
+from broker_setup.ledger.state.settled import SETTLED_MAX, SETTLED_SECONDS
 from tests.support.ledger_events import (
     facts,
     graded,
@@ -54,7 +53,7 @@ def test_what_has_left_is_forgotten_after_a_day(ending: str) -> None:
     state.apply(leased(5_001, CLOSED_SECONDS * 3, "k"))
     state.apply(graded(5_001, CLOSED_SECONDS * 3, "k"))
     left = sizes(state)
-    for name in ("_handlers", "_queues", "_superseded_in"):
+    for name in ("_queues", "_number_in"):
         left.pop(name)
     assert all(count <= 2 for count in left.values()), left
 
@@ -64,8 +63,8 @@ def test_what_settled_lately_is_bounded_by_number_too() -> None:
     for number in range(SETTLED_MAX + 100):
         state.apply(leased(number, 0, str(number)))
         state.apply(graded(number, 0, str(number)))
-    leases = state._leases
-    assert len(leases._settled) == len(leases._by_id) == len(leases._by_key) == SETTLED_MAX
+    known = sizes(state)
+    assert known["_settled"] == known["_by_id"] == known["_by_key"] == SETTLED_MAX
 
 
 def test_what_is_settled_once_more_when_its_end_was_forgotten_is_forgotten_in_its_own_time() -> None:
@@ -121,7 +120,7 @@ def test_a_queue_that_does_not_supersede_is_not_remembered_by_url() -> None:
 
 
 def test_what_settled_lately_is_bounded_in_bytes_of_sealed_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases_module, "SETTLED_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(settled, "SETTLED_MAX_BYTES", 1_000_000)
     state = state_after()
     for number in range(1, 101):
         large = replace(leased(number, number, str(number)), sealed=112 * 1024 * "s")

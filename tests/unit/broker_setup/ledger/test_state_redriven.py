@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from broker_setup.ledger.answers import Standing
-from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.state.closed import CLOSED_SECONDS
 from tests.support.ledger_events import (
+    facts,
     graded,
     leased,
     parked,
@@ -103,7 +104,7 @@ def test_what_is_settled_after_a_redrive_is_forgotten_after_a_day() -> None:
     state = state_after(*LIFE, redriven(1, 100), leased(1, 101, "l"), graded(1, 102, "l"), parked(3, 103))
     assert standing(state) is Standing.CLOSED
     state.apply(graded(2, CLOSED_SECONDS * 2, "k"))
-    assert (state._closed._redrives, state._closed._parked) == ({}, {})
+    assert (facts(state)["_redrives"], facts(state)["_parked"]) == ({}, {})
 
 
 # Any order of what gateways, an operator who is interrupted, and the ledger do.

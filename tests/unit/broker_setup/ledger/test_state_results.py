@@ -4,7 +4,8 @@ import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing, Take
 from broker_setup.ledger.events import AnyEvent
-from broker_setup.ledger.leases import AMENDMENT_SECONDS, SETTLED_SECONDS
+from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
+from broker_setup.ledger.state.settled import SETTLED_SECONDS
 from tests.support.ledger_events import (
     amended,
     graded,

@@ -3,8 +3,8 @@
 import pytest
 
 from broker_setup.ledger.answers import Standing
-from broker_setup.ledger.closed import CLOSED_SECONDS
 from broker_setup.ledger.events import AnyEvent
+from broker_setup.ledger.state.closed import CLOSED_SECONDS
 from tests.support.ledger_events import (
     expired,
     extended,

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from broker_setup.ledger.answers import Refusal, Standing
 from broker_setup.ledger.events import AnyEvent, Submitted, hash_url
 from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.waiting import MAX_OF_URL, SUPERSEDABLE_SECONDS
+from broker_setup.ledger.state.superseded import SUPERSEDABLE_SECONDS
+from broker_setup.ledger.state.waiting import MAX_OF_URL
 from tests.support.ledger_events import (
     MIN_AGE,
     URL,

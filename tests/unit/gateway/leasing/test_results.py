@@ -10,7 +10,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
-from broker_setup.ledger.leases import AMENDMENT_SECONDS
+from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
 from broker_setup.wire.messages import submission_id_of
 from gateway.leasing import deadline
 from gateway.leasing import results as module

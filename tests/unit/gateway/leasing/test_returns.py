@@ -4,8 +4,8 @@ import pytest
 
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Extended, Released
-from broker_setup.ledger.leases import _FEW_EXPIRIES
 from broker_setup.ledger.state import LedgerState
+from broker_setup.ledger.state.leases import _FEW_EXPIRIES
 from gateway.leasing.lease_changes import LEAST_GAIN_SECONDS, LeaseChanges
 from gateway.leasing.returns import BURST_BYTES, BYTES_A_SECOND, EVENTS_BYTES, Returns, TooManyReturnsError
 from tests.support.leasing import DELAY, FakeLedger, Scene, anywhere

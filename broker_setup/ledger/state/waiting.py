@@ -19,9 +19,6 @@ Entry = tuple[bytes, float, int, bytes]
 # stranger's program with an account may do so ten thousand times, and each event of that URL looks at all that are
 # kept. Older ones are graded, as without superseding.
 MAX_OF_URL = 100
-# And one that waits for longer is graded, too. Whoever starts reads a day or more: so all know of what is younger the
-# same, however far back each of them has read.
-SUPERSEDABLE_SECONDS = 20 * 3600.0
 
 
 class Waiting:

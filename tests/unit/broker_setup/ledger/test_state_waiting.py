@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from broker_setup.ledger.answers import Standing
-from broker_setup.ledger.counting import count_waiting
 from broker_setup.ledger.events import Leased
 from broker_setup.ledger.state import LedgerState
 from tests.support.ledger_events import (
@@ -27,7 +26,7 @@ STEPS = ("submit", "take", "give back", "reply", "reply unheard of", "purge")
 
 
 def waiting(state: LedgerState, ready: int, queue: str = "openedx", now: float = NOW) -> int:
-    return count_waiting(state, queue, ready, now)
+    return state.waiting_in(queue, ready, now)
 
 
 def test_where_nothing_is_superseded_the_brokers_count_is_the_answer() -> None:
