@@ -1,21 +1,17 @@
 """What settings that are right by themselves must have in common; no I/O."""
 
-from __future__ import annotations
+from collections.abc import Iterator
 
-from typing import TYPE_CHECKING
-
+from broker_setup.rights import service_names
+from broker_setup.settings.passive_graders import grading_of, passive_graders
+from broker_setup.settings.table import SettingsTable
 from broker_setup.settings.user_settings import wrong_with_users
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from broker_setup.settings.settings import Settings
 
 # The longest that a lease may last, too: a delivery is not held for longer.
 LONGEST_HOLD_SECONDS = 12 * 3600
 
 
-def disagreements(settings: Settings) -> Iterator[str]:
+def disagreements(settings: SettingsTable) -> Iterator[str]:
     """Say of each two settings that do not agree why not."""
     yield from _rungs(settings)
     yield from _ledger(settings)
@@ -25,12 +21,12 @@ def disagreements(settings: Settings) -> Iterator[str]:
     yield from _lists(settings)
 
 
-def _rungs(settings: Settings) -> Iterator[str]:
+def _rungs(settings: SettingsTable) -> Iterator[str]:
     if not settings.retry_delays:
         yield "RETRY_DELAYS must name at least one delay in seconds"
 
 
-def _ledger(settings: Settings) -> Iterator[str]:
+def _ledger(settings: SettingsTable) -> Iterator[str]:
     if settings.ledger_max_age < settings.ledger_window:
         yield (
             f"LEDGER_MAX_AGE is {settings.ledger_max_age} s: must be LEDGER_WINDOW ({settings.ledger_window:g} s) or "
@@ -38,9 +34,9 @@ def _ledger(settings: Settings) -> Iterator[str]:
         )
 
 
-def _holds(settings: Settings) -> Iterator[str]:
-    for queue in settings.passive_graders:
-        grading = settings.grading_of(queue)
+def _holds(settings: SettingsTable) -> Iterator[str]:
+    for queue in passive_graders(settings):
+        grading = grading_of(settings, queue)
         longest = sum(grading.retry_delays) + grading.timeout * (len(grading.retry_delays) + 1)
         if longest > LONGEST_HOLD_SECONDS:
             yield (
@@ -49,15 +45,18 @@ def _holds(settings: Settings) -> Iterator[str]:
             )
 
 
-def _users(settings: Settings) -> Iterator[str]:
+def _users(settings: SettingsTable) -> Iterator[str]:
     wrong = wrong_with_users(
-        settings.xqueues, settings.amqp_graders, settings.broker_users.values(), settings.broker_passwords
+        settings.xqueues,
+        settings.amqp_graders,
+        service_names(settings.service_users).values(),
+        settings.broker_passwords,
     )
     if wrong:
         yield wrong
 
 
-def _tokens(settings: Settings) -> Iterator[str]:
+def _tokens(settings: SettingsTable) -> Iterator[str]:
     keys = settings.jwt_public_jwks or settings.jwt_public_jwks_file or settings.jwt_secret_key
     if keys and not settings.jwt_issuers:
         yield "JWT_ISSUERS must name who issues the tokens that JWT_* keys are for"
@@ -65,7 +64,7 @@ def _tokens(settings: Settings) -> Iterator[str]:
         yield "JWT_SECRET_KEY must not be SECRET_KEY: whoever issues tokens would know it"
 
 
-def _lists(settings: Settings) -> Iterator[str]:
+def _lists(settings: SettingsTable) -> Iterator[str]:
     # A slip of the fingers would leave a queue open to everybody.
     wrong = [queue for queue in settings.queue_access if settings.xqueues and queue not in settings.xqueues]
     if wrong:

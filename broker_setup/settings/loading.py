@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from broker_setup.errors import SettingsError
 from broker_setup.settings.odd_keys import known_keys, level_of_the_original, warnings_about
 from broker_setup.settings.secret_files import FILE_SUFFIX, secrets_of_files
-from broker_setup.settings.settings import ENV_PREFIX, Settings
+from broker_setup.settings.settings import Settings
 from broker_setup.settings.settings_file import read_settings_file
+from broker_setup.settings.table import ENV_PREFIX
 from broker_setup.settings.wrong_settings import explain
 
 

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret
-from broker_setup.settings.settings import ENV_PREFIX, Settings
+from broker_setup.settings.settings import Settings
+from broker_setup.settings.table import ENV_PREFIX
 
 # Read by the local stack or by the loader itself, so not keys of the settings.
 _ENV_OF_OTHERS = frozenset({"CFG", "DATA_DIR", "CACHE_DIR"})

@@ -10,7 +10,7 @@ from broker_setup.errors import SettingsError
 from broker_setup.ledger.state.closed import CLOSED_SECONDS
 from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.odd_keys import unknown_keys_warning
-from broker_setup.settings.settings import Grading
+from broker_setup.settings.passive_graders import Grading
 
 SECRET = "0123456789abcdef" * 2
 
