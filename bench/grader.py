@@ -16,9 +16,9 @@ from bench.pace import Pace
 from bench.payload import QUEUE, REPLY, SECRET_KEY, lms_body, lms_header
 from broker_setup.grader import Answer, Grade, Grader, Options, Submission, Workers
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
-from broker_setup.wire.messages import Submission as Sent
-from broker_setup.wire.messages import encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission as Sent
+from broker_setup.wire.submissions import encode_submission
 
 KINDS = ("coroutine", *Workers)
 BATCH = 500

@@ -15,10 +15,12 @@ from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_urls import callback_url, origin_of
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_PARKED
-from broker_setup.wire.messages import Submission, decode_return, encode_result, encode_submission
 from broker_setup.wire.notices import TOLD_BEFORE, Telling, notice_of, telling_after
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.properties import decode_return
+from broker_setup.wire.results import encode_result
 from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.submissions import Submission, encode_submission
 
 log = logging.getLogger(__name__)
 

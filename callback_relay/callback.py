@@ -10,7 +10,7 @@ from yarl import URL
 
 from broker_setup.errors import BadCallbackUrlError, XQueueError
 from broker_setup.outbound.callback_urls import callback_url, origin_of
-from broker_setup.wire.messages import Result
+from broker_setup.wire.results import Result
 from callback_relay.quoting import pieces_quoted
 
 

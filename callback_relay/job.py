@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from broker_setup.wire.messages import Result, Tries
+from broker_setup.wire.results import Result, Tries
 
 
 @dataclass(frozen=True, slots=True)

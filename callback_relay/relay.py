@@ -33,9 +33,10 @@ from broker_setup.topology import (
     retry_queue,
 )
 from broker_setup.wire.answering import is_ours, may_answer
-from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, decode_result
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import ReplyChecker, returns_of
+from broker_setup.wire.results import NO_TRIES, Result, decode_result
 from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
 from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for

@@ -24,18 +24,10 @@ from broker_setup.topology import (
     RETRY_EXCHANGE,
     retry_queue,
 )
-from broker_setup.wire.messages import (
-    BOOKKEEPING_HEADERS,
-    MAX_MESSAGE_BYTES,
-    NO_TRIES,
-    Result,
-    Tries,
-    decode_result,
-    encode_result,
-    is_uuid,
-)
 from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.properties import BOOKKEEPING_HEADERS, MAX_MESSAGE_BYTES, is_uuid
+from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import waits_headers
 from callback_relay.job import Job
 from callback_relay.metrics import Metrics

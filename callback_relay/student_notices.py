@@ -4,8 +4,8 @@ from collections.abc import Callable
 from time import time
 
 from broker_setup.link.publisher import Publisher
-from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.notices import TOLD_BEFORE, Telling, notice_of, telling_after
+from broker_setup.wire.results import Result, encode_result
 from callback_relay.verdict import Tell
 
 

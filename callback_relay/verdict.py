@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from http import HTTPStatus
 
-from broker_setup.wire.messages import Tries
+from broker_setup.wire.results import Tries
 from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
 from callback_relay.reason import Reason, Slug, status_slug

@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelInvalidStateError
 
 from bench.attack.arena import Arena
 from broker_setup.topology import RESULTS_EXCHANGE, submissions_queue
-from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
 
 # Unconfirmed publishes at a time.
 AT_ONCE = 200

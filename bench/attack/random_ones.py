@@ -11,7 +11,7 @@ import aio_pika
 from bench.attack.amqp_grader import AmqpGrader, Taken, amqp_grader
 from bench.attack.arena import Arena
 from bench.attack.replies import at_random
-from broker_setup.wire.messages import BOOKKEEPING_HEADERS, DELIVERY_COUNT_HEADER, RETURN_HEADER
+from broker_setup.wire.properties import BOOKKEEPING_HEADERS, DELIVERY_COUNT_HEADER, RETURN_HEADER
 from tests.support.hostile_requests import HUNG_UP, NO_ANSWER, TOO_LATE, authorization, fire
 
 REQUESTS_AT_ONCE = 40

@@ -8,7 +8,7 @@ from itertools import count
 from random import Random
 
 from bench.simulation.lms import LMS
-from broker_setup.wire.messages import NO_TRIES, Tries
+from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.orders import Order, Post

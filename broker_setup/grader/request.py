@@ -12,16 +12,15 @@ from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.link.arrivals import Arrival
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
-from broker_setup.wire.messages import (
+from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
     DELIVERY_COUNT_HEADER,
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
-    Result,
-    decode_work,
-    encode_result,
     is_uuid,
 )
+from broker_setup.wire.results import Result, encode_result
+from broker_setup.wire.submissions import decode_work
 
 
 @dataclass(frozen=True, slots=True)

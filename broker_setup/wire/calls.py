@@ -12,7 +12,7 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 
 from broker_setup.topology import is_ours
-from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
 
 
 @dataclass(frozen=True)

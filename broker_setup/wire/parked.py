@@ -13,7 +13,8 @@ from aio_pika.abc import AbstractMessage
 
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, is_notices_queue
 from broker_setup.wire.header_values import text_of, time_of
-from broker_setup.wire.messages import (
+from broker_setup.wire.notices import Telling
+from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
     MAX_RETURN_BYTES,
     OUR_HEADERS,
@@ -26,7 +27,6 @@ from broker_setup.wire.messages import (
     is_uuid,
     submission_id_of,
 )
-from broker_setup.wire.notices import Telling
 from broker_setup.wire.waits import WAITS_PREFIX
 
 PARKED_PREFIX = "xqueue-parked-"

@@ -21,8 +21,9 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.errors import BadMessageError, XQueueError
 from broker_setup.process.beside import OneThread
 from broker_setup.process.child_process import end_with_parent
-from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, decode_work
+from broker_setup.wire.properties import DELIVERY_COUNT_HEADER
 from broker_setup.wire.replies import FINE, MAX_REPLY_BYTES, Finding, check_reply, check_strictly, is_checked
+from broker_setup.wire.submissions import decode_work
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url
 from broker_setup.own_services import USER_AGENT
 from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
-from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import success
 from gateway.http.files import FileStore

@@ -1,7 +1,7 @@
 """How often a submission was tried: over HTTP, which the ledger knows, and over AMQP, which its message says."""
 
 from broker_setup.ledger.answers import Lease
-from broker_setup.wire.messages import Submission
+from broker_setup.wire.submissions import Submission
 
 
 def why_parked(attempts: int, last: Lease | None) -> str:

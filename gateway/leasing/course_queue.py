@@ -25,8 +25,8 @@ from broker_setup.link.ending import Ending
 from broker_setup.link.settling import SECRET_PAUSE_SECONDS, Hold, end, ending_after
 from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
-from broker_setup.wire.messages import Submission, decode_submission
 from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.submissions import Submission, decode_submission
 from gateway.leasing.attempts import attempt_of, why_parked
 from gateway.leasing.buffer import Buffer
 from gateway.leasing.consumer import Buffered, Consumer

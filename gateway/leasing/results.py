@@ -15,8 +15,8 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
-from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.replies import FINE
+from broker_setup.wire.results import Result, encode_result
 from gateway.leasing.deadline import in_time
 from gateway.leasing.reply_check import ReplyCheck
 

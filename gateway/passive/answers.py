@@ -6,8 +6,8 @@ from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import ANSWERS_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to
-from broker_setup.wire.messages import Result, encode_result
 from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.results import Result, encode_result
 
 log = logging.getLogger(__name__)
 

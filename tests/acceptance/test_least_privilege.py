@@ -18,7 +18,7 @@ from broker_setup.topology import (
     submissions_queue,
 )
 from broker_setup.wire.answering import may_answer
-from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer, queue_name_of
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users

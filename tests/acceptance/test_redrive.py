@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import MAX_RETURN_BYTES, Result, Submission, Tries, encode_result, encode_submission
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.properties import MAX_RETURN_BYTES
+from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from tests.acceptance.conftest import Stack, running_stack
 from tests.support.broker import VHost
 from tests.support.fleet import fleet, reply_to

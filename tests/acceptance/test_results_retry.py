@@ -9,7 +9,7 @@ from collections import Counter
 import pika
 
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import Result, Tries, encode_result
+from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.waits import waits_headers
 from tests.support.broker import VHost

@@ -16,8 +16,8 @@ from broker_setup.grader import Grade, Grader, Options
 from broker_setup.link.arrivals import Arrival, arrival_of
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue, topology
-from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 
 QUEUE = "openedx"
 SECRET = "a secret of the tests, long enough for a key"

@@ -18,8 +18,9 @@ from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
-from broker_setup.wire.messages import AMENDMENT_HEADER, RETURN_HEADER, Submission, encode_submission
+from broker_setup.wire.properties import AMENDMENT_HEADER, RETURN_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.leasing.course_queue import CourseQueue, Handout
 from gateway.leasing.returns import Returns
 from tests.support.ledger_events import URL, uuid_of

@@ -28,7 +28,7 @@ from broker_setup.ledger.state.leases import Leases
 from broker_setup.ledger.state.settled import SettledLeases
 from broker_setup.ledger.state.superseded import SupersededSubmissions
 from broker_setup.ledger.state.waiting import Waiting
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 
 MIN_AGE = 2.0
 URL = "https://lms.example/courses/c/xqueue/7/problem/score_update"

@@ -17,8 +17,8 @@ from broker_setup.ledger.events import Submitted, hash_sender, hash_url
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
-from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.warm_start import warm_run
 
 SECRET = "a secret of the tests, long enough for a key"

@@ -12,9 +12,10 @@ from aio_pika import Message
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import Result, Submission, Tries, encode_result, encode_submission
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.ledger import pika_channel
 from tests.support.operator import SECRET, header
 

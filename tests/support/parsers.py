@@ -16,9 +16,10 @@ from starlette.requests import Request
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.frames import decode_frame
 from broker_setup.link import ill_made
-from broker_setup.wire.messages import Result, decode_result, decode_submission, decode_work
 from broker_setup.wire.replies import check_reply
+from broker_setup.wire.results import Result, decode_result
 from broker_setup.wire.return_address import Sealer, queue_name_of
+from broker_setup.wire.submissions import decode_submission, decode_work
 from callback_relay.callback import BadCallbackError, callback_for
 from callback_relay.retry_after import seconds_until
 from gateway.callers.accounts import Accounts

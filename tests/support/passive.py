@@ -17,8 +17,8 @@ from aiohttp import web
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
-from broker_setup.wire.messages import Submission, encode_submission
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.passive.bridge import Bridge
 from gateway.passive.grader import Grader, graders_for
 from tests.support.certificates import server_tls

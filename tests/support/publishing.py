@@ -4,7 +4,7 @@ from aio_pika import Message
 
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
-from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.results import Result, encode_result
 
 UUID = "0123456789abcdef" * 2
 

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import NO_TRIES, Result, Tries, encode_result
+from broker_setup.wire.results import NO_TRIES, Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.relay import Relay
 from tests.support.lms import FakeLMS

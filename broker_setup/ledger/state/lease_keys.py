@@ -2,7 +2,7 @@
 
 from broker_setup.ledger.answers import Refusal
 from broker_setup.ledger.events import hash_key
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 
 
 class LeaseKeys:

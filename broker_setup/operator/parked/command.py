@@ -21,8 +21,8 @@ from broker_setup.operator.parked.views import (
     print_parked,
 )
 from broker_setup.operator.parked.walk import Met
-from broker_setup.wire.messages import is_uuid
 from broker_setup.wire.parked import Kind, ParkedMessage
+from broker_setup.wire.properties import is_uuid
 
 # A subject can name several: results that amend each other, copies of one.
 MAX_SHOWN = 20

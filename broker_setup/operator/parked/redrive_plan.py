@@ -10,7 +10,8 @@ from aio_pika.abc import AbstractMessage
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.state import LedgerState
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import (
+from broker_setup.wire.parked import REDRIVEN_HEADERS, UNTOLD_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
+from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
     FAILING_SINCE_HEADER,
     MAX_MESSAGE_BYTES,
@@ -18,7 +19,6 @@ from broker_setup.wire.messages import (
     TRIES_HEADER,
     WAITS_HEADER,
 )
-from broker_setup.wire.parked import REDRIVEN_HEADERS, UNTOLD_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
 
 # What the relay counted on the way to here: it begins anew.
 SPENT_HEADERS = frozenset({TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER})

@@ -27,8 +27,8 @@ from broker_setup.operator.portions import RateLimit
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
-from broker_setup.wire.messages import RETURN_HEADER
 from broker_setup.wire.parked import Kind
+from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer, callback_url_of
 
 # Looking costs the broker little.

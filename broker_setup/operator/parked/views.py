@@ -12,8 +12,8 @@ from broker_setup.operator.console import add_row, cell, iso, show_table, shown,
 from broker_setup.operator.parked.selection import Tally
 from broker_setup.operator.parked.walk import Met
 from broker_setup.visible import visible
-from broker_setup.wire.messages import RETURN_HEADER
 from broker_setup.wire.parked import ParkedMessage
+from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer, callback_url_of
 
 # What is shown of a body, and of a header, unless all of it is asked for.

@@ -16,8 +16,8 @@ from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import TRIES_HEADER
 from broker_setup.wire.parked import fresh_copy, plain_headers
+from broker_setup.wire.properties import TRIES_HEADER
 from broker_setup.wire.waits import Wait, read_wait
 
 # Looking costs the broker little.

@@ -19,9 +19,10 @@ from broker_setup.operator.retire.plan import STAYS, Choice, Plan, Tally, choose
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.messages import Submission, decode_submission, encode_result
 from broker_setup.wire.notices import notice_of
+from broker_setup.wire.results import encode_result
 from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.submissions import Submission, decode_submission
 
 # A gateway gives back within a second what nobody polls for.
 BUFFER_SECONDS = 1.2

@@ -27,7 +27,7 @@ from broker_setup.ledger.events import (
 from broker_setup.operator.console import AsJson, add_row, cell, iso, moment, settings_of, show_table, shown, span
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 
 # Writers' clocks, and the chunk that an event stands in, may be this far off.
 SLACK = timedelta(minutes=5)

@@ -25,7 +25,7 @@ from broker_setup.ledger.events import (
 )
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.state import LedgerState
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 
 Wanted = Callable[[AnyEvent], bool]
 

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import Result, Tries, decode_result, encode_result
+from broker_setup.wire.results import Result, Tries, decode_result, encode_result
 from tests.support.broker import VHost
 from tests.support.publishing import UUID, result
 from tests.support.waiting import eventually

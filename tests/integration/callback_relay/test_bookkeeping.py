@@ -12,8 +12,9 @@ from broker_setup.ledger.events import Delivered, Graded
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED
-from broker_setup.wire.messages import BOOKKEEPING_HEADERS, RETURN_HEADER, Submission, encode_submission
+from broker_setup.wire.properties import BOOKKEEPING_HEADERS, RETURN_HEADER
 from broker_setup.wire.return_address import ReturnAddress
+from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.broker import VHost
 from tests.support.ledger import follower
 from tests.support.lms import FakeLMS

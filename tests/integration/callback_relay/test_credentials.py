@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from broker_setup.settings import Settings
-from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.broker import VHost
 from tests.support.lms import Callback as Received

@@ -17,9 +17,10 @@ from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.events import Discarded, Graded, hash_url
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, retry_queue
-from broker_setup.wire.messages import TRIES_HEADER, Result, encode_result
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.properties import TRIES_HEADER
+from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.broker import VHost
 from tests.support.certificates import https_lms, make_certificate

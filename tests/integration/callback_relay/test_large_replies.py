@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks import Webhook
 from yarl import URL
 
-from broker_setup.wire.messages import MAX_MESSAGE_BYTES
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from callback_relay.callback import Callback
 from callback_relay.poster import ONE_PIECE, Poster, poster_for
 from callback_relay.verdict import Answered

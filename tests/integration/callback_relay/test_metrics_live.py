@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from broker_setup.settings import Settings
-from broker_setup.wire.messages import Result, encode_result
+from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.evidence import SUSPECTS
 from callback_relay.relay import Relay

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE
-from broker_setup.wire.messages import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES, RETURN_HEADER, TRIES_HEADER
 from broker_setup.wire.replies import Finding
 from broker_setup.wire.reply_checker import ReplyChecker
+from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.floods import AT_ONCE, EACH_SECOND
 from tests.support.broker import VHost

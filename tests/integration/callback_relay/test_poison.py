@@ -10,8 +10,9 @@ import pytest
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire import reply_checker
-from broker_setup.wire.messages import DELIVERY_COUNT_HEADER, Result, encode_result
 from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.properties import DELIVERY_COUNT_HEADER
+from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.lms import FakeLMS
 from tests.support.poison import POISON, check_and_die, come_back

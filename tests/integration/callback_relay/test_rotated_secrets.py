@@ -10,8 +10,9 @@ from broker_setup.link.broker_url import user_of
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, retry_queue
-from broker_setup.wire.messages import RETURN_HEADER, Result, encode_result
 from broker_setup.wire.parked import PARKED_REASON_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
+from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay import relay
 from tests.support.lms import FakeLMS

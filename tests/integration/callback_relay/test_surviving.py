@@ -10,7 +10,7 @@ import pytest
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import Tries
+from broker_setup.wire.results import Tries
 from deploy.local.node import PrivateNode
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS

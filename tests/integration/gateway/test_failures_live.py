@@ -12,8 +12,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER
 from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER
 from gateway.leasing.failures import PREFETCH
 from tests.support.broker import VHost
 from tests.support.gateway import Client, Gateway, lms_header, running_gateway, wait_until

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import RETURN_HEADER, decode_result
 from broker_setup.wire.notices import failure_notice
+from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.replies import Finding
 from broker_setup.wire.reply_checker import ReplyChecker
+from broker_setup.wire.results import decode_result
 from gateway.passive import served_queue
 from gateway.passive.grader import Failed, Grader, NotAsked, Replied
 from tests.support.broker import VHost

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from broker_setup.settings import Settings
-from broker_setup.wire.messages import Result, Tries
+from broker_setup.wire.results import Result, Tries
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.poster import poster_for
 from callback_relay.quoting import quoted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker_setup.wire.messages import NO_TRIES
+from broker_setup.wire.results import NO_TRIES
 from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import SUSPECTS, FailedUrls
 from callback_relay.job import Job

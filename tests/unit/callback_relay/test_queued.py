@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from broker_setup.wire.messages import NO_TRIES
+from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Identity, Job
 from callback_relay.queued import Queued
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker_setup.wire.messages import NO_TRIES, Tries
+from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.evidence import SUSPECTS, Blame
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder

@@ -12,7 +12,8 @@ from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
-from broker_setup.wire.messages import MAX_MESSAGE_BYTES, NO_TRIES, Result, Tries, decode_result, encode_result
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES
+from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
 from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics

@@ -9,8 +9,8 @@ import pytest
 from aio_pika import Message
 from yarl import URL
 
-from broker_setup.wire.messages import NO_TRIES, Result, decode_result
 from broker_setup.wire.notices import TOLD_BEFORE, failure_notice, notice_of
+from broker_setup.wire.results import NO_TRIES, Result, decode_result
 from callback_relay.callback import Callback
 from callback_relay.job import Identity, Job
 from callback_relay.lines import Lines

@@ -1,6 +1,6 @@
 """What becomes of a result whose return address was sealed under a secret that the relay does not know."""
 
-from broker_setup.wire.messages import NO_TRIES, Result, Tries, decode_result, encode_result
+from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from callback_relay.ladder import Ladder
 from callback_relay.verdict import Park, Patience, Retry, judge_unopened
 from tests.support.deliveries import delivered

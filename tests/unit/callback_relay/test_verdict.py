@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker_setup.wire.messages import NO_TRIES, Tries
+from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
 from callback_relay.reason import NAMED_STATUSES, Reason, Slug, status_slug, status_slugs

@@ -9,15 +9,10 @@ import pytest
 
 from broker_setup.grader import Options
 from broker_setup.topology import CONSUMER_TIMEOUT_MS, RESULTS_EXCHANGE, RESULTS_PARKED, submissions_queue
-from broker_setup.wire.messages import (
-    DELIVERY_COUNT_HEADER,
-    MAX_MESSAGE_BYTES,
-    MAX_RETURN_BYTES,
-    Result,
-    Submission,
-    encode_result,
-)
-from broker_setup.wire.messages import encode_submission as encode
+from broker_setup.wire.properties import DELIVERY_COUNT_HEADER, MAX_MESSAGE_BYTES, MAX_RETURN_BYTES
+from broker_setup.wire.results import Result, encode_result
+from broker_setup.wire.submissions import Submission
+from broker_setup.wire.submissions import encode_submission as encode
 from tests.support.project import ROOT, quoted, table_rows, text
 
 PAGE = text("docs/reference/amqp.md")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from broker_setup.wire.messages import NO_TRIES
+from broker_setup.wire.results import NO_TRIES
 from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import FailedUrls
 from callback_relay.ladder import Ladder

@@ -13,7 +13,7 @@ from aio_pika import Message
 from broker_setup.grader import Answer, Options, Submission, Workers, reply
 from broker_setup.link.broker_url import user_of
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
-from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
 from tests.support.grading import QUEUE, Course, grading
 
 PROCESSES = Options(at_once=2, workers=Workers.PROCESSES)

@@ -13,14 +13,9 @@ from broker_setup.grader.request import Submission, read_request, returns_of, to
 from broker_setup.link.arrivals import Arrival
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import (
-    ATTEMPT_HEADER,
-    DELIVERY_COUNT_HEADER,
-    RETURN_HEADER,
-    SUBMISSION_ID_HEADER,
-    encode_submission,
-)
-from broker_setup.wire.messages import Submission as Sent
+from broker_setup.wire.properties import ATTEMPT_HEADER, DELIVERY_COUNT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER
+from broker_setup.wire.submissions import Submission as Sent
+from broker_setup.wire.submissions import encode_submission
 from tests.support.grading import delivered
 
 UUID = "0123456789abcdef" * 2

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.settings import Settings
-from broker_setup.wire.messages import Result
 from broker_setup.wire.notices import failure_notice, notice_of, telling_after
 from broker_setup.wire.replies import FINE, check_reply
+from broker_setup.wire.results import Result
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufffe\uffff"), min_size=1))

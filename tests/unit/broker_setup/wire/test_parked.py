@@ -12,20 +12,6 @@ from hypothesis import strategies as st
 from broker_setup.operator.parked.redrive_plan import StudentStanding, redriven_copy, student_of
 from broker_setup.operator.parked.selection import MAX_GROUPS, OTHERS, Selection, Tally
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.messages import (
-    ATTEMPT_HEADER,
-    MAX_RETURN_BYTES,
-    REDRIVEN_HEADER,
-    RESULT_REDRIVEN_HEADER,
-    RETURN_HEADER,
-    TRIES_HEADER,
-    UNTOLD_HEADER,
-    Result,
-    Submission,
-    Tries,
-    encode_result,
-    encode_submission,
-)
 from broker_setup.wire.notices import TOLD_BEFORE, telling_after
 from broker_setup.wire.parked import (
     ATTEMPT_HEADERS,
@@ -42,6 +28,17 @@ from broker_setup.wire.parked import (
     parked_copy,
     read_parked,
 )
+from broker_setup.wire.properties import (
+    ATTEMPT_HEADER,
+    MAX_RETURN_BYTES,
+    REDRIVEN_HEADER,
+    RESULT_REDRIVEN_HEADER,
+    RETURN_HEADER,
+    TRIES_HEADER,
+    UNTOLD_HEADER,
+)
+from broker_setup.wire.results import Result, Tries, encode_result
+from broker_setup.wire.submissions import Submission, encode_submission
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 UUID = "0123456789abcdef" * 2

@@ -5,7 +5,7 @@ import pytest
 from broker_setup.errors import BadMessageError
 from broker_setup.grader.request import read_request
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
-from broker_setup.wire.messages import RETURN_HEADER
+from broker_setup.wire.properties import RETURN_HEADER
 from tests.support.grading import delivered
 
 NO_CALLS = [

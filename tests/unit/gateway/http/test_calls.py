@@ -9,7 +9,7 @@ import pytest
 
 from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.settings.access_settings import Dialect
-from broker_setup.wire.messages import Submission
+from broker_setup.wire.submissions import Submission
 from gateway.http.forms import FormLimits, TooLargeError
 from gateway.http.grader_calls import GraderCalls, parse_reply, render
 from gateway.http.lms_calls import parse_order, why_no_callback

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
-from broker_setup.wire.messages import Submission
+from broker_setup.wire.submissions import Submission
 from gateway.http.polls import Poll, Polls, take
 from gateway.leasing.course_queue import CourseQueue, Handout
 from tests.support.asgi import hung_up, staying

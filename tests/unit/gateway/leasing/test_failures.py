@@ -11,10 +11,11 @@ from broker_setup.ledger.events import AnyEvent, Superseded
 from broker_setup.link import settling
 from broker_setup.link.connection import Link
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_EXCHANGE
-from broker_setup.wire.messages import ATTEMPT_HEADER, Submission, encode_submission
 from broker_setup.wire.parked import PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
+from broker_setup.wire.properties import ATTEMPT_HEADER
 from broker_setup.wire.reply_checker import DEADLY, DeadlyMessageError, ReplyChecker
 from broker_setup.wire.return_address import ReturnAddress
+from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.leasing.failures import Failures, course_queue_of
 from tests.support.deliveries import delivery
 from tests.support.leasing import MAX_ATTEMPTS, QUEUE, HeldDelivery, Scene, turns

@@ -10,7 +10,6 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Parked, hash_url
 from broker_setup.link import settling
 from broker_setup.topology import PARKED_EXCHANGE
-from broker_setup.wire.messages import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER, Submission, encode_submission
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.parked import (
     PARKED_ORIGIN_HEADER,
@@ -19,7 +18,9 @@ from broker_setup.wire.parked import (
     Kind,
     read_parked,
 )
+from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.leasing import course_queue
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, Scene, turns
 from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, uuid_of

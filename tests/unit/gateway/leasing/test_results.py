@@ -11,7 +11,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
 from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 from gateway.leasing import deadline
 from gateway.leasing import results as module
 from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError

@@ -8,9 +8,11 @@ from aio_pika import Message
 
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import UNTOLD_HEADER, Submission, encode_result, encode_submission
 from broker_setup.wire.notices import Telling, notice_of, telling_after
 from broker_setup.wire.parked import parked_copy
+from broker_setup.wire.properties import UNTOLD_HEADER
+from broker_setup.wire.results import encode_result
+from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.broker import VHost
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked, redriven

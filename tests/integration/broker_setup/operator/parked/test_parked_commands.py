@@ -19,16 +19,16 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
-from broker_setup.wire.messages import (
+from broker_setup.wire.parked import PARKED_PREFIX, PARKED_REASON_HEADER
+from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
     REDRIVEN_HEADER,
     RESULT_REDRIVEN_HEADER,
     RESULT_UNTOLD_HEADER,
     RETURN_HEADER,
-    Result,
-    Submission,
 )
-from broker_setup.wire.parked import PARKED_PREFIX, PARKED_REASON_HEADER
+from broker_setup.wire.results import Result
+from broker_setup.wire.submissions import Submission
 from tests.support.broker import VHost
 from tests.support.ledger import follower, pika_channel, write_frames
 from tests.support.ledger_events import graded, leased, parked

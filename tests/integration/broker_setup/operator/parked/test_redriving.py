@@ -9,8 +9,9 @@ from broker_setup.operator.parked.redriving import ParkedMessages
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.settings import Settings
 from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
-from broker_setup.wire.messages import REDRIVEN_HEADER, Submission
 from broker_setup.wire.parked import Kind
+from broker_setup.wire.properties import REDRIVEN_HEADER
+from broker_setup.wire.submissions import Submission
 from tests.support.broker import VHost
 from tests.support.ledger import write_frames
 from tests.support.operator import SECRET, submission, take_all

@@ -7,7 +7,8 @@ import pika
 import pytest
 
 from broker_setup.topology import RESULTS_QUEUE, retry_queue
-from broker_setup.wire.messages import RETURN_HEADER, TRIES_HEADER, Result, Tries, encode_result
+from broker_setup.wire.properties import RETURN_HEADER, TRIES_HEADER
+from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, waits_headers
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel

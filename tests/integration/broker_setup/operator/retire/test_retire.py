@@ -16,8 +16,9 @@ from broker_setup.operator.retire.plan import Plan, Tally
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.messages import RETURN_HEADER, Submission
+from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer
+from broker_setup.wire.submissions import Submission
 from tests.support.broker import VHost
 from tests.support.ledger import follower, pika_channel, write_frames
 from tests.support.operator import (

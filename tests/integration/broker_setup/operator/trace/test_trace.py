@@ -10,7 +10,7 @@ import pytest
 from broker_setup.ledger.events import AnyEvent, Delivered, Discarded, Submitted, Undeliverable, hash_url
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
-from broker_setup.wire.messages import submission_id_of
+from broker_setup.wire.properties import submission_id_of
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel, write_body, write_frames
 from tests.support.ledger_events import (

@@ -4,8 +4,8 @@ import pytest
 
 from broker_setup.ledger.state import LedgerState
 from broker_setup.operator.parked.redrive_plan import Fate, fate_of
-from broker_setup.wire.messages import MAX_MESSAGE_BYTES
 from broker_setup.wire.parked import Kind, ParkedMessage
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.errors import BadMessageError, MessageTooLargeError
-from broker_setup.wire.messages import (
+from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
     BOOKKEEPING_HEADERS,
     MAX_MESSAGE_BYTES,
@@ -21,15 +21,10 @@ from broker_setup.wire.messages import (
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
     TRIES_HEADER,
-    Result,
-    Submission,
-    Tries,
-    decode_result,
     decode_return,
-    decode_submission,
-    encode_result,
-    encode_submission,
 )
+from broker_setup.wire.results import Result, Tries, decode_result, encode_result
+from broker_setup.wire.submissions import Submission, decode_submission, encode_submission
 from tests.support.deliveries import delivered, delivery
 
 UUID = "0123456789abcdef" * 2
