@@ -7,27 +7,26 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.attack.arena import AttackError
-from bench.attack.attacks import ATTACKS, Attack
+from bench.attack.attacks import ATTACKS, ON_AN_OLD_LIMIT, Attack
 from bench.attack.battle import Battle, Outcome
-from bench.attack.bystander import Work
 from bench.attack.campaign import SHORT, Scale, on_given_stack, on_own_stack
+from bench.attack.given_stack import QUEUES, Given, given
 from bench.attack.own_stack import StackError
 from bench.attack.report import as_table, console
-from bench.attack.target import Account, Target
 from bench.program import run
 from deploy.local.errors import LocalError
-from tests.support.broker import running_broker, temporary_vhost
+from tests.support.broker import Broker, own_node, running_broker, temporary_vhost
+from tests.support.node_control import message_limit
 
 _stderr = console(stderr=True)
-# Good work, hostile work that is pulled, hostile work for AMQP.
-QUEUES = 3
+OLD_LIMIT_BYTES = 128 * 1024 * 1024
 
 
 async def fight(opened: AbstractAsyncContextManager[Battle], attacks: list[Attack]) -> list[Outcome]:
@@ -48,28 +47,25 @@ async def fight(opened: AbstractAsyncContextManager[Battle], attacks: list[Attac
 
 
 @contextlib.contextmanager
-def own(scale: Scale) -> Iterator[AbstractAsyncContextManager[Battle]]:
+def on_an_old_limit() -> Iterator[Broker]:
+    """Run a private node that takes messages of 128 MiB, as RabbitMQ 3 does by itself."""
+    with (
+        tempfile.TemporaryDirectory(prefix="xqueue-broker-") as folder,
+        own_node(Path(folder)) as node,
+        message_limit(node, OLD_LIMIT_BYTES),
+    ):
+        yield Broker(node.amqp_url.rstrip("/"), node.management_url)
+
+
+@contextlib.contextmanager
+def own(scale: Scale, broker_to_be: AbstractContextManager[Broker]) -> Iterator[AbstractAsyncContextManager[Battle]]:
     """Prepare a battle on a stack of its own, on the broker that BROKER names."""
     with (
         tempfile.TemporaryDirectory(prefix="xqueue-attack-") as folder,
-        running_broker() as broker,
+        broker_to_be as broker,
         temporary_vhost(broker) as vhost,
     ):
         yield on_own_stack(vhost, Path(folder), scale)
-
-
-def given(
-    scale: Scale, *, gateway: str, account: str, broker: str, queues: str, processes: list[str]
-) -> AbstractAsyncContextManager[Battle]:
-    """Prepare a battle on a stack that runs: one account does everything, good and bad, in queues of its own."""
-    names = queues.split(",")
-    if len(names) != QUEUES:
-        raise typer.BadParameter("--queues names three: one for good work, a hostile one, and a hostile one for AMQP")
-    name, _, password = account.partition(":")
-    who: Account = (name, password)
-    pids = {name: int(pid) for name, _, pid in (each.partition("=") for each in processes)}
-    target = Target(gateway.rstrip("/"), broker, broker, who, who, names[1], names[2], pids)
-    return on_given_stack(target, Work(target.url, "", who, who, names[0]), scale)
 
 
 def main(
@@ -77,21 +73,35 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Some hundred of each, and no bounds on time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and the table on stderr.")] = False,
     rows: Annotated[str, typer.Option(help="Only these rows of the table, as in 1,3; 0: those at random.")] = "",
+    old_limit: Annotated[
+        bool, typer.Option("--old-limit", help="Only row 2's full form, on a broker that takes 128 MiB: 8 GB of disk.")
+    ] = False,
     gateway: Annotated[str, typer.Option(help="Attack this gateway instead of a stack of its own.")] = "",
-    account: Annotated[str, typer.Option(help="name:password of an account there.")] = "",
-    broker: Annotated[str, typer.Option(help="The amqp:// URI of its broker.")] = "",
-    queues: Annotated[str, typer.Option(help="Three of its queues: good,hostile,amqp.")] = "good,hostile,amqp",
-    process: Annotated[list[str] | None, typer.Option(help="NAME=PID of a service to watch; repeat it.")] = None,
+    account: Annotated[str, typer.Option(help="name:password of an account there, the attacker's.")] = "",
+    victim: Annotated[
+        str, typer.Option(help="name:password of another one, for good work; without it rows 6 and 7 can't be.")
+    ] = "",
+    broker: Annotated[str, typer.Option(help="The amqp:// URI of its broker, an administrator's.")] = "",
+    metrics: Annotated[str, typer.Option(help="Its relay's metrics page: http://127.0.0.1:18039/metrics.")] = "",
+    management: Annotated[str, typer.Option(help="The URL of its broker's management API.")] = "",
+    queues: Annotated[str, typer.Option(help="Four of its queues, with nothing in them.")] = ",".join(QUEUES),
+    process: Annotated[
+        list[str] | None, typer.Option(help="NAME=PID of a service to watch (gateway, relay, ...); repeat it.")
+    ] = None,
 ) -> None:
     """Attack XQueue on this machine, and see that nothing stops, nothing is lost, and nobody waits for it."""
     wanted = {int(row) for row in rows.split(",") if row}
-    attacks = [attack for attack in ATTACKS if not wanted or (attack.row or 0) in wanted]
+    attacks = [
+        attack for attack in (ON_AN_OLD_LIMIT if old_limit else ATTACKS) if not wanted or (attack.row or 0) in wanted
+    ]
     scale = SHORT if quick else Scale()
     if gateway:
-        opened = given(scale, gateway=gateway, account=account, broker=broker, queues=queues, processes=process or [])
-        outcomes = asyncio.run(fight(opened, attacks))
+        target, work = given(
+            Given(gateway, account, victim, broker, metrics, management, queues, tuple(process or ())),
+        )
+        outcomes = asyncio.run(fight(on_given_stack(target, work, scale), attacks))
     else:
-        with own(scale) as ours:
+        with own(scale, on_an_old_limit() if old_limit else running_broker()) as ours:
             outcomes = asyncio.run(fight(ours, attacks))
     (_stderr if as_json else console()).print(as_table(outcomes))
     if as_json:

@@ -9,7 +9,7 @@ from functools import partial
 from bench.attack.amqp_grader import amqp_grader, same
 from bench.attack.arena import Arena
 from bench.attack.browsers import scripts
-from bench.attack.callback_urls import others_lines, others_places, slow_origins
+from bench.attack.callback_urls import GOOD, others_lines, others_places, slow_origins
 from bench.attack.forgeries import forged_answers
 from bench.attack.own_services import own_services, passwords
 from bench.attack.random_ones import hostile_requests, hostile_results
@@ -52,6 +52,8 @@ async def _by_result(replies: Replies, arena: Arena) -> str:
                 answers.add(str(content)[:40])
 
     rounds = await arena.again(attack)
+    for lease in leases:
+        await arena.put(lease, GOOD)  # so that no later attack is given it
     return f"{rounds * len(replies[: arena.kinds]) * 4} results: {', '.join(sorted(answers))}"
 
 
@@ -86,8 +88,17 @@ async def _when_called(replies: Replies, arena: Arena) -> str:
 
 async def _too_large(arena: Arena) -> str:
     """Publish results larger than any that a broker of ours takes, and as large as it takes."""
+    return await _of_sizes(arena, 100 * MIB, 16 * MIB - 1024)
+
+
+async def _very_large(arena: Arena) -> str:
+    """Publish results that a broker before 4.0 takes where nobody has set its limit."""
+    return await _of_sizes(arena, 100 * MIB)
+
+
+async def _of_sizes(arena: Arena, *sizes: int) -> str:
     told = []
-    for size in (100 * MIB, 16 * MIB - 1024):
+    for size in sizes:
         confirmed = 0
         async with amqp_grader(arena) as grader:
             taken = await grader.take(arena, 1)
@@ -138,18 +149,22 @@ ATTACKS = (
     Attack(5, "G", "large and nested replies in put_result", partial(_by_result, LARGE), mib=FORMS_MIB),
     Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE), mib=FORMS_MIB),
     Attack(5, "called", "an entity in an attribute, of a passive grader", partial(_when_called, FIT_TO_CALL)),
-    Attack(6, "P", "others' callback URLs, submitted to a queue of its own", others_places),
-    Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, deadline=90),
+    Attack(6, "P", "others' callback URLs, submitted to a queue of its own", others_places, is_short=False),
+    Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, is_short=False, deadline=90),
     Attack(8, "P A", "3,000 origins that never answer", slow_origins, is_short=False, deadline=150),
     Attack(10, "S", "1,001 silent connections", silent, is_short=False),
-    Attack(11, "S", "1,001 connections to the metrics port", metrics_port),
+    Attack(11, "S", "1,001 connections to the metrics port", metrics_port, is_short=False),
     Attack(12, "P S", "scripts in a student's work; a foreign login form", scripts),
     Attack(13, "P", "callbacks to a server that wants the password", passwords),
     Attack(14, "P", "callbacks to XQueue's own services", own_services),
     Attack(15, "A", "forged answers to RPC callers", forged_answers),
-    Attack(16, "S A", "escaped paths, old cookies, escapes in logs", small_ones),
+    Attack(16, "S A", "escaped paths, old cookies, escapes in logs", small_ones, is_short=False),
     Attack(None, "S P G", "random hostile requests", hostile_requests, is_short=False, deadline=240),
     Attack(None, "A", "random hostile results over AMQP", hostile_results, mib=FORMS_MIB, deadline=240),
     Attack(9, "A", "empty results, as fast as they are taken", _empty_results, is_short=False),
     Attack(2, "A", "messages of 100 MiB, and of 16 MiB", _too_large, mib=FORMS_MIB, is_short=False),
+)
+# On a broker that takes 128 MiB: some 8 GB of disk for the minutes that it takes.
+ON_AN_OLD_LIMIT = (
+    Attack(2, "A", "36 messages of 100 MiB, where the broker takes 128 MiB", _very_large, is_short=False, deadline=600),
 )
