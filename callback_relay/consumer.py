@@ -12,7 +12,8 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import Link, close_channel
+from broker_setup.link.calls import close_channel
+from broker_setup.link.connection import Link
 from broker_setup.link.refusals import is_locked
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE

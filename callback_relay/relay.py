@@ -22,8 +22,9 @@ from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.link.connection import CONNECTION_ERRORS, Link, supervised
-from broker_setup.link.ill_made import tolerate_ill_made_properties
+from broker_setup.link.calls import CONNECTION_ERRORS
+from broker_setup.link.codec import tolerate_ill_made_properties
+from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.process_name import process_name
 from broker_setup.process.shortages import shortage

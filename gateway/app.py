@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
+from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
-from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.own_services import own_services

@@ -12,9 +12,9 @@ from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, G
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
 from broker_setup.link.arrivals import Arrival
+from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
-from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.settling import end_message, until_stored
 from broker_setup.link.steady_consumer import SteadyTasks

@@ -14,7 +14,7 @@ from pika.spec import Basic, BasicProperties
 from broker_setup.errors import BadMessageError, BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, decode_frame
 from broker_setup.link.blocking import parameters_of
-from broker_setup.link.in_words import in_words
+from broker_setup.link.refusals import in_words
 from broker_setup.topology import LEDGER
 
 # How much may be under way: enough to keep the line busy, in frames of any size.

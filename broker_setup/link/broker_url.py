@@ -1,10 +1,13 @@
-"""Reads the parts of AMQP_URL, and makes that of another user.
+"""AMQP_URL: its parts, that of another user, and the addresses that it leads to.
 
 It is one URI, or several of one cluster with commas in between: the nodes that a process may connect to, all with the
 same user and virtual host.
 """
 
+import asyncio
+import random
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
@@ -83,6 +86,18 @@ def at_address(uri: str, address: str) -> str:
     return parts._replace(netloc=f"{account}{at}{host}:{port_of(uri)}").geturl()
 
 
+async def ways_to(url: str) -> list[str]:
+    """Return a URI for each address that `url` names, by itself or through a name, shuffled.
+
+    So that many processes spread over a cluster, and one whose node is away finds the next. An amqps host stays a name,
+    for its certificate is the name's: give several URIs there. A name that can't be resolved stays as it is, and fails.
+    """
+    found = await asyncio.gather(*map(_resolved, each_of(url)))
+    ways = list(dict.fromkeys(way for ways in found for way in ways))
+    random.shuffle(ways)
+    return ways
+
+
 def _in_each(url: str, change: Callable[[str], str]) -> str:
     return ",".join(map(change, each_of(url)))
 
@@ -90,3 +105,14 @@ def _in_each(url: str, change: Callable[[str], str]) -> str:
 def _address_of_one(uri: str) -> str:
     host = urlsplit(uri).hostname or "localhost"
     return f"{f'[{host}]' if ':' in host else host}:{port_of(uri)}"
+
+
+async def _resolved(uri: str) -> list[str]:
+    parts = urlsplit(uri)
+    if parts.scheme == "amqps" or not parts.hostname:
+        return [uri]
+    try:
+        infos = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port_of(uri), type=socket.SOCK_STREAM)
+    except OSError:
+        return [uri]
+    return [at_address(uri, str(address[0])) for *_, address in infos]

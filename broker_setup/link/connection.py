@@ -5,25 +5,22 @@ closed and so hide that the deliveries held on it are gone.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_url import address_of, user_of
+from broker_setup.link.broker_url import address_of, user_of, ways_to
+from broker_setup.link.calls import CONNECTION_ERRORS, broker_calls, close_quietly, heed_cancel
+from broker_setup.link.codec import take_any_queue_name
 from broker_setup.link.essential import essential
-from broker_setup.link.in_words import in_words
-from broker_setup.link.nodes import ways_to
-from broker_setup.link.outage import Outage
-from broker_setup.link.queue_names import take_any_queue_name
-from broker_setup.link.silence import until_silent
+from broker_setup.link.refusals import in_words
+from broker_setup.link.watching import Outage, until_silent
 
 log = logging.getLogger(__name__)
 
@@ -38,54 +35,6 @@ READY_SECONDS = 0.1
 # Full jitter below these, so that many gateways don't come back to a restarted broker in one moment.
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
-
-# A channel that is being closed is waited for so long; then it closes by itself.
-CHANNEL_CLOSE_SECONDS = 1.0
-_channels_closing: set[asyncio.Task[None]] = set()
-
-CONNECTION_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
-
-
-@contextlib.contextmanager
-def broker_calls(what: str) -> Iterator[None]:
-    """Turn every way in which the block's broker calls can fail into a BrokerUnavailableError that says `what` failed.
-
-    That includes the CancelledError with which aiormq ends the calls of a connection that goes away: taken for a real
-    one it would end the task that made the call, without a word.
-    """
-    try:
-        yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise BrokerUnavailableError(f"{what}: the connection to the broker was lost") from None
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailableError(f"{what}: {in_words(error)}") from error
-
-
-def heed_cancel() -> None:
-    """Raise the CancelledError that a library's call has swallowed, so that who is cancelled does not go on for ever.
-
-    aio_pika connects with asyncio.wait_for, and in Python 3.11 that keeps a cancel to itself where it meets a result.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def close_channel(channel: AbstractChannel) -> None:
-    """Close a channel, and wait a moment for that; whatever was lost with it is for the caller to see.
-
-    The closing itself is never cancelled, by a timeout or with its caller: aiormq would send a second close then, and
-    for that RabbitMQ ends the whole connection, with everything held on its other channels.
-    """
-    if channel.is_closed:
-        return
-    closing = asyncio.create_task(_close(channel))
-    _channels_closing.add(closing)
-    closing.add_done_callback(_channels_closing.discard)
-    await asyncio.wait({closing}, timeout=CHANNEL_CLOSE_SECONDS)
 
 
 class Link:
@@ -230,7 +179,7 @@ class Link:
         if self._watching:
             self._watching.cancel()
         # In a task that nobody waits for: to a peer that has stopped reading, closing takes as long as it likes.
-        closing = asyncio.create_task(_close(connection), name=f"close {self.name}")
+        closing = asyncio.create_task(close_quietly(connection), name=f"close {self.name}")
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -251,8 +200,3 @@ async def supervised(*links: Link, **ending: Callable[[str], None]) -> AsyncIter
             yield
     finally:
         await asyncio.gather(*(link.close() for link in links))
-
-
-async def _close(what: AbstractConnection | AbstractChannel) -> None:
-    with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
-        await what.close()

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from aiormq.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import broker_calls
+from broker_setup.link.calls import broker_calls
 
 # A broker that is well reads a frame at once. By then it is frozen, or the connection is dead and nobody knows it yet.
 END_SECONDS = 3.0

@@ -5,23 +5,22 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, cast
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelClosed, DeliveryError, PublishError
+from aio_pika.exceptions import ChannelClosed
 
-from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError, PublishRefusedError, UnroutableError
-from broker_setup.link.connection import Link, broker_calls, close_channel
-from broker_setup.link.in_words import in_words
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.confirmed import publish_confirmed
+from broker_setup.link.connection import Link
+from broker_setup.link.publishing_channels import PublishingChannels, Way
 from broker_setup.link.pulse import Pulse
+from broker_setup.link.refusals import in_words
 from broker_setup.link.room_for_copies import RoomForCopies
-from broker_setup.link.size_limit import largest_taken
+from broker_setup.link.size_limit import SizeLimit
 from broker_setup.link.unconfirmed import Unconfirmed
 from broker_setup.process.beside import Turnstile
-
-if TYPE_CHECKING:
-    from aiormq import Channel
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,6 @@ MAX_OF_KEY = 4_000
 # that has confirmed nothing for a second while the connection answers (else it may be we who are slow).
 MAX_DOUBTFUL = 200
 DOUBTFUL_SECONDS = 1.0
-# A broker that was started again may take larger messages than the one before.
-BELIEVED_SECONDS = 60.0
 # A channel that we part from lives on for so long if copies wait on it: their confirms are late, or were lost with a
 # leader. Ours are of 32 MiB together at most, so whatever stores half a megabyte a second is only late.
 PATIENCE_SECONDS = 60.0
@@ -47,14 +44,6 @@ PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 # What a closed channel has not ended by then it never will.
 ENDED_SECONDS = 1.0
-
-
-# The default exchange leads to queues of passing callers, too, a key for each: they share a channel. So do all that
-# come after so many.
-MAX_CHANNELS = 500
-
-# An exchange and a routing key, "" for those that share a channel.
-_Way = tuple[str, str]
 
 
 class _SilentQueueError(BrokerUnavailableError):
@@ -74,8 +63,7 @@ class Publisher:
         self._link = link
         self._pulse = Pulse(link)
         self._opened = 0  # the link's connection to which all of this belongs
-        self._channels: dict[_Way, AbstractChannel] = {}
-        self._opening = asyncio.Lock()
+        self._channels = PublishingChannels(link, self._on_channel_closed)
         self._under_way: dict[asyncio.Task[None], AbstractChannel | None] = {}  # which channel each is on
         self._unconfirmed = Unconfirmed()
         self._closing: set[asyncio.Task[None]] = set()
@@ -83,8 +71,7 @@ class Publisher:
         self._large = Turnstile()
         self._copies: set[asyncio.Task[None]] = set()  # of those under way
         self._room = RoomForCopies()
-        # In bytes, and until when that is believed: known once the broker has refused a larger one.
-        self._largest_taken, self._believed_until = 0, float("-inf")
+        self._size_limit = SizeLimit()
 
     async def wait_up(self) -> None:
         """Return once there is a connection to publish on."""
@@ -102,7 +89,7 @@ class Publisher:
         BrokerUnavailableError if the broker is away, blocked or silent for 2.5 s - then it may or may not have been
         stored. Cancelling the caller does not cancel the publish.
         """
-        self._refuse_too_large(message)
+        self._size_limit.check(len(message.body))
         self._refuse_what_would_wait((exchange, routing_key))
         task = self._begin(message, exchange, routing_key)
         await self._wait(task, at_most=CONFIRM_TIMEOUT_SECONDS)
@@ -117,7 +104,7 @@ class Publisher:
         the connection ended before a confirm came. It is not sent when its delivery is `held` no more.
         """
         async with self._room.taken(len(message.body)):
-            self._refuse_too_large(message)
+            self._size_limit.check(len(message.body))
             while True:
                 if not held():
                     raise BrokerUnavailableError("its delivery is void, and comes again")
@@ -137,13 +124,13 @@ class Publisher:
             finally:
                 looking.cancel()
 
-    def _look_for(self, copy: asyncio.Task[None], way: _Way) -> None:
+    def _look_for(self, copy: asyncio.Task[None], way: Way) -> None:
         """Have a copy's channel closed when the confirm of what was sent after it is long here: its own got lost."""
         if copy.done():
             return
         if self._unconfirmed.waits(way[1], copy):
             asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._look_for, copy, way)
-        elif self._channels.get(way := self._shared(way)) is self._under_way[copy]:
+        elif self._channels.current(way) is self._under_way[copy]:
             self._part_from(way, f"a confirm for {way[1]!r} got lost")
 
     def _begin(self, message: Message, exchange: str, routing_key: str) -> asyncio.Task[None]:
@@ -165,13 +152,12 @@ class Publisher:
             raise BrokerUnavailableError("the broker was lost before it confirmed")
         task.result()
 
-    def _refuse_what_would_wait(self, way: _Way) -> None:
+    def _refuse_what_would_wait(self, way: Way) -> None:
         key = way[1]
         if self._link.opened != self._opened:
             # What was under way on the last connection says nothing of this one.
             self._opened = self._link.opened
-            self._channels.clear()
-            self._opening = asyncio.Lock()  # whoever has the old one may wait for long
+            self._channels.forget()
             self._unconfirmed.clear()
         if self._pulse.problem:
             raise BrokerUnavailableError(self._pulse.problem)
@@ -179,7 +165,7 @@ class Publisher:
         silent, pending = self._unconfirmed.silent_for(key, now), self._unconfirmed.pending(key)
         flood = pending > MAX_DOUBTFUL and silent > DOUBTFUL_SECONDS and self._pulse.answered_at > now - silent
         if silent > LOST_SECONDS:
-            self._part_from(self._shared(way), f"nothing was confirmed for {key!r} in {silent:.0f} s")
+            self._part_from(way, f"nothing was confirmed for {key!r} in {silent:.0f} s")
         elif silent > CONFIRM_TIMEOUT_SECONDS or flood:
             raise _SilentQueueError(f"the broker confirms nothing for {key!r} at the moment")
         if pending >= MAX_OF_KEY or len(self._under_way) >= MAX_UNCONFIRMED:
@@ -189,72 +175,19 @@ class Publisher:
         # The broker checks it, so that whoever reads the message knows who published it.
         message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
-            try:
-                await self._large.turn(len(message.body))
-                way = self._shared((exchange, routing_key))
-                channel = self._usable(way) or await self._open(way)
-                if (task := asyncio.current_task()) in self._under_way:
-                    self._under_way[task] = channel
-                # Not aio-pika's publish, which has each one wait until the bytes of the one before are on the wire.
-                underlay = cast("Channel", await channel.get_underlay_channel())
-                await underlay.basic_publish(
-                    message.body,
-                    exchange=exchange,
-                    routing_key=routing_key,
-                    properties=message.properties,
-                    mandatory=True,
-                    wait=False,
-                )
-            except PublishError as error:
-                raise UnroutableError(
-                    f"no queue takes {routing_key!r} at the exchange {exchange!r}: run `xqueue-broker declare`",
-                ) from error
-            except ChannelClosed as error:
-                if largest := largest_taken(error):
-                    # Of one message; the others on this channel ended with it and may be tried again.
-                    self._largest_taken, self._believed_until = largest, monotonic() + BELIEVED_SECONDS
-                    self._refuse_too_large(message)
-                    raise BrokerUnavailableError("the channel was closed for another message") from error
-                raise PublishRefusedError(
-                    f"the broker refuses {routing_key!r} at the exchange {exchange!r} ({in_words(error)}): "
-                    "run `xqueue-broker declare`, or `setup` where rights are missing",
-                ) from error
-            except DeliveryError as error:
-                raise BrokerUnavailableError("the broker refused to store the message") from error
-
-    def _refuse_too_large(self, message: Message) -> None:
-        # Known beforehand, as each refusal closes the channel under all that is unconfirmed on it.
-        if monotonic() < self._believed_until and len(message.body) > self._largest_taken:
-            raise MessageTooLargeError(f"more than the {self._largest_taken} bytes that the broker takes")
-
-    async def _open(self, way: _Way) -> AbstractChannel:
-        async with self._opening:
-            channel = self._usable(way)
-            if channel is None:
-                opened = self._link.opened
-                channel = await self._link.channel()
-                channel.close_callbacks.add(self._on_channel_closed)
-                if opened == self._link.opened:
-                    self._channels[way] = channel
-            return channel
-
-    def _usable(self, way: _Way) -> AbstractChannel | None:
-        # One that has just closed is here until its callback has run.
-        channel = self._channels.get(way)
-        return None if channel is None or channel.is_closed else channel
-
-    def _shared(self, way: _Way) -> _Way:
-        """Say on which channel a way goes: its own, or that of its exchange."""
-        alone = way in self._channels or (way[0] and len(self._channels) < MAX_CHANNELS)
-        return way if alone else (way[0], "")
+            await self._large.turn(len(message.body))
+            channel = await self._channels.open((exchange, routing_key))
+            if (task := asyncio.current_task()) in self._under_way:
+                self._under_way[task] = channel
+            await publish_confirmed(
+                channel, message, exchange=exchange, routing_key=routing_key, limit=self._size_limit
+            )
 
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
         # Not with its connection, nor by us: then nobody gave a reason.
         if isinstance(error, ChannelClosed) and any(error.args):
             log.error("the broker closed the publishing channel: %s", in_words(error))
-        for way, its_channel in list(self._channels.items()):
-            if channel is its_channel:
-                del self._channels[way]
+        self._channels.drop(channel)
         # Most are told why by aiormq. It tells nothing to those that wait for room on a connection that takes nothing
         # more: they would count as unconfirmed for ever, and so the broker as blocked.
         asyncio.get_running_loop().call_later(ENDED_SECONDS, self._end_all_on, channel)
@@ -266,9 +199,9 @@ class Publisher:
     def _all_on(self, channel: object) -> list[asyncio.Task[None]]:
         return [task for task, its_channel in self._under_way.items() if channel is its_channel]
 
-    def _part_from(self, way: _Way, why: str) -> None:
+    def _part_from(self, way: Way, why: str) -> None:
         """Publish on a fresh channel from now on, and close the old one when nobody waits on it."""
-        channel = self._channels.pop(way, None)
+        channel = self._channels.part_from(way)
         if channel is None:
             return
         log.warning("publishing on another channel: %s", why)

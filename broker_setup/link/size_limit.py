@@ -1,9 +1,33 @@
-"""What the broker says when a message is larger than its own max_message_size, which may be below what we send."""
+"""How large a message the broker takes: its max_message_size may be below what we send, which it says as it refuses."""
 
 import re
+from time import monotonic
 
+from broker_setup.errors import MessageTooLargeError
+
+# A broker that was started again may take larger messages than the one before.
+BELIEVED_SECONDS = 60.0
 # RabbitMQ up to 3.8 and since; of the default it does not say "configured".
 _TOO_LARGE = re.compile(r"message size \d+ (?:is )?larger than (?:configured )?max size (\d+)")
+
+
+class SizeLimit:
+    """What one broker takes, as far as it has said so."""
+
+    def __init__(self) -> None:
+        self._largest, self._believed_until = 0, float("-inf")
+
+    def learn(self, refusal: object) -> bool:
+        """Keep the limit that `refusal` names; say whether it names one."""
+        largest = largest_taken(refusal)
+        if largest:
+            self._largest, self._believed_until = largest, monotonic() + BELIEVED_SECONDS
+        return bool(largest)
+
+    def check(self, size: int) -> None:
+        """Raise MessageTooLargeError before it is sent: each refusal closes the channel under what is unconfirmed."""
+        if monotonic() < self._believed_until and size > self._largest:
+            raise MessageTooLargeError(f"more than the {self._largest} bytes that the broker takes")
 
 
 def largest_taken(refusal: object) -> int | None:

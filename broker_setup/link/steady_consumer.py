@@ -10,9 +10,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.arrivals import Arrival, consume
-from broker_setup.link.connection import CONNECTION_ERRORS, Link, close_channel
-from broker_setup.link.in_words import in_words
-from broker_setup.link.refusals import refusal_in
+from broker_setup.link.calls import CONNECTION_ERRORS, close_channel
+from broker_setup.link.connection import Link
+from broker_setup.link.refusals import in_words, refusal_in
 from broker_setup.link.settling import PAUSE_SECONDS
 
 log = logging.getLogger(__name__)

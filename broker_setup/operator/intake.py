@@ -10,9 +10,10 @@ from time import monotonic
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import CONNECTION_ERRORS, Link
+from broker_setup.link.calls import CONNECTION_ERRORS
+from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending, end_delivery
-from broker_setup.link.in_words import in_words
+from broker_setup.link.refusals import in_words
 
 # A queue from which nothing comes for so long has nothing ready for us, once all that it counted has come; until then
 # it may be a broker that is busy, or somebody who holds them for a moment.

@@ -11,8 +11,8 @@ from broker_setup.ledger.heard import Heard, steady
 from broker_setup.ledger.reader import LedgerReader
 from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
-from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings

@@ -15,7 +15,8 @@ from typing import Protocol
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.connection import Link, broker_calls, close_channel
+from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.connection import Link
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
     MAX_BUFFERED_BYTES,

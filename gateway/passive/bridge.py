@@ -4,9 +4,9 @@ import asyncio
 import logging
 
 from broker_setup.ledger.writer import LedgerWriter
+from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
-from broker_setup.link.ill_made import tolerate_ill_made_properties
 from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.frames import decode_frame
-from broker_setup.link import ill_made
+from broker_setup.link import codec
 from broker_setup.wire.replies import check_reply
 from broker_setup.wire.results import Result, decode_result
 from broker_setup.wire.return_address import Sealer, queue_name_of
@@ -43,7 +43,7 @@ _FORM_REFUSALS = (BadFormError, TooLargeError, ShortError)
 def tolerant() -> Iterator[None]:
     """Let pamqp read properties as the services do."""
     kept = dict(decode.METHODS), dict(decode.TABLE_MAPPING)
-    ill_made.tolerate_ill_made_properties()
+    codec.tolerate_ill_made_properties()
     try:
         yield
     finally:

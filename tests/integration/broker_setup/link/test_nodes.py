@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from broker_setup.link.blocking import connect
+from broker_setup.link.broker_url import ways_to
 from broker_setup.link.connection import NODE_TIMEOUT_SECONDS, Link, supervised
-from broker_setup.link.nodes import ways_to
 from tests.support.broker import VHost
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from broker_setup.link.connection import CHANNEL_CLOSE_SECONDS, Link, close_channel, supervised
+from broker_setup.link.calls import CHANNEL_CLOSE_SECONDS, close_channel
+from broker_setup.link.connection import Link, supervised
 from tests.support.broker import VHost
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually

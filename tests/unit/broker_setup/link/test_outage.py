@@ -2,7 +2,7 @@
 
 import logging
 
-from broker_setup.link.outage import REMINDER_SECONDS, Outage
+from broker_setup.link.watching import REMINDER_SECONDS, Outage
 
 
 def test_a_reason_is_said_once_and_whispered_after_that() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from broker_setup.link import silence
-from broker_setup.link.silence import until_silent
+from broker_setup.link import watching
+from broker_setup.link.watching import until_silent
 
 HEARTBEAT = 5
 
@@ -31,7 +31,7 @@ class Connection:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(seconds: float, sleep: Any = asyncio.sleep) -> None:
-        assert seconds == silence.LOOK_SECONDS
+        assert seconds == watching.LOOK_SECONDS
         await sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", at_once)

@@ -1,17 +1,20 @@
-"""Lets a message with ill-made properties arrive, so that it can be parked instead of breaking the connection.
+"""Makes pamqp take what RabbitMQ takes: every name of a queue, and messages with ill-made properties.
 
-pamqp raises for a short string that is not UTF-8, for a timestamp beyond the year 9999 (a grader that counts in
-microseconds) and for a header table that it can't read; which those are here, header_tables.py says. aiormq then closes
-the connection, RabbitMQ delivers the message again, and the results behind it wait for ever.
+pamqp knows fewer names, and raises for a course queue such as AT&T-x. It raises for a short string that is not UTF-8,
+for a timestamp beyond the year 9999 (a grader that counts in microseconds) and for a header table that it can't read;
+which those are here, header_tables.py says. aiormq then closes the connection, RabbitMQ delivers the message again, and
+the results behind it wait for ever: so what is ill-made arrives with a stand-in, and can be parked.
 """
 
+import re
 import struct
 from datetime import UTC, datetime
 
-from pamqp import common, decode
+from pamqp import common, constants, decode
 
 from broker_setup.link.header_tables import read_table
 
+_ANY = re.compile(r".*", re.DOTALL)
 _LENGTH_BYTES = 4
 _TIMESTAMP_BYTES = 8
 _UNREADABLE_TIME = datetime.fromtimestamp(0, UTC)
@@ -24,6 +27,11 @@ def tolerate_ill_made_properties() -> None:
     decode.METHODS["shortstr"] = _short_string
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
     decode.METHODS["table"] = _table
+
+
+def take_any_queue_name() -> None:
+    """Make pamqp leave it to the broker which names will do, in this process from now on."""
+    constants.DOMAIN_REGEX["queue-name"] = _ANY
 
 
 def _short_string(value: bytes) -> tuple[int, str]:

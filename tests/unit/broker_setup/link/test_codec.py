@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import decode, encode
 
-from broker_setup.link import ill_made
+from broker_setup.link import codec
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tolerant() -> Iterator[None]:
     kept = dict(decode.METHODS), dict(decode.TABLE_MAPPING)
-    ill_made.tolerate_ill_made_properties()
+    codec.tolerate_ill_made_properties()
     yield
     decode.METHODS.update(kept[0])
     decode.TABLE_MAPPING.update(kept[1])

@@ -6,7 +6,7 @@ import pytest
 from aiormq.exceptions import ConnectionClosed, InvalidFrameError, ProbableAuthenticationError
 from pika.exceptions import ChannelClosedByBroker, StreamLostError
 
-from broker_setup.link.in_words import in_words
+from broker_setup.link.refusals import in_words
 
 RESET = "connection reset by peer"
 UNEXPECTED = "Expected one of ['X.Ok'], got <X.No>"

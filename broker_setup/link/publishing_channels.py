@@ -1,0 +1,70 @@
+"""The channels of one publishing connection: one for each exchange and routing key, opened when it is first needed."""
+
+import asyncio
+from collections.abc import Callable
+
+from aio_pika.abc import AbstractChannel
+
+from broker_setup.link.connection import Link
+
+# The default exchange leads to queues of passing callers, too, a key for each: they share a channel. So do all that
+# come after so many.
+MAX_CHANNELS = 500
+
+# An exchange and a routing key, "" for those that share a channel.
+Way = tuple[str, str]
+
+
+class PublishingChannels:
+    """Opens and knows them; `closed` is called when one of them has closed, and why."""
+
+    def __init__(self, link: Link, closed: Callable[[object, BaseException | None], None]) -> None:
+        self._link = link
+        self._closed = closed
+        self._channels: dict[Way, AbstractChannel] = {}
+        self._opening = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Begin anew: they belong to another connection than the present one."""
+        self._channels.clear()
+        self._opening = asyncio.Lock()  # whoever has the old one may wait for long
+
+    async def open(self, exchange_and_key: Way) -> AbstractChannel:
+        """Return the open channel of a way; raise BrokerUnavailableError where none can be opened."""
+        way = self._shared(exchange_and_key)
+        return self._usable(way) or await self._opened(way)
+
+    def current(self, exchange_and_key: Way) -> AbstractChannel | None:
+        """Return what a way goes by at the moment, which may have just closed."""
+        return self._channels.get(self._shared(exchange_and_key))
+
+    def part_from(self, exchange_and_key: Way) -> AbstractChannel | None:
+        """Have a way go by a fresh channel from now on; return the one that it had."""
+        return self._channels.pop(self._shared(exchange_and_key), None)
+
+    def drop(self, channel: object) -> None:
+        """Forget one that has closed."""
+        for way, its_channel in list(self._channels.items()):
+            if channel is its_channel:
+                del self._channels[way]
+
+    async def _opened(self, way: Way) -> AbstractChannel:
+        async with self._opening:
+            channel = self._usable(way)
+            if channel is None:
+                opened = self._link.opened
+                channel = await self._link.channel()
+                channel.close_callbacks.add(self._closed)
+                if opened == self._link.opened:
+                    self._channels[way] = channel
+            return channel
+
+    def _usable(self, way: Way) -> AbstractChannel | None:
+        # One that has just closed is here until its callback has run.
+        channel = self._channels.get(way)
+        return None if channel is None or channel.is_closed else channel
+
+    def _shared(self, way: Way) -> Way:
+        """Say on which channel a way goes: its own, or that of its exchange."""
+        alone = way in self._channels or (way[0] and len(self._channels) < MAX_CHANNELS)
+        return way if alone else (way[0], "")
