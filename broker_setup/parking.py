@@ -19,7 +19,7 @@ from broker_setup.wire.notices import TOLD_BEFORE, Telling, notice_of, telling_a
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import decode_return
 from broker_setup.wire.results import encode_result
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Parking:
             address = self._sealer.open(sealed_return, submission)
         except BadReturnAddressError:
             return None
-        return Addressee(submission, sealed_return, callback_url_of(address.lms_header))
+        return Addressee(submission, sealed_return, address.callback_url)
 
     async def _tell(self, waits: Addressee, queue: str, redriven: int = 0) -> Telling:
         telling = telling_after(self._grace_of(queue), self._clock())

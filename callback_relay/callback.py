@@ -1,6 +1,5 @@
 """The callback: what is posted to which URL."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from yarl import URL
 from broker_setup.errors import BadCallbackUrlError, XQueueError
 from broker_setup.outbound.callback_urls import callback_url, origin_of
 from broker_setup.wire.results import Result
+from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.quoting import pieces_quoted
 
 
@@ -56,19 +56,16 @@ class Callback:
         yield from pieces_quoted(self.body)
 
 
-def callback_for(result: Result, lms_header: str) -> Callback:
-    """Make the callback that takes `result` to the LMS; raise BadCallbackError if `lms_header` names no http(s) URL."""
-    try:
-        header = json.loads(lms_header)
-    except (ValueError, RecursionError):
-        raise BadCallbackError("the LMS's header is not JSON") from None
-    given = header.get("lms_callback_url") if isinstance(header, dict) else None
-    if not isinstance(given, str):
+def callback_for(result: Result, address: ReturnAddress) -> Callback:
+    """Make the callback that takes `result` to `address`; raise BadCallbackError if that has no http(s) URL."""
+    if address.header is None:
+        raise BadCallbackError("the LMS's header is not JSON")
+    if not isinstance(given := address.header.get("lms_callback_url"), str):
         raise BadCallbackError("the LMS's header has no lms_callback_url")
     try:
         url = callback_url(given)
         # A header that came in as bytes which are no UTF-8 leaves as the same bytes.
-        raw_header = lms_header.encode(errors="surrogateescape")
+        raw_header = address.lms_header.encode(errors="surrogateescape")
     except BadCallbackUrlError as error:
         raise BadCallbackError(str(error)) from None
     except ValueError:

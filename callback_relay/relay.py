@@ -38,7 +38,7 @@ from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import ReplyChecker, returns_of
 from broker_setup.wire.results import NO_TRIES, Result, decode_result
-from broker_setup.wire.return_address import Sealer, callback_url_of, queue_name_of
+from broker_setup.wire.return_address import Sealer
 from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.consumer import Consumer
@@ -274,19 +274,19 @@ class Relay:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message, ours=self._is_ours(message.user_id))
         address = self._sealer.open(result.sealed_return, result.submission)
-        callback = callback_for(result, address.lms_header)
+        callback = callback_for(result, address)
         return Delivery(
             identity=Identity.of(result),
             url=str(callback.url),
             origin=callback.origin,
-            queue=queue_name_of(address.lms_header),
+            queue=address.queue,
             tries=result.tries,
             graded_at=result.graded_at.timestamp(),
             submitted_at=address.sealed_at,
             message=message,
             result=result,
             callback=callback,
-            callback_url=callback_url_of(address.lms_header),
+            callback_url=address.callback_url,
         )
 
     def _judged(self, delivery: Delivery) -> Finding:

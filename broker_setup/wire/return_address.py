@@ -3,8 +3,9 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import time
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -34,6 +35,27 @@ class ReturnAddress:
     submission: str
     lms_header: str
     sealed_at: float = field(default=0.0, compare=False)
+
+    @cached_property
+    def header(self) -> Mapping[str, object] | None:
+        """What `lms_header` says, read once; None where it is no JSON, and empty where that is no object."""
+        try:
+            header = json.loads(self.lms_header)
+        except (ValueError, RecursionError):
+            return None
+        return header if isinstance(header, dict) else {}
+
+    @property
+    def callback_url(self) -> str:
+        """The lms_callback_url, "" where there is none that is text."""
+        url = (self.header or {}).get("lms_callback_url")
+        return url if isinstance(url, str) else ""
+
+    @property
+    def queue(self) -> str:
+        """The queue that the header names, "" where it names none; a number is taken for its digits."""
+        queue = (self.header or {}).get("queue_name")
+        return "" if queue is None else str(queue)
 
 
 class Sealer:
@@ -95,23 +117,3 @@ def _secret_id_of(sealed: str) -> int:
     if len(head) != _HEAD_BYTES or head[0] != _VERSION or len(sealed) * 3 // 4 < _SHORTEST_BYTES:
         return 0
     return int.from_bytes(head[1:]) >> _TIME_BITS
-
-
-def callback_url_of(lms_header: str) -> str:
-    """Return the lms_callback_url of an LMS header, "" where it has none that is text."""
-    url = _part_of(lms_header, "lms_callback_url")
-    return url if isinstance(url, str) else ""
-
-
-def queue_name_of(lms_header: str) -> str:
-    """Return the queue that an LMS header names, "" where it names none; a number is taken for its digits."""
-    queue = _part_of(lms_header, "queue_name")
-    return "" if queue is None else str(queue)
-
-
-def _part_of(lms_header: str, key: str) -> object:
-    try:
-        header = json.loads(lms_header)
-    except (ValueError, RecursionError):
-        return None
-    return header.get(key) if isinstance(header, dict) else None

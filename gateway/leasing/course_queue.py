@@ -25,7 +25,7 @@ from broker_setup.link.ending import Ending
 from broker_setup.link.settling import SECRET_PAUSE_SECONDS, Hold, end, ending_after
 from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission, decode_submission
 from gateway.leasing.attempts import attempt_of, why_parked
 from gateway.leasing.buffer import Buffer
@@ -273,7 +273,7 @@ class CourseQueue:
                     at=now,
                     submission=waiting.id,
                     queue=self.name,
-                    url=hash_url(callback_url_of(address.lms_header)),
+                    url=hash_url(address.callback_url),
                     key=hash_key(key),
                     expires_at=now + self._processing_delay,
                     sealed=submission.sealed_return,

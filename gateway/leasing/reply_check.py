@@ -10,7 +10,7 @@ from broker_setup.ledger.events import Extended
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import BESIDE_BYTES, ReplyChecker
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class ReplyCheck:
             address = self._sealer.open(lease.sealed, lease.submission.hex())
         except (BadReturnAddressError, UnknownSecretError):
             return FINE  # the relay checks it, once it can open that
-        return await self._checker.check(callback_url_of(address.lms_header), body)
+        return await self._checker.check(address.callback_url, body)
 
     def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:
         """Write down that a reply is refused, and return the error that says so."""

@@ -21,7 +21,7 @@ from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.calls import CallOrigin, call_origin_of
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
 from broker_setup.wire.results import Result
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import decode_submission, decode_work
 from gateway.passive.answers import Answers
 from gateway.passive.grader import Failed, Grader, NotAsked
@@ -153,7 +153,7 @@ class ServedQueue:
             return self._answers.result(result, message.reply_to or RESULTS_QUEUE)
 
         request = request_body(submission.body, submission.files)
-        return await self._try(message, request, callback_url_of(address.lms_header), answer)
+        return await self._try(message, request, address.callback_url, answer)
 
     async def _try(
         self,

@@ -19,7 +19,7 @@ from broker_setup.topology import (
 )
 from broker_setup.wire.answering import may_answer
 from broker_setup.wire.properties import RETURN_HEADER
-from broker_setup.wire.return_address import Sealer, queue_name_of
+from broker_setup.wire.return_address import Sealer
 from tests.support.broker import VHost
 from tests.support.broker_users import BrokerUsers, broker_users
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Client, Gateway
@@ -70,7 +70,7 @@ def who_may_not_answer(vhost: VHost, settings: Settings) -> list[str | None]:
             sealed = properties.headers[RETURN_HEADER]
             queue = "other"
             if sealed != "forged":
-                queue = queue_name_of(sealer.open(sealed, properties.correlation_id).lms_header)
+                queue = sealer.open(sealed, properties.correlation_id).queue
             judged.append(
                 may_answer(properties.user_id, queue, graders=settings.amqp_graders, services=settings.services)
             )

@@ -18,7 +18,7 @@ from broker_setup.ledger.frames import decode_frame
 from broker_setup.link import codec
 from broker_setup.wire.replies import check_reply
 from broker_setup.wire.results import Result, decode_result
-from broker_setup.wire.return_address import Sealer, queue_name_of
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import decode_submission, decode_work
 from callback_relay.callback import BadCallbackError, callback_for
 from callback_relay.retry_after import seconds_until
@@ -125,9 +125,10 @@ def _return_address(sealed: bytes) -> None:
 
 def _lms_header(header: bytes) -> None:
     text = header.decode(errors="surrogateescape")
-    queue_name_of(text)
+    address = ReturnAddress(UUID, text)
+    assert isinstance(address.queue, str)
     with contextlib.suppress(BadCallbackError):
-        callback_for(Result(UUID, b"", ""), text)
+        callback_for(Result(UUID, b"", ""), address)
 
 
 def _retry_after(header: bytes) -> None:

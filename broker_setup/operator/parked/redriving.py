@@ -29,7 +29,7 @@ from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.parked import Kind
 from broker_setup.wire.properties import RETURN_HEADER
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 
 # Looking costs the broker little.
 LOOK_RATE = 1_000_000
@@ -174,7 +174,7 @@ class ParkedMessages:
         if self._sealer is None or not isinstance(sealed, str):
             return b""
         try:
-            return hash_url(callback_url_of(self._sealer.open(sealed, each.parked.correlation_id).lms_header))
+            return hash_url(self._sealer.open(sealed, each.parked.correlation_id).callback_url)
         except (BadReturnAddressError, UnknownSecretError):
             return b""
 

@@ -14,7 +14,7 @@ from broker_setup.operator.parked.walk import Met
 from broker_setup.visible import visible
 from broker_setup.wire.parked import ParkedMessage
 from broker_setup.wire.properties import RETURN_HEADER
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 
 # What is shown of a body, and of a header, unless all of it is asked for.
 BODY_CHARACTERS = 2_000
@@ -176,7 +176,7 @@ def _callback(met: Met, secrets: Sequence[str]) -> str:
         return "sealed (SECRET_KEY is not set)"
     try:
         address = Sealer(secrets).open(sealed if isinstance(sealed, str) else "", met.parked.correlation_id)
-        url = urlsplit(callback_url_of(address.lms_header))
+        url = urlsplit(address.callback_url)
     except (BadReturnAddressError, UnknownSecretError, ValueError) as error:
         return f"unreadable: {error}"
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()

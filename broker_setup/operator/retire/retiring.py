@@ -21,7 +21,7 @@ from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.results import encode_result
-from broker_setup.wire.return_address import Sealer, callback_url_of
+from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission, decode_submission
 
 # A gateway gives back within a second what nobody polls for.
@@ -124,7 +124,7 @@ class Retirement:
     def _retired(self, submission: Submission) -> Retired:
         try:
             address = self._sealer.open(submission.sealed_return, submission.uuid)
-            url = hash_url(callback_url_of(address.lms_header))
+            url = hash_url(address.callback_url)
         except (BadReturnAddressError, UnknownSecretError):
             url = b""  # a stranger's, or sealed under a secret that only others know; the relay has the last word
         return Retired(time(), submission.uuid_bytes, self._plan.queue, url, self._plan.reason[:MAX_REASON])

@@ -10,7 +10,7 @@ import pytest
 from broker_setup.ledger.events import Parked, hash_url
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED
 from broker_setup.wire.notices import failure_notice
-from broker_setup.wire.return_address import ReturnAddress, Sealer, callback_url_of
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide
 from tests.support.gateway import SECRET_KEY, Client, Gateway, lms_header
@@ -132,7 +132,7 @@ def test_the_student_of_an_unreadable_submission_is_told_once(
     assert json.loads(notice.body)["msg"] == '<div class="capa_alert">Sorry &lt;about&gt; that.</div>'
     address = Sealer([SECRET_KEY]).open(notice.headers["xqueue-return"], uuid)
     event = asyncio.run(parked_in_the_ledger(module_vhost.amqp_url, uuid))
-    assert (event.queue, event.url) == ("openedx", hash_url(callback_url_of(address.lms_header)))
+    assert (event.queue, event.url) == ("openedx", hash_url(address.callback_url))
     # A lease is read back, and with it the gateway has read what stands before it.
     assert grader.put(taken(lms, grader), GOOD) == DONE
     assert len(beside.take_all()) == 1

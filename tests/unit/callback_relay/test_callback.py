@@ -11,6 +11,7 @@ from yarl import URL
 
 from broker_setup.settings import Settings
 from broker_setup.wire.results import Result, Tries
+from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.callback import BadCallbackError, Callback, callback_for
 from callback_relay.poster import poster_for
 from callback_relay.quoting import quoted
@@ -39,23 +40,27 @@ def test_values_are_quoted_as_urllib_does(value: bytes) -> None:
     assert quoted(value) == quote_plus(value).encode()
 
 
+def to_lms(result: Result, lms_header: str) -> Callback:
+    return callback_for(result, ReturnAddress(result.submission, lms_header))
+
+
 def test_the_callback_goes_to_the_url_in_the_header() -> None:
-    callback = callback_for(RESULT, header())
+    callback = to_lms(RESULT, header())
     assert str(callback.url) == URL_OF_LMS
     assert (callback.header, callback.body) == (header().encode(), RESULT.body)
 
 
 def test_a_url_with_other_characters_is_quoted() -> None:
-    assert str(callback_for(RESULT, header("http://lms/\u00fc x?\u00fc")).url) == "http://lms/%C3%BC%20x?%C3%BC"
+    assert str(to_lms(RESULT, header("http://lms/\u00fc x?\u00fc")).url) == "http://lms/%C3%BC%20x?%C3%BC"
 
 
 def test_the_origin_tells_neither_path_nor_password() -> None:
-    assert callback_for(RESULT, header("http://user:pw@lms:8000/secret/path")).origin == "http://lms:8000"
+    assert to_lms(RESULT, header("http://user:pw@lms:8000/secret/path")).origin == "http://lms:8000"
 
 
 def test_a_header_keeps_its_spacing_and_its_strange_bytes() -> None:
     strange = ' {"lms_callback_url" : "http://lms/",\r\n "name": "\u00e9\U0001f600\udce9"} '
-    assert callback_for(RESULT, strange).header == strange.encode(errors="surrogateescape")
+    assert to_lms(RESULT, strange).header == strange.encode(errors="surrogateescape")
 
 
 @pytest.mark.parametrize(
@@ -84,29 +89,29 @@ def test_a_header_keeps_its_spacing_and_its_strange_bytes() -> None:
 )
 def test_a_header_without_a_usable_url_is_refused(lms_header: str, why: str) -> None:
     with pytest.raises(BadCallbackError, match=why):
-        callback_for(RESULT, lms_header)
+        to_lms(RESULT, lms_header)
 
 
 def test_a_callback_keeps_its_id_over_tries_and_an_amendment_has_another() -> None:
-    first, again = (callback_for(replace(RESULT, tries=Tries(made=made)), header()) for made in (0, 3))
-    amendment = callback_for(replace(RESULT, amendment=1), header())
+    first, again = (to_lms(replace(RESULT, tries=Tries(made=made)), header()) for made in (0, 3))
+    amendment = to_lms(replace(RESULT, amendment=1), header())
     assert first.id == again.id == f"{RESULT.submission}-0"
     assert amendment.id == f"{RESULT.submission}-1"
 
 
 def test_a_notice_has_an_id_of_its_own_so_that_the_result_after_it_is_no_repeat() -> None:
-    assert callback_for(replace(RESULT, notice=True), header()).id == f"{RESULT.submission}-notice"
+    assert to_lms(replace(RESULT, notice=True), header()).id == f"{RESULT.submission}-notice"
 
 
 def test_a_callback_shows_nothing_but_its_id_and_origin() -> None:
-    shown = repr(callback_for(RESULT, header("http://user:hunter2@lms/path")))
+    shown = repr(to_lms(RESULT, header("http://user:hunter2@lms/path")))
     assert shown == f"Callback({RESULT.submission}-0 to http://lms)"
 
 
 @pytest.mark.parametrize("lms_header", ['{"hunter2"', header("http://hunter2:99999/"), header("ftp://hunter2")])
 def test_an_error_quotes_nothing_of_the_header_not_even_in_its_cause(lms_header: str) -> None:
     with pytest.raises(BadCallbackError) as caught:
-        callback_for(RESULT, lms_header)
+        to_lms(RESULT, lms_header)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
