@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import wait as wait_for_any
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from functools import partial
-from threading import Event as Flag
 from typing import Any
 
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError
-from broker_setup.ledger.frames import Frame, decode_frame
+from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.applying import Applying, OtherStreamError, Position
+from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
-from broker_setup.ledger.replay import Start, replay
+from broker_setup.ledger.replaying import replay_all
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.arrivals import Arrival, consume
 from broker_setup.link.calls import broker_calls, close_channel
@@ -33,27 +30,12 @@ ACK_EVERY = 100
 RETRY_SECONDS = 0.5
 # How long a marker may take that is written while we follow: a broker that is well needs a millisecond.
 MARKER_SECONDS = 5.0
-# Two chunks: the next is decoded while one is applied, and no more piles up in memory.
-CHUNKS_AHEAD = 2
-STOP_LOOK_SECONDS = 0.5
 # What RabbitMQ says of a stream that is elsewhere: up to 3.10 it has no replica there, later no running one.
 NO_COPY = "replica on the local node"
 
 
 class MarkerLostError(BrokerUnavailableError):
     """A marker was written, and did not come back."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """A place in the stream: an offset, and the id of the frame that stands there, "" where that is not known."""
-
-    offset: int
-    frame: bytes
-
-
-# Before the first frame of a stream.
-BEGINNING = Position(-1, b"")
 
 
 class LedgerReader:
@@ -71,9 +53,8 @@ class LedgerReader:
         self._url = url
         self._link = link
         self._writer = writer
-        self._apply = apply
+        self._applying = Applying(apply)
         self._window = window
-        self._last: Position | None = None  # the last frame that was applied; None: begin with a replay
         self._silences = 0
         self._taken = 0
         self._up_to_date = asyncio.Event()
@@ -81,7 +62,6 @@ class LedgerReader:
         self._markers = Markers()
         self._life = Life(self._write_marker)
         self._unacked = 0
-        self.unknown = 0  # events that could not be read
         self.problem = "the ledger is being replayed"
 
     @property
@@ -133,9 +113,10 @@ class LedgerReader:
 
     async def _read(self) -> None:
         try:
-            if self._last is None:
-                self._last = await self._replay()
-            await self._follow(self._last)
+            last = self._applying.last
+            if last is None:
+                last = self._applying.last = await self._replay()
+            await self._follow(last)
         except ChannelNotFoundEntity as error:
             # A stream also answers "not found" for a moment while its node comes back.
             words = broker_words(str(error)).rstrip(".")
@@ -150,46 +131,7 @@ class LedgerReader:
     async def _replay(self) -> Position:
         marker = self._writer.append()
         await asyncio.shield(marker.confirmed)
-        chunks: asyncio.Queue[tuple[Sequence[Frame], int]] = asyncio.Queue(CHUNKS_AHEAD)
-        loop = asyncio.get_running_loop()
-        stop = Flag()
-
-        def deliver(frames: Sequence[Frame], offset: int) -> None:
-            # Waits in the thread until the loop has room, or nobody wants it any more.
-            if stop.is_set():
-                return
-            put = asyncio.run_coroutine_threadsafe(chunks.put((frames, offset)), loop)
-            while not put.done() and not stop.is_set():
-                wait_for_any({put}, STOP_LOOK_SECONDS)
-            put.cancel()
-
-        start: Start = datetime.now(UTC) - timedelta(seconds=self._window)
-        reading = asyncio.create_task(asyncio.to_thread(replay, self._url, start, marker.frame, deliver, stop))
-        began, events, last = loop.time(), 0, BEGINNING
-        try:
-            while not reading.done() or not chunks.empty():
-                getting = asyncio.create_task(chunks.get())
-                try:
-                    await asyncio.wait({reading, getting}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not getting.done():
-                        getting.cancel()
-                if not getting.done():
-                    continue
-                frames, offset = getting.result()
-                for frame in frames:
-                    self._note_unknown(frame)
-                    self._apply_safely(frame)
-                    events += len(frame.events)
-                last = Position(offset, frames[-1].id)
-                await asyncio.sleep(0)
-            await reading
-        finally:
-            stop.set()
-        log.info(
-            "replayed %d events of the ledger in %.1f s, passed over %d", events, loop.time() - began, self.unknown
-        )
-        return last
+        return await replay_all(self._applying, self._url, self._window, marker.frame)
 
     async def _follow(self, last: Position) -> None:
         # Of this turn's own, so that what the last channel still delivers is not taken for this one's.
@@ -263,7 +205,7 @@ class LedgerReader:
         # Once is a slow broker. Twice not even the frame where we stand: it is another stream, and a shorter one.
         self._silences = self._silences + 1 if since_it_began else 0
         if self._silences > 1:
-            self._last = None
+            self._applying.last = None
 
     async def _take(self, lost: asyncio.Event, message: Arrival) -> None:
         if lost.is_set():
@@ -271,49 +213,23 @@ class LedgerReader:
         self._taken += 1
         self._life.heard()
         offset = message.headers.get("x-stream-offset")
-        if isinstance(offset, int) and self._last is not None:
-            self._take_at(offset, self._last, message.body)
+        last = self._applying.last
+        if isinstance(offset, int) and last is not None:
+            self._take_at(offset, message.body, last)
         self._unacked += 1
         if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
             with contextlib.suppress(BrokerUnavailableError):  # then its channel is gone, and is opened anew
                 await end_delivery(message.channel, message.delivery_tag, Ending.ACKED, multiple=True)
 
-    def _take_at(self, offset: int, last: Position, body: bytes) -> None:
+    def _take_at(self, offset: int, body: bytes, last: Position) -> None:
         try:
-            frame = decode_frame(body)
-        except BadMessageError as error:
-            log.warning("skipping a frame of the ledger at offset %s: %s", offset, error)
-            frame = Frame(b"", "", ())
-        self._note_unknown(frame)
-        if offset == last.offset and frame.id == last.frame:
-            return
-        if offset <= last.offset:
-            # It was deleted and declared again and counts from 0, or a replica was made anew. What we know stays known.
-            log.warning(
-                "at offset %d of the ledger stands another frame than before: reading it from its start", offset
-            )
-            self._last = BEGINNING
+            frame = self._applying.apply_at(offset, body, last)
+        except OtherStreamError:
             self._on_lost()
             return
-        self._last = Position(offset, frame.id)
-        self._apply_safely(frame)
-        self._markers.saw(frame.id)
-
-    def _note_unknown(self, frame: Frame) -> None:
-        before, self.unknown = self.unknown, self.unknown + frame.unknown
-        if not before and frame.unknown:
-            log.warning(
-                "%s writes events to the ledger that this version can't read: they are passed over, the rest counts",
-                frame.writer,
-            )
-
-    def _apply_safely(self, frame: Frame) -> None:
-        try:
-            self._apply(frame)
-        except Exception:
-            # A mistake of ours must not stop the reading: every later event would be lost on us.
-            log.exception("frame %s of the ledger could not be applied", frame.id.hex())
+        if frame:
+            self._markers.saw(frame.id)
 
     def _on_lost(self, *_: object) -> None:
         self._up_to_date.clear()

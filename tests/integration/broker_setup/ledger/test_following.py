@@ -13,6 +13,7 @@ from aiormq.exceptions import ChannelPreconditionFailed
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
+from broker_setup.ledger import replaying
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.reader import LedgerReader
@@ -240,7 +241,7 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
         replay(url, start, marker, deliver_slowly, stop)
         over.set()
 
-    monkeypatch.setattr(reader_module, "replay", slowly)
+    monkeypatch.setattr(replaying, "replay", slowly)
     async with follower(declared.amqp_url) as it:
         await eventually(lambda: bool(it.frames))
     assert 0 < len(it.frames) < 25
@@ -349,9 +350,7 @@ async def test_a_ledger_that_is_missing_at_the_start_is_named_and_needs_no_resta
         assert it.events == events(0, 3)
 
 
-async def test_a_ledger_that_is_deleted_is_named_and_what_is_known_stays_known(
-    declared: VHost, impatient: None
-) -> None:
+async def test_a_ledger_that_is_deleted_is_named_and_the_state_is_kept(declared: VHost, impatient: None) -> None:
     async with follower(declared.amqp_url) as it:
         await it.catch_up()
         await it.write(*events(0, 20))
