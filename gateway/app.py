@@ -97,7 +97,7 @@ def build(settings: Settings) -> Starlette:
         )
         for queue in settings.xqueues
     }
-    ledger.on_gone(lambda queue, submission: queues[queue].gone(submission) if queue in queues else None)
+    ledger.on_gone(lambda queue, submission: queues[queue].held.gone(submission) if queue in queues else None)
     checker = ReplyChecker(settings.max_reply_size)
     failures = Failures(
         consuming,

@@ -7,16 +7,15 @@ never cancels one: that would close the channel and requeue everything held on i
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
+from gateway.leasing.deliveries import Deliveries
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
     MAX_BUFFERED_BYTES,
@@ -36,45 +35,29 @@ RETRY_SECONDS = 0.2
 QUIET_SECONDS = 0.05
 
 
-@dataclass(frozen=True)
-class Buffered:
-    """Deliveries that wait for a poll: how many, of how many bytes, for how long (s); and polls that wait for them."""
-
-    number: int
-    bytes: int
-    oldest: float
-    waiting: int
-
-
-class Deliveries(Protocol):
-    """Who receives the deliveries, and knows how many of them wait for a poll."""
-
-    def received(self, message: AbstractIncomingMessage) -> None:
-        """Take a delivery."""
-
-    def lost(self) -> None:
-        """Forget every delivery: the broker gives them to somebody else."""
-
-    def give_back(self) -> None:
-        """Return the deliveries that nobody asked for."""
-
-    def buffered(self) -> Buffered:
-        """Say what waits here."""
-
-
-class Consumer:
+class SubmissionsConsumer:
     """A consumer that starts on demand, rotates when its prefetch is used up, and pauses when nobody asks."""
 
-    def __init__(self, link: Link, queue: str, deliveries: Deliveries) -> None:
+    def __init__(
+        self,
+        link: Link,
+        queue: str,
+        deliveries: Deliveries,
+        *,
+        received: Callable[[AbstractIncomingMessage], None],
+        give_back: Callable[[], None],
+    ) -> None:
+        """Have each message `received`; `give_back` returns those that wait for a poll."""
         self._link = link
         self._queue = queue
         self._deliveries = deliveries
+        self._received = received
+        self._give_back = give_back
         self._wake = asyncio.Event()
         self._tag: str | None = None
         self._channel_lost = False
         self._prefetch = FIRST_PREFETCH
         self._body_bytes = 0
-        self._unacked: Counter[str] = Counter()
         self._last_poll = float("-inf")
         self._polls = 0
         self._wanted = 0  # the most that one poll asked for since the present consumer began
@@ -90,7 +73,7 @@ class Consumer:
     @property
     def hopeful_until(self) -> float:
         """Until when (monotonic) a delivery may still be on its way; infinity if we could not have got one yet."""
-        if self._tag is None or self._unacked[self._tag] >= self._prefetch:
+        if self._tag is None or self._deliveries.unacked(self._tag) >= self._prefetch:
             return float("inf")
         return self._quiet_since + QUIET_SECONDS
 
@@ -104,12 +87,6 @@ class Consumer:
     def expect(self) -> None:
         """Note that a message may be on its way: it was published just now."""
         self._quiet_since = monotonic()
-
-    def released(self, tag: str) -> None:
-        """Note that a delivery of the consumer `tag` was acked or nacked: its prefetch is free again."""
-        self._unacked[tag] -= 1
-        if self._unacked[tag] <= 0:
-            del self._unacked[tag]
 
     def nudge(self) -> None:
         """Look at the situation again: a lease has used up prefetch."""
@@ -128,8 +105,7 @@ class Consumer:
                 self._fail(str(error))
             finally:
                 self._stop()
-                self._unacked.clear()
-                self._deliveries.lost()
+                self._deliveries.forget()
             # Without demand the next look waits for a poll; one that has waited for long is still one.
             if monotonic() - self._last_poll > 1 and not self._deliveries.buffered().waiting:
                 self._wake.clear()
@@ -168,7 +144,7 @@ class Consumer:
                 old = self._tag
                 self._stop()
                 await self._cancel(queue, old)
-                self._deliveries.give_back()
+                self._give_back()
             case Step.STAY:
                 buffered = self._deliveries.buffered().number
                 with contextlib.suppress(TimeoutError):
@@ -190,13 +166,13 @@ class Consumer:
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         if self._channel_lost:
             return
-        self._unacked[message.consumer_tag or ""] += 1
+        self._deliveries.came(message.consumer_tag or "")
         self._quiet_since = monotonic()
         self._body_bytes = expected_size(self._body_bytes, len(message.body))
-        self._deliveries.received(message)
+        self._received(message)
         if self._tag is None and self._deliveries.buffered().bytes > MAX_BUFFERED_BYTES:
             # Cancelled for being too many, and still they come: as many as the broker had sent before it heard of that.
-            self._deliveries.give_back()
+            self._give_back()
         self._wake.set()
 
     def _view(self) -> View:
@@ -205,7 +181,7 @@ class Consumer:
         return View(
             consuming=self._tag is not None,
             prefetch=self._prefetch,
-            held=max(0, self._unacked[self._tag] - buffered.number) if self._tag else 0,
+            held=max(0, self._deliveries.unacked(self._tag) - buffered.number) if self._tag else 0,
             buffered=buffered.number,
             buffered_bytes=buffered.bytes,
             oldest=buffered.oldest,
@@ -228,7 +204,7 @@ class Consumer:
         # At once, not when the task comes round: what is held on this channel is the broker's again.
         self._channel_lost = True
         self._stop()
-        self._deliveries.lost()
+        self._deliveries.forget()
         self._wake.set()
 
     def _stop(self) -> None:

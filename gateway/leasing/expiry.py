@@ -27,6 +27,6 @@ async def return_expired(
         for lease in due:
             queue = queues.get(lease.queue)  # None if the settings name it no more
             if queue and not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
-                queue.ran_out(lease)
+                queue.held.ran_out(lease)
         due = [lease for lease in due if results.is_under_way(lease.submission)]
         await asyncio.sleep(LOOK_SECONDS)

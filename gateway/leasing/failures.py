@@ -1,7 +1,7 @@
 """Takes in what AMQP graders rejected: a failed attempt goes back into its queue, one too many is parked.
 
-Leases that run out or are released as failed are counted in the ledger (course_queue.py); an AMQP grader's failures are
-counted here, in the message, together with those of the ledger (attempts.py).
+Leases that run out or are released as failed are counted in the ledger (lease_decision.py); an AMQP grader's failures
+are counted here, in the message, together with those of the ledger.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, subm
 from broker_setup.wire.parked import Kind, read_parked
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
 from broker_setup.wire.submissions import Submission, decode_submission, encode_submission
-from gateway.leasing.attempts import attempt_of
+from gateway.leasing.lease_decision import attempt_of
 
 log = logging.getLogger(__name__)
 

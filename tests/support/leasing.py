@@ -248,7 +248,7 @@ class Scene:
             steady=lambda: self.now,
         )
         self.queue._consumer._tag = "consumer"  # or polls would wait for one to begin
-        self.ledger.on_gone(lambda queue, submission: self.queue.gone(submission))
+        self.ledger.on_gone(lambda queue, submission: self.queue.held.gone(submission))
         self.channel = FakeChannel()
         self.tag = 0
 
@@ -280,7 +280,7 @@ class Scene:
             "delivery_tag": self.tag,
         }
         message_of_broker: Any = HeldDelivery(**values | spoilt)
-        self.queue.received(message_of_broker)
+        self.queue.held.received(message_of_broker)
         return self.tag
 
     async def poll(self) -> Handout:
@@ -302,7 +302,7 @@ class Scene:
         self.now += seconds
         self.ledger.now = self.now
         for lease in self.ledger.state.run_out(self.now):
-            self.queue.ran_out(lease)
+            self.queue.held.ran_out(lease)
 
     def let_run_out(self) -> None:
         self.pass_time(DELAY)

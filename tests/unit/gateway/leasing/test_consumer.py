@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.leasing.consumer import Buffered, Consumer
+from gateway.leasing.consumer import SubmissionsConsumer
+from gateway.leasing.deliveries import Buffered, Deliveries
 from gateway.leasing.demand import MAX_BUFFERED_BYTES
 
 OnMessage = Callable[[Any], Awaitable[None]]
@@ -48,22 +49,23 @@ class SlowBroker:
         self.is_closed = True
 
 
-class Polls:
-    """The buffer's side, reduced to a poll that waits; a delivery is leased the moment it comes."""
+class Polls(Deliveries):
+    """The queue's side, reduced to a poll that waits; a delivery is leased the moment it comes."""
 
-    waiting = 1
+    polls = 1
 
     def received(self, message: Any) -> None:
-        self.waiting = 0
-
-    def lost(self) -> None:
-        pass
+        self.polls = 0
 
     def give_back(self) -> None:
         pass
 
     def buffered(self) -> Buffered:
-        return Buffered(0, 0, 0.0, self.waiting)
+        return Buffered(0, 0, 0.0, self.polls)
+
+
+def consumer_for(link: Any, polls: Polls) -> SubmissionsConsumer:
+    return SubmissionsConsumer(link, "queue", polls, received=polls.received, give_back=polls.give_back)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -75,7 +77,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() -> None:
     broker, polls = SlowBroker(), Polls()
     link: Any = broker
-    consumer = Consumer(link, "queue", polls)
+    consumer = consumer_for(link, polls)
     running = asyncio.create_task(consumer.run())
     consumer.demand(1)
     await until(lambda: broker.prefetch == [1])
@@ -90,7 +92,7 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     await broker.on_message(SimpleNamespace(consumer_tag="consumer 1", body=b"x"))
     assert consumer.hopeful_until == float("inf"), "the prefetch is used up, so more may wait in the broker"
 
-    polls.waiting = 1
+    polls.polls = 1
     consumer.demand(1)
     await until(lambda: broker.prefetch == [1, 2])
     assert consumer.is_consuming
@@ -107,7 +109,7 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
 async def test_after_a_blip_of_the_channel_it_consumes_again_for_a_poll_that_has_waited_for_long() -> None:
     broker, polls = SlowBroker(), Polls()
     link: Any = broker
-    consumer = Consumer(link, "queue", polls)
+    consumer = consumer_for(link, polls)
     running = asyncio.create_task(consumer.run())
     consumer.demand(1)
     broker.begin.release()
@@ -126,6 +128,7 @@ class Shelf(Polls):
     """A buffer that nobody takes from."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sizes: list[int] = []
         self.given_back: list[int] = []
 
@@ -137,13 +140,13 @@ class Shelf(Polls):
         self.sizes = []
 
     def buffered(self) -> Buffered:
-        return Buffered(len(self.sizes), sum(self.sizes), 0.0, self.waiting)
+        return Buffered(len(self.sizes), sum(self.sizes), 0.0, self.polls)
 
 
 async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() -> None:
     broker, shelf = SlowBroker(), Shelf()
     link: Any = broker
-    consumer = Consumer(link, "queue", shelf)
+    consumer = consumer_for(link, shelf)
     broker.begin.release()
     running = asyncio.create_task(consumer.run())
     consumer.demand(64)
@@ -151,7 +154,7 @@ async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() 
     assert broker.prefetch == [64]
     assert broker.on_message
     large = SimpleNamespace(consumer_tag="consumer 1", body=bytes(MAX_BUFFERED_BYTES // 3))
-    shelf.waiting = 0
+    shelf.polls = 0
     most = 0
     for _ in range(64):
         await broker.on_message(large)
@@ -159,7 +162,7 @@ async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() 
         most = max(most, sum(shelf.sizes))
     assert most <= MAX_BUFFERED_BYTES + 2 * len(large.body), "of 64 that the broker may send, so many are kept"
     assert broker.cancelled == ["consumer 1"]
-    shelf.waiting = 1
+    shelf.polls = 1
     consumer.demand(64)
     await until(lambda: len(broker.prefetch) == 2)
     assert broker.prefetch[1] == 1

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from broker_setup.ledger.events import Expired, Superseded, hash_key
 from gateway.leasing import course_queue
-from gateway.leasing.consumer import Buffered
 from gateway.leasing.course_queue import CourseQueue, Handout, TooMuchLeasedError
+from gateway.leasing.deliveries import Buffered
 from tests.support.leasing import DELAY, FakeChannel, Scene
 from tests.support.ledger_events import graded, leased, parked, redriven, retired, submitted, uuid_of
 
@@ -67,7 +67,7 @@ async def test_the_redelivery_of_a_settled_submission_is_debris() -> None:
     scene = Scene()
     scene.deliver(1)
     handout = await scene.poll()
-    scene.queue.lost()
+    scene.queue._deliveries.forget()
     settle(scene, 1, handout)
     tag = scene.deliver(1)
     assert await scene.sent() == [("ack", tag)]
@@ -82,7 +82,7 @@ async def test_the_redelivery_of_a_leased_submission_is_adopted(by: str) -> None
     else:
         scene.deliver(1)
         await scene.poll()
-        scene.queue.lost()
+        scene.queue._deliveries.forget()
     tag = scene.deliver(1)
     assert scene.queue.waiting_here == 0
     assert await scene.sent() == []
@@ -122,7 +122,7 @@ async def test_what_nobody_asked_for_goes_back_the_oldest_first() -> None:
     scene = Scene()
     tags = [scene.deliver(number) for number in (1, 2, 3)]
     handout = await scene.poll()
-    scene.queue.give_back()
+    scene.queue.held.give_back()
     assert await scene.sent() == [("requeue", tag) for tag in tags[1:]]
     assert scene.queue.waiting_here == 0
     settle(scene, 1, handout)
@@ -145,11 +145,11 @@ async def test_a_lease_that_runs_out_while_its_delivery_waits_again_leaves_nothi
     scene = Scene()
     scene.deliver(1)
     await scene.poll()
-    scene.queue.lost()
+    scene.queue._deliveries.forget()
     scene.now += DELAY
     again = scene.deliver(1)
     for lease in scene.ledger.state.run_out(scene.now):
-        scene.queue.ran_out(lease)
+        scene.queue.held.ran_out(lease)
     # Given back, so it must not be handed out from here: another gateway may have it.
     assert await scene.sent() == [("requeue", again)]
     assert scene.queue.waiting_here == 0
@@ -217,12 +217,12 @@ async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
     assert await scene.sent() == []
 
 
-@pytest.mark.parametrize("lose", [CourseQueue.lost, CourseQueue.give_back])
+@pytest.mark.parametrize("lose", [lambda queue: queue._deliveries.forget(), lambda queue: queue.held.give_back()])
 async def test_a_delivery_that_is_no_longer_here_is_not_handed_out(lose: Callable[[CourseQueue], None]) -> None:
     scene = Scene()
     scene.deliver(1)
     lose(scene.queue)
-    assert scene.queue.buffered() == Buffered(number=0, bytes=0, oldest=0.0, waiting=0)
+    assert scene.queue._deliveries.buffered() == Buffered(number=0, bytes=0, oldest=0.0, waiting=0)
     assert await scene.queue.take() == []
 
 
@@ -271,12 +271,12 @@ async def test_a_copy_that_only_pretends_to_be_redriven_is_debris_once_its_lease
 async def test_what_waits_for_a_poll_is_counted_in_bytes_too() -> None:
     scene = Scene()
     scene.deliver(1)
-    one = scene.queue.buffered().bytes
+    one = scene.queue._deliveries.buffered().bytes
     assert one >= len("work 1")
     scene.deliver(2)
-    assert scene.queue.buffered().bytes == 2 * one
+    assert scene.queue._deliveries.buffered().bytes == 2 * one
     await scene.poll()
-    assert scene.queue.buffered().bytes == one
+    assert scene.queue._deliveries.buffered().bytes == one
 
 
 async def test_nothing_more_is_handed_out_while_what_is_leased_takes_too_much_memory(

@@ -22,6 +22,7 @@ class FakeQueue:
 
     def __init__(self) -> None:
         self.ended: list[Lease] = []
+        self.held = self  # where a course queue keeps its deliveries
 
     def ran_out(self, lease: Lease) -> None:
         self.ended.append(lease)

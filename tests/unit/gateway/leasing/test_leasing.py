@@ -152,7 +152,7 @@ async def test_a_caller_who_hangs_up_while_his_lease_is_written_leaves_no_lease_
     assert release == Released(scene.now, uuid_of(1), lease.key, available_at=scene.now, failed=False)
     # As soon as anybody looks at what has run out, it goes back to the queue.
     for ended in scene.ledger.state.run_out(scene.now):
-        scene.queue.ran_out(ended)
+        scene.queue.held.ran_out(ended)
     assert await scene.sent() == [("requeue", tag)]
 
 
@@ -178,7 +178,7 @@ async def test_a_released_submission_is_held_back_for_its_delay_and_then_given_b
     noted = len(scene.ledger.noted)
     scene.now += 10
     for ended in scene.ledger.state.run_out(scene.now):
-        scene.queue.ran_out(ended)
+        scene.queue.held.ran_out(ended)
     assert await scene.sent() == [("requeue", tag)]
     assert len(scene.ledger.noted) == noted, "it has not run out, it was given back"
 

@@ -21,7 +21,7 @@ from broker_setup.wire.parked import (
 from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, UNTOLD_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
-from gateway.leasing import course_queue
+from gateway.leasing import holding
 from tests.support.leasing import DELAY, FAILURE, MAX_ATTEMPTS, Scene, turns
 from tests.support.ledger_events import URL, graded, leased, parked, redriven, released, retired, uuid_of
 
@@ -75,7 +75,7 @@ async def test_what_can_not_be_parked_goes_back_after_a_pause(
 async def test_a_submission_of_an_unknown_secret_goes_back_for_another_gateway_and_the_next_is_handed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(course_queue, "SECRET_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(holding, "SECRET_PAUSE_SECONDS", 0.0)
     scene = Scene()
     sealed = Sealer(["a secret that only a later gateway knows"]).seal(ReturnAddress(uuid_of(1).hex(), "{}"))
     tag = scene.deliver(1, headers={RETURN_HEADER: sealed})
@@ -332,7 +332,7 @@ async def test_what_is_lost_before_it_could_be_parked_is_no_error_and_comes_agai
     polling = asyncio.create_task(scene.queue.take())
     await turns(1)
     assert scene.queue.waiting_here == 0, "it was taken out of the buffer"
-    scene.queue.lost()
+    scene.queue._deliveries.forget()
     assert await polling == []
     assert scene.publisher.parked == []
 

@@ -1,0 +1,114 @@
+"""The unacked deliveries of one course queue: which wait for a poll, and what they take of each consumer's prefetch."""
+
+from collections import Counter
+from dataclasses import dataclass
+from time import monotonic
+
+from broker_setup.link.settling import Hold
+from broker_setup.wire.submissions import Submission
+from gateway.leasing.buffer import Buffer
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A held submission that waits for a poll since `since` (monotonic seconds); its message had `size` bytes."""
+
+    id: bytes
+    submission: Submission
+    since: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Buffered:
+    """Deliveries that wait for a poll: how many, of how many bytes, for how long (s); and polls that wait for them."""
+
+    number: int
+    bytes: int
+    oldest: float
+    waiting: int
+
+
+class Deliveries:
+    """What the consumer fills and the course queue empties; decides nothing, and speaks to nobody."""
+
+    def __init__(self) -> None:
+        self._buffer: Buffer[Waiting] = Buffer()
+        self._holds: dict[bytes, list[Hold]] = {}
+        self._unacked: Counter[str] = Counter()  # by the consumer that they came by
+
+    def __contains__(self, submission: bytes) -> bool:
+        return submission in self._holds
+
+    def __len__(self) -> int:
+        """How many wait for a poll."""
+        return len(self._buffer)
+
+    def unacked(self, tag: str) -> int:
+        """Say how much of the prefetch of the consumer `tag` is taken."""
+        return self._unacked[tag]
+
+    def buffered(self) -> Buffered:
+        """Say what waits here."""
+        first = self._buffer.first()
+        return Buffered(
+            number=len(self._buffer),
+            bytes=sum(waiting.size for waiting in self._buffer),
+            oldest=monotonic() - first.since if first else 0.0,
+            waiting=self._buffer.waiting,
+        )
+
+    def redriven(self, submission: bytes) -> int:
+        """Say how often the copy of a submission that is held was redriven; of several the newest counts."""
+        return max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
+
+    def came(self, tag: str) -> None:
+        """Count a delivery of the consumer `tag`, whatever it is."""
+        self._unacked[tag] += 1
+
+    def ended(self, tag: str) -> None:
+        """Note that a delivery of the consumer `tag` is acked or given back: its prefetch is free again."""
+        self._unacked[tag] -= 1
+        if self._unacked[tag] <= 0:
+            del self._unacked[tag]
+
+    def hold(self, submission: bytes, hold: Hold) -> bool:
+        """Keep a delivery of a submission; say whether it is the only one.
+
+        It may be delivered again though we hold it: the queue's leader had lost this node for a moment and took it
+        back. Or there are two of it. Either way all end as one: never ack what is not settled.
+        """
+        holds = self._holds.setdefault(submission, [])
+        holds.append(hold)
+        return len(holds) == 1
+
+    def offer(self, waiting: Waiting) -> None:
+        """Let a held submission wait for a poll."""
+        self._buffer.push(waiting.id, waiting)
+
+    def next(self) -> Waiting | None:
+        """Take the submission that has waited longest for a lease, or None; it stays held."""
+        return self._buffer.pop()
+
+    def release(self, submission: bytes) -> list[Hold]:
+        """Stop holding a submission, and return what of it has to be acked or given back."""
+        self._buffer.remove(submission)
+        return self._holds.pop(submission, [])
+
+    def withdraw(self, submission: bytes) -> None:
+        """Let a submission wait for a poll no more; it stays held."""
+        self._buffer.remove(submission)
+
+    def waiting(self) -> list[bytes]:
+        """Return the submissions that wait for a poll, the oldest first."""
+        return [waiting.id for waiting in self._buffer]
+
+    def forget(self) -> None:
+        """Forget every delivery: their channel is gone, and the broker delivers them anew."""
+        self._buffer.drain()
+        self._holds.clear()
+        self._unacked.clear()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there may be a submission that waits, after `seconds` at the latest."""
+        await self._buffer.wait(seconds)

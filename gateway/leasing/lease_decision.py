@@ -1,0 +1,107 @@
+"""Whether a submission may be leased, as a decision without I/O: leased, parked, put off, or left to whoever has it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from broker_setup.errors import BadReturnAddressError, UnknownSecretError
+from broker_setup.ledger.answers import Lease, Standing
+from broker_setup.ledger.events import Leased, hash_key, hash_url
+from broker_setup.wire.submissions import Submission
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Write this event; once the ledger finds it valid, the submission is leased."""
+
+    event: Leased
+
+
+@dataclass(frozen=True)
+class Park:
+    """No grader shall see this submission any more."""
+
+    submission: Submission
+    why: str
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """It can't be leased here; elsewhere, or later, it may be."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Something has happened to it since it began to wait."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a queue leases: for how long (seconds), and how often."""
+
+    processing_delay: float
+    max_attempts: int
+
+
+def decide(
+    submission: Submission,
+    standing: Standing,
+    last: Lease | None,
+    *,
+    terms: Terms,
+    now: float,
+    key: str,
+    callback_url: Callable[[Submission], str],
+) -> Grant | Park | PutOff | LookAgain:
+    """Decide on a lease with `key` at `now` (seconds since the epoch); `last` is the newest lease before, if any.
+
+    `callback_url` opens the return address; it may raise BadReturnAddressError or UnknownSecretError.
+    """
+    if standing is not Standing.FREE:
+        return LookAgain()
+    attempt = attempt_of(submission, last)
+    if attempt > terms.max_attempts:
+        return Park(replace(submission, attempt=attempt - 1), why_parked(attempt - 1, last))
+    if last:
+        # It has run out, as we have measured; where its gateway's clock is ahead, others' must find so, too.
+        now = max(now, last.expires_at)
+    try:
+        url = callback_url(submission)
+    except BadReturnAddressError as error:
+        return Park(submission, str(error))
+    except UnknownSecretError as error:
+        return PutOff(str(error))
+    return Grant(
+        Leased(
+            at=now,
+            submission=submission.uuid_bytes,
+            queue=submission.queue,
+            url=hash_url(url),
+            key=hash_key(key),
+            expires_at=now + terms.processing_delay,
+            sealed=submission.sealed_return,
+            attempt=attempt,
+            after=last.key if last else b"",
+        )
+    )
+
+
+def attempt_of(submission: Submission, before: Lease | None) -> int:
+    """Number the attempt that a delivery of `submission` is, from 1; `before` is the newest lease of it, if any.
+
+    Over HTTP the ledger knows how often it was tried, over AMQP its message says so. Every lease was an attempt; a
+    delivery that comes again is none. A lease takes over what the message counted before it, and the message what the
+    leases did: so the larger number holds both.
+    """
+    leased = before.attempt if before else 0
+    return max(leased + 1, submission.attempt)
+
+
+def why_parked(attempts: int, last: Lease | None) -> str:
+    """Say for an operator why a submission is parked after so many attempts; `last` is its last lease, if any."""
+    said = f"failed {attempts} times"
+    if last and last.refused:
+        alike = f" in {last.refused.leases} leases" if last.refused.leases > 1 else ""
+        said += f"; a grader's reply was refused{alike}: {last.refused.why}"
+    return said
