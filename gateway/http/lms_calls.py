@@ -40,7 +40,7 @@ MAX_HEADER = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Order:
+class SubmitForm:
     """What a well-formed submit asks for; `lms_header` is verbatim."""
 
     queue: str
@@ -89,40 +89,40 @@ class LmsCalls:
             raise RefusedError("Queue request is refused: it is a callback of XQueue's own")
         try:
             async with read_form(request, self._limits) as form:
-                order = await beside(form.size, parse_order, form.fields)
-                self._check(order, permission_of(request))
+                asked = await beside(form.size, parse_submit, form.fields)
+                self._check(asked, permission_of(request))
                 start = monotonic()
-                await self._accept(order, form, account_of(request), self._base_url(request) if form.files else "")
+                await self._accept(asked, form, account_of(request), self._base_url(request) if form.files else "")
         except (BadFormError, IllFormedError) as error:
             raise RefusedError(INVALID_FORMAT) from error
         except (TooLargeError, MessageTooLargeError) as error:
             raise OverLimitError(f"Queue request is too large: {error}") from error
         left = ANSWER_SECONDS - (monotonic() - start)
-        return success(str(await self._waiting(order.queue, within=max(left, MIN_COUNT_SECONDS))))
+        return success(str(await self._waiting(asked.queue, within=max(left, MIN_COUNT_SECONDS))))
 
     def _base_url(self, request: Request) -> str:
         return self._public_url or str(request.base_url).rstrip("/")
 
-    def _check(self, order: Order, permission: Permission) -> None:
-        if order.queue not in self._queues or not permission(order.queue):
-            raise QueueNotFoundError.of(order.queue)
-        if why := why_no_callback(order.callback_url, self._origins):
+    def _check(self, asked: SubmitForm, permission: Permission) -> None:
+        if asked.queue not in self._queues or not permission(asked.queue):
+            raise QueueNotFoundError.of(asked.queue)
+        if why := why_no_callback(asked.callback_url, self._origins):
             raise RefusedError(f"Queue request is refused: {why}")
 
-    async def _accept(self, order: Order, form: Form, account: str, base_url: str) -> None:
+    async def _accept(self, asked: SubmitForm, form: Form, account: str, base_url: str) -> None:
         uuid = uuid4().hex
         submission = Submission(
             uuid=uuid,
-            queue=order.queue,
-            body=order.body,
+            queue=asked.queue,
+            body=asked.body,
             files=await self._files.save(uuid, form.files, base_url),
-            sealed_return=await beside(len(order.lms_header), self._sealer.seal, ReturnAddress(uuid, order.lms_header)),
+            sealed_return=await beside(len(asked.lms_header), self._sealer.seal, ReturnAddress(uuid, asked.lms_header)),
         )
         try:
             await self._publisher.publish(
-                await beside(len(order.body), encode_submission, submission),
+                await beside(len(asked.body), encode_submission, submission),
                 exchange=SUBMISSIONS_EXCHANGE,
-                routing_key=order.queue,
+                routing_key=asked.queue,
             )
         except BrokerUnavailableError:
             # It may have been stored all the same; then a grader will want the files.
@@ -131,20 +131,20 @@ class LmsCalls:
             await self._files.remove(uuid, len(form.files))
             raise
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
-        url = hash_url(order.callback_url)
+        url = hash_url(asked.callback_url)
         self._ledger.note(
             Submitted(
                 time(),
                 submission.uuid_bytes,
-                order.queue,
-                supersede_after=self._supersede_after(order.queue),
+                asked.queue,
+                supersede_after=self._supersede_after(asked.queue),
                 url=url,
                 sender=hash_sender(account, url),
-                anybodys=self._is_producer(account, order.queue),
+                anybodys=self._is_producer(account, asked.queue),
             )
         )
-        self._queues[order.queue].submitted()
-        log.debug("submission %s accepted for queue %s", uuid, order.queue)
+        self._queues[asked.queue].submitted()
+        log.debug("submission %s accepted for queue %s", uuid, asked.queue)
 
     async def _waiting(self, queue: str, *, within: float) -> int:
         try:
@@ -154,7 +154,7 @@ class LmsCalls:
             return 1
 
 
-def parse_order(fields: Mapping[str, str]) -> Order:
+def parse_submit(fields: Mapping[str, str]) -> SubmitForm:
     """Read a submit's fields; raise IllFormedError if one of the contract's is missing or of another kind.
 
     Raise TooLargeError for a header that is far too long.
@@ -174,7 +174,7 @@ def parse_order(fields: Mapping[str, str]) -> Order:
     url, queue = header["lms_callback_url"], str(header["queue_name"])
     if not isinstance(url, str):
         raise IllFormedError("lms_callback_url in xqueue_header is no text")
-    return Order(queue=queue, callback_url=url, lms_header=lms_header, body=body)
+    return SubmitForm(queue=queue, callback_url=url, lms_header=lms_header, body=body)
 
 
 def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:

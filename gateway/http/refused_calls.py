@@ -35,37 +35,37 @@ class RefusedCalls:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._callers: OrderedDict[str, _Caller] = OrderedDict()
+        self._written: OrderedDict[str, _Written] = OrderedDict()
 
     def note(self, account: str, address: str, call: str, error: RefusedError) -> None:
         """Note that a call was refused; `account` is empty where nobody is logged in."""
         now, mistake = self._clock(), Mistake(call, address, _in_a_line(error))
-        caller = self._callers.setdefault(account, _Caller())
-        self._callers.move_to_end(account)
-        if len(self._callers) > MAX_CALLERS:
-            self._callers.popitem(last=False)
-        if caller.is_new(mistake, now):
+        written = self._written.setdefault(account, _Written())
+        self._written.move_to_end(account)
+        if len(self._written) > MAX_CALLERS:
+            self._written.popitem(last=False)
+        if written.is_new(mistake, now):
             who = f"{account[:_SHOWN]!r} at {address}" if account else address
             log.warning("%s by %s is refused: %s (said once an hour)", mistake.call, who, mistake.why)
 
 
-class _Caller:
-    """What was written of one caller, and when."""
+class _Written:
+    """What was written of one account's mistakes, and when."""
 
     def __init__(self) -> None:
-        self._written: OrderedDict[Mistake, float] = OrderedDict()
+        self._mistakes: OrderedDict[Mistake, float] = OrderedDict()
         self._lines: deque[float] = deque(maxlen=MAX_LINES)
 
     def is_new(self, mistake: Mistake, now: float) -> bool:
         """Whether a line is due, and take it for written."""
-        last = self._written.get(mistake)
+        last = self._mistakes.get(mistake)
         is_full = len(self._lines) == MAX_LINES and now - self._lines[0] < AGAIN_SECONDS
         if (last is not None and now - last < AGAIN_SECONDS) or is_full:
             return False
-        self._written[mistake] = now
-        self._written.move_to_end(mistake)
-        if len(self._written) > MAX_MISTAKES:
-            self._written.popitem(last=False)
+        self._mistakes[mistake] = now
+        self._mistakes.move_to_end(mistake)
+        if len(self._mistakes) > MAX_MISTAKES:
+            self._mistakes.popitem(last=False)
         self._lines.append(now)
         return True
 

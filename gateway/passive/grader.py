@@ -52,7 +52,7 @@ class NotAsked:
     lacks: str
 
 
-def graders_for(settings: Settings) -> dict[str, "Grader"]:
+def graders_for(settings: Settings) -> dict[str, "PassiveGrader"]:
     """Make the grader of each queue that has a URL; raise SettingsError if their CA bundle can't be used."""
     tls = tls_context("GRADING_CA_BUNDLE", settings.grading_ca_bundle)
     urls = {queue: URL(url) for queue, url in settings.passive_graders.items()}
@@ -62,7 +62,7 @@ def graders_for(settings: Settings) -> dict[str, "Grader"]:
     graders = {}
     for queue, url in settings.passive_graders.items():
         grading = settings.grading_of(queue)
-        graders[queue] = Grader(
+        graders[queue] = PassiveGrader(
             url,
             timeout=grading.timeout,
             at_once=grading.concurrency,
@@ -73,7 +73,7 @@ def graders_for(settings: Settings) -> dict[str, "Grader"]:
     return graders
 
 
-class Grader:
+class PassiveGrader:
     """One grader, over connections of its own; open it with `async with`."""
 
     def __init__(

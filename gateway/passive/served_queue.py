@@ -24,7 +24,7 @@ from broker_setup.wire.results import Result
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import decode_submission, decode_work
 from gateway.passive.answers import Answers
-from gateway.passive.grader import Failed, Grader, NotAsked
+from gateway.passive.grader import Failed, NotAsked, PassiveGrader
 from gateway.passive.tries import Tries
 from gateway.passive.work import request_body
 
@@ -37,7 +37,7 @@ SHORT_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Store:
+class Publish:
     """The grader has answered: `answer` publishes that, confirmed; ack the delivery then."""
 
     answer: Callable[[], Awaitable[None]]
@@ -64,7 +64,7 @@ class ServedQueue:
         name: str,
         *,
         link: Link,
-        grader: Grader,
+        grader: PassiveGrader,
         at_once: int,
         retry_delays: Sequence[float],
         sealer: Sealer,
@@ -140,7 +140,7 @@ class ServedQueue:
                 end = GiveUp(f"unexpected error: {type(error).__name__}")
         await self._settle(message, end)
 
-    async def _grade(self, message: AbstractIncomingMessage) -> Store | GiveUp | GiveBack:
+    async def _grade(self, message: AbstractIncomingMessage) -> Publish | GiveUp | GiveBack:
         await self._checker.taste(message.body, returns_of(message))
         if caller := _call_origin_of(message):
             body, files = decode_work(message.body)
@@ -161,7 +161,7 @@ class ServedQueue:
         request: bytes,
         callback_url: str,
         answer: Callable[[bytes], Awaitable[None]],
-    ) -> Store | GiveUp | GiveBack:
+    ) -> Publish | GiveUp | GiveBack:
         tries = Tries(self._retry_delays)
         while True:
             reply = await self._grader.grade(request)
@@ -175,7 +175,7 @@ class ServedQueue:
             elif wrong := await self._wrong_with(message, callback_url, reply.body):
                 why, delay = f"its reply: {wrong}", tries.failed(reply.body)
             else:
-                return Store(partial(answer, reply.body))
+                return Publish(partial(answer, reply.body))
             if delay is None:
                 return GiveUp(f"the grader was called {tries.made} times: {why}")
             log.info(
@@ -201,16 +201,16 @@ class ServedQueue:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _settle(self, message: AbstractIncomingMessage, end: Store | GiveUp | GiveBack) -> None:
+    async def _settle(self, message: AbstractIncomingMessage, end: Publish | GiveUp | GiveBack) -> None:
         """Store what came of a delivery, then let it go."""
         how = Ending.RETURNED
         if not isinstance(end, GiveBack):
             how = await ending_after(self._store(message, end), failed=f"queue {self.name}: nothing could be stored")
         await end_message(message, how)
 
-    async def _store(self, message: AbstractIncomingMessage, end: Store | GiveUp) -> None:
+    async def _store(self, message: AbstractIncomingMessage, end: Publish | GiveUp) -> None:
         match end:
-            case Store(answer):
+            case Publish(answer):
                 await self._until_stored(answer)
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)

@@ -20,7 +20,7 @@ from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.passive.bridge import Bridge
-from gateway.passive.grader import Grader, graders_for
+from gateway.passive.grader import PassiveGrader, graders_for
 from tests.support.certificates import server_tls
 from tests.support.lms import LOOPBACK
 from tests.support.service_process import ServiceProcess, service_process
@@ -44,7 +44,7 @@ def settings_for(amqp_url: str, queues: Mapping[str, str | None], **others: obje
     return Settings(**(values | others))  # type: ignore[arg-type]
 
 
-def grader_for(url: str, **others: object) -> Grader:
+def grader_for(url: str, **others: object) -> PassiveGrader:
     """Make the bridge's side of the grader at `url`; `others` are keys of Settings."""
     [grader] = graders_for(settings_for("amqp://localhost/", {"queue": url}, **others)).values()
     return grader

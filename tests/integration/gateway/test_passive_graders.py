@@ -16,7 +16,7 @@ from broker_setup.wire.replies import Finding
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import decode_result
 from gateway.passive import served_queue
-from gateway.passive.grader import Failed, Grader, NotAsked, Replied
+from gateway.passive.grader import Failed, NotAsked, PassiveGrader, Replied
 from tests.support.broker import VHost
 from tests.support.passive import (
     REPLY,
@@ -310,12 +310,12 @@ async def test_what_the_bridges_machine_lacks_is_no_try_of_the_graders(
     settings: Settings, lms: LmsSide, red: FakeGrader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(served_queue, "SHORT_PAUSE_SECONDS", 0.01)
-    grade, short = Grader.grade, [NotAsked("too many open files")] * 10
+    grade, short = PassiveGrader.grade, [NotAsked("too many open files")] * 10
 
-    async def sometimes(grader: Grader, request: bytes) -> Replied | Failed | NotAsked:
+    async def sometimes(grader: PassiveGrader, request: bytes) -> Replied | Failed | NotAsked:
         return short.pop() if short else await grade(grader, request)
 
-    monkeypatch.setattr(Grader, "grade", sometimes)
+    monkeypatch.setattr(PassiveGrader, "grade", sometimes)
     checked, lacking = ReplyChecker.check, [RuntimeError("can't start new thread"), MemoryError()]
 
     async def check(checker: ReplyChecker, url: str, reply: bytes, returns: int = 0) -> Finding:

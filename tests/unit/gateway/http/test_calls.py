@@ -12,19 +12,19 @@ from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.submissions import Submission
 from gateway.http.forms import FormLimits, TooLargeError
 from gateway.http.grader_calls import GraderCalls, parse_reply, render
-from gateway.http.lms_calls import parse_order, why_no_callback
+from gateway.http.lms_calls import parse_submit, why_no_callback
 from gateway.http.polls import parse_wait
 from gateway.http.refusals import IllFormedError, QueueNotFoundError, headers_of, text_of
 from gateway.leasing.course_queue import Handout
 from tests.support.asgi import posted
 
-GOOD_ORDER = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
+GOOD_SUBMIT = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}
 MOST = 55.0
 GOOD_REPLY = {"submission_id": 7, "submission_key": "key"}
 NO_OBJECTS = ["", "{", "null", "7", "[]", '"text"', "NaN", "[" * 100_000, '{"a":' * 100_000, "{'a': 1}", "\x00"]
 
 
-def order(header: Any, body: str | None = "work") -> dict[str, str]:
+def fields_of(header: Any, body: str | None = "work") -> dict[str, str]:
     text = header if isinstance(header, str) else json.dumps(header)
     return {"xqueue_header": text} | ({} if body is None else {"xqueue_body": body})
 
@@ -32,54 +32,54 @@ def order(header: Any, body: str | None = "work") -> dict[str, str]:
 @pytest.mark.parametrize("body", ["", "work", "🐍\r\n\t\x00", "x" * 1_000_000])
 def test_a_good_order_keeps_header_and_body_verbatim(body: str) -> None:
     header = '{ "queue_name" : "openedx",\r\n "lms_key":"k\\u00e9y", "lms_callback_url": "http://x/", "more": [1e5] }'
-    parsed = parse_order(order(header, body))
+    parsed = parse_submit(fields_of(header, body))
     assert (parsed.queue, parsed.lms_header, parsed.body) == ("openedx", header, body)
 
 
 @pytest.mark.parametrize("header", NO_OBJECTS, ids=lambda text: repr(text)[:20])
 def test_an_order_whose_header_is_no_json_object_is_refused(header: str) -> None:
     with pytest.raises(IllFormedError, match=r"^xqueue_header is not a JSON object$"):
-        parse_order(order(header))
+        parse_submit(fields_of(header))
 
 
 def test_a_header_far_longer_than_any_lmss_is_refused_unread() -> None:
-    header = json.dumps(GOOD_ORDER)[:-1] + ', "more": [' + "[]," * 400_000 + "1]}"
+    header = json.dumps(GOOD_SUBMIT)[:-1] + ', "more": [' + "[]," * 400_000 + "1]}"
     with pytest.raises(TooLargeError, match=r"^xqueue_header has more than 1048576 characters$"):
-        parse_order(order(header))
+        parse_submit(fields_of(header))
     with pytest.raises(TooLargeError, match=r"^xqueue_header has more than 1048576 characters$"):
-        parse_reply(order(header))
+        parse_reply(fields_of(header))
 
 
-@pytest.mark.parametrize("key", GOOD_ORDER)
+@pytest.mark.parametrize("key", GOOD_SUBMIT)
 def test_an_order_that_lacks_a_part_of_its_header_is_refused(key: str) -> None:
     with pytest.raises(IllFormedError, match=rf"^{key} in xqueue_header is missing$"):
-        parse_order(order({name: value for name, value in GOOD_ORDER.items() if name != key}))
+        parse_submit(fields_of({name: value for name, value in GOOD_SUBMIT.items() if name != key}))
 
 
 @pytest.mark.parametrize("value", [None, 7, ["openedx"], {"a": "b"}, True])
 def test_an_order_whose_callback_url_is_no_text_is_refused(value: object) -> None:
     with pytest.raises(IllFormedError, match=r"^lms_callback_url in xqueue_header is no text$"):
-        parse_order(order(GOOD_ORDER | {"lms_callback_url": value}))
+        parse_submit(fields_of(GOOD_SUBMIT | {"lms_callback_url": value}))
 
 
 @pytest.mark.parametrize("key", [None, 7, ["key"], {"a": "b"}, True, 1.5])
 def test_an_orders_key_may_be_anything_and_stays_as_it_is(key: object) -> None:
-    header = json.dumps(GOOD_ORDER | {"lms_key": key})
-    assert parse_order(order(header)).lms_header == header
+    header = json.dumps(GOOD_SUBMIT | {"lms_key": key})
+    assert parse_submit(fields_of(header)).lms_header == header
 
 
 @pytest.mark.parametrize(("name", "queue"), [(6001, "6001"), (None, "None"), (True, "True"), (["a"], "['a']")])
 def test_an_orders_queue_is_the_text_of_what_stands_there(name: object, queue: str) -> None:
-    assert parse_order(order(GOOD_ORDER | {"queue_name": name})).queue == queue
+    assert parse_submit(fields_of(GOOD_SUBMIT | {"queue_name": name})).queue == queue
 
 
 @pytest.mark.parametrize(
     ("fields", "lacking"),
-    [({}, "xqueue_header"), ({"xqueue_body": "work"}, "xqueue_header"), (order(GOOD_ORDER, None), "xqueue_body")],
+    [({}, "xqueue_header"), ({"xqueue_body": "work"}, "xqueue_header"), (fields_of(GOOD_SUBMIT, None), "xqueue_body")],
 )
 def test_an_order_that_lacks_a_field_is_refused(fields: dict[str, str], lacking: str) -> None:
     with pytest.raises(IllFormedError, match=rf"^{lacking} is missing$"):
-        parse_order(fields)
+        parse_submit(fields)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_order_that_lacks_a_field_is_refused(fields: dict[str, str], lacking:
     ids=lambda value: repr(value)[:30],
 )
 def test_a_submission_id_is_an_integer_as_a_number_or_as_a_string(submission_id: Any, read_as: int | None) -> None:
-    fields = order(GOOD_REPLY | {"submission_id": submission_id}, "reply")
+    fields = fields_of(GOOD_REPLY | {"submission_id": submission_id}, "reply")
     if read_as is None:
         with pytest.raises(IllFormedError, match=r"^submission_id in xqueue_header is missing, or no integer$"):
             parse_reply(fields)
@@ -122,24 +122,24 @@ def test_a_submission_id_is_an_integer_as_a_number_or_as_a_string(submission_id:
 @pytest.mark.parametrize("header", [*NO_OBJECTS, '{"submission_id": %s}' % ("9" * 5000)], ids=lambda text: text[:20])
 def test_a_reply_whose_header_is_no_json_object_is_refused(header: str) -> None:
     with pytest.raises(IllFormedError, match=r"^xqueue_header is not a JSON object$"):
-        parse_reply(order(header))
+        parse_reply(fields_of(header))
 
 
 @pytest.mark.parametrize("key", GOOD_REPLY)
 def test_a_reply_that_lacks_a_part_of_its_header_is_refused(key: str) -> None:
     with pytest.raises(IllFormedError, match=rf"^{key} in xqueue_header is missing"):
-        parse_reply(order({name: value for name, value in GOOD_REPLY.items() if name != key}))
+        parse_reply(fields_of({name: value for name, value in GOOD_REPLY.items() if name != key}))
 
 
 @pytest.mark.parametrize("key", [None, 7, ["key"], {}])
 def test_a_reply_whose_key_is_no_string_is_refused(key: object) -> None:
     with pytest.raises(IllFormedError, match=r"^submission_key in xqueue_header is missing, or no text$"):
-        parse_reply(order(GOOD_REPLY | {"submission_key": key}))
+        parse_reply(fields_of(GOOD_REPLY | {"submission_key": key}))
 
 
 @pytest.mark.parametrize(
     ("fields", "lacking"),
-    [({}, "xqueue_header"), ({"xqueue_body": "reply"}, "xqueue_header"), (order(GOOD_REPLY, None), "xqueue_body")],
+    [({}, "xqueue_header"), ({"xqueue_body": "reply"}, "xqueue_header"), (fields_of(GOOD_REPLY, None), "xqueue_body")],
 )
 def test_a_reply_that_lacks_a_field_is_refused(fields: dict[str, str], lacking: str) -> None:
     with pytest.raises(IllFormedError, match=rf"^{lacking} is missing$"):
@@ -154,7 +154,7 @@ async def test_why_a_reply_is_refused_is_logged_and_nothing_of_it(caplog: pytest
         results=cast("Any", None),
         limits=FormLimits(10_000, 10_000, 10, 10),
     )
-    form = urlencode(order({"submission_id": "of a student", "submission_key": "key"}, "a student's")).encode()
+    form = urlencode(fields_of({"submission_id": "of a student", "submission_key": "key"}, "a student's")).encode()
     with caplog.at_level(logging.INFO), pytest.raises(IllFormedError) as refused:
         await calls.put_result(posted(form, "application/x-www-form-urlencoded"))
     [line] = [record.getMessage() for record in caplog.records if record.name == "gateway.http.grader_calls"]

@@ -67,5 +67,5 @@ def test_one_caller_fills_neither_log_nor_memory_and_takes_nobody_elses_lines(
         refused.note("stranger", "1.2.3.4", "/xqueue/submit/", RefusedError(str(number)))
     for number in range(2 * MAX_CALLERS):
         refused.note(str(number), "1.2.3.4", "/xqueue/submit/", UNKNOWN)
-    assert len(refused._callers) == MAX_CALLERS
-    assert all(len(caller._written) <= MAX_MISTAKES for caller in refused._callers.values())
+    assert len(refused._written) == MAX_CALLERS
+    assert all(len(written._mistakes) <= MAX_MISTAKES for written in refused._written.values())
