@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError, MessageTooLargeError, UnroutableError
+from broker_setup.errors import BadMessageError, MessageTooLargeError
+from broker_setup.grader.answering import Answering, warn_of
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
-from broker_setup.grader.request import Request, read_request, returns_of, tolerated_returns
+from broker_setup.grader.request import read_request, returns_of, tolerated_returns
+from broker_setup.grader.settlement import Answered, Failed, GivenBack, Settlement
 from broker_setup.link.arrivals import Arrival
 from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
-from broker_setup.link.settling import end_message, until_stored
+from broker_setup.link.settling import end_message
 from broker_setup.link.steady_consumer import SteadyTasks
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.replies import check_strictly
-from broker_setup.wire.reply_checker import BESIDE_BYTES
+from broker_setup.topology import submissions_queue
 
 log = logging.getLogger(__name__)
 
@@ -47,26 +47,6 @@ class Options:
     returns: int = 20
 
 
-@dataclass(frozen=True)
-class Answered:
-    """The reply is stored, or nobody waits for it any more: ack."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """It could not be graded: reject, which counts as an attempt."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class GivenBack:
-    """It was not graded to its end, which is not its fault: back into its queue."""
-
-
-Settlement = Answered | Failed | GivenBack
-
-
 class Grader:
     """Grades the submissions of some queues with one function: `run` it, `stop` it."""
 
@@ -78,7 +58,7 @@ class Grader:
         # Two connections: under an alarm the broker stops reading from one that publishes, acks and all.
         self._source = Link(amqp_url, f"{name}: consume")
         self._sink = Link(amqp_url, f"{name}: publish")
-        self._publisher = Publisher(self._sink)
+        self._answering = Answering(Publisher(self._sink))
         self._pool = pool_for(grade, options.workers, options.at_once, options.timeout)
         self._room = asyncio.Semaphore(options.at_once)
         prefetch = options.prefetch or options.at_once
@@ -171,8 +151,8 @@ class Grader:
             attempt = request.submission.attempt
             self._refuse_poison(message, attempt)
             reply = await self._pool.grade(request.submission)
-            await self._warn(request, reply)
-            return await self._answer(request, reply)
+            await warn_of(request, reply)
+            return await self._answering.answer(request, reply)
         except BadMessageError as error:
             return Failed(f"this is no submission: {error}")
         except (GradingError, MessageTooLargeError) as error:
@@ -191,55 +171,6 @@ class Grader:
         # A reject is all that can be said of it: RabbitMQ's count does not survive the dead-lettering.
         if (returns := returns_of(message)) >= tolerated_returns(attempt, self._options.returns):
             raise GradingError(f"it came back {returns} times without an end: it may be what kills graders")
-
-    async def _warn(self, request: Request, reply: bytes) -> None:
-        """Tell the function's author what an LMS would not take; where a reply goes, a grader does not know."""
-        if request.is_call:
-            return
-        large = len(reply) > BESIDE_BYTES
-        found = await asyncio.to_thread(check_strictly, reply) if large else check_strictly(reply)
-        if found.wrong:
-            log.warning(
-                "submission %s: Open edX takes no such reply, and its student reads a notice in its place: %s",
-                request.submission.uuid,
-                found.wrong,
-            )
-        elif found.odd:
-            log.warning("submission %s: Open edX takes its reply, but %s", request.submission.uuid, found.odd)
-
-    async def _answer(self, request: Request, reply: bytes) -> Settlement:
-        """Store a reply, however long that takes: it would be a pity about the work."""
-        return await until_stored(
-            partial(self._try_to_answer, request, reply),
-            whose=f"the reply to submission {request.submission.uuid}",
-            passing=(BrokerUnavailableError, UnroutableError),
-        )
-
-    async def _try_to_answer(self, request: Request, reply: bytes) -> Settlement:
-        message = request.answer(reply)
-        await self._publisher.wait_up()
-        # Whoever calls may have any queue: for one that answers nothing no grader's time is wasted.
-        publish = self._publisher.publish if request.is_call else self._publisher.publish_copy
-        try:
-            await publish(message, exchange=RESULTS_EXCHANGE, routing_key=request.reply_to)
-        except UnroutableError as error:
-            if request.is_call:
-                return await self._answer_call(request, reply)
-            # With the queue of all results gone, everything waits; a name that never was one is this message's.
-            if request.reply_to != RESULTS_QUEUE:
-                return Failed(str(error))
-            raise
-        return Answered()
-
-    async def _answer_call(self, request: Request, reply: bytes) -> Settlement:
-        """Answer a caller whose queue stands in no exchange of ours."""
-        try:
-            await self._publisher.publish(request.answer(reply), exchange="", routing_key=request.reply_to)
-        except UnroutableError:
-            log.info("call %s: nobody waits for the answer any more", request.correlation_id)
-        except BrokerUnavailableError as error:
-            return Failed(f"no answer to {request.reply_to!r}: {error}")
-        return Answered()
 
     async def _settle(self, message: Arrival, settlement: Settlement) -> None:
         """End the delivery as `settlement` says: the one place that acks, nacks and rejects."""
