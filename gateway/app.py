@@ -27,11 +27,12 @@ from gateway.callers.lost_callers import LostCallers
 from gateway.callers.sessions import Sessions
 from gateway.callers.token_keys import keys_of
 from gateway.callers.tokens import Tokens
+from gateway.http.answer_room import LARGEST_ANSWER_BYTES
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
 from gateway.http.files import FileStore
-from gateway.http.forms import FormLimits, FormMemory
+from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.guarded_calls import GuardedCalls
 from gateway.http.lease_calls import LeaseCalls
@@ -41,6 +42,7 @@ from gateway.http.polls import Polls
 from gateway.http.readiness import Readiness
 from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
+from gateway.http.shared_room import SharedRoom
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.expiry import return_expired
 from gateway.leasing.failures import Failures
@@ -127,10 +129,12 @@ def build(settings: Settings) -> Starlette:
         file=settings.max_file_size,
         files_total=settings.max_upload_size,
         files=settings.max_files,
-        memory=FormMemory(settings.max_forms_size),
+        memory=SharedRoom(settings.max_forms_size),
         # One of the largest is always taken.
-        disk=FormMemory(max(settings.max_uploads_size, settings.max_upload_size), "MAX_UPLOADS_SIZE"),
+        disk=SharedRoom(max(settings.max_uploads_size, settings.max_upload_size), "MAX_UPLOADS_SIZE"),
     )
+
+    answers = SharedRoom(max(settings.max_answers_size, LARGEST_ANSWER_BYTES), "MAX_ANSWERS_SIZE", "answers")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -177,5 +181,6 @@ def build(settings: Settings) -> Starlette:
                 notices=settings.notice_queues,
             ),
         ),
+        answers=answers,
         lifespan=lifespan,
     )

@@ -120,6 +120,7 @@ class SettingsTable(BaseSettings):
     body_timeout: Annotated[float, Field(gt=0)] = 900.0  # seconds: 256 MiB at 300 kB/s
     stall_timeout: Annotated[float, Field(gt=0)] = 30.0  # seconds
     max_forms_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes on the wire, all fields under way
+    max_answers_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes in memory, all that nobody has read yet
     max_form_size: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024  # bytes on the wire, all fields of one request
     max_files: Annotated[int, Field(ge=0)] = 32  # of one submission
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes

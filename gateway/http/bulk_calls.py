@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,8 +18,8 @@ from gateway.http.grader_calls import (
     REPLY_TOO_LARGE,
     Reply,
     hand_in,
+    members_of,
     parse_reply,
-    strings_of,
 )
 from gateway.http.polls import Polls
 from gateway.http.refusals import (
@@ -56,7 +56,7 @@ class BulkCalls:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
         poll = await self._polls.read(request, "get_submissions")
         handouts = await self._polls.take(request, poll, parse_limit(poll.parameters))
-        return await self._polls.answer(request, poll, handouts, _render)
+        return await self._polls.answer(request, poll, handouts, written)
 
     async def put_results(self, request: Request) -> Response:
         """Take results, and say for each of them what put_result would have said."""
@@ -89,8 +89,14 @@ class BulkCalls:
         return envelope(0, "")
 
 
-def _render(handouts: Sequence[Handout]) -> Response:
-    return success([{**strings_of(handout), "expires_at": handout.expires_at} for handout in handouts])
+def written(handouts: Sequence[Handout]) -> Iterator[str]:
+    """Write submissions as a JSON list, in pieces."""
+    before = "["
+    for handout in handouts:
+        yield before
+        yield from members_of(handout, expires_at=handout.expires_at)
+        before = ", "
+    yield "]" if handouts else "[]"
 
 
 def _refused(error: BadReplyError | IllFormedError) -> dict[str, object]:

@@ -1,9 +1,12 @@
 """The legacy envelope: every answer to the LMS and to pull graders has this form."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+
+from broker_setup.process.beside import beside
 
 # Some clients check it, though it is JSON.
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -13,7 +16,11 @@ _FOR_BROWSERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cache-control": "no-store",
 }
-_PIECE = 64 * 1024  # characters
+_PIECE = 16 * 1024  # characters
+# A large answer goes out in pieces of this many bytes or little more: what a connection has of it in memory.
+_SENT_BYTES = 64 * 1024
+# What is not larger is written at once: up to seven times as much, within what one connection may take of memory.
+SMALL_BYTES = 64 * 1024
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -26,9 +33,22 @@ class EnvelopeResponse(Response):
     """An answer that is an envelope, and nothing else; the edge may still change its status and Content-Type."""
 
 
-def json_string(text: str) -> str:
-    """Write a text as JSON does, in pieces: in one call of C no other thread runs, however long it takes."""
-    return '"' + "".join(json.dumps(piece)[1:-1] for piece in _pieces(text)) + '"'
+class LargeEnvelope(StreamingResponse, EnvelopeResponse):
+    """One that is written piece by piece as it is read, and never stands whole in memory."""
+
+
+def quoted(*texts: Iterable[str]) -> Iterator[str]:
+    """Write a text as JSON does; it is given, and written, in pieces.
+
+    In one call of C no other thread runs, however long it takes. The text may be JSON itself: all of it comes out as
+    one string.
+    """
+    yield '"'
+    for text in texts:
+        for part in text:
+            for piece in _pieces(part):
+                yield json.dumps(piece)[1:-1]
+    yield '"'
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -52,11 +72,38 @@ def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> EnvelopeResponse:
-    if isinstance(content, str):
-        body = f'{{"return_code": {return_code}, "content": {json_string(content)}}}'
-    else:
-        body = json.dumps(envelope(return_code, content))
-    # Within JSON they stand in strings alone, where this is another spelling of the same.
-    body = "".join(map(_without_markup, _pieces(body)))
+    written = quoted([content]) if isinstance(content, str) else _pieces(json.dumps(content))
     all_headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS, **headers}
-    return EnvelopeResponse(body, status_code=status, headers=all_headers)
+    return EnvelopeResponse("".join(_enveloped(return_code, written)), status_code=status, headers=all_headers)
+
+
+def _enveloped(return_code: int, content: Iterable[str]) -> Iterator[str]:
+    yield f'{{"return_code": {return_code}, "content": '
+    # Within JSON they stand in strings alone, where this is another spelling of the same.
+    yield from map(_without_markup, content)
+    yield "}"
+
+
+async def success_of(size: int, write: Callable[[], Iterable[str]]) -> EnvelopeResponse:
+    """Answer that the call did what was asked; `write` yields the content as JSON, made of some `size` bytes.
+
+    A large one is written twice: once for its length, which the head of the answer says, once as it is read.
+    """
+    headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS}
+    if size <= SMALL_BYTES:
+        return EnvelopeResponse("".join(_enveloped(0, write())), headers=headers)
+    length = await beside(size, lambda: sum(map(len, _enveloped(0, write()))))
+    return LargeEnvelope(_sent(_enveloped(0, write())), headers=headers | {"content-length": str(length)})
+
+
+async def _sent(pieces: Iterable[str]) -> AsyncIterator[bytes]:
+    some, size = [], 0
+    for piece in pieces:
+        some.append(piece)
+        size += len(piece)
+        if size >= _SENT_BYTES:
+            yield "".join(some).encode()
+            some, size = [], 0
+            # A client that reads quickly is waited for nowhere, and others want their turn.
+            await asyncio.sleep(0)
+    yield "".join(some).encode()

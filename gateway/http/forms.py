@@ -14,15 +14,14 @@ from gateway.http.form_limits import (
     MAX_FIELDS,
     Allowance,
     BadFormError,
-    BusyError,
     FormLimits,
-    FormMemory,
     ShortError,
     TooLargeError,
 )
 from gateway.http.form_text import text_of
 from gateway.http.json_form import is_json_object, parse_json_form
 from gateway.http.multipart import charset_of, parse_multipart, texts_of
+from gateway.http.shared_room import BusyError
 from gateway.http.urlencoded import parse_urlencoded
 
 if TYPE_CHECKING:
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_FIELDS",
     "BadFormError",
-    "BusyError",
     "Form",
     "FormLimits",
-    "FormMemory",
     "ShortError",
     "TooLargeError",
     "drain",

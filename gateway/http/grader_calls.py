@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from broker_setup.errors import MessageTooLargeError
 from broker_setup.process.beside import beside
 from gateway.callers.door import account_of, permission_of
-from gateway.http.envelope import json_string, refusal, success
+from gateway.http.envelope import quoted, refusal, success
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.lms_calls import json_object
 from gateway.http.polls import Polls, parameters_of
@@ -78,7 +78,7 @@ class GraderCalls:
         if not handouts:
             # No failure, in either dialect.
             return refusal(f"Queue '{poll.queue.name}' is empty")
-        return await self._polls.answer(request, poll, handouts, _answer)
+        return await self._polls.answer(request, poll, handouts, written)
 
     async def put_result(self, request: Request) -> Response:
         """Take a result: when this answers 0, the broker has it on disk and it will reach the LMS."""
@@ -130,13 +130,19 @@ def parse_header(text: str | None) -> tuple[int, str]:
     return submission_id, key
 
 
-def _answer(handouts: Sequence[Handout]) -> Response:
-    return success(render(handouts[0]))
+def written(handouts: Sequence[Handout]) -> Iterator[str]:
+    """Write a submission the way pull graders read it, in pieces: a JSON string that has JSON strings within."""
+    return quoted(*(members_of(handout) for handout in handouts))
 
 
-def render(handout: Handout) -> str:
-    """Write a submission the way pull graders read it: JSON strings within a JSON string."""
-    return "{" + ", ".join(f'"{name}": {json_string(text)}' for name, text in strings_of(handout).items()) + "}"
+def members_of(handout: Handout, **more: float) -> Iterator[str]:
+    """Write a submission as a JSON object, with some numbers more, in pieces."""
+    before = "{"
+    for name, text in strings_of(handout).items():
+        yield f'{before}"{name}": '
+        yield from quoted([text])
+        before = ", "
+    yield "".join(f', "{name}": {json.dumps(number)}' for name, number in more.items()) + "}"
 
 
 def strings_of(handout: Handout) -> dict[str, str]:

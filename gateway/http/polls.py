@@ -1,19 +1,22 @@
 """How submissions are asked for: by which parameters, for how long; and what becomes of them if the asker has gone."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.process.beside import LARGE_BYTES, beside
+from broker_setup.process.beside import LARGE_BYTES
 from gateway.callers.door import account_of, permission_of
 from gateway.callers.origin import address_of
+from gateway.http.answer_room import share_of
+from gateway.http.envelope import success_of
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.http.rounds import Rounds
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import CourseQueue, Handout, held_by
 
 # The most that the setting MAX_WAIT may be.
 LONGEST_WAIT_SECONDS = 60.0
@@ -62,11 +65,15 @@ class Polls:
             return await take(request, poll.queue, poll.wait, limit)
 
     async def answer(
-        self, request: Request, poll: Poll, handouts: Sequence[Handout], write: Callable[[Sequence[Handout]], Response]
+        self,
+        request: Request,
+        poll: Poll,
+        handouts: Sequence[Handout],
+        write: Callable[[Sequence[Handout]], Iterable[str]],
     ) -> Response:
         """Write the answer that has these submissions; a caller who has gone while it waited for its turn has none."""
-        size = sum(len(handout.submission.body) for handout in handouts)
-        answer = await beside(size, write, handouts)
+        size = sum(held_by(handout.submission) for handout in handouts)
+        answer = await success_of(size, partial(write, handouts))
         if size > LARGE_BYTES and await request.is_disconnected():
             poll.queue.take_back(handouts)
         return answer
@@ -76,16 +83,18 @@ async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1
     """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
     hang_up = asyncio.create_task(_hang_up(request))
     try:
-        return await _take(hang_up, queue, wait, limit)
+        return await _take(hang_up, queue, wait, limit, share_of(request).fits)
     finally:
         hang_up.cancel()
 
 
-async def _take(hang_up: asyncio.Task[None], queue: CourseQueue, wait: float, limit: int) -> list[Handout]:
+async def _take(
+    hang_up: asyncio.Task[None], queue: CourseQueue, wait: float, limit: int, fits: Callable[[int], bool]
+) -> list[Handout]:
     if wait == 0:
-        handouts = await queue.take(limit)
+        handouts = await queue.take(limit, fits=fits)
     else:
-        poll = asyncio.create_task(queue.take(limit, wait))
+        poll = asyncio.create_task(queue.take(limit, wait, fits=fits))
         try:
             await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
             if not poll.done():

@@ -8,7 +8,8 @@ from gateway.callers.door import NotLoggedInError
 from gateway.callers.passwords import TooManyChecksError
 from gateway.callers.throttle import TooManyGuessesError
 from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault
-from gateway.http.forms import BusyError, ShortError
+from gateway.http.forms import ShortError
+from gateway.http.shared_room import BusyError
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import TooLateError, UnknownSubmissionError, WrongKeyError
 from gateway.leasing.returns import TooManyReturnsError

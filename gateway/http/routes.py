@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from broker_setup.process.shortages import shortage
 from gateway.callers.door import account_of
 from gateway.callers.origin import UnheededProxies, address_of
+from gateway.http.answer_room import AnswerRoom
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
@@ -28,6 +29,7 @@ from gateway.http.plain_paths import PlainPaths
 from gateway.http.refusals import REFUSED, RefusedError
 from gateway.http.refused_calls import RefusedCalls
 from gateway.http.session_calls import SessionCalls
+from gateway.http.shared_room import SharedRoom
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ def application(
     lease: LeaseCalls,
     files: FileCalls,
     operation: OperationCalls,
+    answers: SharedRoom,
     lifespan: Lifespan[Starlette],
 ) -> Starlette:
     """Lay out the paths and map errors to answers, each once."""
@@ -79,7 +82,7 @@ def application(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(UnheededProxies), Middleware(PlainPaths)],
+        middleware=[Middleware(UnheededProxies), Middleware(PlainPaths), Middleware(AnswerRoom, room=answers)],
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from time import monotonic, time
 
 from broker_setup.errors import (
@@ -35,11 +36,22 @@ LOOK_AGAIN_SECONDS = 0.5
 MAX_SEALED_BYTES = 64 * 1024 * 1024
 
 
+# Whether there is room for an answer of so many bytes, which has then been taken instead of what was before.
+Fits = Callable[[int], bool]
+
+
 class TooMuchLeasedError(BrokerUnavailableError):
     """Nothing more of a queue is handed out until some of what is leased has ended or run out."""
 
     def __init__(self, queue: str) -> None:
         super().__init__(f"the return addresses of what is leased in queue {queue} are over {MAX_SEALED_BYTES} bytes")
+
+
+class NoRoomForAnswerError(BrokerUnavailableError):
+    """Nothing large is handed out to this caller until some of what was handed out before has been read."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"the answers that nobody has read yet leave no room for what waits in queue {queue}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,11 @@ class Handout:
     submission: Submission
     key: str
     expires_at: float
+
+
+def held_by(submission: Submission) -> int:
+    """Say how many bytes a submission's work and files take of memory, until who polled for it has read them."""
+    return getsizeof(submission.body) + sum(getsizeof(name) + getsizeof(url) for name, url in submission.files.items())
 
 
 class CourseQueue:
@@ -91,15 +108,17 @@ class CourseQueue:
         """How many unleased submissions this gateway has in memory: no longer ready in the broker, yet waiting."""
         return len(self._deliveries)
 
-    async def take(self, limit: int = 1, wait: float = 0.0) -> list[Handout]:
+    async def take(self, limit: int = 1, wait: float = 0.0, *, fits: Fits = lambda _: True) -> list[Handout]:
         """Lease up to `limit` submissions, waiting up to `wait` seconds for the first; none if none comes.
 
-        Raise BrokerUnavailableError if the broker or the ledger could not be asked.
+        `fits` is asked before whether there is room for an answer that takes so many bytes of memory in all.
+        Raise BrokerUnavailableError if the broker or the ledger could not be asked, NoRoomForAnswerError if not even
+        one fits.
         """
         async with in_time(extra=wait):
-            return await self._take(limit, wait)
+            return await self._take(limit, wait, fits)
 
-    async def _take(self, limit: int, wait: float) -> list[Handout]:
+    async def _take(self, limit: int, wait: float, fits: Fits) -> list[Handout]:
         await self._ledger.wait_up_to_date()
         if problem := self._ledger.clock_problem:
             raise BrokerUnavailableError(problem)
@@ -115,7 +134,7 @@ class CourseQueue:
                 first_at = first_at or now
                 until = min(self._consumer.hopeful_until, first_at + FIRST_DELIVERY_SECONDS)
                 if buffered >= limit or now >= until:
-                    handouts = await self._lease(limit)
+                    handouts = await self._lease(self._chosen(limit, fits))
                     if handouts:
                         return handouts
                     continue
@@ -150,10 +169,20 @@ class CourseQueue:
     # Leasing. What is decided here on a state that lags behind is decided again, for all gateways alike, when the
     # event's turn comes in the ledger: so it may await in between.
 
-    async def _lease(self, limit: int) -> list[Handout]:
+    def _chosen(self, limit: int, fits: Fits) -> list[Waiting]:
         chosen: list[Waiting] = []
-        while len(chosen) < limit and (waiting := self._deliveries.next()):
+        size = 0
+        while len(chosen) < limit and (waiting := self._deliveries.first()):
+            size += held_by(waiting.submission)
+            if not fits(size):
+                if not chosen:
+                    raise NoRoomForAnswerError(self.name)
+                break
+            self._deliveries.withdraw(waiting.id)
             chosen.append(waiting)
+        return chosen
+
+    async def _lease(self, chosen: Sequence[Waiting]) -> list[Handout]:
         # A task of its own: a grader that hangs up now must not leave leases that nobody knows of.
         leasing = asyncio.create_task(self._lease_all(chosen))
         try:

@@ -86,9 +86,9 @@ class Deliveries:
         """Let a held submission wait for a poll."""
         self._buffer.push(waiting.id, waiting)
 
-    def next(self) -> Waiting | None:
-        """Take the submission that has waited longest for a lease, or None; it stays held."""
-        return self._buffer.pop()
+    def first(self) -> Waiting | None:
+        """Return the submission that has waited longest for a poll, or None."""
+        return self._buffer.first()
 
     def release(self, submission: bytes) -> list[Hold]:
         """Stop holding a submission, and return what of it has to be acked or given back."""

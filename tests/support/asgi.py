@@ -1,10 +1,16 @@
 """Requests as a server hands them to the application, made by hand."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
+
+from gateway.http.answer_room import AnswerShare
+from gateway.http.shared_room import SharedRoom
+
+ROOM = SharedRoom(math.inf, "MAX_ANSWERS_SIZE", "answers")
 
 Message = MutableMapping[str, Any]
 
@@ -30,7 +36,7 @@ def _request(
 ) -> Request:
     scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": list(headers)}
     # As behind the door, to a caller who may do everything.
-    return Request(scope | {"state": {"permission": lambda queue: True}}, receive)
+    return Request(scope | {"state": {"permission": lambda queue: True, "answer_share": AnswerShare(ROOM)}}, receive)
 
 
 def _receiving(*messages: Message) -> Callable[[], Awaitable[Message]]:

@@ -220,7 +220,7 @@ def test_the_gateways_temporary_files_fit_into_its_memory_beside_what_is_promise
     settings = Settings(max_uploads_size=int(variables(gateway)["XQUEUE_MAX_UPLOADS_SIZE"]))
     assert settings.max_upload_size <= settings.max_uploads_size <= room
     strangers = 800 * 1024 * settings.max_connections
-    assert room + strangers + settings.max_forms_size + 150 * MIB <= memory
+    assert room + strangers + settings.max_forms_size + settings.max_answers_size + 150 * MIB <= memory
 
 
 def test_the_relays_results_fit_into_its_memory_however_large() -> None:

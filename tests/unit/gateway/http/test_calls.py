@@ -11,7 +11,7 @@ from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.submissions import Submission
 from gateway.http.forms import FormLimits, TooLargeError
-from gateway.http.grader_calls import GraderCalls, parse_reply, render
+from gateway.http.grader_calls import GraderCalls, parse_reply, written
 from gateway.http.lms_calls import parse_submit, why_no_callback
 from gateway.http.polls import parse_wait
 from gateway.http.refusals import IllFormedError, QueueNotFoundError, headers_of, text_of
@@ -196,13 +196,13 @@ def test_how_long_a_poll_waits(query: dict[str, str], seconds: float | None) -> 
 @pytest.mark.parametrize("files", [{}, {"a b.py": "http://x/y", "é": "http://x/z"}])
 def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict[str, str]) -> None:
     submission = Submission(uuid="f" * 32, queue="openedx", body=body, sealed_return="sealed", files=files)
-    written = render(Handout(submission, "key", expires_at=1.0))
-    outer = json.loads(written)
+    answer = "".join(written([Handout(submission, "key", expires_at=1.0)]))
+    outer = json.loads(json.loads(answer))
     assert list(outer) == ["xqueue_header", "xqueue_body", "xqueue_files"]
     assert json.loads(outer["xqueue_header"]) == {"submission_id": 2**53 - 1, "submission_key": "key"}
     assert outer["xqueue_body"] == body
     assert json.loads(outer["xqueue_files"]) == files
-    assert "sealed" not in written
+    assert "sealed" not in answer
 
 
 def test_without_a_list_a_submit_may_name_any_callback_url_that_can_be_posted_to() -> None:

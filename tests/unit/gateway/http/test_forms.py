@@ -20,14 +20,13 @@ from broker_setup.process.beside import LARGE_BYTES, acting_for
 from gateway.http.forms import (
     MAX_FIELDS,
     BadFormError,
-    BusyError,
     FormLimits,
-    FormMemory,
     ShortError,
     TooLargeError,
     drain,
     read_form,
 )
+from gateway.http.shared_room import BusyError, SharedRoom
 
 LIMITS = FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3)
 URLENCODED = "application/x-www-form-urlencoded"
@@ -343,7 +342,7 @@ async def test_what_is_over_a_limit_is_read_but_not_kept(monkeypatch: pytest.Mon
     assert written <= 5_000
 
 
-def bounded(memory: FormMemory) -> FormLimits:
+def bounded(memory: SharedRoom) -> FormLimits:
     return FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3, memory=memory)
 
 
@@ -351,7 +350,7 @@ def bounded(memory: FormMemory) -> FormLimits:
     ("content_type", "body"), [(URLENCODED, b"a=" + b"x" * 6_000), (MULTIPART, part("a", b"x" * 6_000) + END)]
 )
 async def test_forms_share_one_memory_and_give_it_back(content_type: str, body: bytes) -> None:
-    limits = bounded(FormMemory(10_000))
+    limits = bounded(SharedRoom(10_000))
     for _ in range(3):
         async with read_form(Sender(content_type, [body]).request, limits):
             with pytest.raises(BusyError):
@@ -386,7 +385,7 @@ async def held(account: str, body: bytes, limits: FormLimits, end: asyncio.Event
 
 
 async def test_no_account_fills_the_memory_for_forms_so_that_others_have_none() -> None:
-    limits, end = bounded(FormMemory(100_000)), asyncio.Event()
+    limits, end = bounded(SharedRoom(100_000)), asyncio.Event()
     body = b"a=" + b"x" * 998
     hostile = [asyncio.create_task(held(name, body, limits, end)) for _ in range(200) for name in ("one", "another")]
     await asyncio.sleep(0)
@@ -402,16 +401,16 @@ async def test_no_account_fills_the_memory_for_forms_so_that_others_have_none() 
 async def test_one_form_of_an_account_may_take_all_that_is_left() -> None:
     end = asyncio.Event()
     end.set()
-    assert await held("lms", b"a=" + b"x" * 9_000, bounded(FormMemory(9_100)), end)
+    assert await held("lms", b"a=" + b"x" * 9_000, bounded(SharedRoom(9_100)), end)
 
 
 async def test_files_take_none_of_the_memory_for_forms() -> None:
-    _, files = await read(MULTIPART, part("f", b"x" * 5_000, filename="f"), END, limits=bounded(FormMemory(100)))
+    _, files = await read(MULTIPART, part("f", b"x" * 5_000, filename="f"), END, limits=bounded(SharedRoom(100)))
     assert files == {"f": b"x" * 5_000}
 
 
 async def test_the_files_of_all_requests_share_one_room_on_the_disk_and_give_it_back() -> None:
-    disk = FormMemory(7_000, "MAX_UPLOADS_SIZE")
+    disk = SharedRoom(7_000, "MAX_UPLOADS_SIZE")
     limits = FormLimits(fields=10_000, file=5_000, files_total=20_000, files=3, disk=disk)
     body = part("f", b"x" * 4_000, filename="f") + END
     for _ in range(3):

@@ -2,18 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import Response
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.wire.submissions import Submission
 from gateway.http.polls import Poll, Polls, take
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import CourseQueue, Fits, Handout
 from tests.support.asgi import hung_up, staying
 
 HANDOUT = Handout(Submission(uuid="f" * 32, queue="openedx", body="", sealed_return="sealed"), "key", 1.0)
@@ -29,7 +28,8 @@ class FakeQueue:
         self.taken_back: list[Handout] = []
         self.seconds = 0.0
 
-    async def take(self, limit: int = 1, wait: float = 0.0) -> list[Handout]:
+    async def take(self, limit: int = 1, wait: float = 0.0, *, fits: Fits) -> list[Handout]:
+        assert fits(1)
         self.asked.append((limit, wait))
         await asyncio.sleep(self.seconds)
         if isinstance(self._outcome, Exception):
@@ -96,15 +96,15 @@ async def test_what_was_leased_to_a_caller_who_goes_while_its_large_answer_is_wr
             await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
-    def write(handouts: Sequence[Handout]) -> Response:
+    def write(handouts: Sequence[Handout]) -> Iterator[str]:
         if goes:
             has_gone.set()
-        return Response(str(len(handouts)))
+        yield str(len(handouts))
 
     submission = Submission(uuid="f" * 32, queue="openedx", body="x" * (LARGE_BYTES + 1), sealed_return="sealed")
     handouts = [Handout(submission, "key", 1.0)]
     queue = FakeQueue(handouts)
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}, receive)
     answer = await Polls({}, 60.0).answer(request, Poll({}, cast("CourseQueue", queue), 0.0), handouts, write)
-    assert answer.body == b"1"
+    assert answer.headers["content-length"] == str(len('{"return_code": 0, "content": 1}'))
     assert queue.taken_back == (handouts if goes else [])

@@ -9,7 +9,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Leased, Released, hash_key, hash_url
 from gateway.leasing import consumer, course_queue, deadline
-from gateway.leasing.course_queue import Handout
+from gateway.leasing.course_queue import Handout, NoRoomForAnswerError
 from tests.support.leasing import DELAY, Scene, turns
 from tests.support.ledger_events import graded, leased, released, submitted, uuid_of
 from tests.support.waiting import quickest
@@ -317,3 +317,24 @@ async def test_one_deadline_stands_over_all_that_a_poll_waits_for_and_its_late_l
         return took
 
     assert await quickest(refused_after, below=0.45) < 0.45, "not the one after the other"
+
+
+async def test_what_an_answer_has_no_room_for_is_not_leased_and_waits_for_the_next_poll() -> None:
+    scene = Scene()
+    for number in (1, 2, 3):
+        scene.deliver(number)
+    asked: list[int] = []
+
+    def only_two(size: int) -> bool:
+        asked.append(size)
+        return len(asked) <= 2
+
+    assert len(await scene.queue.take(3, fits=only_two)) == 2
+    # In all, each with those before it.
+    assert asked == sorted(asked)
+    with pytest.raises(NoRoomForAnswerError):
+        await scene.queue.take(fits=lambda _: False)
+    assert scene.queue.waiting_here == 1
+    assert len(scene.ledger.events) == 2
+    [last] = await scene.queue.take()
+    assert last.submission.body == "work 3"

@@ -1,0 +1,43 @@
+"""Room, in bytes, that all requests of a kind share: each account has its part, and nobody's many leave others none."""
+
+from collections import Counter
+
+from broker_setup.errors import XQueueError
+
+# So many times what it leaves free may one account take with several requests: alone three quarters, two of them 3/7.
+_SHARE = 3
+
+
+class BusyError(XQueueError):
+    """The requests under way leave no room for this one."""
+
+
+class SharedRoom:
+    """Counts what all requests under way hold of something: of memory for their fields, say, or of the disk."""
+
+    def __init__(self, limit: float, setting: str = "MAX_FORMS_SIZE", what: str = "forms") -> None:
+        """Have them hold `limit` bytes, as `setting` says; `what` they are."""
+        self._left = limit
+        self._setting = setting
+        self._what = what
+        self._taken: Counter[str] = Counter()
+
+    def take(self, account: str, size: int, so_far: int) -> None:
+        """Take so many bytes for a request of that account, which has `so_far`; raise BusyError if too few are left.
+
+        A body may take its time. Whoever has several requests under way leaves room for others; one is always taken.
+        """
+        left, taken = self._left - size, self._taken[account] + size
+        if left < 0:
+            raise BusyError(f"the {self._what} under way are over {self._setting}")
+        if taken > so_far + size and taken > _SHARE * left:
+            raise BusyError(f"the {self._what} under way of {account!r} are over its share of {self._setting}")
+        self._left = left
+        self._taken[account] = taken
+
+    def give_back(self, account: str, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size
+        self._taken[account] -= size
+        if not self._taken[account]:
+            del self._taken[account]
