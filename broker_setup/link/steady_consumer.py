@@ -23,7 +23,7 @@ START_SECONDS = 10.0
 
 
 class Steady(ABC):
-    """Consumes one queue, up to `prefetch` unsettled deliveries at a time; says when those at hand have become void."""
+    """Consumes one queue, up to `prefetch` unsettled deliveries at a time; calls `lost` when those at hand are void."""
 
     def __init__(self, link: Link, queue: str, *, prefetch: int, lost: Callable[[], None] = lambda: None) -> None:
         self._link = link

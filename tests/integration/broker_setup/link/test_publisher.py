@@ -54,6 +54,7 @@ async def test_what_no_queue_takes_is_said_and_the_next_publish_works(publisher:
     await publish(publisher)
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_among_many_only_the_one_that_no_queue_takes_fails(
     publisher: Publisher, count: Callable[[str], int]
 ) -> None:
@@ -80,6 +81,7 @@ async def test_an_exchange_that_is_gone_is_an_error_and_the_next_publish_works(p
     await publish(publisher)
 
 
+@pytest.mark.usefixtures("_no_hurry")
 async def test_an_exchange_that_is_gone_takes_nothing_down_that_goes_to_another(
     publisher: Publisher, count: Callable[[str], int]
 ) -> None:
@@ -195,7 +197,7 @@ async def test_what_was_under_way_on_a_lost_connection_does_not_block_the_next(d
                 await cutting
                 await proxy.open()
             outcomes = await asyncio.gather(*under_way, return_exceptions=True)
-            assert {type(outcome) for outcome in outcomes} <= {BrokerUnavailableError, type(None)}
+            assert all(outcome is None or isinstance(outcome, BrokerUnavailableError) for outcome in outcomes)
             assert any(outcomes)
             await eventually(lambda: not publisher._under_way)
             await link.wait_up()
