@@ -1,4 +1,4 @@
-"""The ledger as a gateway uses it: record an event and learn whether it was valid, or note one and go on."""
+"""The ledger put together, for gateways and operators' commands: write events, and know what all of them come to."""
 
 import asyncio
 from collections.abc import Callable
@@ -70,9 +70,9 @@ class Ledger:
         """How far this machine's clock is ahead of most of those that write (seconds; negative: behind)."""
         return self._agreement.off(self._clock())
 
-    async def wait_up_to_date(self) -> None:
-        """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes too long."""
-        await self._reader.wait_up_to_date(RECORD_SECONDS)
+    async def wait_up_to_date(self, seconds: float = RECORD_SECONDS) -> None:
+        """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes longer."""
+        await self._reader.wait_up_to_date(seconds)
 
     async def barrier(self) -> None:
         """Return when everything written before this call has been applied; raise BrokerUnavailableError.

@@ -3,14 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from math import inf
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.frames import Frame
-from broker_setup.ledger.heard import Heard, steady
-from broker_setup.ledger.reader import LedgerReader
+from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
-from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
@@ -22,7 +18,7 @@ REPLAY_SECONDS = 300.0
 
 
 class Session:
-    """`source` is to consume on, `publisher` and `writer` have a link of their own, `state` is what the ledger says."""
+    """`source` is to consume on, `publisher` has a link of its own, on which the `ledger` writes, too."""
 
     def __init__(self, settings: Settings, command: str) -> None:
         """Build it; nothing is opened yet. `command` is for the ledger and the management UI."""
@@ -30,34 +26,33 @@ class Session:
         self.source = Link(url, f"{name} consume")
         self._sink = Link(url, f"{name} publish")
         self.publisher = Publisher(self._sink)
-        self.writer = LedgerWriter(self.publisher, name)
-        self.state = LedgerState()
-        self._reader = LedgerReader(
-            url=url, link=self.source, writer=self.writer, apply=self._apply, window=settings.ledger_window
+        self.ledger = Ledger(
+            url=url,
+            link=self.source,
+            publisher=self.publisher,
+            state=LedgerState(),
+            window=settings.ledger_window,
+            name=name,
         )
 
     @contextlib.asynccontextmanager
     async def open(self, *, read_ledger: bool = True) -> AsyncIterator[None]:
-        """Connect for as long as the block runs; with `read_ledger` the state is up to date when it begins.
+        """Connect for as long as the block runs; with `read_ledger` the ledger's state is up to date when it begins.
 
         Raise BrokerUnavailableError if the broker, or the ledger that is asked for, does not answer in time.
         """
         tolerate_ill_made_properties()
         async with supervised(self.source, self._sink):
             await self._connected()
-            reading = asyncio.create_task(self._reader.run()) if read_ledger else None
+            reading = asyncio.create_task(self.ledger.read()) if read_ledger else None
             try:
                 if reading:
-                    await self._reader.wait_up_to_date(REPLAY_SECONDS)
+                    await self.ledger.wait_up_to_date(REPLAY_SECONDS)
                 yield
             finally:
                 if reading:
                     reading.cancel()
                     await asyncio.wait({reading})
-
-    async def barrier(self) -> None:
-        """Return when `state` has everything that was written before this call; raise BrokerUnavailableError."""
-        await self._reader.barrier()
 
     async def _connected(self) -> None:
         try:
@@ -65,9 +60,3 @@ class Session:
                 await asyncio.gather(self.source.wait_up(), self._sink.wait_up())
         except TimeoutError:
             raise BrokerUnavailableError("can't connect to the broker") from None
-
-    def _apply(self, frame: Frame) -> None:
-        now = steady()
-        heard = Heard(now, now if self._reader.is_up_to_date else -inf)
-        for event in frame.events:
-            self.state.apply(event, heard)

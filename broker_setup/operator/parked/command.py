@@ -4,14 +4,32 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from broker_setup.errors import ArgumentError
-from broker_setup.operator.console import AsJson, moment, settings_of
+from broker_setup.operator.console import AsJson, settings_of
+from broker_setup.operator.parked.options import (
+    All,
+    AlthoughTold,
+    Limit,
+    NewerThan,
+    OlderThan,
+    Origin,
+    Queue,
+    Rate,
+    Reason,
+    Results,
+    Submissions,
+    Uuid,
+    Yes,
+    chosen,
+    kinds_of,
+    named,
+    selection_of,
+)
 from broker_setup.operator.parked.runs import DISCARD, REDRIVE, Run, do, look
-from broker_setup.operator.parked.selection import Selection
 from broker_setup.operator.parked.views import (
     groups_as_dicts,
     met_as_dict,
@@ -21,40 +39,16 @@ from broker_setup.operator.parked.views import (
     print_parked,
 )
 from broker_setup.operator.parked.walk import Met
-from broker_setup.wire.parked import Kind, ParkedMessage
-from broker_setup.wire.properties import is_uuid
+
+if TYPE_CHECKING:
+    from broker_setup.wire.parked import ParkedMessage
 
 # A subject can name several: results that amend each other, copies of one.
 MAX_SHOWN = 20
-NAMELESS = "-"
 
 parked = typer.Typer(
     help="Look at what was parked, send it on its way again, or discard it.", no_args_is_help=True, add_completion=False
 )
-
-Results = Annotated[bool, typer.Option("--results", help="Only results.")]
-Submissions = Annotated[bool, typer.Option("--submissions", help="Only submissions.")]
-Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_default=False)]
-Origin = Annotated[
-    str | None, typer.Option(help="For this LMS, as scheme://host:port; * stands for anything.", show_default=False)
-]
-Reason = Annotated[
-    str | None, typer.Option(help="With this in the reason, in any case; * stands for anything.", show_default=False)
-]
-Uuid = Annotated[str | None, typer.Option(help="Of this submission.", show_default=False)]
-OlderThan = Annotated[str | None, typer.Option(help="Parked before: 2h, 3d, or ISO 8601 (UTC).", show_default=False)]
-NewerThan = Annotated[str | None, typer.Option(help="Parked since: 2h, 3d, or ISO 8601 (UTC).", show_default=False)]
-Limit = Annotated[int | None, typer.Option(min=1, help="The oldest of them, this many at most.", show_default=False)]
-Rate = Annotated[int, typer.Option(min=1, help="Messages a second, at the most.")]
-AlthoughTold = Annotated[
-    bool,
-    typer.Option(
-        "--although-told",
-        help="Also those whose students were told that there will be no result: the LMS ignores what comes after that.",
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="Everything that is parked; without a filter, this is needed.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")]
 
 
 @parked.command("list")
@@ -76,7 +70,7 @@ def list_(
     Looking takes the messages out for a moment and puts them back in their order; another operator does not see them
     meanwhile.
     """
-    selection = _selection(
+    selection = selection_of(
         queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
     )
     seen: list[ParkedMessage] = []
@@ -85,7 +79,7 @@ def list_(
         if len(seen) < limit:
             seen.append(met.parked)
 
-    tally = look(Run(settings_of(), _kinds(results=results, submissions=submissions), selection), see)
+    tally = look(Run(settings_of(), kinds_of(results=results, submissions=submissions), selection), see)
     now = datetime.now(UTC)
     if as_json:
         told = {"parked": tally.selected, "groups": groups_as_dicts(tally)}
@@ -112,7 +106,7 @@ def show(
     """Show all that is known of a parked message; sealed return addresses stay sealed."""
     settings = settings_of()
     found: list[Met] = []
-    look(Run(settings, _kinds(results=results, submissions=submissions), _named(subject), MAX_SHOWN), found.append)
+    look(Run(settings, kinds_of(results=results, submissions=submissions), named(subject), MAX_SHOWN), found.append)
     if not found:
         raise ArgumentError(f"nothing that is parked is called {subject!r}")
     if body_to is not None:
@@ -151,13 +145,15 @@ def redrive(
 
     Without --yes it only counts, and asks if you are at a terminal. Interrupted, nothing is lost; run it again.
     """
-    selection = _chosen(
-        _selection(queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than),
+    selection = chosen(
+        selection_of(
+            queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
+        ),
         everything=everything,
     )
     run = Run(
         settings_of(),
-        _kinds(results=results, submissions=submissions),
+        kinds_of(results=results, submissions=submissions),
         selection,
         limit,
         although_told=although_told,
@@ -187,65 +183,15 @@ def discard(
 
     Without --yes it only counts, and asks if you are at a terminal.
     """
-    selection = _chosen(
-        _selection(queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than),
+    selection = chosen(
+        selection_of(
+            queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
+        ),
         everything=everything,
     )
     because = because.encode(errors="replace").decode()
-    run = Run(settings_of(), _kinds(results=results, submissions=submissions), selection, limit)
+    run = Run(settings_of(), kinds_of(results=results, submissions=submissions), selection, limit)
     do(DISCARD, run, lambda messages: messages.discard(because, rate), yes=yes, as_json=as_json)
-
-
-def _kinds(*, results: bool, submissions: bool) -> tuple[Kind, ...]:
-    if results == submissions:
-        return tuple(Kind)
-    return (Kind.RESULT,) if results else (Kind.SUBMISSION,)
-
-
-def _selection(
-    *,
-    queue: str | None,
-    origin: str | None,
-    reason: str | None,
-    uuid: str | None,
-    older_than: str | None,
-    newer_than: str | None,
-) -> Selection:
-    now = datetime.now(UTC)
-    return Selection(
-        queue=queue,
-        origin=origin,
-        reason=reason,
-        correlation_id=None if uuid is None else _uuid(uuid),
-        before=moment(older_than, now) if older_than else None,
-        since=moment(newer_than, now) if newer_than else None,
-    )
-
-
-def _chosen(selection: Selection, *, everything: bool) -> Selection:
-    if selection.is_all != everything:
-        raise ArgumentError(
-            "say either which (--queue, --origin, --reason, --uuid, --older-than, --newer-than) or --all"
-        )
-    return selection
-
-
-def _uuid(text: str) -> str:
-    uuid = text.replace("-", "").lower()
-    if not is_uuid(uuid):
-        raise ArgumentError(f"{text!r} is no uuid (32 hex digits)")
-    return uuid
-
-
-def _named(subject: str) -> Selection:
-    if subject == NAMELESS:
-        return Selection(correlation_id="")
-    digits = subject.replace("-", "").lower()
-    if is_uuid(digits):
-        return Selection(correlation_id=digits)
-    if subject.isascii() and subject.isdigit():
-        return Selection(submission_id=int(subject))
-    return Selection(correlation_id=subject)  # a stranger's message, by what stands in the list
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -91,7 +91,7 @@ class ParkedMessages:
             await notices.take_in(_queues_of(portion))
             events = [event for each in portion if (event := self._discarded(each, because))]
             if events:
-                await self._session.writer.append(*events).confirmed
+                await self._session.ledger.store(*events)
             await notices.drop(each.parked for each in portion)
             self.tally.done += len(portion)
             return portion
@@ -113,12 +113,12 @@ class ParkedMessages:
     async def _redrive_submissions(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
         told = await self._hold_back(notices, portion)
         # Whatever became of earlier copies is known after this.
-        await self._session.barrier()
+        await self._session.ledger.barrier()
         fates = [(each, self._fate_of(each)) for each in portion if each in told]
         going = [each for each, fate in fates if fate is Fate.GOES]
         if going:
             # Before the copies: a gateway takes a copy of what the ledger calls parked for debris.
-            await self._session.writer.append(*(self._redriven(each) for each in going)).confirmed
+            await self._session.ledger.store(*(self._redriven(each) for each in going))
             await asyncio.gather(
                 *(self._publish(each, SUBMISSIONS_EXCHANGE, each.parked.queue, told[each]) for each in going)
             )
@@ -145,7 +145,7 @@ class ParkedMessages:
         return may_go
 
     def _fate_of(self, each: Met) -> Fate:
-        fate = fate_of(each.parked, self._queues, self._session.state, time())
+        fate = fate_of(each.parked, self._queues, self._session.ledger.state, time())
         if fate is Fate.GOES and each.parked.uuid:
             copy = each.parked.uuid, each.parked.redriven
             if copy in self._gone:

@@ -47,7 +47,7 @@ class Retirement:
         self._progress = progress
         self._prefetch = prefetch
         self._session = Session(settings, "xqueue-broker retire")
-        self._state = self._session.state
+        self._state = self._session.ledger.state
         self._sealer = Sealer(settings.secrets)
 
     async def retire(self, tally: Tally) -> Tally:
@@ -71,7 +71,7 @@ class Retirement:
             tally.ready = tally.seen + await intake.open(name)
             while batch := await intake.take(self._prefetch):
                 # Whatever was written of these before they came to us is known after this.
-                await self._session.barrier()
+                await self._session.ledger.barrier()
                 met = self._look_at(batch, tally)
                 await self._act(met, tally, intake)
                 self._progress(tally)
@@ -113,7 +113,7 @@ class Retirement:
             if self._state.standing(uuid, time()) is Standing.SUPERSEDED
         ]
         if events:
-            await self._session.writer.append(*events).confirmed
+            await self._session.ledger.store(*events)
         await intake.ack(each.message for each in met if each.choice not in STAYS)
         tally.retired += len(old)
 
