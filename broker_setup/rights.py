@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from broker_setup.topology import (
     ANSWERS_EXCHANGE,
+    CHECKED_EXCHANGE,
+    CHECKED_QUEUE,
+    FORMER_RUNGS,
     LEDGER,
     LEDGER_EXCHANGE,
     NOTICES,
@@ -85,6 +88,8 @@ class BrokerUser:
 COURSE_QUEUES = Below(SUBMISSIONS_EXCHANGE, taken=RESERVED_QUEUE_NAMES)
 ALL_RUNGS = Below(RUNGS)
 ALL_NOTICES = Below(NOTICES)
+# For processes of 0.1.0, which are rolled after this is set up; likewise what else writes to the results' exchange.
+ALL_FORMER_RUNGS = Below(FORMER_RUNGS)
 
 # What is only looked at (a passive declare) stands under `write`: RabbitMQ asks for no right there up to 4.2.5, for any
 # right since; and a right to write to a queue, unlike one to read it, gives nobody its messages.
@@ -92,7 +97,15 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
     Role.GATEWAY: (
         "takes submissions in, holds them for graders, publishes their results",
         Rights(
-            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ALL_NOTICES),
+            write=(
+                SUBMISSIONS_EXCHANGE,
+                CHECKED_EXCHANGE,
+                CHECKED_QUEUE,
+                PARKED_EXCHANGE,
+                LEDGER_EXCHANGE,
+                ALL_NOTICES,
+                RESULTS_EXCHANGE,
+            ),
             read=(COURSE_QUEUES, SUBMISSIONS_FAILED, LEDGER),
         ),
     ),
@@ -100,27 +113,48 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
         "takes results out and delivers them to the LMS",
         Rights(
             write=(
-                RESULTS_EXCHANGE,
+                CHECKED_EXCHANGE,
                 RETRY_EXCHANGE,
                 PARKED_EXCHANGE,
                 LEDGER_EXCHANGE,
                 ALL_RUNGS,
                 ALL_NOTICES,
                 RESULTS_PARKED,
+                RESULTS_EXCHANGE,
+                ALL_FORMER_RUNGS,
             ),
-            read=(RESULTS_QUEUE,),
+            read=(RESULTS_QUEUE, CHECKED_QUEUE),
             configure=(RELAY_LOCK,),
         ),
     ),
     Role.PASSIVE: (
         "takes submissions out, calls passive graders, publishes their results",
-        Rights(write=(RESULTS_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ANSWERS_EXCHANGE), read=(COURSE_QUEUES,)),
+        Rights(
+            write=(CHECKED_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ANSWERS_EXCHANGE, RESULTS_EXCHANGE),
+            read=(COURSE_QUEUES,),
+        ),
     ),
     Role.BROKER: (
         "the commands of xqueue-broker that look at work and move it",
         Rights(
-            write=(SUBMISSIONS_EXCHANGE, RESULTS_EXCHANGE, LEDGER_EXCHANGE, ALL_RUNGS),
-            read=(COURSE_QUEUES, SUBMISSIONS_PARKED, RESULTS_PARKED, ALL_RUNGS, ALL_NOTICES, LEDGER),
+            write=(
+                SUBMISSIONS_EXCHANGE,
+                CHECKED_EXCHANGE,
+                CHECKED_QUEUE,
+                LEDGER_EXCHANGE,
+                ALL_RUNGS,
+                RESULTS_EXCHANGE,
+                ALL_FORMER_RUNGS,
+            ),
+            read=(
+                COURSE_QUEUES,
+                SUBMISSIONS_PARKED,
+                RESULTS_PARKED,
+                ALL_RUNGS,
+                ALL_FORMER_RUNGS,
+                ALL_NOTICES,
+                LEDGER,
+            ),
         ),
     ),
     Role.OPERATOR: ("people at the management UI: see everything, touch nothing", Rights()),

@@ -9,10 +9,13 @@ SUBMISSIONS_FAILED = "xqueue.submissions.failed"
 SUBMISSIONS_PARKED = "xqueue.submissions.parked"
 RESULTS_EXCHANGE = "xqueue.results"
 RESULTS_QUEUE = "xqueue.results"
+CHECKED_QUEUE = "xqueue.results.checked"
 RESULTS_PARKED = "xqueue.results.parked"
-RUNGS = "xqueue.results.retry"
+RUNGS = "xqueue.results.rung"
 NOTICES = "xqueue.notices"
 LEDGER = "xqueue.ledger"
+# The rungs of 0.1.0, which lead to where graders write. Nothing of this version fills them; they empty by themselves.
+FORMER_RUNGS = "xqueue.results.retry"
 
 # What they all begin with.
 _OURS = "xqueue."
@@ -22,6 +25,8 @@ _OURS = "xqueue."
 LEDGER_EXCHANGE = "xqueue.frames"
 RETRY_EXCHANGE = "xqueue.retry"
 PARKED_EXCHANGE = "xqueue.parked"
+# Results that a process of ours has looked at. Where graders write, anybody's flood would be before them.
+CHECKED_EXCHANGE = "xqueue.checked"
 # Apart from the results', where every AMQP grader may write: by a routing key, or in a header CC, to whatever is bound.
 ANSWERS_EXCHANGE = "xqueue.answers"
 
@@ -90,8 +95,13 @@ def submissions_queue(queue: str) -> str:
 
 
 def retry_queue(delay: float) -> str:
-    """Name the rung that holds a result for `delay` seconds: `xqueue.results.retry.30s`."""
+    """Name the rung that holds a result for `delay` seconds: `xqueue.results.rung.30s`."""
     return f"{RUNGS}.{_spoken(delay)}"
+
+
+def former_rung(delay: float) -> str:
+    """Name the rung that 0.1.0 had for it: `xqueue.results.retry.30s`."""
+    return f"{FORMER_RUNGS}.{_spoken(delay)}"
 
 
 def notices_queue(grace: float) -> str:
@@ -136,6 +146,7 @@ def topology(
                 SUBMISSIONS_EXCHANGE,
                 RESULTS_EXCHANGE,
                 RETRY_EXCHANGE,
+                CHECKED_EXCHANGE,
                 PARKED_EXCHANGE,
                 LEDGER_EXCHANGE,
                 ANSWERS_EXCHANGE,
@@ -145,13 +156,8 @@ def topology(
             *(_submissions(queue) for queue in queues),
             _plain(SUBMISSIONS_FAILED, "submissions that a grader rejected, on their way back or to the parked ones"),
             _plain(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
-            Queue(
-                RESULTS_QUEUE,
-                "graded results on their way to the LMS",
-                _arguments(
-                    {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)},
-                ),
-            ),
+            _results(RESULTS_QUEUE, "AMQP graders' results, which nobody of ours has looked at"),
+            _results(CHECKED_QUEUE, "all other results on their way to the LMS"),
             *rungs,
             *notices,
             _plain(RESULTS_PARKED, "results that could not be delivered"),
@@ -160,6 +166,7 @@ def topology(
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
             Binding(RESULTS_EXCHANGE, RESULTS_QUEUE, RESULTS_QUEUE),
+            Binding(CHECKED_EXCHANGE, CHECKED_QUEUE, CHECKED_QUEUE),
             *(Binding(RETRY_EXCHANGE, rung.name, rung.name) for rung in rungs),
             *(Binding(PARKED_EXCHANGE, parked, parked) for parked in (SUBMISSIONS_PARKED, RESULTS_PARKED)),
             *(Binding(PARKED_EXCHANGE, each.name, each.name) for each in notices),
@@ -182,16 +189,22 @@ def _submissions(queue: str) -> Queue:
     )
 
 
+def _results(name: str, purpose: str) -> Queue:
+    return Queue(
+        name, purpose, _arguments({"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)})
+    )
+
+
 def _rung(delay: float) -> Queue:
-    # One queue per delay: a per-message TTL would wait behind the head. Straight back to the results queue, never
-    # to the next rung: a cycle of expiries without a reject is dropped silently.
+    # One queue per delay: a per-message TTL would wait behind the head. Straight back to the results, never to the
+    # next rung: a cycle of expiries without a reject is dropped silently.
     return Queue(
         retry_queue(delay),
         f"results that are tried again {delay:g} s after a failed callback",
         _arguments(
             {
                 "x-message-ttl": round(delay * 1000),
-                **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
+                **_dead_letters_to(CHECKED_EXCHANGE, CHECKED_QUEUE),
             },
         ),
     )
@@ -206,7 +219,7 @@ def _notices(grace: float) -> Queue:
                 # Each redrive and discard takes them out and puts them back.
                 "x-delivery-limit": DELIVERY_LIMIT,
                 "x-message-ttl": round(grace * 1000),
-                **_dead_letters_to(RESULTS_EXCHANGE, RESULTS_QUEUE),
+                **_dead_letters_to(CHECKED_EXCHANGE, CHECKED_QUEUE),
             },
         ),
     )

@@ -1,4 +1,4 @@
-"""Consumes the results queue, one relay at a time: the one that has the lock, while the others stand by.
+"""Consumes the results' two queues, one relay at a time: the one that has the lock, while the others stand by.
 
 The lock is an exclusive queue, which goes with the connection that the deliveries come on. (RabbitMQ's single active
 consumer would do the same, but then nobody can look into the queue, and quorum queues know no exclusive consumers.)
@@ -16,7 +16,7 @@ from broker_setup.link.calls import close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.refusals import is_locked
 from broker_setup.link.steady_consumer import SteadyConsumer
-from broker_setup.topology import RELAY_LOCK, RESULTS_QUEUE
+from broker_setup.topology import CHECKED_QUEUE, RELAY_LOCK, RESULTS_QUEUE
 
 # A relay that stands by takes over in so many seconds at most, once the broker has noticed that the other one is gone.
 STANDBY_SECONDS = 3.0
@@ -33,19 +33,30 @@ class ConsumerState(Enum):
 
 
 class Consumer(SteadyConsumer):
-    """A steady consumer of results that waits for its turn."""
+    """A steady consumer of results that waits for its turn.
+
+    Of each queue so many are here at the most, so that a flood of one leaves room for what comes by the other. Both
+    come on one channel, and are void with it.
+    """
 
     def __init__(
         self,
         link: Link,
         *,
         prefetch: int,
+        unread_prefetch: int,
         others: Sequence[str],
         received: Callable[[AbstractIncomingMessage], None],
+        received_unread: Callable[[AbstractIncomingMessage], None],
         lost: Callable[[], None],
     ) -> None:
-        """Consume once the queues `others` are there, too, to which results go from here."""
-        super().__init__(link, RESULTS_QUEUE, prefetch=prefetch, received=received, lost=lost)
+        """Consume once the queues `others` are there, too, to which results go from here.
+
+        `received_unread` gets what no process of ours has looked at yet.
+        """
+        super().__init__(link, CHECKED_QUEUE, prefetch=prefetch, received=received, lost=lost)
+        self._unread_prefetch = unread_prefetch
+        self._received_unread = received_unread
         self._others = others
         self._stands_by = False
         self._locked_on = 0  # which connection of the link has the lock; 0: none
@@ -59,7 +70,7 @@ class Consumer(SteadyConsumer):
 
     async def prepare(self, channel: AbstractChannel) -> None:
         """Look whether the queues are there, and take the lock; without them, let it go to a relay that has them."""
-        for name in (RESULTS_QUEUE, *self._others):
+        for name in (CHECKED_QUEUE, RESULTS_QUEUE, *self._others):
             try:
                 await channel.declare_queue(name, passive=True)
             except ChannelNotFoundEntity as error:
@@ -69,6 +80,12 @@ class Consumer(SteadyConsumer):
         await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
         self._locked_on = self._link.opened
         self._stands_by = False
+
+    async def begin(self, channel: AbstractChannel) -> list[str]:
+        """Consume the one queue, then the other."""
+        tags = await super().begin(channel)
+        await channel.set_qos(prefetch_count=self._unread_prefetch)  # of consumers that begin after this
+        return [*tags, await self.consume(channel, RESULTS_QUEUE, self._received_unread)]
 
     @property
     def pause(self) -> float:
@@ -89,5 +106,5 @@ class Consumer(SteadyConsumer):
             self._stands_by = False
             super().failed(error)
         elif not self._stands_by:
-            log.info("standing by: another relay consumes %s", RESULTS_QUEUE)
+            log.info("standing by: another relay consumes the results")
             self._stands_by = True

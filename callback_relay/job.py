@@ -39,7 +39,8 @@ class Job:
 
     `url` is the whole callback URL, `origin` the LMS as scheme://host:port, `queue` the course queue; `graded_at` and
     `submitted_at` are seconds since the epoch. A job is `void` once the channel that brought it is gone: the broker
-    delivers it again. It `comes_back` where this relay knows that it waited on a rung.
+    delivers it again. It `comes_back` where this relay knows that it waited on a rung. It is `unread` where no process
+    of ours had looked at it before: it came straight from an AMQP grader.
     """
 
     identity: Identity
@@ -49,6 +50,7 @@ class Job:
     tries: Tries
     graded_at: float
     submitted_at: float
+    unread: bool = field(default=False, kw_only=True)
     void: bool = field(default=False, init=False)
     comes_back: bool = field(default=False, init=False)
 

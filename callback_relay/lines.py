@@ -71,6 +71,11 @@ class Lines(Generic[J]):
         """
         return identity in self._delivered or (identity.notice and identity.submission in self._answered)
 
+    def has(self, job: J) -> bool:
+        """Tell whether this result stands in its line already, here or on a rung."""
+        standing = self._lines.get(job.line)
+        return standing is not None and any(place.identity == job.identity for place in standing.places)
+
     def join(self, job: J) -> bool:
         """Give a job its place, the one it had if it was away, else the last of its line; tell whether it was away."""
         line = self._lines.setdefault(job.line, _Standing())

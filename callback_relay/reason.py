@@ -34,6 +34,7 @@ class Slug(StrEnum):
     CALLBACK_URL = "callback_url"
     SENDER = "sender"
     REPLY = "reply"
+    REPEAT = "repeat"
     MISTAKE = "mistake"
 
 

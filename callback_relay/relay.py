@@ -29,10 +29,7 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.process.process_name import process_name
 from broker_setup.process.shortages import shortage
 from broker_setup.settings import Settings
-from broker_setup.topology import (
-    RESULTS_PARKED,
-    retry_queue,
-)
+from broker_setup.topology import RESULTS_PARKED
 from broker_setup.wire.answering import is_ours, may_answer
 from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from broker_setup.wire.replies import FINE, Finding
@@ -50,6 +47,7 @@ from callback_relay.metrics import Metrics, Reading
 from callback_relay.orders import Order, Post, Settle
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
+from callback_relay.room import unread_room
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling, level_of, level_of_try
 from callback_relay.size import is_too_large
@@ -134,6 +132,7 @@ class Relay:
             self._ladder,
             self._patience,
             room=settings.callback_concurrency,
+            unread_room=unread_room(settings.callback_concurrency),
             per_origin=settings.callback_concurrency_per_origin,
             chance=self._chance,
             wall=time,
@@ -146,8 +145,10 @@ class Relay:
         self._consumer = Consumer(
             self._source,
             prefetch=settings.callback_concurrency,
-            others=(RESULTS_PARKED, *map(retry_queue, self._ladder.delays), *settings.notice_queues),
+            unread_prefetch=unread_room(settings.callback_concurrency),
+            others=(RESULTS_PARKED, *settings.rungs, *settings.notice_queues),
             received=self._received,
+            received_unread=partial(self._received, unread=True),
             lost=lambda: self._schedule.lost(monotonic()),
         )
         self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
@@ -214,9 +215,9 @@ class Relay:
             self._obey(self._schedule.tick(now))
             _say(self._announcer.of_all(self._schedule.paces, now))
 
-    def _received(self, message: AbstractIncomingMessage) -> None:
+    def _received(self, message: AbstractIncomingMessage, *, unread: bool = False) -> None:
         try:
-            self._take(message)
+            self._take(message, unread=unread)
         except UnknownSecretError as error:
             if self._is_turned_away(message, self._unopened, Park(Reason(Slug.RETURN_ADDRESS, str(error)))):
                 return
@@ -249,8 +250,8 @@ class Relay:
             log.error("%s", line)
         return True
 
-    def _take(self, message: AbstractIncomingMessage) -> None:
-        delivery = self._read(message)
+    def _take(self, message: AbstractIncomingMessage, *, unread: bool) -> None:
+        delivery = self._read(message, unread=unread)
         # A reply is looked at last: that costs most, and whoever sends what is settled before can send any number.
         if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
             self._put_aside(message, Park(Reason(Slug.SENDER, why), tell=Tell.NEVER), delivery.about)
@@ -258,6 +259,11 @@ class Relay:
         if self._schedule.is_delivered(delivery) and delivery.identity not in self._parked:
             self._obey(self._schedule.arrive(delivery, monotonic()))
             return
+        if unread and not message.redelivered and self._schedule.is_here(delivery):
+            # A copy of what waits is one more that goes over the rungs.
+            copied = Park(Reason(Slug.REPEAT, "another copy of this result waits"), tell=Tell.NEVER)
+            if self._is_turned_away(message, self._floods, copied):
+                return
         judged = self._judged(delivery)
         if judged.wrong and delivery.identity in self._parked:
             # Once more: its student is told already, or will be.
@@ -269,7 +275,7 @@ class Relay:
         else:
             self._obey(self._schedule.arrive(delivery, monotonic()))
 
-    def _read(self, message: AbstractIncomingMessage) -> Delivery:
+    def _read(self, message: AbstractIncomingMessage, *, unread: bool) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message, ours=self._is_ours(message.user_id))
@@ -283,6 +289,7 @@ class Relay:
             tries=result.tries,
             graded_at=result.graded_at.timestamp(),
             submitted_at=address.sealed_at,
+            unread=unread,
             message=message,
             result=result,
             callback=callback,

@@ -40,6 +40,7 @@ class Schedule(Generic[J]):
         patience: Patience,
         *,
         room: int,
+        unread_room: int = 0,
         per_origin: int,
         chance: Callable[[], float],
         wall: Callable[[], float],
@@ -48,6 +49,7 @@ class Schedule(Generic[J]):
     ) -> None:
         """Share `room` for deliveries among the LMSs, with at most `per_origin` callbacks under way to each.
 
+        What comes unread has `unread_room`, beside and not within it.
         `wall` says what time it is (seconds since the epoch), `outdates_after` how much later a submission to a course
         queue must be sent in to make an older one of the same URL worthless, None: it never is; the LMSs that are
         `listed` are known to answer.
@@ -58,7 +60,7 @@ class Schedule(Generic[J]):
         self._wall = wall
         self._outdates_after = outdates_after
         self._lines: Lines[J] = Lines()
-        self._room: Room[J] = Room(room)
+        self._room: Room[J] = Room(room, unread_room)
         self._origins: Origins[J] = Origins(ladder, per_origin, listed)
         self._held: dict[Line, None] = {}  # whose results wait here for one that is back soon
 
@@ -76,6 +78,10 @@ class Schedule(Generic[J]):
         """Tell whether the LMS has taken this result before."""
         return self._lines.is_delivered(job.identity)
 
+    def is_here(self, job: J) -> bool:
+        """Tell whether another copy of this result is at hand, or waits on a rung."""
+        return self._lines.has(job)
+
     def arrive(self, job: J, now: float) -> list[Order[J]]:
         """Take in a job that was delivered; `now` is of any clock, in seconds, the same in all calls."""
         if self._lines.is_delivered(job.identity):
@@ -83,7 +89,7 @@ class Schedule(Generic[J]):
         if self._lines.join(job):
             job.comes_back = True
             self._origins.back(job.origin)
-        self._room.at_hand += 1
+        self._room.came(job)
         pace = self._origins.came(job)
         return [*self._advance(job.line, now), *self._go_on(pace, now), *self._make_room(now)]
 
@@ -99,7 +105,7 @@ class Schedule(Generic[J]):
         pace = self._origins.of(job)
         pace.ended(job, now)
         other = self._room.ended(job) or ""
-        self._room.at_hand -= 1
+        self._room.left(job)
         if isinstance(verdict, Retry) and not job.void:
             self._send_away(job, now + verdict.delay)
         else:
@@ -232,4 +238,4 @@ class Schedule(Generic[J]):
 
     def _leave(self, pace: Pace[J], job: J) -> None:
         pace.forget(job)
-        self._room.at_hand -= 1
+        self._room.left(job)

@@ -11,7 +11,7 @@ from bench.attack.attacks import Attack
 from bench.attack.memory import MIB, Memory
 from bench.attack.turns import Turns
 from bench.attack.witness import CALLS, Witness, longest, percentile
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
 
 # What good work may wait for, beside what the machine itself makes a bare server's caller wait in the same moment. Of
 # what was measured counts the share of time in which the services ran, of that in which they wanted to: on a quiet
@@ -170,6 +170,6 @@ class Battle:
             wrong.append(f"{len(lost)} good results were not delivered, as {min(lost)}")
         if not self._witness.took("delivered", since=started):
             wrong.append("no good work was delivered")
-        if waiting := await self._arena.count(RESULTS_QUEUE):
+        if waiting := await self._arena.count(RESULTS_QUEUE) + await self._arena.count(CHECKED_QUEUE):
             wrong.append(f"{waiting} results wait for the relay")
         return wrong

@@ -15,7 +15,7 @@ import requests
 from bench.chaos.member import Member
 from bench.stack import BenchError
 from broker_setup.operator.setup.declare import declare
-from broker_setup.topology import LEDGER, RESULTS_QUEUE, Topology, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, LEDGER, Topology, submissions_queue
 from deploy.local import find, ports
 from deploy.local.node_files import USER
 from deploy.local.process import Child
@@ -161,7 +161,7 @@ class Leaders:
 
     def __init__(self, *, course: int, ledger: int, results: int) -> None:
         """Say on which node each is to be."""
-        self.of_queues = {submissions_queue(QUEUE): course, LEDGER: ledger, RESULTS_QUEUE: results}
+        self.of_queues = {submissions_queue(QUEUE): course, LEDGER: ledger, CHECKED_QUEUE: results}
 
     def by_node(self, topology: Topology) -> Iterator[tuple[int, Topology]]:
         """Return what is to be declared on which node, before all else."""

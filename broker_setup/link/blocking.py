@@ -13,6 +13,7 @@ from broker_setup.link.broker_url import address_of, each_of, without_ca_bundle
 from broker_setup.link.refusals import broker_words, with_advice
 
 PATIENCE_SECONDS = 10
+NOT_FOUND = 404
 
 
 def connect(url: str) -> pika.BlockingConnection:
@@ -42,19 +43,22 @@ def _parameters(uri: str, heartbeat: int, patience: float) -> pika.URLParameters
     return parameters
 
 
-def count_ready(url: str, queues: Iterable[str]) -> Mapping[str, int]:
-    """Count the messages of each RabbitMQ queue that are with no consumer.
+def count_ready(url: str, queues: Iterable[str], *, if_there: Iterable[str] = ()) -> Mapping[str, int]:
+    """Count the messages of each RabbitMQ queue that are with no consumer; of those `if_there`, leave out what is not.
 
-    Raise BrokerUnavailableError if the broker can't be reached or a queue is missing.
+    Raise BrokerUnavailableError if the broker can't be reached or another queue is missing.
     """
     counts = {}
+    optional = set(if_there)
     with connect(url) as connection:
-        for queue in queues:
+        for queue in (*queues, *optional):
             try:
                 channel = connection.channel()
                 counts[queue] = int(channel.queue_declare(queue, passive=True).method.message_count)
                 channel.close()
             except ChannelClosedByBroker as error:
+                if queue in optional and error.reply_code == NOT_FOUND:
+                    continue
                 raise BrokerUnavailableError(f"queue {queue!r} is missing: run `xqueue-broker declare`") from error
             except AMQPError as error:
                 why = why_within(error) or broker_words(str(error))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -55,8 +55,8 @@ class Steady(ABC):
         return PAUSE_SECONDS
 
     @abstractmethod
-    async def begin(self, channel: AbstractChannel) -> str:
-        """Consume the queue on a fresh channel; return the consumer's tag."""
+    async def begin(self, channel: AbstractChannel) -> Iterable[str]:
+        """Consume the queue on a fresh channel; return the tags of its consumers."""
 
     def failed(self, error: Exception) -> None:
         """Say that it can't consume, once for each reason; what passes by itself is no error."""
@@ -78,7 +78,7 @@ class Steady(ABC):
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
         try:
             async with asyncio.timeout(START_SECONDS):
-                tag = await self.begin(channel)
+                tags = await self.begin(channel)
         except TimeoutError:  # aiormq has closed the channel
             raise BrokerUnavailableError("the broker does not answer in time") from None
         log.info("consuming %s", self._queue)
@@ -88,7 +88,7 @@ class Steady(ABC):
             await over.wait()
         except asyncio.CancelledError:
             # Stopping: nothing new, while what is under way can still be settled on this channel.
-            await _quietly(underlay.basic_cancel(tag))
+            await asyncio.gather(*(_quietly(underlay.basic_cancel(tag)) for tag in tags))
             raise
         finally:
             self.is_consuming = False
@@ -113,14 +113,20 @@ class SteadyConsumer(Steady):
     async def prepare(self, channel: AbstractChannel) -> None:
         """Do on a fresh channel what has to be done before it consumes; for whoever derives from this."""
 
-    async def begin(self, channel: AbstractChannel) -> str:
+    async def begin(self, channel: AbstractChannel) -> list[str]:
         """Consume by aio-pika."""
         await self.prepare(channel)
-        queue = await channel.get_queue(self._queue, ensure=False)
-        return await queue.consume(self._on_message)
+        return [await self.consume(channel, self._queue, self._received)]
 
-    async def _on_message(self, message: AbstractIncomingMessage) -> None:
-        self._received(message)
+    async def consume(
+        self, channel: AbstractChannel, queue: str, received: Callable[[AbstractIncomingMessage], None]
+    ) -> str:
+        """Consume one queue, with the prefetch that the channel has at this moment; return the consumer's tag."""
+
+        async def hand_over(message: AbstractIncomingMessage) -> None:
+            received(message)
+
+        return await (await channel.get_queue(queue, ensure=False)).consume(hand_over)
 
 
 class SteadyTasks(Steady):
@@ -133,9 +139,9 @@ class SteadyTasks(Steady):
         super().__init__(link, queue, prefetch=prefetch)
         self._serve = serve
 
-    async def begin(self, channel: AbstractChannel) -> str:
+    async def begin(self, channel: AbstractChannel) -> list[str]:
         """Consume without aio-pika's messages."""
-        return await consume(channel, self._queue, self._serve)
+        return [await consume(channel, self._queue, self._serve)]
 
 
 async def _quietly(call: Awaitable[object]) -> None:

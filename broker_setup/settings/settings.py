@@ -10,7 +10,7 @@ from broker_setup.settings.agreements import disagreements
 from broker_setup.settings.passive_graders import Grading, grading_of, passive_graders
 from broker_setup.settings.table import SettingsTable
 from broker_setup.settings.value_types import QueueOptions
-from broker_setup.topology import Topology, notices_queue, topology
+from broker_setup.topology import Topology, former_rung, notices_queue, retry_queue, topology
 
 
 class Settings(SettingsTable):
@@ -52,6 +52,16 @@ class Settings(SettingsTable):
             ledger_max_age=self.ledger_max_age,
             ledger_max_size=self.ledger_max_size,
         )
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """The queues where results wait for another try, the shortest wait first."""
+        return tuple(map(retry_queue, sorted(set(self.retry_delays))))
+
+    @property
+    def former_rungs(self) -> tuple[str, ...]:
+        """Those of 0.1.0: some may still be there, and hold something."""
+        return tuple(map(former_rung, sorted(set(self.retry_delays))))
 
     @property
     def notice_graces(self) -> frozenset[float]:

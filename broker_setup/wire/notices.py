@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, notices_queue
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, notices_queue
 from broker_setup.wire.results import Result
 
 # What XML can't have: an operator's words may come from anywhere.
@@ -38,7 +38,7 @@ class Telling:
     @property
     def route(self) -> tuple[str, str]:
         """The exchange and the routing key of the notice."""
-        return (PARKED_EXCHANGE, self.queue) if self.queue else (RESULTS_EXCHANGE, RESULTS_QUEUE)
+        return (PARKED_EXCHANGE, self.queue) if self.queue else (CHECKED_EXCHANGE, CHECKED_QUEUE)
 
 
 # Of an earlier parking of the same.

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from broker_setup.link.blocking import count_ready
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
 from deploy.local import check_plan, ports, self_check
 from deploy.local.console import note, say, step
 from deploy.local.errors import BootError
@@ -167,7 +167,7 @@ class Stack:
         try:
             return self_check.run(self.urls[0], chosen, say)
         except self_check.CallbackLateError as error:
-            results = count_ready(self._env["XQUEUE_AMQP_URL"], [RESULTS_QUEUE])[RESULTS_QUEUE]
+            results = sum(count_ready(self._env["XQUEUE_AMQP_URL"], [RESULTS_QUEUE, CHECKED_QUEUE]).values())
             relay_runs = self._behind[0].child.pid is not None
             return self_check.why_late(error, results, relay_runs=relay_runs)
 

@@ -12,7 +12,7 @@ from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.calls import broker_calls
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
@@ -44,7 +44,7 @@ class Readiness:
         self._channel: AbstractChannel | None = None  # for all questions of all looks, until a refusal closes it
         self._publisher = publisher
         self._ledger = ledger
-        self._queues = [RESULTS_QUEUE, *(submissions_queue(queue) for queue in queues), *notices]
+        self._queues = [CHECKED_QUEUE, *(submissions_queue(queue) for queue in queues), *notices]
         self._look = Coalesced(self._missing)
 
     async def problems(self) -> list[str]:
@@ -76,7 +76,7 @@ class Readiness:
         return self._ledger.clock_problem and f"{self._ledger.clock_problem}; submits and results are taken"
 
     async def _missing(self) -> list[str]:
-        wanted = [(SUBMISSIONS_EXCHANGE, True), (RESULTS_EXCHANGE, True), *((queue, False) for queue in self._queues)]
+        wanted = [(SUBMISSIONS_EXCHANGE, True), (CHECKED_EXCHANGE, True), *((queue, False) for queue in self._queues)]
         with broker_calls("the broker does not answer"):
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 return [name for name, is_exchange in wanted if not await self._exists(name, is_exchange=is_exchange)]

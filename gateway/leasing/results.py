@@ -14,7 +14,7 @@ from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.beside import LARGE_BYTES
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.replies import FINE
 from broker_setup.wire.results import Result, encode_result
 from gateway.leasing.deadline import in_time
@@ -150,7 +150,7 @@ class Results:
         # Published before it is written down: the other way round, a crash in between would lose it.
         if self._unrecorded.get((submission, amendment)) != digest:
             message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment, recorded=True))
-            await self._publisher.publish(message, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+            await self._publisher.publish(message, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
             self._remember(submission, amendment, digest)
         try:
             valid = await self._ledger.record(event)

@@ -1,10 +1,11 @@
 """Publishes the answers: a submission's to its results queue, a caller's to wherever it waits."""
 
 import logging
+from contextlib import suppress
 
 from broker_setup.errors import PublishRefusedError, UnroutableError
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import ANSWERS_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE
+from broker_setup.topology import ANSWERS_EXCHANGE, CHECKED_EXCHANGE, CHECKED_QUEUE, RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.results import Result, encode_result
@@ -25,12 +26,12 @@ class Answers:
 
     async def result(self, result: Result, reply_to: str) -> None:
         """Send a submission's result on its way to the LMS, which the relay knows if nobody else waits for it."""
-        try:
-            await self._publisher.publish_copy(encode_result(result), exchange=RESULTS_EXCHANGE, routing_key=reply_to)
-        except UnroutableError:
-            if reply_to == RESULTS_QUEUE:
-                raise
-            await self.result(result, RESULTS_QUEUE)
+        if reply_to != RESULTS_QUEUE:
+            with suppress(UnroutableError):
+                copy = encode_result(result)
+                await self._publisher.publish_copy(copy, exchange=RESULTS_EXCHANGE, routing_key=reply_to)
+                return
+        await self._publisher.publish_copy(encode_result(result), exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
 
     async def answer(self, caller: CallOrigin, body: bytes) -> None:
         """Answer a caller; one that waits no longer, or where we may not publish, gets none.

@@ -10,6 +10,7 @@ import pytest
 
 from broker_setup.settings import Settings
 from broker_setup.topology import (
+    CHECKED_QUEUE,
     RESULTS_EXCHANGE,
     RESULTS_PARKED,
     RESULTS_QUEUE,
@@ -64,7 +65,10 @@ def who_may_not_answer(vhost: VHost, settings: Settings) -> list[str | None]:
     with pika.BlockingConnection(pika.URLParameters(vhost.amqp_url)) as connection:
         channel = connection.channel()
         while True:
-            method, properties, _ = channel.basic_get(RESULTS_QUEUE)
+            for each in (RESULTS_QUEUE, CHECKED_QUEUE):
+                method, properties, _ = channel.basic_get(each)
+                if method is not None:
+                    break
             if method is None or properties is None:
                 return judged
             sealed = properties.headers[RETURN_HEADER]

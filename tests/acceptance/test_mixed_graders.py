@@ -21,7 +21,14 @@ import pytest
 from aiohttp import web
 
 from broker_setup.operator.setup.declare import declare
-from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import (
+    CHECKED_QUEUE,
+    RESULTS_PARKED,
+    RESULTS_QUEUE,
+    SUBMISSIONS_FAILED,
+    SUBMISSIONS_PARKED,
+    submissions_queue,
+)
 from tests.support.broker import VHost
 from tests.support.fleet import Fleet, fleet, reply_to
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway
@@ -156,7 +163,7 @@ async def test_pull_amqp_and_passive_graders_that_are_killed_settle_each_submiss
                 tasks.create_task(pull(clients, done, chance))
         # Nothing more comes: what was delivered twice to graders was settled once.
         async with asyncio.timeout(30):
-            while await ready(vhost.amqp_url, "xqueue.results"):
+            while sum([await ready(vhost.amqp_url, queue) for queue in (RESULTS_QUEUE, CHECKED_QUEUE)]):
                 await asyncio.sleep(0.1)
         assert "Traceback" not in relay.log
         assert "Traceback" not in gateway.log

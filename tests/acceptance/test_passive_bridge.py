@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import web
 
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.hostile import hostile_lms
@@ -130,7 +130,7 @@ async def test_whatever_graders_do_each_student_has_one_notice_and_the_bridge_li
         assert await bridge.terminate() == 0
         for name in queues:
             assert await lms.waiting(submissions_queue(name)) == 0
-        assert await lms.waiting(RESULTS_QUEUE) == 0
+        assert await lms.waiting(CHECKED_QUEUE) == 0
         assert "Traceback" not in bridge.log
 
 

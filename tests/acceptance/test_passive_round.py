@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.notices import failure_notice
 from tests.support.broker import VHost
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Client, Gateway
@@ -70,4 +70,4 @@ async def all_parked(broker: LmsSide) -> bool:
 
 
 async def is_empty(broker: LmsSide) -> bool:
-    return not await broker.waiting(RESULTS_QUEUE) and not await broker.waiting(submissions_queue("red"))
+    return not await broker.waiting(CHECKED_QUEUE) and not await broker.waiting(submissions_queue("red"))

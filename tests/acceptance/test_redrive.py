@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import MAX_RETURN_BYTES
 from broker_setup.wire.results import Result, Tries, encode_result
@@ -73,7 +73,7 @@ async def test_a_redrive_of_five_thousand_results_killed_half_way_and_run_again_
             # Once is enough, unless the broker is slow to take back what the killed one had at hand: that comes back
             # to the queue even after all has been delivered, for it may have been on its way already.
             await eventually(nothing_left_by_running_it_again, 90)
-            await eventually(lambda: is_empty(vhost.amqp_url, RESULTS_QUEUE))
+            await eventually(lambda: is_empty(vhost.amqp_url, CHECKED_QUEUE))
     counts = Counter(each.lms_key for each in lms.accepted)
     assert set(counts) == {f"key-{number}" for number in range(PARKED_RESULTS)}
     assert set(counts.values()) == {1}  # what was there twice, the relay posted once

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pika
 
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, retry_queue
 from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.waits import waits_headers
@@ -71,7 +71,7 @@ async def test_results_called_in_by_a_command_that_is_killed_half_way_and_run_ag
         await eventually(nothing_left_by_running_it_again, 60)
 
         async def relay_has_taken_all() -> bool:
-            return not await ready(vhost.amqp_url, RESULTS_QUEUE)
+            return not await ready(vhost.amqp_url, CHECKED_QUEUE)
 
         await eventually(relay_has_taken_all)
     counts = Counter(each.lms_key for each in lms.received)

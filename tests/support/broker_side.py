@@ -8,7 +8,7 @@ from typing import Any
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 from tests.support.gateway import PATIENCE_SECONDS, wait_until
 
 
@@ -38,14 +38,14 @@ class BrokerSide:
     def wait_ready(self, queue: str, count: int, within: float = PATIENCE_SECONDS) -> None:
         wait_until(lambda: self.ready(queue) == count, within, f"{queue} did not come to hold {count} in {within} s")
 
-    def take(self, queue: str = RESULTS_QUEUE) -> Came | None:
+    def take(self, queue: str = CHECKED_QUEUE) -> Came | None:
         """Take one message out of a queue, if there is one."""
         method, properties, body = self._channel.basic_get(queue, auto_ack=True)
         if method is None:
             return None
         return Came(body, properties.correlation_id, dict(properties.headers or {}))
 
-    def take_all(self, queue: str = RESULTS_QUEUE) -> list[Came]:
+    def take_all(self, queue: str = CHECKED_QUEUE) -> list[Came]:
         came = []
         while (message := self.take(queue)) is not None:
             came.append(message)

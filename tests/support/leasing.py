@@ -17,7 +17,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
-from broker_setup.topology import PARKED_EXCHANGE, RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_PARKED
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, SUBMISSIONS_PARKED
 from broker_setup.wire.properties import AMENDMENT_HEADER, RETURN_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
@@ -157,7 +157,7 @@ class FakePublisher:
         """The results: submission, reply, amendment, sealed return address."""
         return [
             (message.correlation_id, message.body, _amendment(message), message.headers[RETURN_HEADER])
-            for message in self.to(RESULTS_EXCHANGE, RESULTS_QUEUE)
+            for message in self.to(CHECKED_EXCHANGE, CHECKED_QUEUE)
         ]
 
     @property

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.passive.bridge import Bridge
@@ -137,13 +137,13 @@ class LmsSide:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
-    async def take(self, queue: str = RESULTS_QUEUE, within: float = 60) -> AbstractIncomingMessage:
+    async def take(self, queue: str = CHECKED_QUEUE, within: float = 60) -> AbstractIncomingMessage:
         """Take one message out of a RabbitMQ queue, waiting for it."""
         source = await self.channel.get_queue(queue, ensure=False)
         message: AbstractIncomingMessage = await eventually(lambda: source.get(no_ack=True, fail=False), within)
         return message
 
-    async def take_all(self, queue: str = RESULTS_QUEUE) -> list[AbstractIncomingMessage]:
+    async def take_all(self, queue: str = CHECKED_QUEUE) -> list[AbstractIncomingMessage]:
         return [await self.take(queue) for _ in range(await self.waiting(queue))]
 
 

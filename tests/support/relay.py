@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from broker_setup.wire.results import NO_TRIES, Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.relay import Relay
@@ -58,9 +58,12 @@ class Results:
         await self.put_message(encode_result(Result(uuid, body, sealed, tries, amendment)))
         return uuid
 
-    async def put_message(self, message: aio_pika.Message) -> None:
-        exchange = await self._channel.get_exchange(RESULTS_EXCHANGE, ensure=False)
-        await exchange.publish(message, RESULTS_QUEUE)
+    async def put_message(
+        self, message: aio_pika.Message, exchange: str = RESULTS_EXCHANGE, routing_key: str = RESULTS_QUEUE
+    ) -> None:
+        """Publish it, as an AMQP grader does unless it is said otherwise."""
+        to = await self._channel.get_exchange(exchange, ensure=False)
+        await to.publish(message, routing_key)
 
     async def put_many(self, headers: list[str]) -> None:
         await asyncio.gather(*(self.put(header) for header in headers))
@@ -74,7 +77,7 @@ class Results:
         """Return once no queue of the results holds anything; fail where that takes longer."""
         rungs = [retry_queue(delay) for delay in settings.retry_delays]
         async with asyncio.timeout(within):
-            while sum([await self.waiting(queue) for queue in (RESULTS_QUEUE, *rungs)]):
+            while sum([await self.waiting(queue) for queue in (RESULTS_QUEUE, CHECKED_QUEUE, *rungs)]):
                 await asyncio.sleep(0.05)
 
     async def parked(self) -> AbstractIncomingMessage:
@@ -139,7 +142,7 @@ async def beside_others(results: Results, lms: FakeLMS) -> AsyncIterator[None]:
 
 
 def relay_process(
-    settings: Settings, log: Path, program: str = "callback_relay"
+    settings: Settings, log: Path, program: str = "callback_relay", *, code: Path | None = None
 ) -> AbstractAsyncContextManager[ServiceProcess]:
     """Run `python -m callback_relay`, or what runs it in its stead; it is gone when the block ends."""
     values = {
@@ -152,4 +155,4 @@ def relay_process(
         "CALLBACK_CONCURRENCY": str(settings.callback_concurrency),
         "CALLBACK_CONCURRENCY_PER_ORIGIN": str(settings.callback_concurrency_per_origin),
     }
-    return service_process(program, values, log)
+    return service_process(program, values, log, code=code)

@@ -65,15 +65,16 @@ class ServiceProcess:
 
 @contextlib.asynccontextmanager
 async def service_process(
-    module: str, settings: Mapping[str, str], log: Path, *, cold: bool = False
+    module: str, settings: Mapping[str, str], log: Path, *, cold: bool = False, code: Path | None = None
 ) -> AsyncIterator[ServiceProcess]:
     """Run `python -m module` with these settings and no others; it is gone when the block ends.
 
-    `cold` is for what measures it: it is started as in production, and has no memory but its own.
+    `cold` is for what measures it: it is started as in production, and has no memory but its own. `code` is a
+    folder with another version of the programs.
     """
     others = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
     environment = others | {f"XQUEUE_{key}": value for key, value in settings.items()}
-    process = await asyncio.to_thread(_started, module, environment, log, cold=cold)
+    process = await asyncio.to_thread(_started, module, environment, log, cold=cold, code=code)
     service = ServiceProcess(process, log)
     try:
         yield service
@@ -82,9 +83,9 @@ async def service_process(
 
 
 def _started(
-    module: str, environment: Mapping[str, str], log: Path, *, cold: bool
+    module: str, environment: Mapping[str, str], log: Path, *, cold: bool, code: Path | None
 ) -> subprocess.Popen[bytes] | WarmProcess:
-    if module in PROGRAMS and not cold:
+    if module in PROGRAMS and not cold and code is None:
         return WarmProcess(module, [], environment, [Path(os.devnull), log, log])
     with log.open("ab") as output:
-        return subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=output, stderr=output)
+        return subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=output, stderr=output, cwd=code)

@@ -14,7 +14,13 @@ from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, span, warn_of_no_queue
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue, submissions_queue
+from broker_setup.topology import (
+    CHECKED_QUEUE,
+    RESULTS_PARKED,
+    RESULTS_QUEUE,
+    SUBMISSIONS_PARKED,
+    submissions_queue,
+)
 
 
 @dataclass(frozen=True)
@@ -41,24 +47,26 @@ def count(as_json: AsJson = False) -> None:
     url = settings.amqp_url.get_secret_value()
     backlog = Backlog()
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
-    rungs = [retry_queue(delay) for delay in settings.retry_delays]
     ready = count_ready(
         url,
         [
             *map(submissions_queue, settings.xqueues),
             SUBMISSIONS_PARKED,
             RESULTS_QUEUE,
-            *rungs,
+            CHECKED_QUEUE,
+            *settings.rungs,
             RESULTS_PARKED,
             *settings.notice_queues,
         ],
+        if_there=settings.former_rungs,
     )
+    rungs = [rung for rung in (*settings.rungs, *settings.former_rungs) if rung in ready]
     between = between_queues(settings, ready)
     queues = _by_queue(settings, backlog, ready)
     parked = ready[SUBMISSIONS_PARKED]
     to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
-        "waiting": ready[RESULTS_QUEUE],
+        "waiting": ready[RESULTS_QUEUE] + ready[CHECKED_QUEUE],
         "retrying": sum(ready[rung] for rung in rungs) + between.of(rungs),
         "parked": ready[RESULTS_PARKED],
     }

@@ -26,7 +26,7 @@ from broker_setup.operator.parked.walk import Met, Walk
 from broker_setup.operator.portions import RateLimit
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, SUBMISSIONS_EXCHANGE
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE
 from broker_setup.wire.parked import Kind
 from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer
@@ -105,7 +105,7 @@ class ParkedMessages:
         told = await self._hold_back(notices, portion)
         going = [each for each in portion if each in told and not is_too_large(each.parked)]
         self.tally.stuck += len(told) - len(going)
-        await asyncio.gather(*(self._publish(each, RESULTS_EXCHANGE, RESULTS_QUEUE, told[each]) for each in going))
+        await asyncio.gather(*(self._publish(each, CHECKED_EXCHANGE, CHECKED_QUEUE, told[each]) for each in going))
         await notices.drop(each.parked for each in going)
         self.tally.done += len(going)
         return going

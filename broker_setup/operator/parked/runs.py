@@ -17,7 +17,7 @@ from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.operator.parked.views import groups_as_dicts, print_groups
 from broker_setup.operator.parked.walk import Met
 from broker_setup.settings import Settings
-from broker_setup.topology import LEDGER, RESULTS_QUEUE
+from broker_setup.topology import CHECKED_QUEUE, LEDGER
 from broker_setup.wire.parked import PARKED_QUEUES, Kind
 
 Work = Callable[[ParkedMessages], Awaitable[None]]
@@ -34,7 +34,7 @@ class Verb:
 
 
 LOOK = Verb("look at", "looking", "seen", ())
-REDRIVE = Verb("redrive", "redriving", "redriven", (LEDGER, RESULTS_QUEUE))
+REDRIVE = Verb("redrive", "redriving", "redriven", (LEDGER, CHECKED_QUEUE))
 DISCARD = Verb("discard", "discarding", "discarded", (LEDGER,))
 
 

@@ -15,7 +15,8 @@ from broker_setup.link.blocking import count_ready
 from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
-from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from broker_setup.settings import Settings
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
 
 results = typer.Typer(
     help="Look at results that wait for another try, and call them in.", no_args_is_help=True, add_completion=False
@@ -38,11 +39,11 @@ def list_(
     """Say which results wait on rungs, for which LMS and why, how often they were tried, and when they are next.
 
     Looking takes them out for a moment and puts them back. Those whose rung is over, and that RabbitMQ has not stored
-    in xqueue.results yet, nobody can look at; how many they are the management API says (MANAGEMENT_URL).
+    in xqueue.results.checked yet, nobody can look at; how many they are the management API says (MANAGEMENT_URL).
     """
-    ready, found = _run(Filter(origin, queue, uuid), lambda waiting: waiting.look())
     settings = settings_of()
-    between = between_queues(settings, map(retry_queue, settings.retry_delays))
+    ready, found = _run(settings, Filter(origin, queue, uuid), lambda waiting: waiting.look())
+    between = between_queues(settings, settings.rungs)
     first = sorted(found.results, key=lambda each: each.wait.until.timestamp() if each.wait.until else 0.0)[:limit]
     if as_json:
         told: dict[str, Any] = {"ready": ready, "waiting": len(found.results), "origins": _origins(found)}
@@ -50,7 +51,7 @@ def list_(
         print(json.dumps(told | {"results": [_as_dict(each) for each in first]}))
         return
     print(f"{ready} for the relay to take at once, {len(found.results)} on rungs")
-    print(f"on the way from a rung to {RESULTS_QUEUE}: {between}")
+    print(f"on the way from a rung to {CHECKED_QUEUE}: {between}")
     _print(found, first)
 
 
@@ -69,11 +70,11 @@ def retry(
 
     Interrupted, nothing is lost; run it again.
     """
-    meant = Filter(origin, queue, uuid)
+    settings, meant = settings_of(), Filter(origin, queue, uuid)
     if meant == Filter() and not everything:
         raise ArgumentError("say which: --origin, --queue, --uuid, or --all")
     if not yes:
-        _, found = _run(meant, lambda waiting: waiting.look())
+        _, found = _run(settings, meant, lambda waiting: waiting.look())
         _tell(found, dry=True, as_json=as_json)
         if not found.results:
             return
@@ -81,29 +82,34 @@ def retry(
             typer.echo("nothing was done; --yes does it", err=True)
             return
         typer.confirm(f"Call {len(found.results)} results in?", abort=True, err=True)
-    _, found = _run(meant, lambda waiting: waiting.call_in(rate))
+    _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate))
     _tell(found, dry=False, as_json=as_json)
 
 
-def _run(meant: Filter, work: Callable[[WaitingResults], Awaitable[None]]) -> tuple[int, Found]:
-    settings = settings_of()
-    rungs = map(retry_queue, settings.retry_delays)
+def _run(settings: Settings, meant: Filter, work: Callable[[WaitingResults], Awaitable[None]]) -> tuple[int, Found]:
     # What is missing is said before anything is begun.
-    ready = count_ready(settings.amqp_url.get_secret_value(), [RESULTS_QUEUE, *rungs])[RESULTS_QUEUE]
+    ready = dict(
+        count_ready(
+            settings.amqp_url.get_secret_value(),
+            [RESULTS_QUEUE, CHECKED_QUEUE, *settings.rungs],
+            if_there=settings.former_rungs,
+        )
+    )
+    at_once = ready.pop(RESULTS_QUEUE) + ready.pop(CHECKED_QUEUE)
     with progress() as display:
         task = display.add_task("looking at rungs", total=None)
 
         def show(found: Found) -> None:
             display.update(task, description=f"{found.seen} seen, {found.called} called in")
 
-        waiting = WaitingResults(settings, meant, show)
+        waiting = WaitingResults(settings, ready, meant, show)
         try:
             asyncio.run(_complete(work(waiting)))
         except (BrokerUnavailableError, UnroutableError) as error:
             so_far = f"{waiting.found.called} called in so far, the rest waits as it did: run it again"
             raise type(error)(f"{error}; {so_far}") from error
     warn_of_missed(waiting.found.missed)
-    return ready, waiting.found
+    return at_once, waiting.found
 
 
 async def _complete(work: Awaitable[None]) -> None:

@@ -5,7 +5,7 @@ be there twice, which the relay delivers once.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from broker_setup.operator.intake import taking_in
 from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.parked import fresh_copy, plain_headers
 from broker_setup.wire.properties import TRIES_HEADER
 from broker_setup.wire.waits import Wait, read_wait
@@ -65,9 +65,11 @@ class Found:
 class WaitingResults:
     """One run of a command over the rungs; what it has met so far stands in `found`."""
 
-    def __init__(self, settings: Settings, meant: Filter, progress: Callable[[Found], None]) -> None:
-        """Build it; `progress` is called every so often."""
-        self._rungs = [retry_queue(delay) for delay in sorted(set(settings.retry_delays))]
+    def __init__(
+        self, settings: Settings, rungs: Iterable[str], meant: Filter, progress: Callable[[Found], None]
+    ) -> None:
+        """Go over `rungs`; `progress` is called every so often."""
+        self._rungs = tuple(rungs)
         self._session = Session(settings, "xqueue-broker results")
         self._meant = meant
         self._progress = progress
@@ -124,7 +126,7 @@ class WaitingResults:
     async def _publish(self, message: AbstractIncomingMessage) -> None:
         # As the rung would have sent it, with its tries: that it waited less is all that is new.
         copy = fresh_copy(message, plain_headers(message.headers))
-        await self._session.publisher.publish_copy(copy, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+        await self._session.publisher.publish_copy(copy, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
 
 
 def read_waiting(message: AbstractIncomingMessage, rung: str) -> WaitingResult:

@@ -16,7 +16,7 @@ from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.retire.plan import Expectation, Plan, Tally, expect
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
-from broker_setup.topology import LEDGER, RESULTS_QUEUE, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, LEDGER, submissions_queue
 
 
 class InterruptedRetirementError(XQueueError):
@@ -45,7 +45,7 @@ def retire(
         raise ArgumentError(f"no queue {queue!r}; there are: {', '.join(sorted(settings.xqueues)) or 'none'}")
     url, course_queue = settings.amqp_url.get_secret_value(), submissions_queue(queue)
     # Whatever is missing is said before anything is begun.
-    ready = count_ready(url, [LEDGER, RESULTS_QUEUE, course_queue])[course_queue]
+    ready = count_ready(url, [LEDGER, CHECKED_QUEUE, course_queue])[course_queue]
     plan = Plan(
         queue=queue,
         before=moment(before, datetime.now(UTC)),

@@ -18,7 +18,7 @@ from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.retire.plan import STAYS, Choice, Plan, Tally, choose
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, submissions_queue
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, submissions_queue
 from broker_setup.wire.notices import notice_of
 from broker_setup.wire.results import encode_result
 from broker_setup.wire.return_address import Sealer
@@ -119,7 +119,7 @@ class Retirement:
 
     async def _tell(self, submission: Submission, message: str) -> None:
         result = encode_result(notice_of(submission.uuid, submission.sealed_return, message))
-        await self._session.publisher.publish_copy(result, exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
+        await self._session.publisher.publish_copy(result, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
 
     def _retired(self, submission: Submission) -> Retired:
         try:

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
-from broker_setup.topology import DELIVERY_LIMIT, LEDGER, RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
+from broker_setup.topology import (
+    DELIVERY_LIMIT,
+    FORMER_RUNGS,
+    LEDGER,
+    RESULTS_PARKED,
+    SUBMISSIONS_FAILED,
+    SUBMISSIONS_PARKED,
+)
 
 PAGE = "docs/howto/cluster.md"
 # A cut-off node is noticed after 0.75 to 1.25 of it.
@@ -37,7 +44,7 @@ def advice(
     known = sorted(nodes, key=lambda node: str(node.get("name")))
     queues = list(queues)
     clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
-    queued = [*_of_what_failed(queues), *_of_parked(queues)]
+    queued = [*_of_what_failed(queues), *_of_parked(queues), *_of_former_rungs(queues)]
     graders = _of_graders(version) if has_graders else ()
     return [*clustered, *queued, *graders, *_to_look_at(version, clustered=len(known) > 1)]
 
@@ -98,6 +105,19 @@ def _of_parked(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield (
                 f"queue {queue['name']!r} holds {number:,} messages, {size / 1024**2:,.0f} MiB, and nothing bounds it: "
                 "see `xqueue-broker parked list`, and whose broker user sends what is no result"
+            )
+
+
+def _of_former_rungs(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for queue in queues:
+        if not queue["name"].startswith(f"{FORMER_RUNGS}."):
+            continue
+        if number := queue.get("messages", 0):
+            yield f"queue {queue['name']!r} is one of 0.1.0's rungs; its {number:,} results come back by themselves"
+        else:
+            yield (
+                f"queue {queue['name']!r} is one of 0.1.0's rungs, and empty: nothing uses it when no relay of 0.1.0 "
+                "runs any more, so delete it then (management UI)"
             )
 
 

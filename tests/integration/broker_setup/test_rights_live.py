@@ -10,6 +10,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     ANSWERS_EXCHANGE,
+    CHECKED_EXCHANGE,
+    CHECKED_QUEUE,
     LEDGER,
     LEDGER_EXCHANGE,
     PARKED_EXCHANGE,
@@ -29,7 +31,7 @@ ACCESS_REFUSED = 403
 PRECONDITION_FAILED = 406
 
 OWN, OTHER = submissions_queue("openedx"), submissions_queue("matlab")
-RUNG = "xqueue.results.retry.1h"
+RUNG = "xqueue.results.rung.1h"
 TOPOLOGY = Settings(xqueues={"openedx": None, "matlab": None}, retry_delays=(0.3, 1, 3600)).topology
 QUEUES = {queue.name: queue for queue in TOPOLOGY.queues}
 EXCHANGES = [exchange.name for exchange in TOPOLOGY.exchanges]
@@ -80,6 +82,12 @@ ACTIONS: dict[str, Act] = {
     "read the ledger": consume(LEDGER),
     "publish a submission": publish(SUBMISSIONS_EXCHANGE, "openedx"),
     "publish a result": publish(RESULTS_EXCHANGE, RESULTS_QUEUE),
+    "publish a checked result": publish(CHECKED_EXCHANGE, CHECKED_QUEUE),
+    "publish a checked result past the exchange": publish("", CHECKED_QUEUE),
+    "bind results to where graders publish": call("exchange_bind", CHECKED_EXCHANGE, RESULTS_EXCHANGE),
+    "bind checked results to where graders publish": call("queue_bind", CHECKED_QUEUE, RESULTS_EXCHANGE, "x"),
+    "read checked results": get(CHECKED_QUEUE),
+    "purge checked results": purge(CHECKED_QUEUE),
     "publish to a rung": publish(RETRY_EXCHANGE, RUNG),
     "publish to a parked queue": publish(PARKED_EXCHANGE, SUBMISSIONS_PARKED),
     "write to the ledger": publish(LEDGER_EXCHANGE, LEDGER),
@@ -108,15 +116,20 @@ MAY: dict[str, set[str]] = {
         "read the ledger",
         "publish a submission",
         "publish a result",
+        "publish a checked result",
         "publish to a parked queue",
         "write to the ledger",
     },
     "relay": {
         "take the relay's lock",
+        "bind results to where graders publish",
         "read results",
+        "read checked results",
+        "purge checked results",
         "consume results",
         "purge results",
         "publish a result",
+        "publish a checked result",
         "publish to a rung",
         "publish to a parked queue",
         "write to the ledger",
@@ -129,6 +142,7 @@ MAY: dict[str, set[str]] = {
         "consume another queue",
         "purge another queue",
         "publish a result",
+        "publish a checked result",
         "publish to a parked queue",
         "write to the ledger",
         "answer a caller",
@@ -149,6 +163,7 @@ MAY: dict[str, set[str]] = {
         "read the ledger",
         "publish a submission",
         "publish a result",
+        "publish a checked result",
         "write to the ledger",
     },
     "operator": set(),
@@ -213,7 +228,7 @@ def test_nobody_binds_anything_but_the_relay_to_the_exchange_of_its_results(
         ]
         if codes != {ACCESS_REFUSED}
     }
-    rungs = [name for name in QUEUES if ".retry." in name or ".notices." in name]
+    rungs = [name for name in QUEUES if ".rung." in name or ".notices." in name]
     allowed = {(queue, RESULTS_EXCHANGE) for queue in (RESULTS_QUEUE, RESULTS_PARKED, *rungs)}
     assert bound == (allowed if who == "relay" else set())
 

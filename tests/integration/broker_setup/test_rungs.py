@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
-from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, retry_queue
 from broker_setup.wire.results import Result, Tries, decode_result, encode_result
 from tests.support.broker import VHost
 from tests.support.publishing import UUID, result
@@ -36,7 +36,7 @@ async def test_a_result_comes_straight_back_after_the_delay_as_it_was(declared: 
             await message.ack()
 
         channel = await link.channel(prefetch=10)
-        await (await channel.get_queue(RESULTS_QUEUE, ensure=False)).consume(take)
+        await (await channel.get_queue(CHECKED_QUEUE, ensure=False)).consume(take)
         publisher = Publisher(link)
         # Twice the same way: the relay publishes afresh each time, so RabbitMQ sees no cycle.
         for turn in (1, 2):
@@ -56,7 +56,7 @@ async def test_a_short_delay_does_not_wait_behind_a_long_one(declared: VHost, co
         for delay in (3600, 1, 0.3):
             message = encode_result(Result(UUID, str(delay).encode(), "sealed"))
             await publisher.publish(message, exchange="", routing_key=retry_queue(delay))
-        await eventually(lambda: count(RESULTS_QUEUE) == 2)
+        await eventually(lambda: count(CHECKED_QUEUE) == 2)
         assert [count(retry_queue(delay)) for delay in (3600, 1, 0.3)] == [1, 0, 0]
 
 
@@ -67,5 +67,5 @@ async def test_many_results_all_come_back(declared: VHost, count: Callable[[str]
         publisher = Publisher(link)
         rung = retry_queue(0.3)
         await asyncio.gather(*(publisher.publish(result(), exchange="", routing_key=rung) for _ in range(500)))
-        await eventually(lambda: count(RESULTS_QUEUE) == 500)
+        await eventually(lambda: count(CHECKED_QUEUE) == 500)
         assert count(retry_queue(0.3)) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.settling import PAUSE_SECONDS
 from broker_setup.operator.setup.declare import declare
-from broker_setup.topology import RESULTS_QUEUE, retry_queue, topology
+from broker_setup.topology import CHECKED_QUEUE, retry_queue, topology
 from callback_relay.consumer import STANDBY_SECONDS, Consumer, ConsumerState
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
@@ -19,7 +19,15 @@ from tests.support.waiting import eventually
 @asynccontextmanager
 async def relay(vhost: VHost, *rungs: str) -> AsyncIterator[Consumer]:
     link = Link(vhost.amqp_url, "relay")
-    consumer = Consumer(link, prefetch=1, others=rungs, received=lambda _: None, lost=lambda: None)
+    consumer = Consumer(
+        link,
+        prefetch=1,
+        unread_prefetch=1,
+        others=rungs,
+        received=lambda _: None,
+        received_unread=lambda _: None,
+        lost=lambda: None,
+    )
     async with supervised(link):
         running = asyncio.create_task(consumer.run())
         try:
@@ -40,7 +48,7 @@ async def test_a_relay_that_stands_by_asks_seldom_and_takes_over_from_one_that_h
         async with relay(vhost, retry_queue(1.0)) as second:
             await eventually(lambda: second.state is ConsumerState.STANDING_BY)
             assert second.pause == STANDBY_SECONDS
-            for queue in (retry_queue(2.0), RESULTS_QUEUE):
+            for queue in (retry_queue(2.0), CHECKED_QUEUE):
                 vhost.api("DELETE", f"queues/{{vhost}}/{queue}")
             # Declared anew before it has noticed, the queue might never have been away to it.
             await eventually(lambda: first.state is ConsumerState.TRYING)

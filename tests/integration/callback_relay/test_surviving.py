@@ -9,7 +9,7 @@ import pytest
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE, retry_queue
 from broker_setup.wire.results import Tries
 from deploy.local.node import PrivateNode
 from tests.support.broker import VHost
@@ -57,7 +57,7 @@ async def test_kill_9_loses_nothing_and_repeats_at_most_what_was_in_flight(
                 await lms.wait_accepted(stop_at)
                 await relay.kill()
         async with relay_process(settings, tmp_path / "relay.log") as relay:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(times_accepted(lms)) < MANY:
                     await asyncio.sleep(0.05)
             await results.rest(settings)
@@ -87,7 +87,7 @@ async def test_sigterm_does_not_wait_for_an_lms_that_hangs(vhost: VHost, lms: Fa
         lms.always(Answer(delay=60))
         async with relay_process(settings, tmp_path / "relay.log") as relay:
             await lms.wait_received(1)
-            assert await relay.terminate(within=8) == 0
+            assert await relay.terminate(within=40) == 0
         await eventually(lambda: holds(results, 1))
 
 
@@ -135,13 +135,15 @@ async def test_missing_queues_are_waited_for(vhost: VHost, lms: FakeLMS, caplog:
             await lms.wait_accepted(1)
 
 
+@pytest.mark.parametrize("queue", [RESULTS_QUEUE, CHECKED_QUEUE])
 async def test_a_results_queue_that_is_deleted_and_made_again_is_consumed_again(
-    vhost: VHost, settings: Settings, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture
+    vhost: VHost, results: Results, lms: FakeLMS, caplog: pytest.LogCaptureFixture, queue: str
 ) -> None:
     caplog.set_level(logging.INFO)
+    settings = settings_for(vhost.amqp_url)
     async with running_relay(settings):
         await eventually(lambda: "consuming" in caplog.text)
-        await asyncio.to_thread(vhost.api, "DELETE", f"queues/{{vhost}}/{RESULTS_QUEUE}")
+        await asyncio.to_thread(vhost.api, "DELETE", f"queues/{{vhost}}/{queue}")
         await eventually(lambda: "is missing" in caplog.text)
         await asyncio.to_thread(declare, vhost.amqp_url, settings.topology)
         await results.put(lms.header())

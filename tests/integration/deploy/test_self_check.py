@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from broker_setup.link.blocking import count_ready
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from deploy.local import self_check
 from deploy.local.check_plan import Login, Plan
 from deploy.local.self_check import SelfCheckError, body_of
@@ -30,7 +30,7 @@ from tests.support.relay import relay_process, settings_for
 
 ROUND = "one submission went all the way round"
 PLAN = Plan("openedx", *(Login(name, USERS[name]) for name in ("lms", "grader")))
-RESULTS = [RESULTS_QUEUE, RESULTS_PARKED, *map(retry_queue, RETRY_DELAYS)]
+RESULTS = [RESULTS_QUEUE, CHECKED_QUEUE, RESULTS_PARKED, *map(retry_queue, RETRY_DELAYS)]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from broker_setup.ledger.events import Parked, hash_url
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_PARKED
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_PARKED
 from broker_setup.wire.notices import failure_notice
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from tests.support.broker import VHost
@@ -43,7 +43,7 @@ def test_a_bad_reply_is_refused_and_a_better_one_taken_after_an_extension(
 ) -> None:
     header = taken(lms, grader)
     assert grader.put(header, BAD) == INCORRECT
-    assert beside.ready(RESULTS_QUEUE) == 0
+    assert beside.ready(CHECKED_QUEUE) == 0
     code, _ = grader.call("POST", "extend_lease/", data={"xqueue_header": header, "seconds": 100})
     assert code == 0
     assert grader.get() is None, "the lease goes on"
@@ -141,7 +141,7 @@ def test_the_student_of_an_unreadable_submission_is_told_once(
     assert grader.get() is None
     beside.wait_ready(SUBMISSIONS_PARKED, 1)
     assert beside.take(SUBMISSIONS_PARKED)
-    assert beside.ready(RESULTS_QUEUE) == 0
+    assert beside.ready(CHECKED_QUEUE) == 0
 
 
 def test_without_a_return_address_that_opens_it_is_only_parked(grader: Client, beside: BrokerSide) -> None:
@@ -149,4 +149,4 @@ def test_without_a_return_address_that_opens_it_is_only_parked(grader: Client, b
     assert grader.get() is None
     beside.wait_ready(SUBMISSIONS_PARKED, 1)
     assert beside.take(SUBMISSIONS_PARKED)
-    assert beside.ready(RESULTS_QUEUE) == 0
+    assert beside.ready(CHECKED_QUEUE) == 0

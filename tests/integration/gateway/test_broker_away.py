@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, submissions_queue
 from deploy.local.node import PrivateNode
 from tests.support.broker import own_node
 from tests.support.broker_side import Came, broker_side
@@ -114,7 +114,7 @@ def grade_all(client: Client, at_least: int) -> None:
 
 def results(node: PrivateNode) -> list[Came]:
     with broker_side(node.amqp_url) as side:
-        return side.take_all(RESULTS_QUEUE)
+        return side.take_all(CHECKED_QUEUE)
 
 
 def test_under_a_memory_alarm_submits_polls_and_results_are_refused_and_nothing_is_lost(

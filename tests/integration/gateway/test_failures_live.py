@@ -11,7 +11,7 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.parked import PARKED_ORIGIN_HEADER, PARKED_QUEUE_HEADER, PARKED_REASON_HEADER
 from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER
 from gateway.leasing.failures import PREFETCH
@@ -96,7 +96,7 @@ def poll_until_parked(grader: Client, amqp: AmqpSide, queue: str) -> None:
 
 
 def notice(amqp: AmqpSide) -> dict[str, object]:
-    _, body = amqp.take(RESULTS_QUEUE)
+    _, body = amqp.take(CHECKED_QUEUE)
     said: dict[str, object] = json.loads(body)
     return said
 

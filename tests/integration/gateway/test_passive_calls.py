@@ -11,6 +11,7 @@ import pytest
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     ANSWERS_EXCHANGE,
+    CHECKED_QUEUE,
     RESULTS_EXCHANGE,
     RESULTS_QUEUE,
     SUBMISSIONS_PARKED,
@@ -64,7 +65,7 @@ async def test_a_caller_gets_the_graders_reply_whatever_it_is(
     assert (answer.body, answer.correlation_id) == (b"anything", "a call")
     [asked] = grader.asked
     assert (asked["xqueue_body"], json.loads(asked["xqueue_files"])) == ("work", files)
-    assert await inside.waiting(RESULTS_QUEUE) == 0
+    assert await inside.waiting(CHECKED_QUEUE) == 0
     assert await inside.waiting(submissions_queue("red")) == 0
 
 

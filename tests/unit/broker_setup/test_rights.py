@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from broker_setup.operator.management_api import as_asked
 from broker_setup.rights import Below, BrokerUser, Role, broker_users, regex, service_names
 from broker_setup.settings import Settings
-from broker_setup.topology import submissions_queue
+from broker_setup.topology import former_rung, submissions_queue
 
 TOPOLOGY = Settings(xqueues={"openedx": None, "a.b": None}).topology
 QUEUES = {queue.name for queue in TOPOLOGY.queues}
@@ -53,7 +53,7 @@ def test_a_grader_reads_its_queue_and_writes_results() -> None:
 def test_the_services_read_and_write_what_they_need() -> None:
     course_queues = {"xqueue.submissions.openedx", "xqueue.submissions.a.b"}
     assert reads("xqueue-gateway") == {*course_queues, "xqueue.submissions.failed", "xqueue.ledger"}
-    assert reads("xqueue-relay") == {"xqueue.results"}
+    assert reads("xqueue-relay") == {"xqueue.results", "xqueue.results.checked"}
     assert reads("xqueue-passive") == course_queues
     assert reads("xqueue-broker") == {
         *course_queues,
@@ -61,13 +61,14 @@ def test_the_services_read_and_write_what_they_need() -> None:
         "xqueue.submissions.parked",
         "xqueue.results.parked",
         "xqueue.notices.24h",
-        *(queue for queue in QUEUES if queue.startswith("xqueue.results.retry.")),
+        *(queue for queue in QUEUES if queue.startswith("xqueue.results.rung.")),
     }
     assert reads("xqueue-operator") == writes("xqueue-operator") == set()
-    assert writes("xqueue-gateway") == {"xqueue.submissions", "xqueue.results", "xqueue.parked", "xqueue.frames"}
-    assert writes("xqueue-relay") == {"xqueue.results", "xqueue.retry", "xqueue.parked", "xqueue.frames"}
-    assert writes("xqueue-passive") == {"xqueue.results", "xqueue.parked", "xqueue.frames", "xqueue.answers"}
-    assert writes("xqueue-broker") == {"xqueue.submissions", "xqueue.results", "xqueue.frames"}
+    all_write = {"xqueue.results", "xqueue.checked", "xqueue.frames"}
+    assert writes("xqueue-gateway") == {*all_write, "xqueue.submissions", "xqueue.parked"}
+    assert writes("xqueue-relay") == {*all_write, "xqueue.retry", "xqueue.parked"}
+    assert writes("xqueue-passive") == {*all_write, "xqueue.parked", "xqueue.answers"}
+    assert writes("xqueue-broker") == {*all_write, "xqueue.submissions"}
 
 
 @pytest.mark.parametrize("each", USERS, ids=lambda each: each.name)
@@ -81,7 +82,10 @@ def test_only_the_relay_could_bind_and_only_to_the_exchange_of_its_results(each:
 @pytest.mark.parametrize(
     ("name", "looked_at"),
     [
-        ("xqueue-gateway", {"xqueue.submissions.openedx", "xqueue.submissions.a.b", "xqueue.notices.24h"}),
+        (
+            "xqueue-gateway",
+            {"xqueue.submissions.openedx", "xqueue.submissions.a.b", "xqueue.notices.24h", "xqueue.results.checked"},
+        ),
         ("xqueue-relay", {each for each in QUEUES if each.startswith(("xqueue.results", "xqueue.notices"))}),
         ("xqueue-broker", QUEUES - {"xqueue.submissions.failed"}),
     ],
@@ -115,6 +119,13 @@ def test_what_is_below_a_name_is_neither_the_name_nor_what_is_taken() -> None:
 
 def test_no_names_match_nothing() -> None:
     assert not matches(regex([]), "xqueue.results")
+
+
+@pytest.mark.parametrize("name", ["xqueue-relay", "xqueue-broker"])
+def test_what_is_left_on_the_rungs_of_0_1_0_can_be_looked_at(name: str) -> None:
+    asked = as_asked(user(name).rights)
+    assert matches(asked["write"], former_rung(60))
+    assert matches(asked["read"], former_rung(60)) == (name == "xqueue-broker")
 
 
 def test_a_user_can_have_another_name() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from broker_setup.topology import (
+    CHECKED_QUEUE,
     CONSUMER_TIMEOUT_MS,
     DELIVERY_LIMIT,
     LEDGER,
@@ -13,6 +14,7 @@ from broker_setup.topology import (
     Binding,
     Queue,
     Topology,
+    former_rung,
     is_notices_queue,
     retry_queue,
     submissions_queue,
@@ -28,7 +30,7 @@ def queue(name: str, of: Topology = EXAMPLE) -> Queue:
 
 
 def rungs() -> list[Queue]:
-    return [queue for queue in EXAMPLE.queues if ".retry." in queue.name]
+    return [queue for queue in EXAMPLE.queues if ".rung." in queue.name]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,8 @@ def rungs() -> list[Queue]:
     ],
 )
 def test_a_rung_is_named_after_its_delay_as_people_say_it(delay: float, name: str) -> None:
-    assert retry_queue(delay) == f"xqueue.results.retry.{name}"
+    assert retry_queue(delay) == f"xqueue.results.rung.{name}"
+    assert former_rung(delay) == f"xqueue.results.retry.{name}", "0.1.0's name"
 
 
 def test_all_names_sort_together() -> None:
@@ -111,7 +114,8 @@ def test_every_dead_letter_goes_to_a_queue_that_exists() -> None:
 
 def test_what_a_grader_rejects_is_looked_at_again_and_what_nobody_can_read_is_parked() -> None:
     assert queue("xqueue.submissions.openedx").arguments["x-dead-letter-routing-key"] == SUBMISSIONS_FAILED
-    assert queue(RESULTS_QUEUE).arguments["x-dead-letter-routing-key"] == RESULTS_PARKED
+    for name in (RESULTS_QUEUE, CHECKED_QUEUE):
+        assert queue(name).arguments["x-dead-letter-routing-key"] == RESULTS_PARKED
 
 
 def test_a_parked_message_stays_until_somebody_comes() -> None:
@@ -119,17 +123,19 @@ def test_a_parked_message_stays_until_somebody_comes() -> None:
         assert set(queue(name).arguments) == {"x-queue-type", "x-delivery-limit"}
 
 
-@pytest.mark.parametrize("name", [RESULTS_QUEUE, "xqueue.submissions.openedx", SUBMISSIONS_PARKED, RESULTS_PARKED])
+@pytest.mark.parametrize(
+    "name", [RESULTS_QUEUE, CHECKED_QUEUE, "xqueue.submissions.openedx", SUBMISSIONS_PARKED, RESULTS_PARKED]
+)
 def test_nothing_expires_or_is_pushed_out_but_on_a_rung(name: str) -> None:
     ending = {"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes"}
     assert not ending & set(queue(name).arguments)
 
 
-def test_a_rung_holds_for_its_delay_and_leads_straight_back_to_the_results() -> None:
+def test_a_rung_holds_for_its_delay_and_leads_straight_back_to_the_results_past_what_graders_write() -> None:
     assert [each.arguments["x-message-ttl"] for each in rungs()] == [200, 1_000, 90_000, 120_000, 3_600_000]
     for rung in rungs():
-        assert rung.arguments["x-dead-letter-exchange"] == "xqueue.results"
-        assert rung.arguments["x-dead-letter-routing-key"] == RESULTS_QUEUE
+        assert rung.arguments["x-dead-letter-exchange"] == "xqueue.checked"
+        assert rung.arguments["x-dead-letter-routing-key"] == CHECKED_QUEUE
 
 
 def test_a_submission_may_be_held_longer_than_the_longest_processing_delay() -> None:
@@ -155,7 +161,8 @@ def test_each_grace_has_one_queue_from_which_notices_go_straight_to_the_results(
     assert list(notices) == ["xqueue.notices.500ms", "xqueue.notices.1h", "xqueue.notices.24h"]
     for each, ttl in zip(notices.values(), (500, 3_600_000, 86_400_000), strict=True):
         assert each.arguments["x-message-ttl"] == ttl
-        assert each.arguments["x-dead-letter-exchange"] == each.arguments["x-dead-letter-routing-key"] == RESULTS_QUEUE
+        assert each.arguments["x-dead-letter-exchange"] == "xqueue.checked"
+        assert each.arguments["x-dead-letter-routing-key"] == CHECKED_QUEUE
         assert each.arguments["x-dead-letter-strategy"] == "at-least-once"
         assert each.arguments["x-overflow"] == "reject-publish"
         # Each look takes them out and puts them back.

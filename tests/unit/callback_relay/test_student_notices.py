@@ -31,7 +31,7 @@ class Broker:
         self.published: list[tuple[Message, str]] = []
 
     async def publish_copy(self, message: Message, *, exchange: str, routing_key: str) -> None:
-        assert exchange == ("xqueue.parked" if routing_key.startswith("xqueue.notices.") else "xqueue.results")
+        assert exchange == ("xqueue.parked" if routing_key.startswith("xqueue.notices.") else "xqueue.checked")
         self.published.append((message, routing_key))
 
 
@@ -51,7 +51,7 @@ def test_a_notice_is_stored_for_the_grace_of_its_queue() -> None:
 
 def test_in_the_place_of_what_can_not_be_delivered_it_goes_at_once() -> None:
     telling, broker = send(Tell.NOW)
-    assert [queue for _, queue in broker.published] == ["xqueue.results"]
+    assert [queue for _, queue in broker.published] == ["xqueue.results.checked"]
     assert telling.queue == ""
 
 

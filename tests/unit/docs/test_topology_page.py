@@ -37,7 +37,7 @@ def test_a_row_has_the_arguments_that_are_declared(queue: Queue) -> None:
     declared = {f"{name}={value}" for name, value in queue.arguments.items()}
     written = set(quoted(QUEUES[queue.name][2]))
     if "as above" in QUEUES[queue.name][2]:
-        above = quoted(QUEUES["xqueue.results.retry.1s"][2])
+        above = quoted(QUEUES["xqueue.results.rung.1s"][2])
         written |= {argument for argument in above if not argument.startswith("x-message-ttl")}
     assert written == declared
 

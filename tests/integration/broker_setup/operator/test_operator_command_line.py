@@ -39,7 +39,7 @@ def test_declare_and_check_agree(vhost: VHost) -> None:
 
 def test_a_person_gets_a_table_and_a_sentence(vhost: VHost) -> None:
     settings = {"AMQP_URL": vhost.amqp_url, "XQUEUES": '{"openedx": null}'}
-    assert "xqueue.results.retry.1s" in run("declare", **settings).stdout
+    assert "xqueue.results.rung.1s" in run("declare", **settings).stdout
     checked = run("check", **settings)
     assert checked.returncode == 0
     assert one_line(checked.stdout).startswith("all ")

@@ -13,8 +13,8 @@ from broker_setup.link.steady_consumer import Steady
 
 
 class Consumer(Steady):
-    async def begin(self, channel: AbstractChannel) -> str:
-        return "tag"
+    async def begin(self, channel: AbstractChannel) -> list[str]:
+        return ["tag"]
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_settings_do_not_change_after_the_start() -> None:
 def test_the_topology_is_that_of_the_queues_and_rungs_in_the_settings() -> None:
     topology = Settings(xqueues={"openedx": None}, retry_delays=(1,)).topology
     names = {queue.name for queue in topology.queues}
-    assert {"xqueue.submissions.openedx", "xqueue.results.retry.1s"} <= names
+    assert {"xqueue.submissions.openedx", "xqueue.results.rung.1s"} <= names
 
 
 def test_graders_that_are_called_are_those_with_a_url(monkeypatch: pytest.MonkeyPatch) -> None:

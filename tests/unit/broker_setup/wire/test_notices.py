@@ -49,7 +49,7 @@ def test_a_notice_waits_for_its_grace_in_the_queue_of_that_grace_and_counts_its_
 
 
 def test_without_a_grace_a_notice_goes_at_once() -> None:
-    assert telling_after(0.0, 1_000.0).route == ("xqueue.results", "xqueue.results")
+    assert telling_after(0.0, 1_000.0).route == ("xqueue.checked", "xqueue.results.checked")
 
 
 @pytest.mark.parametrize("message", [Settings().failure_message, Settings().retired_message])

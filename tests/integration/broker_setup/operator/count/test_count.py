@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from broker_setup.ledger.events import Delivered
 from broker_setup.operator.management_api import Management
 from broker_setup.operator.setup.declare import declare
-from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, RESULTS_QUEUE, SUBMISSIONS_PARKED, retry_queue
 from tests.integration.broker_setup.conftest import TOPOLOGY
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel, write_frames
@@ -62,7 +62,7 @@ def test_each_queue_is_counted_for_itself_and_results_by_where_they_are(operator
         ],
     )
     with pika_channel(operator.amqp_url) as channel:
-        queues = [RESULTS_QUEUE, RESULTS_QUEUE, retry_queue(3600), RESULTS_PARKED, SUBMISSIONS_PARKED]
+        queues = [RESULTS_QUEUE, CHECKED_QUEUE, retry_queue(3600), RESULTS_PARKED, SUBMISSIONS_PARKED]
         for queue in queues:
             channel.basic_publish("", queue, b"x", pika.BasicProperties(delivery_mode=2))
     counted = operator.json("count")
@@ -116,7 +116,7 @@ async def test_results_whose_rung_is_over_and_that_have_no_queue_to_go_to_are_co
 ) -> None:
     knows = {"MANAGEMENT_URL": declared.management_url}
     with pika_channel(operator.amqp_url) as channel:
-        channel.queue_delete(RESULTS_QUEUE)
+        channel.queue_delete(CHECKED_QUEUE)
         for _ in range(5):
             channel.basic_publish("", retry_queue(1), b"x", pika.BasicProperties(delivery_mode=2))
 
@@ -124,7 +124,7 @@ async def test_results_whose_rung_is_over_and_that_have_no_queue_to_go_to_are_co
         return await ready(operator.amqp_url, retry_queue(1)) == 0
 
     def the_broker_has_counted_them() -> bool:
-        return retry_queue(1) in counts.dead_letters() and RESULTS_QUEUE in counts.dead_letters()
+        return retry_queue(1) in counts.dead_letters() and CHECKED_QUEUE in counts.dead_letters()
 
     await eventually(all_have_left_their_rung)
     # Without its binding: the broker would try again meanwhile, how soon is a matter of its settings.
@@ -137,7 +137,7 @@ async def test_results_whose_rung_is_over_and_that_have_no_queue_to_go_to_are_co
     assert counted["results"] == {"waiting": 0, "retrying": 5, "parked": 0}
     assert f"next: 5 (5 from {retry_queue(1)})" in operator.run("count", **knows).stdout
     listed = operator.run("results", "list", **knows).stdout
-    assert f"on the way from a rung to {RESULTS_QUEUE}: 5 (5 from {retry_queue(1)})" in listed
+    assert f"on the way from a rung to {CHECKED_QUEUE}: 5 (5 from {retry_queue(1)})" in listed
 
 
 def test_a_management_api_that_does_not_answer_is_said_and_the_rest_is_counted(operator: Operator) -> None:

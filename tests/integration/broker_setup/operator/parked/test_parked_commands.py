@@ -14,8 +14,8 @@ from aio_pika import Message
 
 from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired
 from broker_setup.topology import (
+    CHECKED_QUEUE,
     RESULTS_PARKED,
-    RESULTS_QUEUE,
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
@@ -239,7 +239,7 @@ def test_without_yes_it_only_says_what_would_go(operator: Operator) -> None:
     ran = operator.run("parked", "redrive", "--all")
     assert ran.stderr == "nothing was done; --yes does it\n"
     assert in_queue(operator, RESULTS_PARKED) == [each.submission for each in results]
-    assert in_queue(operator, RESULTS_QUEUE) == []
+    assert in_queue(operator, CHECKED_QUEUE) == []
 
 
 def test_a_redriven_result_is_as_it_was_before_its_first_try(operator: Operator) -> None:
@@ -254,7 +254,7 @@ def test_a_redriven_result_is_as_it_was_before_its_first_try(operator: Operator)
     }
     park_results(operator.amqp_url, message)
     assert operator.json("parked", "redrive", "--uuid", result.submission, "--yes")["redriven"] == 1
-    [(uuid, body, headers)] = take_all(operator.amqp_url, RESULTS_QUEUE)
+    [(uuid, body, headers)] = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert (uuid, body) == (result.submission, result.body)
     # Nobody has told the student of this parking.
     ours = {RETURN_HEADER: result.sealed_return, RESULT_REDRIVEN_HEADER: 2, RESULT_UNTOLD_HEADER: 1}
@@ -271,7 +271,7 @@ def test_what_does_not_match_stays_in_its_order(operator: Operator) -> None:
     )
     told = operator.json("parked", "redrive", "--reason", "404", "--yes", "--rate", "10000")
     assert (told["selected"], told["redriven"]) == (300, 300)
-    assert in_queue(operator, RESULTS_QUEUE) == [each.submission for each in going]
+    assert in_queue(operator, CHECKED_QUEUE) == [each.submission for each in going]
     assert in_queue(operator, RESULTS_PARKED) == [each.submission for each in results if each not in going]
 
 
@@ -279,7 +279,7 @@ def test_a_limit_takes_the_oldest(operator: Operator) -> None:
     results = some_results(50)
     park_results(operator.amqp_url, *map(parked_result, results))
     assert operator.json("parked", "redrive", "--all", "--limit", "20", "--yes")["redriven"] == 20
-    assert in_queue(operator, RESULTS_QUEUE) == [each.submission for each in results[:20]]
+    assert in_queue(operator, CHECKED_QUEUE) == [each.submission for each in results[:20]]
     assert in_queue(operator, RESULTS_PARKED) == [each.submission for each in results[20:]]
 
 
@@ -386,7 +386,7 @@ def test_interrupted_it_finishes_what_is_under_way_and_says_how_to_go_on(operato
     )
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "interrupted; 30 redriven so far, the rest is parked as it was: run it again" in ran.stderr
-    assert in_queue(operator, RESULTS_QUEUE) == [each.submission for each in results[:30]]
+    assert in_queue(operator, CHECKED_QUEUE) == [each.submission for each in results[:30]]
     assert in_queue(operator, RESULTS_PARKED) == [each.submission for each in results[30:]]
 
 
@@ -407,7 +407,7 @@ def test_what_is_discarded_is_gone_and_stands_in_the_ledger(operator: Operator) 
     }
     [retired] = [event for event in events if isinstance(event, Retired)]
     assert (retired.submission, retired.reason) == (lost.uuid_bytes, "the course is over")
-    for queue in (RESULTS_PARKED, SUBMISSIONS_PARKED, RESULTS_QUEUE):
+    for queue in (RESULTS_PARKED, SUBMISSIONS_PARKED, CHECKED_QUEUE):
         assert in_queue(operator, queue) == []
     assert operator.json("trace", lost.uuid)["submissions"][0]["standing"] == "retired"
 

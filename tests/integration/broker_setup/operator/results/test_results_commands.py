@@ -6,7 +6,7 @@ from datetime import datetime
 import pika
 import pytest
 
-from broker_setup.topology import RESULTS_QUEUE, retry_queue
+from broker_setup.topology import CHECKED_QUEUE, former_rung, retry_queue
 from broker_setup.wire.properties import RETURN_HEADER, TRIES_HEADER
 from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, waits_headers
@@ -31,12 +31,12 @@ def uuid_of(number: int) -> str:
     return f"{number:032x}"
 
 
-def put_on_rung(amqp_url: str, number: int, origin: str) -> None:
+def put_on_rung(amqp_url: str, number: int, origin: str, rung: str = retry_queue(RUNG)) -> None:
     message = encode_result(Result(uuid_of(number), b"reply %d" % number, "sealed", Tries(number, 0, number, 1)))
     headers = message.headers | waits_headers(origin, "openedx", "answered 502", time.time() + 60 * number)
     properties = pika.BasicProperties(correlation_id=uuid_of(number), headers=headers, delivery_mode=2)
     with pika_channel(amqp_url) as channel:
-        channel.basic_publish("", retry_queue(RUNG), message.body, properties, mandatory=True)
+        channel.basic_publish("", rung, message.body, properties, mandatory=True)
 
 
 def on_rung(operator: Operator) -> list[bytes]:
@@ -64,7 +64,7 @@ def test_list_says_whose_they_are_and_why_they_wait_and_leaves_them_in_their_ord
 def test_retry_calls_in_what_is_meant_with_its_tries_and_leaves_the_rest(operator: Operator) -> None:
     told = operator.json("results", "retry", "--origin", GOOD, "--yes")
     assert (told["selected"], told["called_in"]) == (3, 3)
-    called = take_all(operator.amqp_url, RESULTS_QUEUE)
+    called = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert [(uuid, body) for uuid, body, _ in called] == [
         (uuid_of(number), b"reply %d" % number) for number in NUMBERS[GOOD]
     ]
@@ -73,6 +73,17 @@ def test_retry_calls_in_what_is_meant_with_its_tries_and_leaves_the_rest(operato
         assert not [name for name in headers if name.startswith(WAITS_PREFIX)]
     assert on_rung(operator) == [b"reply %d" % number for number in NUMBERS[SICK]]
     assert operator.json("results", "retry", "--origin", GOOD, "--yes")["called_in"] == 0, "run again, nothing is left"
+
+
+def test_what_is_left_on_a_rung_of_0_1_0_is_seen_counted_and_called_in(operator: Operator) -> None:
+    with pika_channel(operator.amqp_url) as channel:
+        channel.queue_declare(former_rung(RUNG), durable=True, arguments={"x-queue-type": "quorum"})
+    put_on_rung(operator.amqp_url, 6, SICK, former_rung(RUNG))
+    assert operator.json("count")["results"]["retrying"] == 6
+    [left] = operator.json("results", "list", "--uuid", uuid_of(6))["results"]
+    assert left["rung"] == former_rung(RUNG)
+    assert operator.json("results", "retry", "--uuid", uuid_of(6), "--yes")["called_in"] == 1
+    assert [uuid for uuid, _, _ in take_all(operator.amqp_url, CHECKED_QUEUE)] == [uuid_of(6)]
 
 
 def test_retry_does_nothing_without_a_filter_or_without_yes(operator: Operator) -> None:

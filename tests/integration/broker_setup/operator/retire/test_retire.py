@@ -15,7 +15,7 @@ from broker_setup.ledger.events import AnyEvent, Leased, Retired, Superseded, ha
 from broker_setup.operator.retire.plan import Plan, Tally
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
-from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, submissions_queue
 from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission
@@ -103,7 +103,7 @@ def test_without_yes_it_only_says_what_would_go(operator: Operator) -> None:
     assert ran.stdout.endswith("the broker has 5 ready, as many as the ledger tells of\n")
     assert ran.stderr == "nothing was done; --yes does it\n"
 
-    assert take_all(operator.amqp_url, RESULTS_QUEUE) == []
+    assert take_all(operator.amqp_url, CHECKED_QUEUE) == []
     assert retired_in(operator) == []
     assert waiting_in(operator.amqp_url) == [each.uuid for each in [*old, *new]]
 
@@ -159,7 +159,7 @@ def test_with_yes_the_old_ones_go_the_students_hear_of_it_and_the_rest_stays_in_
     told = operator.json("retire", "openedx", "--before", "2h", "--yes", "--reason", "end of term")
     assert (told["retired"], told["left"]["newer"]) == (5, 4)
 
-    notices = take_all(operator.amqp_url, RESULTS_QUEUE)
+    notices = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert sorted(uuid for uuid, *_ in notices) == sorted(each.uuid for each in old)
     for uuid, body, headers in notices:
         notice = json.loads(body)
@@ -187,7 +187,7 @@ def test_a_person_reads_what_was_done(operator: Operator) -> None:
 def test_silent_tells_no_student_and_the_ledger_all_the_same(operator: Operator) -> None:
     fill(operator, *old_ones(2))
     assert operator.json("retire", "openedx", "--before", "2h", "--yes", "--silent")["retired"] == 2
-    assert take_all(operator.amqp_url, RESULTS_QUEUE) == []
+    assert take_all(operator.amqp_url, CHECKED_QUEUE) == []
     assert len(retired_in(operator)) == 2
     assert waiting_in(operator.amqp_url) == []
 
@@ -195,7 +195,7 @@ def test_silent_tells_no_student_and_the_ledger_all_the_same(operator: Operator)
 def test_the_students_read_the_operators_words(operator: Operator) -> None:
     fill(operator, *old_ones(1))
     operator.json("retire", "openedx", "--before", "2h", "--yes", RETIRED_MESSAGE="x < y & <script>")
-    [(_, body, _)] = take_all(operator.amqp_url, RESULTS_QUEUE)
+    [(_, body, _)] = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert json.loads(body)["msg"] == '<div class="capa_alert">x &lt; y &amp; &lt;script&gt;</div>'
 
 
@@ -216,7 +216,7 @@ def test_what_was_settled_or_superseded_goes_without_a_notice(operator: Operator
     write_frames(operator.amqp_url, [[retired, noted(superseded, "https://lms/1"), noted(newer, "https://lms/1")]])
     told = operator.json("retire", "openedx", "--before", "2h", "--yes")
     assert (told["retired"], told["cleared"]) == (0, 2)
-    assert take_all(operator.amqp_url, RESULTS_QUEUE) == []
+    assert take_all(operator.amqp_url, CHECKED_QUEUE) == []
     events = ledger_of(operator)
     assert [event.submission for event in events if isinstance(event, Superseded)] == [superseded.uuid_bytes]
     assert waiting_in(operator.amqp_url) == [newer.uuid]
@@ -226,7 +226,7 @@ def test_two_copies_of_one_submission_are_one_to_the_student(operator: Operator)
     [twice] = old_ones(1)
     fill(operator, twice, twice)
     assert operator.json("retire", "openedx", "--before", "2h", "--yes")["retired"] == 1
-    assert len(take_all(operator.amqp_url, RESULTS_QUEUE)) == 1
+    assert len(take_all(operator.amqp_url, CHECKED_QUEUE)) == 1
     assert waiting_in(operator.amqp_url) == []
 
 
@@ -334,7 +334,7 @@ def test_interrupted_half_way_it_loses_nothing_and_can_be_run_again(operator: Op
     again = operator.json("retire", "openedx", "--before", "2h", "--yes")
     # What was written down and not acked is cleared, and not told again.
     assert again["retired"] + first == 2_500
-    told = {uuid for uuid, *_ in take_all(operator.amqp_url, RESULTS_QUEUE)}
+    told = {uuid for uuid, *_ in take_all(operator.amqp_url, CHECKED_QUEUE)}
     assert told == {each.uuid for each in old}
     assert waiting_in(operator.amqp_url) == [each.uuid for each in new]
 
@@ -346,7 +346,7 @@ def test_killed_it_loses_nothing(operator: Operator) -> None:
     assert 0 < len(retired_in(operator)) < 1_500
     operator.json("retire", "openedx", "--before", "2h", "--yes")
     assert {event.submission for event in retired_in(operator)} == {each.uuid_bytes for each in old}
-    assert {uuid for uuid, *_ in take_all(operator.amqp_url, RESULTS_QUEUE)} == {each.uuid for each in old}
+    assert {uuid for uuid, *_ in take_all(operator.amqp_url, CHECKED_QUEUE)} == {each.uuid for each in old}
     assert waiting_in(operator.amqp_url) == []
 
 

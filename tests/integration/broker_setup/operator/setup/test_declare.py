@@ -40,12 +40,12 @@ def test_declaring_again_changes_nothing(vhost: VHost, example: Topology) -> Non
 def test_a_queue_with_other_arguments_is_named_with_both_values_and_the_rest_is_declared(
     vhost: VHost, example: Topology
 ) -> None:
-    ours = next(queue for queue in example.queues if queue.name == "xqueue.results.retry.1s")
+    ours = next(queue for queue in example.queues if queue.name == "xqueue.results.rung.1s")
     make_queue(vhost, ours.name, {**ours.arguments, "x-message-ttl": 5000})
     with pytest.raises(TopologyError) as caught:
         declare(vhost.amqp_url, example)
     text = str(caught.value)
-    for part in ("'xqueue.results.retry.1s'", "x-message-ttl", "1000", "5000", "xqueue-broker declare"):
+    for part in ("'xqueue.results.rung.1s'", "x-message-ttl", "1000", "5000", "xqueue-broker declare"):
         assert part in text
     assert "\n" not in text
     assert check(vhost.amqp_url, example) == [text]

@@ -111,3 +111,11 @@ def test_before_4_0_whoever_may_publish_results_can_stop_the_dead_letters(
 ) -> None:
     lines = advice(version, [], [], has_graders=has_graders)
     assert sum("AMQP_GRADERS" in line for line in lines) == said
+
+
+def test_the_rungs_of_0_1_0_are_said_to_be_of_no_use_once_they_are_empty() -> None:
+    former = {"name": "xqueue.results.retry.1h", "messages": 2}
+    [line] = advice(NEW, [], [former, {"name": "xqueue.results.rung.1h", "messages": 0}])
+    assert line.startswith("queue 'xqueue.results.retry.1h' is one of 0.1.0's rungs; its 2 results come back")
+    [line] = advice(NEW, [], [former | {"messages": 0}])
+    assert line.startswith("queue 'xqueue.results.retry.1h' is one of 0.1.0's rungs, and empty: ")
