@@ -25,8 +25,8 @@ from broker_setup.ledger.events import (
 )
 from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.state.closed import TRIM_SECONDS
+from broker_setup.ledger.state.competing_leases import extended, leased, released
 from broker_setup.ledger.state.facts import Facts
-from broker_setup.ledger.state.lease_decision import extended, leased, released
 from broker_setup.ledger.state.leaving import left, parked, redriven
 from broker_setup.ledger.state.result_decision import amended, delivered, graded, may_take
 from broker_setup.ledger.state.superseding import submitted
