@@ -125,16 +125,17 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _wire_size(name: str, value: str | bytes | int) -> int:
+def _wire_size(name: str, value: str | int) -> int:
     # As AMQP writes it: a byte each for the name's length and the value's kind; 8 for a number; 4 for a text's length.
-    size = 8 if isinstance(value, int) else 4 + len(value if isinstance(value, bytes) else value.encode())
+    size = 8 if isinstance(value, int) else 4 + len(value.encode())
     return 2 + len(name.encode()) + size
 
 
-def _is_plain(value: object) -> TypeGuard[str | bytes | int]:
+def _is_plain(value: object) -> TypeGuard[str | int]:
+    # A text that is not UTF-8 is read as bytes, and pamqp writes none: its copy would fail for ever.
     if isinstance(value, int):
         return abs(value) <= _MAX_INT
-    return isinstance(value, str | bytes)
+    return isinstance(value, str)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from aio_pika import Message
 from hypothesis import given
 from hypothesis import strategies as st
+from pamqp import decode
 
 from broker_setup.operator.parked.redrive_plan import StudentStanding, redriven_copy, student_of
 from broker_setup.operator.parked.selection import MAX_GROUPS, OTHERS, Selection, Tally
@@ -246,6 +247,13 @@ def test_what_fits_beside_a_header_that_does_not_is_kept() -> None:
     copy = parked_copy(Message(b"x", headers={"large": "x" * 120_000, "small": "kept"}), "why")
     assert copy.headers["small"] == "kept"
     assert "large" not in copy.headers
+
+
+def test_a_text_that_is_not_utf_8_does_not_keep_the_copy_from_being_published() -> None:
+    _, came = decode.field_table(b"\x00\x00\x00\x08\x01aS\x00\x00\x00\x01\xff")
+    copy = parked_copy(Message(b"x", headers=came | {"mine": "kept"}), "why")
+    assert properties_size(copy)
+    assert copy.headers["mine"] == "kept"
 
 
 def properties_size(message: Message) -> int:
