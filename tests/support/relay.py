@@ -118,7 +118,7 @@ async def running_relay(settings: Settings, *, until_idle: bool = True) -> Async
     try:
         yield relay
         if until_idle:
-            await eventually(lambda: not relay._schedule.at_hand and not relay._under_way)
+            await eventually(lambda: not relay._schedule.at_hand and not relay._delivering._under_way)
     finally:
         relay.stop()
         await task

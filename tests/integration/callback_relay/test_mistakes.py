@@ -6,6 +6,7 @@ import pytest
 
 from broker_setup.settings import Settings
 from broker_setup.wire.parked import PARKED_REASON_HEADER
+from callback_relay.incoming import Incoming
 from callback_relay.relay import Relay
 from callback_relay.schedule import Schedule
 from tests.support.lms import FakeLMS
@@ -17,12 +18,12 @@ def fail(*_: object, **__: object) -> None:
     raise ZeroDivisionError("the test says so")
 
 
-@pytest.mark.parametrize("part", ["_judged", "_write_graded"])
+@pytest.mark.parametrize("part", ["_found", "_write_graded"])
 async def test_a_result_over_which_the_relay_stumbles_is_parked(
     settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Relay, part, fail)
+        patch.setattr(Incoming, part, fail)
         async with running_relay(settings):
             await results.put(lms.header())
             assert (await results.parked()).headers[PARKED_REASON_HEADER] == "unexpected error: ZeroDivisionError"

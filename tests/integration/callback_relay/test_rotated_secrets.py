@@ -14,7 +14,7 @@ from broker_setup.wire.parked import PARKED_REASON_HEADER
 from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
-from callback_relay import relay
+from callback_relay import incoming
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, SECRET, Results, running_relay
 from tests.support.waiting import eventually
@@ -48,8 +48,8 @@ async def test_a_result_sealed_under_a_newer_secret_waits_until_a_relay_knows_th
 async def test_of_a_flood_that_names_an_unknown_secret_only_so_much_goes_over_the_rungs(
     settings: Settings, results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "UNOPENED_AT_ONCE", 5.0)
-    monkeypatch.setattr(relay, "UNOPENED_EACH_SECOND", 0.0)
+    monkeypatch.setattr(incoming, "UNOPENED_AT_ONCE", 5.0)
+    monkeypatch.setattr(incoming, "UNOPENED_EACH_SECOND", 0.0)
     grader = user_of(settings.amqp_url.get_secret_value())
     assert grader
     of_a_grader = settings.model_copy(update={"amqp_graders": {grader: ("openedx",)}, "retry_delays": (600.0,)})

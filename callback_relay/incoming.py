@@ -1,0 +1,176 @@
+"""What comes in from the broker: read, looked at whether it may be delivered, and given its place in the schedule."""
+
+import logging
+from dataclasses import replace
+from functools import partial
+from hashlib import blake2b
+from time import monotonic, time
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
+from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
+from broker_setup.ledger.notes import Notes
+from broker_setup.process.shortages import shortage
+from broker_setup.settings import Settings
+from broker_setup.wire.answering import is_ours, may_answer
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES
+from broker_setup.wire.replies import FINE, Finding
+from broker_setup.wire.reply_checker import ReplyChecker, returns_of
+from broker_setup.wire.results import NO_TRIES, decode_result
+from broker_setup.wire.return_address import Sealer
+from callback_relay.callback import BadCallbackError, callback_for
+from callback_relay.delivery import Delivering, Delivery, mistake, refused
+from callback_relay.floods import UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND, Floods
+from callback_relay.job import Identity
+from callback_relay.ladder import Ladder
+from callback_relay.reason import Reason, Slug
+from callback_relay.schedule import Schedule
+from callback_relay.settling import About, Settling
+from callback_relay.verdict import GiveBack, Park, Patience, Tell, judge_unopened
+
+log = logging.getLogger(__name__)
+
+_UNUSABLE = {
+    BadMessageError: Slug.UNREADABLE,
+    BadReturnAddressError: Slug.RETURN_ADDRESS,
+    BadCallbackError: Slug.CALLBACK_URL,
+}
+
+
+class Incoming:
+    """Takes each message that the consumer brings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        checker: ReplyChecker | None,
+        schedule: Schedule[Delivery],
+        settling: Settling,
+        delivering: Delivering,
+        *,
+        notes: Notes,
+        ladder: Ladder,
+        patience: Patience,
+    ) -> None:
+        """Hand what may be delivered to the `schedule`, and what that orders to `delivering`."""
+        self._sealer = Sealer(settings.secrets)
+        self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
+        self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
+        self._checker = checker
+        self._schedule = schedule
+        self._settling = settling
+        self._delivering = delivering
+        self._notes = notes
+        self._ladder, self._patience = ladder, patience
+        self._floods, self._unopened = Floods(), Floods(UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND)
+
+    def received(self, message: AbstractIncomingMessage, *, unread: bool = False) -> None:
+        """Read a message and give it its place, or settle what can not be delivered; `unread`: a grader sent it."""
+        try:
+            self._take(message, unread=unread)
+        except UnknownSecretError as error:
+            if self._is_turned_away(message, self._unopened, Park(Reason(Slug.RETURN_ADDRESS, str(error)))):
+                return
+            tries = decode_result(message, ours=self._is_ours(message.user_id)).tries
+            verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
+            self._delivering.start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
+        except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
+            self._put_aside(message, Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER), About())
+        except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
+            if lacks := shortage(error):
+                unread_here = GiveBack(f"it could not be read here: {lacks}")
+                self._delivering.start(self._settling.settle(message, unread_here, About()))
+                return
+            log.exception("submission %s: unexpected error", message.correlation_id)
+            self._delivering.start(self._settling.settle(message, Park(mistake(error), tell=Tell.NEVER), About()))
+
+    def _put_aside(self, message: AbstractIncomingMessage, park: Park, about: About) -> None:
+        """Park what no student is told of, for no result, not its sender's, or parked before: with its reason.
+
+        Unless there is no end of it.
+        """
+        if not self._is_turned_away(message, self._floods, park):
+            self._delivering.start(self._settling.settle(message, park, about))
+
+    def _is_turned_away(self, message: AbstractIncomingMessage, floods: Floods, park: Park) -> bool:
+        now = monotonic()
+        if self._is_ours(message.user_id) or not floods.is_one(message.user_id, now):
+            return False
+        self._settling.turn_away(message, park)
+        if line := floods.line(message.user_id, now):
+            log.error("%s", line)
+        return True
+
+    def _take(self, message: AbstractIncomingMessage, *, unread: bool) -> None:
+        delivery = self._read(message, unread=unread)
+        # A reply is looked at last: that costs most, and whoever sends what is settled before can send any number.
+        if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
+            self._put_aside(message, Park(Reason(Slug.SENDER, why), tell=Tell.NEVER), delivery.about)
+            return
+        if self._schedule.is_delivered(delivery) and delivery.identity not in self._delivering.parked:
+            self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
+            return
+        if unread and not message.redelivered and self._schedule.is_here(delivery):
+            # A copy of what waits is one more that goes over the rungs.
+            copied = Park(Reason(Slug.REPEAT, "another copy of this result waits"), tell=Tell.NEVER)
+            if self._is_turned_away(message, self._floods, copied):
+                return
+        found = self._found(delivery)
+        if found.wrong and delivery.identity in self._delivering.parked:
+            # Once more: its student is told already, or will be.
+            self._put_aside(message, replace(refused(found.wrong), tell=Tell.NEVER), delivery.about)
+            return
+        self._write_graded(delivery, found.odd)
+        if found.wrong:
+            self._delivering.start(self._delivering.settle(delivery, refused(found.wrong)))
+        else:
+            self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
+
+    def _read(self, message: AbstractIncomingMessage, *, unread: bool) -> Delivery:
+        if len(message.body) > MAX_MESSAGE_BYTES:
+            raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
+        result = decode_result(message, ours=self._is_ours(message.user_id))
+        address = self._sealer.open(result.sealed_return, result.submission)
+        callback = callback_for(result, address)
+        return Delivery(
+            identity=Identity.of(result),
+            url=str(callback.url),
+            origin=callback.origin,
+            queue=address.queue,
+            tries=result.tries,
+            graded_at=result.graded_at.timestamp(),
+            submitted_at=address.sealed_at,
+            unread=unread,
+            message=message,
+            result=result,
+            callback=callback,
+            callback_url=address.callback_url,
+        )
+
+    def _found(self, delivery: Delivery) -> Finding:
+        """Check a reply if that can be done at once; the others stand in line, and are checked when they are first.
+
+        The gateways let no wrong one through, AMQP graders may send them.
+        """
+        # What has been posted was checked before that.
+        if self._checker is None or delivery.tries.made:
+            delivery.checked = True
+            return FINE
+        found = self._checker.at_once(delivery.url, delivery.callback.body, returns_of(delivery.message))
+        delivery.checked = found is not None
+        return found or FINE
+
+    def _write_graded(self, delivery: Delivery, odd: str) -> None:
+        """Write to the ledger that an AMQP grader's result has come: nobody else can tell that its submission ended.
+
+        It is on its way there while the callback is made, and stored before the result is let go.
+        """
+        result = delivery.result
+        if result.recorded or result.redriven or result.tries != NO_TRIES:
+            return
+        if odd:
+            log.warning("submission %s, queue %s: its reply is taken, but %s", result.submission, delivery.queue, odd)
+        submission, url = bytes.fromhex(result.submission), hash_url(delivery.callback_url)
+        digest = blake2b(result.body, digest_size=KEY_HASH_BYTES).digest()
+        delivery.graded = self._notes.write(Graded(time(), submission, delivery.queue, url, b"", digest, odd))
