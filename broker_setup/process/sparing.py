@@ -22,22 +22,26 @@ class _Minute:
 
 
 class Sparing(logging.Filter):
-    """Lets a few records of a kind pass; a kind is the text in our code, before anything is put into it."""
+    """Lets a few records of a kind pass: the text in our code, before anything is put into it, and its `kind`.
+
+    A line whose text says too little names its kind itself, by `extra={"kind": ...}`: one of few, none of a stranger's.
+    """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._minutes: dict[str, _Minute] = {}
+        self._minutes: dict[tuple[str, str], _Minute] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a record is written; the first of a minute says how many were not."""
-        now, kind = self._clock(), str(record.msg)
+        now, text = self._clock(), str(record.msg)
+        kind = text, str(getattr(record, "kind", ""))
         minute = self._minutes.setdefault(kind, _Minute(now))
         if now - minute.began >= SECONDS:
             unsaid = minute.unsaid
             minute = self._minutes[kind] = _Minute(now)
             if unsaid:
-                record.msg = f"{kind} (and {unsaid} more like it, which were not written)"
+                record.msg = f"{text} (and {unsaid} more like it, which were not written)"
         minute.lines += 1
         if minute.lines <= MOST_LINES:
             return True

@@ -86,7 +86,7 @@ def application(
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),
-            **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls())),
+            **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(table))),
             # Nobody is there to read it.
             ClientDisconnect: _saying("The client has gone", 400, dialects),
             Exception: _saying("Internal error", 500, dialects),
@@ -121,17 +121,24 @@ def _without_slash(endpoint: Endpoint) -> Endpoint:
     return call
 
 
-def _refusing(dialects: Dialects, refused_calls: RefusedCalls) -> Handler:
+def _refusing(dialects: Dialects, refused_calls: RefusedCalls, calls: frozenset[str]) -> Handler:
     async def refused(request: Request, error: Exception) -> Response:
         answer = dialects.refuse(request, error)
         if isinstance(error, RefusedError):
             refused_calls.note(account_of(request), address_of(request), request.url.path, error)
         if answer.status_code >= SERVER_ERROR:
             # No more of the path than tells the call: a link to a file is a secret.
-            log.warning("%.40s refused: %s", request.url.path, error)
+            kind = kind_of(request.url.path, error, calls)
+            log.warning("%.40s refused: %s", request.url.path, error, extra={"kind": kind})
         return answer
 
     return refused
+
+
+def kind_of(path: str, error: Exception, calls: frozenset[str]) -> str:
+    """Name the call and the error: one of few kinds, whatever a stranger asks for, so that no flood hides others."""
+    call = path.rstrip("/")
+    return f"{call if call in calls else 'another path'}: {type(error).__name__}"
 
 
 def _saying(text: str, status: int, dialects: Dialects) -> Handler:

@@ -55,3 +55,17 @@ def test_a_text_with_percent_signs_and_no_arguments_stays_as_it_is(
     clock.now += SECONDS
     log.info("100 % of it")
     assert caplog.messages[-1] == "100 % of it (and 1 more like it, which were not written)"
+
+
+def test_a_flood_hides_no_line_of_the_same_text_that_names_another_kind(
+    log: logging.Logger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1000):
+        log.warning("%s refused", f"flood {number}", extra={"kind": "a"})
+    log.warning("%s refused", "the one that matters", extra={"kind": "b"})
+    assert caplog.messages[MOST_LINES:] == ["the one that matters refused"]
+    clock.now += SECONDS
+    log.warning("%s refused", "b", extra={"kind": "b"})
+    log.warning("%s refused", "a", extra={"kind": "a"})
+    more = f"a refused (and {1000 - MOST_LINES} more like it, which were not written)"
+    assert caplog.messages[MOST_LINES + 1 :] == ["b refused", more]
