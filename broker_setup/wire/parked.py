@@ -44,6 +44,8 @@ PARKED_NOTICE_HEADER = f"{PARKED_PREFIX}notice"
 # headers, the largest return address and room for the rest. Beside them stand at most 6 KiB of ours, which say why,
 # and 2 KiB of other properties.
 MAX_HEADERS = MAX_RETURN_BYTES + 4 * 1024
+# pamqp cuts longer names when it writes them: two that begin alike would stand twice in the copy.
+MAX_NAME_BYTES = 128
 _MAX_REASON = 500
 _MAX_INT = 2**63 - 1  # what a header can carry
 _MAX_COUNT = 1_000_000  # a stranger may have written any number
@@ -116,7 +118,7 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     for name in (*OUR_HEADERS, *(name for name in headers if name not in OUR_HEADERS)):
         value = headers.get(name)
         is_ours_to_write = name.startswith(("x-", PARKED_PREFIX, WAITS_PREFIX)) or name in _ROUTING_HEADERS
-        if is_ours_to_write or not _is_plain(value):
+        if is_ours_to_write or len(name.encode()) > MAX_NAME_BYTES or not _is_plain(value):
             continue
         needed = _wire_size(name, value)
         if needed <= room:

@@ -8,7 +8,7 @@ import pytest
 from aio_pika import Message
 from hypothesis import given
 from hypothesis import strategies as st
-from pamqp import decode
+from pamqp import decode, encode
 
 from broker_setup.operator.parked.redrive_plan import StudentStanding, redriven_copy, student_of
 from broker_setup.operator.parked.selection import MAX_GROUPS, OTHERS, Selection, Tally
@@ -254,6 +254,14 @@ def test_a_text_that_is_not_utf_8_does_not_keep_the_copy_from_being_published() 
     copy = parked_copy(Message(b"x", headers=came | {"mine": "kept"}), "why")
     assert properties_size(copy)
     assert copy.headers["mine"] == "kept"
+
+
+def test_names_that_would_be_one_when_they_are_cut_do_not_hide_the_return_address_of_the_copy() -> None:
+    strange = dict.fromkeys(("n" * 128 + last for last in "ab"), "x")
+    copy = parked_copy(Message(b"x", headers=strange | {RETURN_HEADER: "sealed"}), "why")
+    _, read = decode.field_table(encode.field_table(dict(copy.headers)))
+    assert not [name for name in read if name.startswith("nn")]
+    assert copy.headers[RETURN_HEADER] == "sealed"
 
 
 def properties_size(message: Message) -> int:
