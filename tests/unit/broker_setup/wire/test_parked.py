@@ -257,7 +257,7 @@ def test_a_text_that_is_not_utf_8_does_not_keep_the_copy_from_being_published() 
 
 
 def test_names_that_would_be_one_when_they_are_cut_do_not_hide_the_return_address_of_the_copy() -> None:
-    strange = dict.fromkeys(("n" * 128 + last for last in "ab"), "x")
+    strange: dict[str, Any] = dict.fromkeys(("n" * 128 + last for last in "ab"), "x")
     copy = parked_copy(Message(b"x", headers=strange | {RETURN_HEADER: "sealed"}), "why")
     _, read = decode.field_table(encode.field_table(dict(copy.headers)))
     assert not [name for name in read if name.startswith("nn")]
