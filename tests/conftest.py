@@ -1,7 +1,6 @@
 """The broker fixtures: one broker a run, shared by xdist's workers, and a virtual host for each test."""
 
 import contextlib
-import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
-from tests.support.order import dealt
 
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
@@ -34,14 +32,6 @@ class _ForWorkers:
 def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.has_plugin("dsession"):
         config.pluginmanager.register(_ForWorkers(), "broker-for-workers")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deal the tests out to xdist's workers, after what is not wanted has been left out."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if workers > 1:
-        items[:] = dealt(items, config.rootpath / "tests", workers)
 
 
 @pytest.hookimpl(wrapper=True)
