@@ -95,11 +95,12 @@ async def beside(size: int, function: Callable[[*Arguments], T], *arguments: *Ar
 class Turnstile:
     """Lets what can't be done in a thread begin one by one, with a round of the event loop in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, above: int = LARGE_BYTES) -> None:
+        self._above = above
         self._turn = asyncio.Lock()
 
     async def turn(self, size: int) -> None:
         """Return at once for something small, else when it is its turn: the caller goes on without an await."""
-        if size > LARGE_BYTES:
+        if size > self._above:
             async with self._turn:
                 await asyncio.sleep(0)

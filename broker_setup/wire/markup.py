@@ -112,7 +112,7 @@ def _declares_a_grammar(text: str) -> bool:
     Expat before 2.7, which is Debian 12's, dies of 30,000 entities in a chain, and takes the process along. So
     none is ever declared to it: the parser is left where declarations begin.
     """
-    if "<!DOCTYPE" not in text or "[" not in text:
+    if "\0" in text or "<!DOCTYPE" not in text or "[" not in text:
         return False
     found = False
 
@@ -134,6 +134,9 @@ def _declares_a_grammar(text: str) -> bool:
 
 def _is_xml(text: str) -> bool:
     """Tell whether text that declares no grammar is XML."""
+    # Nothing with NUL is: where one is first or second, expat reads UTF-16, whatever it was told, and its grammar.
+    if "\0" in text:
+        return False
     depth = 0
 
     def opened(*_: Any) -> None:

@@ -8,6 +8,7 @@ from broker_setup.errors import BadReturnAddressError, UnknownSecretError, XQueu
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Extended
 from broker_setup.ledger.ledger import Ledger
+from broker_setup.process.beside import Turnstile
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import BESIDE_BYTES, ReplyChecker
 from broker_setup.wire.return_address import Sealer
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for; the text says why, with nothing of it."""
+
+
+# What is larger is looked at with a round of the event loop in between: a hundred may come in one call.
+ALONE_BYTES = 4096
 
 
 class ReplyCheck:
@@ -30,10 +35,12 @@ class ReplyCheck:
         self._sealer = sealer
         self._checker = checker
         self._again = again
+        self._turnstile = Turnstile(above=ALONE_BYTES)
         self._clock = clock
 
     async def look(self, lease: Lease, body: bytes) -> Finding:
         """Judge a reply; a large one takes a while."""
+        await self._turnstile.turn(len(body))
         # Opening a seal takes longer than all the rest, and most replies are small, and fine wherever they go.
         if len(body) <= BESIDE_BYTES and not (found := self._checker.strictly(body)).wrong:
             return found

@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 
-from broker_setup.wire.replies import MAX_REPLY_BYTES, check_reply
+from broker_setup.wire.replies import MAX_REPLY_BYTES, check_reply, check_strictly
 
 SCORE = "https://lms.example/courses/x/xqueue/7/block/score_update"
 GRAMMAR = "its msg declares a document type of its own, which may hold entities"
@@ -42,6 +42,26 @@ def checked_elsewhere(reply: bytes) -> str:
 
 def test_thirty_thousand_chained_entities_end_no_process() -> None:
     assert checked_elsewhere(saying(chained(30_000))) == GRAMMAR
+
+
+def in_utf_16(text: str, *, big_endian: bool) -> str:
+    """Write each ASCII character as UTF-16's two bytes, seen as text in UTF-8."""
+    return "".join(f"\0{character}" if big_endian else f"{character}\0" for character in text)
+
+
+@pytest.mark.parametrize("big_endian", [True, False])
+def test_a_grammar_in_utf_16_is_not_read_either(*, big_endian: bool) -> None:
+    """Expat takes a text with NUL as its first or second byte for UTF-16, whatever encoding it was told."""
+    entity = in_utf_16('<!ENTITY e "' + "x" * 10_000 + '">', big_endian=big_endian)
+    # Two harmless characters to UTF-16; to others a reference that XML forbids, so that it is tried as XML.
+    comment = in_utf_16("<!--", big_endian=big_endian) + "&#1;" + in_utf_16("-->", big_endian=big_endian)
+    start = (
+        in_utf_16("<!DOCTYPE a [", big_endian=big_endian)
+        + comment
+        + entity
+        + in_utf_16(']><a b="' + "&e;" * 100 + '"/>', big_endian=big_endian)
+    )
+    assert check_strictly(saying(start)).wrong
 
 
 @pytest.mark.parametrize(
