@@ -44,9 +44,8 @@ from gateway.http.routes import application
 from gateway.http.session_calls import SessionCalls
 from gateway.http.shared_room import SharedRoom
 from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.expiry import return_expired
 from gateway.leasing.failures import Failures
-from gateway.leasing.lease_changes import LeaseChanges
+from gateway.leasing.lease_changes import LeaseChanges, return_expired
 from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
 from gateway.leasing.returns import Returns

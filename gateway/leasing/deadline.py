@@ -1,4 +1,8 @@
-"""One deadline for a whole call, however many things it waits for in turn."""
+"""One deadline for a whole call, however many things it waits for in turn.
+
+In a file of its own because polls (course_queue.py) and results (results.py) both need it and import nothing of each
+other; lease_changes.py is its third user.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,18 +1,23 @@
-"""What a grader may do with a lease besides handing in a result: extend it, or give it back early."""
+"""How a lease changes or ends without a result: its grader extends it or gives it back early, or it runs out."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from time import time
 
 from broker_setup.ledger.answers import Lease, Refusal
 from broker_setup.ledger.events import Extended, Released
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
+from broker_setup.ledger.state import LedgerState
+from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.deadline import in_time
-from gateway.leasing.results import Permission, TooLateError, is_hidden, refused
+from gateway.leasing.results import Permission, Results, TooLateError, is_hidden, refused
 from gateway.leasing.returns import Returns, TooManyReturnsError
 
 # An extension by less is not written: one lease of an hour fills the ledger with 3,600 of them at most.
 LEAST_GAIN_SECONDS = 1.0
+# Leases last a minute or more; a quarter of a second more is nothing to a grader.
+LOOK_SECONDS = 0.25
 
 
 class LeaseChanges:
@@ -89,3 +94,22 @@ class LeaseChanges:
     async def _record(self, event: Extended | Released) -> None:
         if not await self._ledger.record(event):
             raise TooLateError("the lease ended in that moment")
+
+
+async def return_expired(
+    state: LedgerState,
+    queues: Mapping[str, CourseQueue],
+    results: Results,
+    clock: Callable[[], float] = steady_clock,
+) -> None:
+    """Return to their queues, until cancelled, the submissions whose leases have run out."""
+    due = list[Lease]()
+    while True:
+        # A lease whose result is on its way is looked at again: it may be settled by then.
+        due += state.run_out(clock())
+        for lease in due:
+            queue = queues.get(lease.queue)  # None if the settings name it no more
+            if queue and not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
+                queue.held.ran_out(lease)
+        due = [lease for lease in due if results.is_under_way(lease.submission)]
+        await asyncio.sleep(LOOK_SECONDS)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
-from gateway.leasing import expiry as module
-from gateway.leasing.expiry import return_expired
+from gateway.leasing import lease_changes as module
+from gateway.leasing.lease_changes import return_expired
 from tests.support.ledger_events import extended, graded, leased, released, uuid_of
 
 
