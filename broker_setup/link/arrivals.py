@@ -1,4 +1,4 @@
-"""Deliveries as they arrive, for consumers by the thousand: read once, without an object of aio-pika's around each."""
+"""Deliveries for consumers that take thousands of them: read once, without an aio-pika object around each."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A delivery: what is read of it, by the names that aio-pika has for that, and what it is ended by."""
+    """A delivery: what is read of it, under aio-pika's names, and what it is acked, returned or rejected by."""
 
     body: bytes
     headers: Mapping[str, Any]

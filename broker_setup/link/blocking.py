@@ -26,7 +26,7 @@ def connect(url: str) -> pika.BlockingConnection:
 
 
 def parameters_of(url: str, *, heartbeat: int, patience: float) -> Sequence[pika.URLParameters]:
-    """Return what pika connects by: a value for each node, in an order of chance; it tries all addresses of each."""
+    """Return pika's parameters, for each node in random order; pika tries all addresses of each."""
     nodes = each_of(url)
     random.shuffle(nodes)
     return [_parameters(node, heartbeat, patience / len(nodes)) for node in nodes]
@@ -44,7 +44,7 @@ def _parameters(uri: str, heartbeat: int, patience: float) -> pika.URLParameters
 
 
 def count_ready(url: str, queues: Iterable[str], *, if_there: Iterable[str] = ()) -> Mapping[str, int]:
-    """Count the messages of each RabbitMQ queue that are with no consumer; of those `if_there`, leave out what is not.
+    """Count the ready messages of each RabbitMQ queue; a queue of `if_there` that is missing is left out.
 
     Raise BrokerUnavailableError if the broker can't be reached or another queue is missing.
     """

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 # Where aio-pika looks for the authorities to trust.
 _CA_FILE = "cafile"
 _DEFAULT_PORTS = {"amqps": 5671}
-# A password may have a comma, too.
+# Only a comma before a scheme separates: a password may have one, too.
 _BETWEEN = re.compile(r",\s*(?=amqps?://)")
 
 
@@ -89,8 +89,9 @@ def at_address(uri: str, address: str) -> str:
 async def ways_to(url: str) -> list[str]:
     """Return a URI for each address that `url` names, by itself or through a name, shuffled.
 
-    So that many processes spread over a cluster, and one whose node is away finds the next. An amqps host stays a name,
-    for its certificate is the name's: give several URIs there. A name that can't be resolved stays as it is, and fails.
+    Shuffled, many processes spread over a cluster, and one whose node is away finds the next. An amqps host stays a
+    name, since its certificate is for the name: give several URIs there. A name that can't be resolved stays as it is,
+    and connecting to it fails.
     """
     found = await asyncio.gather(*map(_resolved, each_of(url)))
     ways = list(dict.fromkeys(way for ways in found for way in ways))

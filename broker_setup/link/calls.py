@@ -10,7 +10,7 @@ from aio_pika.exceptions import AMQPError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.refusals import in_words
 
-# A channel that is being closed is waited for so long; then it closes by itself.
+# How long a caller waits for a channel to close; the closing then goes on without it.
 CHANNEL_CLOSE_SECONDS = 1.0
 _channels_closing: set[asyncio.Task[None]] = set()
 
@@ -36,7 +36,7 @@ def broker_calls(what: str) -> Iterator[None]:
 
 
 def heed_cancel() -> None:
-    """Raise the CancelledError that a library's call has swallowed, so that who is cancelled does not go on for ever.
+    """Raise the CancelledError that a library's call has swallowed, so that a cancelled task does not go on for ever.
 
     aio_pika connects with asyncio.wait_for, and in Python 3.11 that keeps a cancel to itself where it meets a result.
     """
@@ -46,7 +46,7 @@ def heed_cancel() -> None:
 
 
 async def close_channel(channel: AbstractChannel) -> None:
-    """Close a channel, and wait a moment for that; whatever was lost with it is for the caller to see.
+    """Close a channel, and wait a moment for that; what was unsettled on it is for the caller to deal with.
 
     The closing itself is never cancelled, by a timeout or with its caller: aiormq would send a second close then, and
     for that RabbitMQ ends the whole connection, with everything held on its other channels.
@@ -60,6 +60,6 @@ async def close_channel(channel: AbstractChannel) -> None:
 
 
 async def close_quietly(what: AbstractConnection | AbstractChannel) -> None:
-    """Close, and let it be gone already."""
+    """Close; it is no error if it is closed already."""
     with contextlib.suppress(BrokerUnavailableError), broker_calls("closing"):
         await what.close()

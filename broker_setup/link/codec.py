@@ -1,9 +1,9 @@
 """Makes pamqp take what RabbitMQ takes: every name of a queue, and messages with ill-made properties.
 
-pamqp knows fewer names, and raises for a course queue such as AT&T-x. It raises for a short string that is not UTF-8,
-for a timestamp beyond the year 9999 (a grader that counts in microseconds) and for a header table that it can't read;
-which those are here, header_tables.py says. aiormq then closes the connection, RabbitMQ delivers the message again, and
-the results behind it wait for ever: so what is ill-made arrives with a stand-in, and can be parked.
+pamqp refuses names that RabbitMQ takes, such as that of a course queue AT&T-x. It raises for a short string that is not
+UTF-8, for a timestamp beyond the year 9999 (a grader that counts in microseconds) and for a header table that it can't
+read (header_tables.py says which those are here). aiormq then closes the connection, RabbitMQ delivers the message
+again, and the results behind it wait for ever. So an ill-made property gets a stand-in, and the message can be parked.
 """
 
 import re

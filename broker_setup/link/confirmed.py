@@ -1,6 +1,6 @@
 """One publish on one channel: how it is written, and what the broker's answer to it means.
 
-What a Publisher promises is above this; another way to write frames would take the place of this file alone.
+What a Publisher promises stands in publisher.py; another way to write frames would change this file alone.
 """
 
 from typing import TYPE_CHECKING, cast
@@ -22,8 +22,9 @@ async def publish_confirmed(
 ) -> None:
     """Write a publish to a channel and return with its confirm.
 
-    Raise UnroutableError, MessageTooLargeError (which `limit` learns), PublishRefusedError, or BrokerUnavailableError
-    where the broker did not store it. What ends the channel or its connection raises what the library has for that.
+    Raise UnroutableError, MessageTooLargeError (`limit` then knows the size), PublishRefusedError, or
+    BrokerUnavailableError where the broker did not store it. Where the channel or its connection ends, the library's
+    own error is raised.
     """
     try:
         # Not aio-pika's publish, which has each one wait until the bytes of the one before are on the wire.
@@ -42,7 +43,7 @@ async def publish_confirmed(
         ) from error
     except ChannelClosed as error:
         if limit.learn(error):
-            # Of one message; the others on this channel ended with it and may be tried again.
+            # One message was too large; the others on this channel ended with it and may be tried again.
             limit.check(len(message.body))
             raise BrokerUnavailableError("the channel was closed for another message") from error
         raise PublishRefusedError(

@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 # A dead peer is noticed within three heartbeats; at aio-pika's default of 60 s that would be three minutes.
 HEARTBEAT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5.0
-# Where there is another node to try.
+# For one node, where there is another to try.
 NODE_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 3.0
-# That a connection is not blocked is known without asking anybody.
+# That a connection is not blocked is known without asking the broker; whatever takes longer is blocked.
 READY_SECONDS = 0.1
 # Full jitter below these, so that many gateways don't come back to a restarted broker in one moment.
 FIRST_BACKOFF_SECONDS = 0.1
@@ -41,7 +41,7 @@ class Link:
     """One named connection to the broker, kept up by `run`."""
 
     def __init__(self, url: str, name: str, *, heartbeat: int = HEARTBEAT_SECONDS) -> None:
-        """Be called `name` at the broker; `heartbeat` (seconds) says how soon either side notices a dead other."""
+        """Have this `name` at the broker, and this `heartbeat` (s), by which either side notices a dead other."""
         self._url = url
         self._heartbeat = heartbeat
         self.name = name
@@ -149,8 +149,8 @@ class Link:
             ways = await ways_to(self._url)
         self._ways = len(ways)
         patience = NODE_TIMEOUT_SECONDS if self.has_other_nodes else CONNECT_TIMEOUT_SECONDS
-        # The last one is tried first. So where the connection ended comes after all others: that node is away, or
-        # frozen, or has what we need no more.
+        # The end of the list is tried first. The node of the last connection goes to its beginning, so that it is tried
+        # last: it is away or frozen, or no longer has what we need.
         ways.sort(key=lambda way: way != self._way)
         while True:
             way = ways.pop()
@@ -184,7 +184,7 @@ class Link:
         closing.add_done_callback(self._closing.discard)
 
     def _on_closed(self, connection: AbstractConnection, error: BaseException | None) -> None:
-        # An old one that closes late says nothing of the present one.
+        # An old connection that closes late says nothing of the present one.
         if connection is self._connection:
             log.warning("%s: the connection to the broker is gone: %s", self.name, in_words(error))
             self._connection = None

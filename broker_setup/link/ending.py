@@ -1,4 +1,4 @@
-"""The one way in which a delivery is acked, returned or rejected, which ends whatever becomes of the broker."""
+"""The one way in which a delivery is acked, returned or rejected: in a bounded time, whatever becomes of the broker."""
 
 import asyncio
 from enum import Enum, auto
@@ -8,7 +8,7 @@ from aiormq.abc import AbstractChannel
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.calls import broker_calls
 
-# A broker that is well reads a frame at once. By then it is frozen, or the connection is dead and nobody knows it yet.
+# A broker that is well reads a frame at once. One that has not by then is frozen, or the connection is dead unnoticed.
 END_SECONDS = 3.0
 
 
@@ -56,7 +56,7 @@ async def _until_closed(channel: AbstractChannel, sending: asyncio.Task[None]) -
         await asyncio.wait({sending, closing}, timeout=END_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if sending.done():
-            closing.cancel()  # this is only our look at it
+            closing.cancel()  # the future that we waited for, not the closing itself
         else:
             # Left behind: it goes out once the broker reads again, or ends with the channel.
             closing.add_done_callback(lambda _: sending.cancel())
@@ -67,6 +67,6 @@ async def _until_closed(channel: AbstractChannel, sending: asyncio.Task[None]) -
 
 
 def _look_at_its_error(sending: asyncio.Task[None]) -> None:
-    # Nobody waits for it any more; then nobody else asks.
+    # Nobody waits for it any more, and asyncio complains of an error that nobody asked for.
     if not sending.cancelled():
         sending.exception()

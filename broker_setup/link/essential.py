@@ -51,5 +51,5 @@ def _why(task: asyncio.Task[object], error: BaseException | None) -> str:
         return "something cancelled it"
     if error is None:
         return "it returned, which it never should"
-    # Of a mistake of ours its kind says most, and sometimes it has no words.
+    # The type of an error says most about a mistake of ours, and some errors have no text.
     return ": ".join(part for part in (type(error).__name__, str(error)) if part)

@@ -2,19 +2,20 @@
 
 pamqp copies all that is left of a table at each of its values: one message of 125 KB that holds nothing but a list of
 nulls costs it some ten seconds of the event loop, in which heartbeats are missed, so that the broker takes the
-connection for dead and delivers the message again, for ever. Of a key that stands there twice RabbitMQ goes by the
-first and pamqp by the last: what the one has let pass, the other would publish again, and be refused for ever.
+connection for dead and delivers the message again, for ever. Where a key stands twice, RabbitMQ goes by the first and
+pamqp by the last: a copy would have the value that RabbitMQ did not look at when it took the message, and could be
+refused for ever.
 """
 
 import struct
 
 from pamqp import common, decode
 
-# Values within one table, those within others included, and how deep these are. A result has some twenty, one that was
-# dead-lettered on its way some ten more for each queue.
+# The most values in one table, those of nested tables included, and how deep they may be nested. A result has some
+# twenty values, and ten more for each queue that it was dead-lettered from.
 MOST_VALUES = 1_000
 MOST_LEVELS = 20
-# Of kinds that carry no length: kind and value.
+# The most bytes of a value whose kind has no length before it.
 _FIXED_BYTES = 8
 _LENGTH_BYTES = 4
 

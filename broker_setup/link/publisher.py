@@ -28,21 +28,22 @@ log = logging.getLogger(__name__)
 CONFIRM_TIMEOUT_SECONDS = 2.5
 # After this long without its confirm, a publish has the connection looked at.
 DOUBT_SECONDS = 0.8
-# A queue elects another leader in 7 or 8 s. What has no confirm by then may have gone with the old one.
+# A queue elects another leader in 7 or 8 s. A publish without a confirm after this may be lost with the old leader.
 LOST_SECONDS = 10.0
-# What a blocked broker may leave in our memory: this many messages, each as large as a submission; and one queue of it.
+# How much may wait in memory while the broker is blocked: so many messages in all, each as large as a submission, and
+# so many for one routing key.
 MAX_UNCONFIRMED = 5_000
 MAX_OF_KEY = 4_000
 # RabbitMQ stops reading a connection some 400 messages after a queue has 32 unanswered: so no more than this go to one
 # that has confirmed nothing for a second while the connection answers (else it may be we who are slow).
 MAX_DOUBTFUL = 200
 DOUBTFUL_SECONDS = 1.0
-# A channel that we part from lives on for so long if copies wait on it: their confirms are late, or were lost with a
-# leader. Ours are of 32 MiB together at most, so whatever stores half a megabyte a second is only late.
+# A channel that we part from stays open for so long if copies wait on it: their confirms are late, or were lost with a
+# leader. All copies together are 32 MiB at most, so a broker that stores half a megabyte a second confirms in time.
 PATIENCE_SECONDS = 60.0
-# Between two looks whether a silent queue answers again.
+# How often a copy looks whether a silent queue answers again.
 LOOK_SECONDS = 0.25
-# What a closed channel has not ended by then it never will.
+# A publish that has not ended so long after its channel was closed never would.
 ENDED_SECONDS = 1.0
 
 
@@ -54,9 +55,9 @@ class Publisher:
     """Publishes on one link, for each routing key of an exchange on a channel of its own.
 
     A publish to an exchange that is missing, or not ours to write to, closes its channel under all that is unconfirmed
-    on it, and the first one to a queue without a leader stops its channel for seconds: that must not be what goes
-    elsewhere. Use a link of its own: under a memory or disk alarm the broker stops reading from connections that
-    publish.
+    on it, and the first one to a queue without a leader stops its channel for seconds: what goes elsewhere must not
+    suffer from that. Give it a link of its own: under a memory or disk alarm the broker stops reading from connections
+    that publish.
     """
 
     def __init__(self, link: Link) -> None:
@@ -69,7 +70,7 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
         # A message is copied whole, a few times, on its way to the socket.
         self._large = Turnstile()
-        self._copies: set[asyncio.Task[None]] = set()  # of those under way
+        self._copies: set[asyncio.Task[None]] = set()  # those of _under_way that are copies of deliveries
         self._room = RoomForCopies()
         self._size_limit = SizeLimit()
 
@@ -125,7 +126,7 @@ class Publisher:
                 looking.cancel()
 
     def _look_for(self, copy: asyncio.Task[None], way: Way) -> None:
-        """Have a copy's channel closed when the confirm of what was sent after it is long here: its own got lost."""
+        """Have a copy's channel closed where publishes after it are confirmed and it is not: its confirm got lost."""
         if copy.done():
             return
         if self._unconfirmed.waits(way[1], copy):
@@ -155,7 +156,7 @@ class Publisher:
     def _refuse_what_would_wait(self, way: Way) -> None:
         key = way[1]
         if self._link.opened != self._opened:
-            # What was under way on the last connection says nothing of this one.
+            # What became of publishes on the last connection says nothing about this one.
             self._opened = self._link.opened
             self._channels.forget()
             self._unconfirmed.clear()
@@ -172,7 +173,7 @@ class Publisher:
             raise BrokerUnavailableError("too much waits for the broker's confirm")
 
     async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
-        # The broker checks it, so that whoever reads the message knows who published it.
+        # The broker refuses a wrong user id, so whoever reads the message can trust it.
         message.user_id = self._link.user
         with broker_calls("the broker was lost before it confirmed"):
             await self._large.turn(len(message.body))
@@ -184,12 +185,12 @@ class Publisher:
             )
 
     def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
-        # Not with its connection, nor by us: then nobody gave a reason.
+        # Only the broker gives a reason; there is none when the connection ends, or when we close the channel.
         if isinstance(error, ChannelClosed) and any(error.args):
             log.error("the broker closed the publishing channel: %s", in_words(error))
         self._channels.drop(channel)
-        # Most are told why by aiormq. It tells nothing to those that wait for room on a connection that takes nothing
-        # more: they would count as unconfirmed for ever, and so the broker as blocked.
+        # aiormq ends most publishes on it with an error, but not those that wait for room on a connection that takes
+        # nothing more: they would count as unconfirmed for ever, and the broker as blocked.
         asyncio.get_running_loop().call_later(ENDED_SECONDS, self._end_all_on, channel)
 
     def _end_all_on(self, channel: object) -> None:
@@ -213,14 +214,14 @@ class Publisher:
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self._under_way.pop(task, None)
-        # Its publisher may have gone; then nobody else asks for its error.
+        # Asks for its error in any case: where its publisher has gone, nobody else does.
         if not task.cancelled() and task.exception() is None:
             self._unconfirmed.confirmed(key, task, monotonic())
         else:
             self._unconfirmed.forget(task)
 
     async def _close_later(self, channel: AbstractChannel) -> None:
-        # What went to others that share it has its confirm by then, or its publisher has given up.
+        # Publishes by other keys that share the channel have their confirms by then, or were given up.
         await asyncio.sleep(CONFIRM_TIMEOUT_SECONDS)
         if copies := self._copies.intersection(self._all_on(channel)):
             await asyncio.wait(copies, timeout=PATIENCE_SECONDS)

@@ -7,8 +7,8 @@ from aio_pika.abc import AbstractChannel
 
 from broker_setup.link.connection import Link
 
-# The default exchange leads to queues of passing callers, too, a key for each: they share a channel. So do all that
-# come after so many.
+# By the default exchange answers go to callers' own queues, a key for each: they share one channel. Beyond this many
+# channels the keys of each exchange share one, too.
 MAX_CHANNELS = 500
 
 # An exchange and a routing key, "" for those that share a channel.
@@ -16,7 +16,7 @@ Way = tuple[str, str]
 
 
 class PublishingChannels:
-    """Opens and knows them; `closed` is called when one of them has closed, and why."""
+    """Opens the channels and keeps them; `closed` is called with each that has closed, and with the reason."""
 
     def __init__(self, link: Link, closed: Callable[[object, BaseException | None], None]) -> None:
         self._link = link
@@ -25,9 +25,9 @@ class PublishingChannels:
         self._opening = asyncio.Lock()
 
     def forget(self) -> None:
-        """Begin anew: they belong to another connection than the present one."""
+        """Forget all channels: they belong to a connection that is gone."""
         self._channels.clear()
-        self._opening = asyncio.Lock()  # whoever has the old one may wait for long
+        self._opening = asyncio.Lock()  # the old one may be held for long, by who opens on the old connection
 
     async def open(self, exchange_and_key: Way) -> AbstractChannel:
         """Return the open channel of a way; raise BrokerUnavailableError where none can be opened."""
@@ -35,7 +35,7 @@ class PublishingChannels:
         return self._usable(way) or await self._opened(way)
 
     def current(self, exchange_and_key: Way) -> AbstractChannel | None:
-        """Return what a way goes by at the moment, which may have just closed."""
+        """Return the channel of a way, which may have just closed; None if it has none."""
         return self._channels.get(self._shared(exchange_and_key))
 
     def part_from(self, exchange_and_key: Way) -> AbstractChannel | None:
@@ -60,7 +60,7 @@ class PublishingChannels:
             return channel
 
     def _usable(self, way: Way) -> AbstractChannel | None:
-        # One that has just closed is here until its callback has run.
+        # A channel that has just closed is still listed until its callback has run.
         channel = self._channels.get(way)
         return None if channel is None or channel.is_closed else channel
 

@@ -1,4 +1,4 @@
-"""Whether a connection on which a confirm stays away is alive: it is asked something in which no queue takes part."""
+"""Finds whether a connection on which a confirm is overdue is alive, by a question that involves no queue."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from broker_setup.link.connection import Link
 
 # A broker that is well needs milliseconds, one under load some hundred of them.
 ANSWER_SECONDS = 1.5
-# Shorter than the 30 s of a dead peer's heartbeats would find nothing that they don't; a stuck socket ends here.
+# Missed heartbeats end a dead connection within 30 s; this ends one that sends heartbeats and answers nothing.
 STUCK_SECONDS = 30.0
 
 
 class Pulse:
-    """Looks after a link when somebody doubts it, and gives the connection up that stays silent."""
+    """Asks the broker on a link when somebody doubts it, and drops a connection that stays silent."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -36,7 +36,7 @@ class Pulse:
             while True:
                 await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
                 if not self._link.is_up or self._link.opened != opened:
-                    return  # it is another one, of which nothing is known yet
+                    return  # there is another connection by now, or none
                 if asking.done():
                     if asking.result():
                         return

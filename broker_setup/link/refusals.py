@@ -11,7 +11,7 @@ from aiormq.exceptions import ChannelLockedResource
 from broker_setup.errors import XQueueError
 from broker_setup.failure_words import why_not_connected
 
-# A reply code of the broker: what was named is not there.
+# The broker's reply code for a queue or an exchange that is not there.
 NOT_FOUND = 404
 
 _ADVICE = (
@@ -27,7 +27,7 @@ _ADVICE = (
 # Such as "ACCESS_REFUSED - Login was refused using ...", in quotes or to the end.
 _OWN = r"[A-Z]{2,}(?:_[A-Z]+)* - .*"
 _OWN_WORDS = re.compile(rf"(['\"])(?P<quoted>{_OWN})\1|(?P<plain>{_OWN})")
-# aiormq says no more of it than that another frame came. RabbitMQ then has let the user in, and closes again.
+# aiormq says only that another frame came. RabbitMQ has then taken the login, and closes for the virtual host.
 _NO_VHOST = re.compile(r"Expected one of \['Connection\.OpenOk'\], got <Connection\.Close")
 _NO_VHOST_WORDS = (
     "the virtual host of AMQP_URL is not there, its limit is reached, or the user has no rights in it "

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 # What a broker with a slow disk, 4 MB/s, confirms in the time in which a connection that answers nothing is given up.
 MOST_BYTES = 32 * 1024 * 1024
-# There are no more of these than deliveries that a process may hold at once.
+# Copies up to this size need no room: prefetch bounds how many there are.
 SMALL_BYTES = 256 * 1024
 
 

@@ -1,6 +1,6 @@
 """How a delivery is settled: what has to be stored before is tried, what failed goes back after a pause.
 
-Whoever takes deliveries does it by these: the gateway, the bridge, the relay and the grader library.
+The gateway, the bridge, the relay and the grader library all settle their deliveries by these functions.
 """
 
 import asyncio
@@ -19,9 +19,10 @@ from broker_setup.link.ending import Ending, end_delivery
 
 log = logging.getLogger(__name__)
 
-# Before a delivery goes back whose copy could not be stored, between two tries to store something, and to consume.
+# The pause before a delivery goes back whose copy could not be stored, and between two tries to store or to consume.
 PAUSE_SECONDS = 1.0
-# Before one goes back whose SECRET_KEY is not known here: to whoever knows it, or to this process's successor.
+# The pause before one goes back whose SECRET_KEY is not known here: another process may know it, or this one when it
+# has been started with other settings.
 SECRET_PAUSE_SECONDS = 10.0
 
 Stored = TypeVar("Stored")
@@ -29,7 +30,7 @@ Stored = TypeVar("Stored")
 
 @dataclass(frozen=True)
 class Hold:
-    """An unacked delivery: its tag and channel, not its body; a copy that was `redriven` so often."""
+    """An unacked delivery: its tag and channel, not its body; `redriven` says how often its copy was redriven."""
 
     channel: AbstractChannel
     consumer_tag: str
@@ -74,12 +75,12 @@ async def until_stored(
 
 
 async def pause() -> None:
-    """Wait before the next try: without that, what fails at once would go round in a circle."""
+    """Wait before the next try: without that, what fails at once would be tried again without a break."""
     await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def end(hold: Hold, how: Ending) -> None:
-    """Ack, return or reject; where the channel is gone the delivery comes again, and the facts decide then."""
+    """Ack, return or reject; where the channel is gone the delivery comes again, and is decided on anew."""
     try:
         await end_delivery(hold.channel, hold.delivery_tag, how)
     except BrokerUnavailableError as error:

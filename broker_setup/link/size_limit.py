@@ -1,4 +1,4 @@
-"""How large a message the broker takes: its max_message_size may be below what we send, which it says as it refuses."""
+"""How large a message the broker takes: its max_message_size may be below what we send, and a refusal names it."""
 
 import re
 from time import monotonic
@@ -7,7 +7,7 @@ from broker_setup.errors import MessageTooLargeError
 
 # A broker that was started again may take larger messages than the one before.
 BELIEVED_SECONDS = 60.0
-# RabbitMQ up to 3.8 and since; of the default it does not say "configured".
+# The words of RabbitMQ up to 3.8 and of later ones; "configured" is missing where the limit is the default.
 _TOO_LARGE = re.compile(r"message size \d+ (?:is )?larger than (?:configured )?max size (\d+)")
 
 

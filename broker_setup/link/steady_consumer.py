@@ -59,7 +59,7 @@ class Steady(ABC):
         """Consume the queue on a fresh channel; return the tags of its consumers."""
 
     def failed(self, error: Exception) -> None:
-        """Say that it can't consume, once for each reason; what passes by itself is no error."""
+        """Log that it can't consume, once for each reason: an error if the broker refuses it, else a warning."""
         why = in_words(error)
         if why != self._failure:
             if refusal_in(why):
@@ -73,7 +73,7 @@ class Steady(ABC):
         channel = await self._link.channel(prefetch=self._prefetch)
         over = asyncio.Event()
         channel.close_callbacks.add(lambda *_: over.set())
-        # RabbitMQ cancels a consumer whose queue is deleted, and says no more.
+        # When a queue is deleted RabbitMQ cancels its consumers, and leaves the channel open.
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
         try:
@@ -96,7 +96,7 @@ class Steady(ABC):
 
 
 class SteadyConsumer(Steady):
-    """Hands each delivery over at once; what becomes of those at hand when their channel is gone, `lost` decides."""
+    """Hands each delivery over at once; `lost` deals with those at hand when their channel is gone."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class SteadyConsumer(Steady):
 class SteadyTasks(Steady):
     """Serves each delivery in a task of its own, which is cancelled when its channel is gone.
 
-    On the layer below aio-pika's, whose messages cost a grader as much as all the rest of a cycle.
+    It consumes beneath aio-pika, whose message objects cost a grader as much time as all the rest of a cycle.
     """
 
     def __init__(self, link: Link, queue: str, *, prefetch: int, serve: Callable[[Arrival], Awaitable[None]]) -> None:

@@ -13,8 +13,8 @@ class _Key:
 class Unconfirmed:
     """The publishes under way, by routing key; times are of one clock, in seconds.
 
-    A queue without a leader is silent, and says nothing of the others. What was sent to it before something that it has
-    confirmed is no sign of silence any more, though its own confirm may never come: it may be lost with the old leader.
+    A queue without a leader confirms nothing, which says nothing about other queues. Once a publish is confirmed, those
+    sent before it to the same key count as pending no more: their own confirms may have been lost with the old leader.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """What the supervisor of a connection goes by: whether it has gone silent, and what to say while there is none.
 
-A broker that lives sends something in each half of a heartbeat's time. The library gives up after three of them and
-more; where there is another node to go to, that is too long.
+A broker that lives sends something in each half of a heartbeat's time. The library gives a connection up after more
+than three heartbeats; where there is another node to connect to, that is too long.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aio_pika.abc import AbstractConnection
 
-# Often enough for whoever looks at the log, and no flood in a night without a broker.
+# How often the log says that an outage goes on: no flood in a night without a broker.
 REMINDER_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 
@@ -50,6 +50,6 @@ async def until_silent(connection: AbstractConnection, heartbeat: float) -> None
 
 
 def last_frame_at(connection: AbstractConnection) -> float:
-    """Say when the last frame came, by the loop's clock: what the library itself judges by, and shows nobody."""
+    """Say when the last frame came, by the loop's clock; the library keeps it in a private attribute."""
     transport = cast("Any", connection.transport)
     return float(transport.connection._Connection__last_frame_time) if transport else 0.0  # noqa: SLF001 - see above
