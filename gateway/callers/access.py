@@ -43,7 +43,7 @@ class Caller:
 
 
 class Access:
-    """The lists of QUEUE_ACCESS, asked."""
+    """Says what a caller may do, by the lists of QUEUE_ACCESS."""
 
     def __init__(self, lists: Mapping[str, QueueAccess]) -> None:
         self._names = {
@@ -57,7 +57,7 @@ class Access:
         return any(self._is_listed(caller.name, role, queue) for role in CALLS[call] & caller.roles)
 
     def is_producer(self, name: str, queue: str) -> bool:
-        """Whether the queue's list of who hands in work has this name; not so where everybody may, without a list."""
+        """Whether the queue's list of producers has this name; False where there is no list, so that everybody may."""
         return name in (self._names.get((queue, Role.PRODUCER)) or ())
 
     def _is_listed(self, name: str, role: Role, queue: str) -> bool:

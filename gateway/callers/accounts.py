@@ -27,7 +27,7 @@ GUESSES_OF_ADDRESS = 100
 GUESSES_OF_SITE = 300
 # Sessions of one account that were ended by logout/: 1 MB.
 MAX_ENDED = 10_000
-# Characters; nobody's is longer, unless it stands so in the settings.
+# In characters. A longer password is wrong without a look, unless one in the settings is as long.
 MAX_PASSWORD = 1024
 
 
@@ -56,7 +56,7 @@ class Accounts:
         self._of_account = Guesses(GUESSES_OF_ACCOUNT, clock=clock)
         self._of_address = Guesses(GUESSES_OF_ADDRESS, clock=clock)
         self._of_site = Guesses(GUESSES_OF_SITE, clock=clock)
-        # Who has logged in from where: account and address.
+        # Which accounts have logged in from which addresses.
         self._at_home: OrderedDict[bytes, None] = OrderedDict()
         self._memory_key = secrets.token_bytes(32)
         self._ended: dict[str, OrderedDict[bytes, None]] = {name: OrderedDict() for name in users}
@@ -73,7 +73,7 @@ class Accounts:
         that an address or its site made at any accounts don't count for the accounts that have logged in from there.
         """
         if len(password) > self._longest:
-            return False  # before it is kept for its turn
+            return False  # not kept in memory until its turn comes
         account, guess, place, site = self._digests(name, password, address)
         attempt = account + guess
         if attempt in self._under_way:
@@ -88,8 +88,8 @@ class Accounts:
         if self._passwords.is_known_right(name, password):
             self._remember_home(account)
             return True
-        # Counted before it is looked at, or a thousand at once would all be the first. A task of its own: a client that
-        # hangs up now has guessed all the same.
+        # Counted before it is checked: of a thousand at once, each would else be the first. In a task of its own: a
+        # client that hangs up now has guessed all the same.
         self._of_account.add(account, guess)
         self._of_address.add(place, guess)
         if site:
@@ -107,7 +107,7 @@ class Accounts:
         finally:
             del self._under_way[account + guess]
             if not wrong:
-                # Right, or it could not be looked at.
+                # It was right, or could not be checked.
                 self._of_account.drop(account, guess)
                 self._of_address.drop(place, guess)
                 if site:
@@ -115,7 +115,7 @@ class Accounts:
         if not wrong:
             self._remember_home(account)
         elif self._of_account.wait(account):
-            # Once until some of them are forgotten: from now on they are not even counted.
+            # Logged once: further guesses are refused uncounted until some of these are forgotten.
             log.warning("too many wrong passwords for %.64r; no more are looked at from %s", name, address)
         return not wrong
 
@@ -142,8 +142,8 @@ class Accounts:
 
     def new_session(self, name: str) -> str:
         """Make the cookie value of a new session of `name`; any gateway with the same secret takes it."""
-        # Two names, as gateways of 0.1.0 read them out of a list, too. By the number it is told from others of the
-        # same second: a script that logs in and out all day must end no session but its own.
+        # A map with two names, of which gateways of 0.1.0 unpack the names as from a list. The number tells sessions of
+        # the same second apart: a script that logs in and out all day must end no session but its own.
         return self._sessions.dumps({name: secrets.token_hex(8), self._fingerprint(name, self._fingerprint_keys[0]): 0})
 
     def session_of(self, cookie: str) -> Session | None:
@@ -153,7 +153,7 @@ class Accounts:
             name, fingerprint = said
         except (BadData, ValueError, TypeError):
             return None
-        # By what it says: the same bytes can be spelled in several ways.
+        # Made of its content, not of the cookie's text: the same content can be spelled in several ways.
         name_of_cookie = self._digest(str(said), str(made.timestamp()))
         if name not in self._stored or name_of_cookie in self._ended[name]:
             return None
@@ -163,9 +163,9 @@ class Accounts:
         return Session(name, time() - made.timestamp(), name_of_cookie) if good else None
 
     def end_session(self, cookie: str) -> None:
-        """Take a cookie no more, for as long as this process lives; what others take is signed, and can't be told."""
+        """Refuse a cookie for as long as this process lives; other gateways go by its signature and still take it."""
         if session := self.session_of(cookie):
-            # By account: nobody's many make another's good again.
+            # Kept by account, so that one that ends many sessions makes no ended session of another good again.
             ended = self._ended[session.account]
             ended[session.name_of_cookie] = None
             if len(ended) > MAX_ENDED:
@@ -176,6 +176,6 @@ class Accounts:
 
 
 def _look_at_its_error(check: "asyncio.Task[bool]") -> None:
-    # Whoever asked may have hung up; then nobody else asks for it.
+    # Where whoever asked has hung up, nobody else asks for its error, and asyncio would complain.
     if not check.cancelled():
         check.exception()

@@ -21,7 +21,7 @@ TOKEN_SCHEMES = ("jwt", "bearer")
 
 
 class NotLoggedInError(XQueueError):
-    """A call of nobody that we know."""
+    """The caller has not proved who they are."""
 
 
 class Door:
@@ -36,7 +36,7 @@ class Door:
         sessions: Sessions,
         lost_callers: LostCallers,
     ) -> None:
-        """Without `tokens` none are taken, and a header with one is nothing to us."""
+        """Without `tokens` no token is taken, and a header with one is ignored."""
         self._accounts = accounts
         self._sessions = sessions
         self._lost_callers = lost_callers
@@ -62,9 +62,9 @@ class Door:
     async def _caller_of(self, request: Request) -> tuple[Caller | None, Session | None]:
         """Return who calls, if it is somebody of ours, and by which session, if by one.
 
-        Raise BadTokenError, TooManyGuessesError or TooManyChecksError. A token is judged by itself: where it is bad, no
-        session makes up for it. Beside a session nobody looks at Basic auth: it is for a gate in front, whose passwords
-        are no guesses at ours.
+        Raise BadTokenError, TooManyGuessesError or TooManyChecksError. A call with a bad token is refused even with a
+        good session. Beside a session Basic auth is ignored: it is for a gate in front of us, whose passwords are no
+        guesses at ours.
         """
         headers = request.headers.getlist("authorization")
         if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
@@ -83,13 +83,13 @@ class Door:
             return basic[0] if basic and await self._accounts.password_is_right(*basic, address) else None
         except TooManyGuessesError as error:
             if error.of_address:
-                # Others behind that address may be those of such a gate; the login tells those who are not.
+                # The many passwords from that address may be for such a gate; whoever means us is told so by login/.
                 return None
             raise
 
 
 def note_caller(request: Request, name: str) -> None:
-    """Note who calls, for whoever answers, and for whatever callers take turns at."""
+    """Note who calls: for the code that answers, and for what is shared out between callers."""
     acting_for.set(name)
     request.state.caller = name
 

@@ -1,4 +1,4 @@
-"""Names in the log who is sent to login/ again and again and never logs in: it works no more, and nobody sees it.
+"""Names in the log a client that is sent to login/ again and again and never logs in: nothing else shows that.
 
 Such as a watcher that follows redirects, whose session has ended: each poll is answered `login_required`, with 200, for
 ever. The LMS is sent there once for each login, and so is every client that is well.
@@ -12,13 +12,14 @@ from time import monotonic
 
 log = logging.getLogger(__name__)
 
-# So often, and for so long: many threads of one client may come before the first of them has logged in.
+# A client is lost after so many visits in no less than so long: many threads of one client may come before the first
+# of them has logged in.
 VISITS = 20
 SECONDS = 30.0
-# Whoever was not there for so long begins anew; whoever still is after a day is named again.
+# A client that stayed away for so long is counted anew; one that is still lost after a day is named again.
 FORGOTTEN_SECONDS = 600.0
 AGAIN_SECONDS = 24 * 3600.0
-# What strangers can make us remember and write.
+# Bounds on what strangers can make us remember and write.
 MAX_CALLERS = 1000
 MAX_LINES_A_DAY = 100
 _SHOWN = 80
@@ -76,7 +77,7 @@ class LostCallers:
             )
 
     def logged_in(self, address: str, agent: str) -> None:
-        """Note a login: it stands for the last visit from there."""
+        """Note a login: the last visit from there led to it, and counts no more."""
         for who in reversed(self._visits):
             if (who.address, who.agent) == (address, agent):
                 self._visits[who].count -= 1

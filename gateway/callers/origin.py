@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
-# What one customer of a provider has; its other bits cost nothing to change.
+# The network of one customer of a provider, who can change the other bits at no cost.
 _IPV6_PREFIX = 64
 
 
@@ -30,7 +30,7 @@ def address_of(request: Request) -> str:
 def came_over_tls(request: Request, public_url: str | None) -> bool:
     """Whether the caller's own connection is encrypted, also where TLS ends at a proxy before us.
 
-    A request by another name than PUBLIC_URL's, as from inside a cluster, is what it seems to be.
+    A request by another name than PUBLIC_URL's, as from inside a cluster, goes by its own scheme.
     """
     public = urlsplit(public_url or "")
     by_public_name = bool(public.netloc) and request.headers.get("host", "").lower() == public.netloc.lower()
@@ -46,7 +46,7 @@ def is_of_another_site(request: Request, public_url: str | None) -> bool:
     """Whether a browser says that the request comes from a page of a host that is not ours; other clients don't say.
 
     Only hosts are compared: proxies change ports and schemes, and some clients leave them out. No page can set
-    X-Forwarded-Host, so whoever says it is believed here.
+    X-Forwarded-Host, so it is believed here whoever sends it.
     """
     origin = request.headers.get("origin")
     if origin is None:
@@ -84,7 +84,7 @@ class UnheededProxies:
 
 
 def _unheeded_peer(scope: Scope) -> str | None:
-    """Return who sent the header in vain; where it is heeded, the client is one of those that it names."""
+    """Return who sent the header though it is not trusted; of a trusted one the client is one that the header names."""
     named = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
     if not named.strip(", ") or not scope["client"]:
         return None

@@ -12,7 +12,7 @@ from broker_setup.errors import XQueueError
 
 # One check takes some 50 ms and 64 MiB; two at once are what a small machine has to spare.
 CHECKS_AT_ONCE = 2
-# Some five seconds' worth: whoever came later would not wait that long.
+# Some five seconds of checks: a client that came after these would not wait that long.
 CHECKS_WAITING = 200
 
 _HASHED = "$argon2"
@@ -33,10 +33,10 @@ class Passwords:
         self._hasher = PasswordHasher()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._unchecked = 0
-        # What was verified lately, under a key that never leaves this process: Basic auth comes with every call.
+        # Digests of verified passwords, by a key that never leaves this process: Basic auth comes with every call.
         self._memory_key = secrets.token_bytes(32)
         self._verified: dict[str, bytes] = {}
-        # Whoever has no hash is compared with this one, and never let in by it.
+        # Whoever has no hash is checked against this one, so that it takes as long, and is never let in by it.
         self._decoy = next((known for known in self._passwords.values() if known.startswith(_HASHED)), None)
         self._nobodys = secrets.token_hex()
 
@@ -64,7 +64,7 @@ class Passwords:
             return False
         right = await self._verify(known, password)
         if right:
-            # With the hash that it was verified by: another hash, another check.
+            # Together with the hash that verified it, so that a password is checked anew when its hash has changed.
             self._verified[name] = self._digest(known + password)
         return right
 

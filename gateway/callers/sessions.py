@@ -7,7 +7,7 @@ from gateway.callers.accounts import SESSION_SECONDS, Accounts, Session
 from gateway.callers.origin import came_over_tls
 
 SESSION_COOKIE = "sessionid"
-# A session that is used once a fortnight never ends; a new cookie with each call would be noise.
+# A session that is used once in its fortnight never ends; a new cookie with each call is not needed for that.
 RENEWED_AFTER_SECONDS = 24 * 3600
 
 
@@ -35,12 +35,12 @@ class Sessions:
         )
 
     def renew(self, request: Request, answer: Response, session: Session) -> None:
-        """Give the caller a new cookie for one that is some time old."""
+        """Give the caller a new cookie if theirs is more than a day old."""
         if session.age > RENEWED_AFTER_SECONDS:
             self.open(request, answer, session.account)
 
     def close(self, request: Request, answer: Response) -> None:
-        """Take the cookie out of the caller's hands, and a copy of it no more."""
+        """Delete the caller's cookie, and refuse copies of it."""
         if cookie := request.cookies.get(SESSION_COOKIE):
             self._accounts.end_session(cookie)
         secure = came_over_tls(request, self._public_url)

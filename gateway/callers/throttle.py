@@ -8,11 +8,11 @@ from time import monotonic
 from broker_setup.errors import XQueueError
 
 WINDOW_SECONDS = 300.0
-# At 16 bytes a guess some 10 MB at the very most, under an attack from thousands of addresses.
+# With 16 bytes for each guess some 10 MB at the most, under an attack from thousands of addresses.
 MAX_KEYS = 4096
 
 
-# What a provider gives to an organisation, and some to whoever asks: 65,536 of the networks that count as one address.
+# The prefix that a provider gives to an organisation, and some to anybody: 65,536 networks that count as an address.
 _SITE_PREFIX = 48
 
 
@@ -39,7 +39,7 @@ class TooManyGuessesError(XQueueError):
 
 
 class Guesses:
-    """The wrong guesses of the last minutes, by whatever they are counted for.
+    """The wrong guesses of the last minutes, by the key that they are counted for.
 
     The same guess again counts once: that is no attack but a client with an old password, who must not lock out
     others behind the same address.

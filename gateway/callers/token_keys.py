@@ -50,7 +50,7 @@ def keys_of(settings: Settings) -> Keys | None:
 
 
 class KeyFile:
-    """A JWK set in a file, read again when the file has changed; what can't be used changes nothing."""
+    """A JWK set in a file, read again when the file has changed; one that can't be used leaves the earlier keys."""
 
     def __init__(self, path: Path) -> None:
         """Read it; raise SettingsError."""
@@ -80,7 +80,7 @@ class KeyFile:
             raise
         seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         if seen != self._seen:
-            # Said once for each change, also if it is no good.
+            # Noted first, so that a file that can't be used is reported once for each change.
             self._seen = seen
             self._keys = parse_jwks(json.loads(self._path.read_bytes()))
 

@@ -55,7 +55,7 @@ class BadTokenError(XQueueError):
 
 
 class MissingScopeError(BadTokenError):
-    """A token is good, and not for this call."""
+    """A token is good, but has no scope for this call."""
 
     def __init__(self) -> None:
         super().__init__(TokenFault.SCOPE)
@@ -123,7 +123,7 @@ class Tokens:
 
 def fitting(keys: Sequence[Key], header: Mapping[str, Any]) -> Sequence[Key]:
     """Return the keys that a token with this header could be signed with; raise BadTokenError."""
-    # Text or anything: nobody has signed the header yet.
+    # It may be of any type: the header has not been verified yet.
     of_algorithm = [key for key in keys if str(header.get("alg")) in key.algorithms]
     if not of_algorithm:
         raise BadTokenError(TokenFault.ALGORITHM)
