@@ -28,10 +28,10 @@ from gateway.leasing.demand import (
 
 log = logging.getLogger(__name__)
 
-# How often a consumer that runs looks at the clock; a paused one looks at nothing.
+# How often a consumer that runs looks at its situation; a paused one waits for a poll.
 TICK_SECONDS = 0.25
 RETRY_SECONDS = 0.2
-# What comes comes at once; after this long without a delivery, a consumer with prefetch to spare has seen the end.
+# The broker sends what it has at once: after so long without a delivery, a consumer with prefetch left has all.
 QUIET_SECONDS = 0.05
 
 
@@ -62,7 +62,7 @@ class SubmissionsConsumer:
         self._polls = 0
         self._wanted = 0  # the most that one poll asked for since the present consumer began
         self._quiet_since = 0.0
-        self.stopped_at = float("-inf")  # monotonic; since when there has been no consumer, where there is none
+        self.stopped_at = float("-inf")  # monotonic: when the last consumer ended
         self.failure = "the broker has not answered yet"
 
     @property
@@ -89,7 +89,7 @@ class SubmissionsConsumer:
         self._quiet_since = monotonic()
 
     def nudge(self) -> None:
-        """Look at the situation again: a lease has used up prefetch."""
+        """Wake the task to decide anew: a lease has used up prefetch."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -106,7 +106,7 @@ class SubmissionsConsumer:
             finally:
                 self._stop()
                 self._deliveries.forget()
-            # Without demand the next look waits for a poll; one that has waited for long is still one.
+            # Go on only for a poll that came within the last second or still waits; else wait for the next.
             if monotonic() - self._last_poll > 1 and not self._deliveries.buffered().waiting:
                 self._wake.clear()
             await asyncio.sleep(RETRY_SECONDS)
@@ -123,8 +123,8 @@ class SubmissionsConsumer:
                 await self._take_step(next_step(self._view()), channel, queue)
         finally:
             channel.close_callbacks.discard(self._on_closed)
-            # By the broker's cancel, or by our own end: closing gives back what is held on it. Forgotten first, as an
-            # ack that comes after the close would cost the whole connection.
+            # Whether the broker cancelled it or we end, closing gives back what is held on it. Forgotten first,
+            # as an ack that comes after the close would cost the whole connection.
             self._end()
             await close_channel(channel)
 
@@ -154,7 +154,7 @@ class SubmissionsConsumer:
     async def _consume(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> None:
         await channel.set_qos(prefetch_count=prefetch)
         tag = await queue.consume(self._on_message)
-        # All at once: until then polls look at the old consumer, which may be used up but is not quiet.
+        # Only now, and without an await in between: until here polls go by the old consumer's values.
         self._tag, self._prefetch = tag, prefetch
         self._quiet_since = monotonic()
         self._polls = self._wanted = 0
@@ -171,7 +171,7 @@ class SubmissionsConsumer:
         self._body_bytes = expected_size(self._body_bytes, len(message.body))
         self._received(message)
         if self._tag is None and self._deliveries.buffered().bytes > MAX_BUFFERED_BYTES:
-            # Cancelled for being too many, and still they come: as many as the broker had sent before it heard of that.
+            # The consumer is cancelled as too much waits; these the broker had sent before it heard of that.
             self._give_back()
         self._wake.set()
 
@@ -201,7 +201,7 @@ class SubmissionsConsumer:
         self._end()
 
     def _end(self) -> None:
-        # At once, not when the task comes round: what is held on this channel is the broker's again.
+        # Done here, not when the task runs next: what is held on this channel is the broker's again.
         self._channel_lost = True
         self._stop()
         self._deliveries.forget()

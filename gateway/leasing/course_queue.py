@@ -36,7 +36,7 @@ LOOK_AGAIN_SECONDS = 0.5
 MAX_SEALED_BYTES = 64 * 1024 * 1024
 
 
-# Whether there is room for an answer of so many bytes, which has then been taken instead of what was before.
+# Says whether there is room for an answer of so many bytes; if so, takes it in place of what was taken before.
 Fits = Callable[[int], bool]
 
 
@@ -64,7 +64,7 @@ class Handout:
 
 
 def held_by(submission: Submission) -> int:
-    """Say how many bytes a submission's work and files take of memory, until who polled for it has read them."""
+    """Say how many bytes a submission's work and files take of memory until its grader has read them."""
     return getsizeof(submission.body) + sum(getsizeof(name) + getsizeof(url) for name, url in submission.files.items())
 
 
@@ -130,7 +130,7 @@ class CourseQueue:
         while True:
             now, buffered = monotonic(), len(self._deliveries)
             if buffered:
-                # What came with the first comes at once.
+                # Others that the broker has follow the first at once.
                 first_at = first_at or now
                 until = min(self._consumer.hopeful_until, first_at + FIRST_DELIVERY_SECONDS)
                 if buffered >= limit or now >= until:
@@ -152,7 +152,7 @@ class CourseQueue:
         self._consumer.expect()
 
     def take_back(self, handouts: Sequence[Handout]) -> None:
-        """Release leases at once: whoever asked for them has gone. Where that is a habit, they run out."""
+        """Release leases at once, as whoever asked has gone; those above the bound on returns are left to run out."""
         now = self._clock()
         for handout in handouts:
             if self._returns.take(self.name, handout.submission.sealed_return):
@@ -166,8 +166,8 @@ class CourseQueue:
         first_delivery = min(start + FIRST_DELIVERY_SECONDS, self._consumer.hopeful_until)
         return max(start + wait, first_delivery)
 
-    # Leasing. What is decided here on a state that lags behind is decided again, for all gateways alike, when the
-    # event's turn comes in the ledger: so it may await in between.
+    # Leasing may await between deciding and recording: the state may lag behind, but when the event's turn comes in the
+    # ledger, it is decided again whether the lease is valid, for all gateways alike.
 
     def _chosen(self, limit: int, fits: Fits) -> list[Waiting]:
         chosen: list[Waiting] = []
@@ -228,7 +228,7 @@ class CourseQueue:
         try:
             return await self._ledger.record(event)
         except BrokerUnavailableError:
-            # The lease may turn up in the ledger all the same, and nobody has its key.
+            # The lease may stand in the ledger all the same, though nobody has its key.
             self._ledger.note(Released(event.at, event.submission, event.key, available_at=event.at, failed=False))
             self.held.give_one_back(event.submission)
             raise

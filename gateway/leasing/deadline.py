@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from broker_setup.errors import BrokerUnavailableError
 
-# Below the 3 s in which every caller has its answer; above what each of the things takes by itself, which says more.
+# Below the 3 s in which every caller has its answer; above the limits of the single steps, whose errors say more.
 ANSWER_SECONDS = 2.75
 
 

@@ -30,7 +30,7 @@ class Buffered:
 
 
 class Deliveries:
-    """What the consumer fills and the course queue empties; decides nothing, and speaks to nobody."""
+    """What the consumer fills and the course queue empties; it decides nothing, and does no I/O."""
 
     def __init__(self) -> None:
         self._buffer: Buffer[Waiting] = Buffer()
@@ -75,8 +75,8 @@ class Deliveries:
     def hold(self, submission: bytes, hold: Hold) -> bool:
         """Keep a delivery of a submission; say whether it is the only one.
 
-        It may be delivered again though we hold it: the queue's leader had lost this node for a moment and took it
-        back. Or there are two of it. Either way all end as one: never ack what is not settled.
+        A submission that is held may be delivered again: the queue's leader had lost this node for a moment and took
+        the first delivery back, or there are two copies. All of them end together, once the submission is settled.
         """
         holds = self._holds.setdefault(submission, [])
         holds.append(hold)

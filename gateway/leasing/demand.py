@@ -51,7 +51,7 @@ def next_step(view: View) -> Step:
         return Step.CONSUME if view.waiting else Step.STAY
     used_up = view.held >= max(1, view.prefetch // 2)
     running_dry = view.buffered <= view.prefetch // 4
-    # With a prefetch of one the poll that came is the one that took it: of a lone grader, who wants no more yet.
+    # With a prefetch of one, the one poll is that which took the delivery: its grader may want no more yet.
     wanted = view.waiting > 0 or (view.prefetch > 1 and view.polls > view.prefetch // 2)
     # A poll for many waits, and this consumer can't bring what it lacks.
     too_small = view.waiting > 0 and view.wanted > view.buffered and view.held + view.buffered >= view.prefetch

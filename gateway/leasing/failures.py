@@ -30,7 +30,7 @@ from gateway.leasing.lease_decision import attempt_of
 
 log = logging.getLogger(__name__)
 
-# Few fail, and each takes only as long as two confirms.
+# Few submissions fail, and each takes only as long as two confirms.
 PREFETCH = 20
 
 
@@ -102,7 +102,7 @@ class Failures:
         try:
             await self._publisher.publish_copy(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=submission.queue)
         except UnroutableError as error:
-            # Deleted, or never one: it would keep the place of others here until somebody makes it.
+            # The queue was deleted or never existed: waiting for it here would keep the others from being dealt with.
             await self._parking.submission(submission, str(error))
 
 

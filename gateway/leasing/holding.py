@@ -62,7 +62,7 @@ class Holding:
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
-        # A redriven copy may be here before the event by which its forerunner was parked.
+        # Asked again: a redriven copy may be here before the event that parked the copy before it, and is not closed.
         if submission in self._deliveries and self.standing(submission) in {Standing.CLOSED, Standing.SUPERSEDED}:
             self._deliveries.withdraw(submission)
             self._let_go(submission)
@@ -70,7 +70,7 @@ class Holding:
     def ran_out(self, lease: Lease) -> None:
         """Give the delivery of a submission back, if it is here: its lease ran out, or its release came due."""
         if lease.submission in self._deliveries:
-            # A delivery that came after that, while a late result was on its way in vain, may wait for a poll by now.
+            # It may be one that waits for a poll: delivered after the lease ran out, while a late result was tried.
             self.give_one_back(lease.submission)
             if lease.key:
                 self._ledger.note(Expired(self._clock(), lease.submission, lease.key))
@@ -83,7 +83,7 @@ class Holding:
 
     def park(self, submission: Submission, why: str) -> None:
         """Have a submission parked, and ack it then."""
-        # It may be here twice, which is one to the parked queue; or not any more, and then it comes again.
+        # It may be held twice, and is parked once; or it is not held any more, and is delivered again.
         if holds := self._deliveries.release(submission.uuid_bytes):
             self._start(self._end_when_parked(holds, self._parking.submission(submission, why)))
 
@@ -102,9 +102,9 @@ class Holding:
         return self._state.standing(submission, self._steady(), self._deliveries.redriven(submission))
 
     def look_again(self, waiting: Waiting) -> None:
-        """Put a delivery that was not leased, for something else came first, where it belongs now."""
+        """Place a delivery anew that was not leased because something else happened first."""
         if waiting.id in self._deliveries:
-            # Not as a redriven copy any more: where our lease was void, its turn came after the redrive's.
+            # Without the copy's number of redrives: our void lease came after the redrive, so the state knows of that.
             self._place(waiting, self._state.standing(waiting.id, self._steady()))
 
     def _place(self, held: Waiting, standing: Standing) -> None:
@@ -118,7 +118,7 @@ class Holding:
 
     def _let_go(self, submission: bytes) -> None:
         if self._state.standing(submission, self._steady()) is not Standing.CLOSED:
-            # Acked once the ledger says that it left: a crash in between must not lose that.
+            # Acked when the ledger has this event, which a crash in between must not lose.
             by = self._state.superseded_by(submission)
             self._ledger.note(Superseded(self._clock(), submission, self._queue, by))
         else:

@@ -64,7 +64,8 @@ def decide(
     if attempt > terms.max_attempts:
         return Park(replace(submission, attempt=attempt - 1), why_parked(attempt - 1, last))
     if last:
-        # It has run out, as we have measured; where its gateway's clock is ahead, others' must find so, too.
+        # By our own clock it has run out. Other gateways compare the times in the ledger, and its writer's clock may be
+        # ahead: so the new lease begins no earlier than the old one ends.
         now = max(now, last.expires_at)
     try:
         url = callback_url(submission)
@@ -90,9 +91,9 @@ def decide(
 def attempt_of(submission: Submission, before: Lease | None) -> int:
     """Number the attempt that a delivery of `submission` is, from 1; `before` is the newest lease of it, if any.
 
-    Over HTTP the ledger knows how often it was tried, over AMQP its message says so. Every lease was an attempt; a
-    delivery that comes again is none. A lease takes over what the message counted before it, and the message what the
-    leases did: so the larger number holds both.
+    The ledger counts attempts over HTTP, the message those over AMQP. Every lease is an attempt; a delivery that comes
+    again is none. A lease's number includes what the message had counted before it, and the message's what the leases
+    had: so the larger of the two counts both.
     """
     leased = before.attempt if before else 0
     return max(leased + 1, submission.attempt)

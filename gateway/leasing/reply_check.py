@@ -1,4 +1,4 @@
-"""Looks at graders' replies before they are taken, and lets their authors hear what is wrong with them."""
+"""Checks graders' replies before they are taken, and tells the grader and the log what is wrong."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for; the text says why, with nothing of it."""
 
 
-# What is larger is looked at with a round of the event loop in between: a hundred may come in one call.
+# Of larger replies one is checked in each round of the event loop: a hundred may come in one call.
 ALONE_BYTES = 4096
 
 
@@ -30,7 +30,7 @@ class ReplyCheck:
     def __init__(
         self, ledger: Ledger, sealer: Sealer, checker: ReplyChecker, *, again: int, clock: Callable[[], float] = time
     ) -> None:
-        """A reply that is refused in another lease of its submission, the same to the byte, counts `again` attempts."""
+        """If the same reply is refused in a later lease of its submission, that attempt counts as `again` attempts."""
         self._ledger = ledger
         self._sealer = sealer
         self._checker = checker
@@ -39,15 +39,15 @@ class ReplyCheck:
         self._clock = clock
 
     async def look(self, lease: Lease, body: bytes) -> Finding:
-        """Judge a reply; a large one takes a while."""
+        """Check a reply; a large one takes a while."""
         await self._turnstile.turn(len(body))
-        # Opening a seal takes longer than all the rest, and most replies are small, and fine wherever they go.
+        # Most replies are small and pass the strictest check: their return addresses, which take longest, stay sealed.
         if len(body) <= BESIDE_BYTES and not (found := self._checker.strictly(body)).wrong:
             return found
         try:
             address = self._sealer.open(lease.sealed, lease.submission.hex())
         except (BadReturnAddressError, UnknownSecretError):
-            return FINE  # the relay checks it, once it can open that
+            return FINE  # the relay checks it, once it can open the address
         return await self._checker.check(address.callback_url, body)
 
     def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:

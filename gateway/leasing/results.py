@@ -1,4 +1,4 @@
-"""Takes results from graders: judged by the ledger's state, published with a confirm, then written to the ledger."""
+"""Takes results from graders: checked against the ledger's state, published with a confirm, then recorded."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ from gateway.leasing.reply_check import ReplyCheck
 
 log = logging.getLogger(__name__)
 
-# Some 3 MB. One that is forgotten is published again when it is tried again, and the relay drops it.
+# Some 3 MB. A result that is forgotten here is published again when its grader tries again, and the relay drops it.
 MAX_UNRECORDED = 10_000
 
 # Whether a caller may reach the queue of this name.
@@ -73,7 +73,7 @@ class Results:
         self._steady = steady
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
         # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
-        # what was noted is recorded some time, and nobody tells us.
+        # their events are noted, and nobody says when they are written.
         self._unrecorded: dict[tuple[bytes, int], bytes] = {}
 
     def is_under_way(self, submission: bytes) -> bool:
@@ -107,19 +107,19 @@ class Results:
                 case Refusal() as refusal:
                     raise refused(refusal, submission_id)
                 case Take(lease) if self._check and lease.sealed != judged_for:
-                    # That may take a while; then it is seen anew whether the result is still welcome.
+                    # The check may take a while, so the loop then asks again whether the result is welcome.
                     judged, judged_for = await self._check.look(lease, body), lease.sealed
                 case Take(lease, amendment) if self._check and judged.wrong:
                     raise self._check.refuse(lease, amendment, digest, judged.wrong, account)
                 case Take(lease, amendment):
                     under_way = self._under_way.get(lease.submission)
                     if under_way is None:
-                        # From judging to this line nothing was awaited, so two results can't both be the first.
+                        # Nothing was awaited since the state was asked, so two results can't both be the first.
                         if self._check and judged.odd:
                             self._check.warn(lease, judged.odd, account)
                         await asyncio.shield(self._begin(lease, amendment, body, digest, judged.odd))
                         return
-                    # The same grader's first try, or another result under the same key: see how that ends.
+                    # The same grader's first try, or another result under the same key: wait for it, then ask again.
                     await asyncio.wait({under_way})
 
     def _judge(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:

@@ -15,7 +15,7 @@ from broker_setup.topology import submissions_queue
 from gateway.leasing.course_queue import CourseQueue
 
 ANSWER_SECONDS = 2.0
-# Who asks waits less. A question is given up, and with it its channel, only where it would else stand for ever.
+# Callers wait less. The question itself is given up, and its channel closed, only so that none stands for ever.
 GIVE_UP_SECONDS = 30.0
 WHAT_FAILED = "the broker does not say how long the queue is"
 
@@ -34,7 +34,7 @@ class WaitingCount:
     async def of(self, queue: str, *, within: float = ANSWER_SECONDS) -> int:
         """Count what waits in `queue`; raise BrokerUnavailableError if the broker can't say within so many seconds."""
         try:
-            # Over all: the answer may be that of the call after the one that is under way.
+            # Around all of it: the question may have to wait for one that is under way.
             async with asyncio.timeout(within):
                 return await self._counts[queue]()
         except TimeoutError:
@@ -48,7 +48,7 @@ class WaitingCount:
                         with broker_calls(WHAT_FAILED):
                             ready = await _count(await self._open(), queue)
                     except BrokerUnavailableError:
-                        # A queue that is missing closes the channel under all questions, not under one that is alone.
+                        # A missing queue closes the channel under all questions on it: ask again on one of its own.
                         ready = await self._ask_alone(queue)
             return self._state.waiting_in(queue, ready + self._queues[queue].waiting_here, steady())
 

@@ -22,12 +22,12 @@ from broker_setup.settings import Settings
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.
 _ONE_PIECE = 256 * 1024
 
-# Packed, a reply of a few bytes can be gigabytes.
-# Of an answer's head, on the wire.
+# The most bytes of an answer's head, on the wire.
 MOST_HEAD = 256 * 1024
-# A chunk of one byte has so many; a grader that writes its reply letter by letter is still read.
+# On the wire a chunk of one byte has so many; a grader that writes its reply letter by letter is still read.
 MOST_OF_A_CHUNK = 6
 
+# Nothing packed: unpacked, a reply of a few bytes can be gigabytes.
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
@@ -56,7 +56,7 @@ def graders_for(settings: Settings) -> dict[str, "PassiveGrader"]:
     """Make the grader of each queue that has a URL; raise SettingsError if their CA bundle can't be used."""
     tls = tls_context("GRADING_CA_BUNDLE", settings.grading_ca_bundle)
     urls = {queue: URL(url) for queue, url in settings.passive_graders.items()}
-    # These URLs an operator wrote: the general credentials are for all of them, as they always were.
+    # An operator wrote these URLs, so the general credentials (REQUESTS_BASIC_AUTH) go to all of them.
     origins = frozenset(map(origin_of, urls.values()))
     credentials = Credentials(settings.grading_credentials, settings.requests_basic_auth, origins)
     graders = {}
@@ -136,7 +136,7 @@ class PassiveGrader:
     async def _read(self, response: aiohttp.ClientResponse) -> Replied | Failed:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             return Failed("its reply is packed")
-        # What it promises is not believed, but a promise of too much is.
+        # Its Content-Length is believed only where it announces too much.
         much = (response.content_length or 0) > self._max_reply
         body = bytearray()
         while not much and (piece := await response.content.readany()):

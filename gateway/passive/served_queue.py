@@ -30,9 +30,9 @@ from gateway.passive.work import request_body
 
 log = logging.getLogger(__name__)
 
-# What requests under way get at the end; a process manager's patience is 10 s or more.
+# How long requests under way may still take when the bridge stops; a process manager waits 10 s or more.
 STOP_GRACE_SECONDS = 8.0
-# Before a grader is asked that could not be, for want of something on this machine.
+# The pause before a grader is asked again that could not be, because this machine was short of something.
 SHORT_PAUSE_SECONDS = 5.0
 
 
@@ -45,7 +45,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """There will be no answer: whoever waits is told, and a submission is parked; `unread` where that might kill."""
+    """There will be no answer: a caller is told, a submission is parked; `unread` where reading it might kill us."""
 
     reason: str
     unread: bool = False
@@ -192,7 +192,7 @@ class ServedQueue:
         return found.wrong
 
     async def _wait_out(self, lacks: str) -> None:
-        """Wait before what this machine had too little for is tried again; the grader has no part in that."""
+        """Wait before something is tried again that this machine was too short of resources for; that is no try."""
         log.warning("queue %s: nothing can be graded here at the moment: %s", self.name, lacks)
         await self._pause(SHORT_PAUSE_SECONDS)
 

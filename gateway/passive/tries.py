@@ -7,9 +7,9 @@ from hashlib import blake2b
 class Tries:
     """Counts the tries of one delivery.
 
-    A grader that answers the same again to the same work would go on doing so, and its student would wait for nothing:
-    the second refused reply of the same bytes is the last. Not so a page (markup) or nothing, which comes from what
-    stands before the grader while that is away, and failures of other kinds: those pass.
+    A grader that answers the same work with the same bytes would go on so, and its student would wait for nothing: the
+    second refused reply of the same bytes ends the tries. A page (markup) or an empty reply does not: it comes from
+    a proxy before the grader while that is away, and passes, as failures of other kinds do.
     """
 
     def __init__(self, delays: Sequence[float]) -> None:
