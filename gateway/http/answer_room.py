@@ -8,12 +8,12 @@ from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from gateway.http.envelope import SMALL_BYTES
 from gateway.http.shared_room import BusyError, SharedRoom
 
-# A text takes up to four bytes for each of a message's, if one sign of it is rare: so much room there is always.
+# A text takes four bytes of memory for each character if one of them is rare. There is always room for one such answer.
 LARGEST_ANSWER_BYTES = 4 * MAX_MESSAGE_BYTES + LARGE_BYTES
 
 
 class AnswerShare:
-    """What one answer has of the room."""
+    """The room that one answer has taken."""
 
     def __init__(self, room: SharedRoom) -> None:
         self._room = room
@@ -21,7 +21,7 @@ class AnswerShare:
         self._taken = 0
 
     def fits(self, size: int) -> bool:
-        """Whether there is room for an answer of `size` bytes; then it has that, instead of what it had before."""
+        """Take room for an answer of `size` bytes, in place of what it had taken before; False where there is none."""
         size = 0 if size <= SMALL_BYTES else size
         if size <= self._taken:
             self._give(self._taken - size)
@@ -63,6 +63,6 @@ class AnswerRoom:
 
 
 def share_of(request: Request) -> AnswerShare:
-    """Return what the answer to a request has of the room."""
+    """Return the share of a request's answer."""
     share: AnswerShare = request.state.answer_share
     return share

@@ -37,7 +37,7 @@ from gateway.leasing.results import Permission, Results
 
 log = logging.getLogger(__name__)
 
-# Of submissions, or of results, in one call.
+# The most submissions, or results, in one call.
 MAX_BULK = 100
 
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -47,7 +47,7 @@ class BulkCalls:
     """Hands out submissions and takes results, up to 100 in one call."""
 
     def __init__(self, *, polls: Polls, results: Results, limits: FormLimits) -> None:
-        """Of `limits` those of the fields are for the body of put_results."""
+        """The limit on fields in `limits` is that of the body of put_results, too."""
         self._polls = polls
         self._results = results
         self._limits = limits
@@ -66,7 +66,7 @@ class BulkCalls:
             async with read_body(request, self._limits) as body:
                 permission, account = permission_of(request), account_of(request)
                 replies = await beside(len(body), parse_replies, body)
-                # At the same time: so they share the broker's confirms.
+                # All at the same time, so that they share the broker's confirms.
                 taking = (self._take(reply, permission, account) for reply in replies)
                 return success(await asyncio.gather(*taking))
         except TooLargeError as error:
@@ -100,7 +100,7 @@ def written(handouts: Sequence[Handout]) -> Iterator[str]:
 
 
 def _refused(error: BadReplyError | IllFormedError) -> dict[str, object]:
-    # What is a header of put_result's answer.
+    # put_result says the reason in a header of its answer.
     return {**envelope(1, text_of(error)), "reason": reason_of(error)}
 
 
@@ -117,7 +117,7 @@ def parse_replies(body: bytes) -> list[Reply | IllFormedError]:
     """Read the body of put_results, an error for each ill-formed entry; raise RefusedError if all of it is."""
     try:
         text = body.decode(json.detect_encoding(body), "surrogatepass")
-        # Before anything is made of it: three bytes for a value become seventy.
+        # Counted before it is parsed: a value of three bytes takes seventy in memory.
         if wrong := too_much_in(text):
             raise RefusedError(f"The body is not JSON that can be read: {wrong}")
         content = json.loads(text)

@@ -17,7 +17,7 @@ from gateway.http.one_by_one import Line, OneByOne
 from gateway.http.refusals import UNAVAILABLE
 
 HEAD_TOO_LARGE = "The head of the request is too large"
-# Answered however many there are: a probe that fails has a process killed that is well.
+# Answered however many connections there are: a probe that fails would have a process killed that is well.
 ALIVE_PATH = b"/healthz"
 
 
@@ -33,12 +33,12 @@ class Bounds:
 
 
 def bounded(bounds: Bounds) -> Callable[..., "BoundedConnection"]:
-    """Make what uvicorn calls for each connection."""
+    """Make the factory that uvicorn calls for each connection."""
     return partial(BoundedConnection, bounds, Crowd["BoundedConnection"](bounds.connections), Line())
 
 
 class BoundedConnection(OneByOne):
-    """uvicorn's, which by itself waits for ever, and takes a head of any size."""
+    """uvicorn's connection within bounds: by itself it waits for ever, and takes a head of any size."""
 
     def __init__(
         self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", line: Line, *args: Any, **options: Any
@@ -48,10 +48,10 @@ class BoundedConnection(OneByOne):
         self._crowd = crowd
         self._is_late = False
         self._application, self._serve = self.app, self._unless_gone
-        # A head is expected at once; later ones when their first byte has come.
+        # The first head is expected at once, a later one from its first byte on.
         self._is_receiving, self._is_in_body = True, False
         self._began = self._heard = self.loop.time()
-        # Bytes since the last that was of a body, so of a head, of what stands between chunks, or of trailers.
+        # Bytes that have come since the last one of a body: of a head, between chunks, or of trailers.
         self._outside = 0
         self._receiving: TimerHandle | None = None
         self._unread: TimerHandle | None = None
@@ -65,7 +65,7 @@ class BoundedConnection(OneByOne):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timers, and of ourselves: what stands in a circle waits in memory for the collector."""
+        """Cancel the timers and break our reference to ourselves, which would stay in memory until it is collected."""
         self._cancel()
         self._crowd.left(self)
         super().connection_lost(exc)
@@ -79,7 +79,7 @@ class BoundedConnection(OneByOne):
             self._watch()
 
     def feed(self, piece: bytes) -> None:
-        """Parse a piece, and count what of it is of no body."""
+        """Parse a piece, and count its bytes that are of no body."""
         self._outside += len(piece)
         super().feed(piece)
         if self._outside > self._bounds.head_size and not self.transport.is_closing():
@@ -112,7 +112,7 @@ class BoundedConnection(OneByOne):
         self._is_receiving, self._outside = False, 0
 
     def on_response_complete(self) -> None:
-        """Note whether anything is asked still."""
+        """Note that nothing is asked any more, unless further requests wait."""
         if not self.pipeline and not self.has_unparsed:
             self._crowd.has_answer(self)
         super().on_response_complete()
@@ -132,7 +132,7 @@ class BoundedConnection(OneByOne):
         try:
             await self._application(scope, receive, send)
         except RuntimeError:
-            # uvloop's, for the answer to a client that hung up in this very moment: no error, and strangers' to cause.
+            # uvloop raises it where a client hangs up just as it is answered: no error, and any stranger can cause it.
             if not self.transport.is_closing():
                 raise
             self.cycle.disconnected = True
@@ -143,7 +143,7 @@ class BoundedConnection(OneByOne):
             return
         now = self.loop.time()
         if self._is_in_body and self.flow.read_paused:
-            # The sender waits for us.
+            # We have stopped reading, so the sender is not late.
             self._heard = now
         due = self._began + (self._bounds.body_seconds if self._is_in_body else self._bounds.head_seconds)
         if self._is_in_body:

@@ -59,7 +59,7 @@ class Crowd(Generic[T]):
         self._asking.discard(connection)
 
     def _who_goes(self, newcomer: T) -> T | None:
-        # Who never asked anything first: a flood of such must not cost those who are served their connections.
+        # Those that never asked anything go first: a flood of them must not cost others, who are served, their place.
         for quiet in (self._silent, self._answered):
             oldest = next(iter(quiet), None)
             if oldest is not None and oldest is not newcomer and self._clock() - quiet[oldest] >= GRACE_SECONDS:

@@ -17,11 +17,11 @@ from gateway.http.refusals import LoginRequiredError, headers_of, status_of, tex
 
 LOGIN_PATH = "/xqueue/login/"
 JSON = "application/json"
-# What the original's answers say they are, by itself or as part of more.
+# The media ranges of Accept that take text/html, which the original's answers say they are.
 _HTML_RANGES = frozenset({"text/html", "text/*", "*/*"})
 # The weight 0 says "not this".
 _UNWANTED = re.compile(r"(^|;)\s*q=0(\.0*)?\s*(;|$)")
-# Django's clients expect one of this name; nobody looks at its value here.
+# Clients of Django expect a cookie of this name; we do not look at its value.
 CSRF_COOKIE = "csrftoken"
 CSRF_COOKIE_SECONDS = 365 * 24 * 3600
 
@@ -30,7 +30,7 @@ class Dialects:
     """Puts answers and refusals into the dialect of who reads them; nothing behind it knows that there are two."""
 
     def __init__(self, of_caller: Mapping[str, Dialect], public_url: str | None) -> None:
-        """`of_caller` has those who always get the same, whatever they say that they accept."""
+        """`of_caller` has the dialect of those callers who always get the same one, whatever they accept."""
         self._of_caller = of_caller
         self._public_url = public_url
 
@@ -57,14 +57,14 @@ class Dialects:
 
 
 def translated(answer: EnvelopeResponse, dialect: Dialect) -> EnvelopeResponse:
-    """Put into a dialect what has its status already."""
+    """Put an answer into a dialect, but for its status, which it has already."""
     if dialect is not Dialect.LEGACY:
         answer.headers["content-type"] = JSON
     return answer
 
 
 def asked_for(headers: Headers) -> Dialect:
-    """Read Accept: JSON, and nothing that the original's answers are, asks for the other dialect.
+    """Read Accept: JSON, with nothing that covers HTML, asks for the dialect of edx-submissions.
 
     So a client's default that lists everything, such as `application/json, text/plain, */*`, changes nothing.
     """

@@ -8,18 +8,18 @@ from starlette.responses import Response, StreamingResponse
 
 from broker_setup.process.beside import beside
 
-# Some clients check it, though it is JSON.
+# Some clients check for this Content-Type, though the content is JSON.
 CONTENT_TYPE = "text/html; charset=utf-8"
-# A student's work stands in such a page: for a browser that comes upon it, it must be nothing but text.
+# An answer has a student's work in it and says that it is HTML: a browser that opens it must run nothing of it.
 _FOR_BROWSERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cache-control": "no-store",
 }
 _PIECE = 16 * 1024  # characters
-# A large answer goes out in pieces of this many bytes or little more: what a connection has of it in memory.
+# A large answer goes out in pieces of this many bytes or little more; a connection has no more of it in memory.
 _SENT_BYTES = 64 * 1024
-# What is not larger is written at once: up to seven times as much, within what one connection may take of memory.
+# Content up to this size is written at once; written, it may be seven times as large, which a connection may hold.
 SMALL_BYTES = 64 * 1024
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -30,18 +30,18 @@ def envelope(return_code: int, content: object) -> dict[str, object]:
 
 
 class EnvelopeResponse(Response):
-    """An answer that is an envelope, and nothing else; the edge may still change its status and Content-Type."""
+    """An answer that is an envelope and nothing else: dialects.py may still change its Content-Type."""
 
 
 class LargeEnvelope(StreamingResponse, EnvelopeResponse):
-    """One that is written piece by piece as it is read, and never stands whole in memory."""
+    """An envelope that is written piece by piece as its client reads, and never is whole in memory."""
 
 
 def quoted(*texts: Iterable[str]) -> Iterator[str]:
     """Write a text as JSON does; it is given, and written, in pieces.
 
-    In one call of C no other thread runs, however long it takes. The text may be JSON itself: all of it comes out as
-    one string.
+    In pieces because no other thread runs during one call of C, however long it takes. The text may be JSON itself: it
+    comes out as one string.
     """
     yield '"'
     for text in texts:
@@ -79,7 +79,7 @@ def _answer(return_code: int, content: object, status: int, headers: Mapping[str
 
 def _enveloped(return_code: int, content: Iterable[str]) -> Iterator[str]:
     yield f'{{"return_code": {return_code}, "content": '
-    # Within JSON they stand in strings alone, where this is another spelling of the same.
+    # In JSON these characters occur in strings only, where their escapes mean the same.
     yield from map(_without_markup, content)
     yield "}"
 
@@ -104,6 +104,6 @@ async def _sent(pieces: Iterable[str]) -> AsyncIterator[bytes]:
         if size >= _SENT_BYTES:
             yield "".join(some).encode()
             some, size = [], 0
-            # A client that reads quickly is waited for nowhere, and others want their turn.
+            # Nothing else here lets other tasks run while a client reads quickly.
             await asyncio.sleep(0)
     yield "".join(some).encode()

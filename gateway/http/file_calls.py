@@ -10,14 +10,14 @@ from gateway.http.files import BadLinkError, ExpiredLinkError, FileStore
 
 
 class FileCalls:
-    """Serves files, or says where the store does; `redirect` is for stores that graders can reach."""
+    """Serves files, or with `redirect` sends graders to the store, if they can reach that."""
 
     def __init__(self, files: FileStore, *, redirect: bool) -> None:
         self._files = files
         self._redirect = redirect
 
     async def download(self, request: Request) -> Response:
-        """Stream a file out, always as an attachment of no particular kind: it is a stranger's."""
+        """Stream a file out, always as an attachment of no particular type, since a stranger wrote it."""
         try:
             file = await self._files.find(request.path_params["token"])
         except ExpiredLinkError as error:

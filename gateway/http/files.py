@@ -17,12 +17,12 @@ from broker_setup.wire.secret_keys import derived_key
 log = logging.getLogger(__name__)
 
 LINK_PATH = "/xqueue/files/"
-# What a download holds in memory, times the number of downloads.
+# What each download holds in memory.
 BLOCK_BYTES = 512 * 1024
 # Long enough to follow a redirect.
 PRESIGNED_SECONDS = 300
 
-# What would mean something in a path; the name proper travels in the signed part.
+# Characters that mean something in a path; the name as it is travels in the signed part.
 _NOT_IN_A_PATH = re.compile(r"[/\\\x00-\x1f\x7f]")
 _SHOWN_NAME_LENGTH = 100
 
@@ -51,7 +51,7 @@ class FileStore:
         self._store = store
         self._link_seconds = link_seconds
         self._links = URLSafeTimedSerializer([derived_key(key, "file link") for key in reversed(secret_keys)])
-        # Each takes memory for its parts under way.
+        # Each upload holds parts of its file in memory, so few run at once.
         self._storing = Turns(at_once)
 
     async def save(self, submission: str, files: Mapping[str, BinaryIO], base_url: str) -> dict[str, str]:

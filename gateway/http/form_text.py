@@ -1,4 +1,4 @@
-"""What a form's bytes say: UTF-8 wherever they are that, as a sender's word for it is often wrong."""
+"""Makes text of a form's bytes: as UTF-8 wherever they are that, since the charset that is named is often wrong."""
 
 import codecs
 import re
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 # The field by which browsers say how they have encoded the others.
 CHARSET_FIELD = "_charset_"
 _LONGEST_NAME = 40
-# Bytes, or characters. What has to be replaced takes a thousand times as long as what is right, and in one call of C no
-# other thread runs: 15 MiB of halves of characters held the event loop for a second and more.
+# Bytes, or characters. Replacing what is wrong takes a thousand times as long as decoding what is right, and no other
+# thread runs during one call of C: 15 MiB of halves of characters held the event loop for a second and more.
 _PIECE = 64 * 1024
-# Two characters to Python where an escape stands for each.
+# The two halves of one character, which stay two in Python where JSON escaped each of them.
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-# Those that people write in. Python knows others that are none (rot13), or in which plain text means something else
-# (UTF-7, escapes).
+# The charsets that people write in. Python has other codecs that are no charsets (rot13), or in which plain text means
+# something else (UTF-7, escapes).
 _OF_PEOPLE = re.compile(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\d*k?|gb18030|big5\w*|johab|tis-620")
 
 
@@ -55,7 +55,7 @@ def _pieces(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         end = start + _PIECE
-        # No character is parted from its other half.
+        # No piece ends between the two halves of a character.
         end += bool(_HALVES.match(text, end - 1))
         yield text[start:end]
         start = end

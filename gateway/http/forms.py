@@ -1,4 +1,4 @@
-"""Reads forms, urlencoded, multipart or JSON, within limits; what is too much is refused after it was read."""
+"""Reads forms, urlencoded, multipart or JSON, within limits; a body over one is read to its end, then refused."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -73,7 +73,7 @@ async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]
             parsing = parse_multipart(content_type, stream, limits, allowance)
             parts, files = await _refused_at_the_end(stream, parsing)
             fields = await beside(allowance.taken, texts_of, parts, content_type)
-            del parts  # as they came, which nobody needs for as long as the call takes
+            del parts  # the bytes of the fields, which would stay in memory for as long as the call takes
             yield Form(fields, {text_of(name): file.file for name, file in files})
         else:
             body = await _refused_at_the_end(stream, _read(stream, allowance))
@@ -121,14 +121,14 @@ async def _refused_at_the_end(stream: AsyncIterator[bytes], reading: Awaitable[T
 
 
 async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytearray:
-    # Grows where it is: chunks that are joined at the end are there twice.
+    # One buffer that grows: chunks that are joined at the end would be in memory twice.
     body = bytearray()
     try:
         async for chunk in stream:
             allowance.take(len(chunk))
             body += chunk
     except BaseException:
-        # The error holds this frame for as long as the rest is drained.
+        # The error keeps this frame, and so the body, for as long as the rest is drained.
         body.clear()
         raise
     return body

@@ -1,7 +1,7 @@
 """Reads a JSON object as a form: the names are the same, and what is no string goes on as the JSON that stands there.
 
 So a header may be given as an object, and a body too; whoever reads the field gets the sender's own JSON, not a copy
-that Python wrote. Nothing within such a value is built: brackets of sixteen megabytes cost their text.
+that Python wrote. Such a value is scanned, not parsed: sixteen megabytes of brackets take no memory but their text's.
 """
 
 import json
@@ -15,7 +15,7 @@ from gateway.http.form_text import whole_characters
 # (No possessive quantifiers here: Python 3.11.2, Debian 12's, gets them wrong.)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
-# In all values that are no strings; each takes a moment.
+# In all values that are no strings, together; scanning each takes a moment.
 MAX_BRACKETS_AND_STRINGS = 1_000_000
 _BRACKET_OR_QUOTE = re.compile(r"[\[\]{}\"]")
 

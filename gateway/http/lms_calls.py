@@ -32,10 +32,10 @@ from gateway.leasing.waiting_count import WaitingCount
 log = logging.getLogger(__name__)
 
 INVALID_FORMAT = "Queue request has invalid format"
-# The number of waiting submissions is only for show: it gets what the rest has left of the 3 s for an answer.
+# The number of waiting submissions is only for show: counting it gets what is left of the 3 s for an answer.
 ANSWER_SECONDS = 2.9
 MIN_COUNT_SECONDS = 0.4
-# Characters; of an LMS's no more than 112 KiB fit a message. Parsed, brackets take thirty times their size.
+# In characters. No more than 112 KiB fit a message; this bounds parsing, as brackets take thirty times their size.
 MAX_HEADER = 1024 * 1024
 
 
@@ -85,7 +85,7 @@ class LmsCalls:
         if request.method != "POST":
             raise WrongMethodError("Queue requests should use HTTP POST")
         if request.headers.get("user-agent") == USER_AGENT:
-            # A callback URL that leads here, by whatever name: the submission would submit itself for ever.
+            # The callback URL leads back to us, by whatever name: the submission would submit itself for ever.
             raise RefusedError("Queue request is refused: it is a callback of XQueue's own")
         try:
             async with read_form(request, self._limits) as form:

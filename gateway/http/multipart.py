@@ -13,11 +13,11 @@ from broker_setup.errors import XQueueError
 from gateway.http.form_limits import MAX_FIELDS, Allowance, BadFormError, FormLimits, TooLargeError
 from gateway.http.form_text import CHARSET_FIELD, known_charset, text_of
 
-# Within a part: what stands for line ends and nothing else in base64.
+# Spaces and line ends in a part that is base64, where they mean nothing.
 _SPACE = re.compile(rb"[ \t\r\n]+")
 _BASE64_GROUP = 4
-# Of one header, a file name's own included. The library reads each in time that grows with the header's size: 4 KiB of
-# them take 40 ms, and a part of nothing else is what a stranger may send to login/.
+# In one header, those of a file name included. The library reads each in time that grows with the header's size: 4 KiB
+# of semicolons take 40 ms, and any stranger may send a part of nothing else to login/.
 _MAX_SEMICOLONS = 100
 
 
@@ -31,9 +31,9 @@ class Field:
 
 
 class _Parser(MultiPartParser):
-    """Starlette's, which takes a form that is cut off for a whole one, and guesses when bytes are not UTF-8."""
+    """Starlette's within limits; by itself it takes a form that is cut off, and guesses where it is not UTF-8."""
 
-    # What is larger goes to disk: a form of many small files holds little memory.
+    # A larger file goes to disk, so that a form of many small ones holds little memory.
     spool_max_size = 64 * 1024
 
     def __init__(
@@ -104,7 +104,7 @@ class _Parser(MultiPartParser):
 
     async def _whole(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         async for chunk in stream:
-            # What belongs to no part can't make a form endless: preamble, epilogue, boundaries, the parts' headers.
+            # All bytes count, also those of no part: preamble, epilogue, boundaries and the parts' headers.
             self._beside += len(chunk)
             if self._beside > self._limits.fields + self._limits.files_total:
                 raise TooLargeError(f"more than {self._limits.fields + self._limits.files_total} bytes")
@@ -129,7 +129,7 @@ async def parse_multipart(
 
 
 def texts_of(fields: list[Field], content_type: str) -> dict[str, str]:
-    """Read the fields; what is not UTF-8 as the part, the form's `_charset_` or its Content-Type says."""
+    """Decode the fields: as UTF-8, else by the charset of the part, the form's `_charset_` or its Content-Type."""
     named = next((field.value for field in fields if field.name == CHARSET_FIELD.encode()), b"")
     charset = known_charset(named.decode("ascii", "replace")) or charset_of(content_type)
     return {text_of(field.name, charset): text_of(field.value, field.charset or charset) for field in fields}

@@ -9,12 +9,12 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# So much is parsed before it is noticed that a request stands behind another: a dozen of them, 2 KB each. (4 KiB
-# were 200, and a hundred connections that sent them in one moment held the event loop.)
+# The first piece to be parsed. Only after it is it noticed that requests stand behind another: a dozen fit, which take
+# 2 KB of memory each. (In 4 KiB were 200, and a hundred connections that sent them at once held the event loop.)
 FIRST_BYTES = 256
-# A large body is parsed in larger pieces, each twice as large as the one before.
+# Later pieces are twice as large as the one before, up to this size, for the sake of large bodies.
 PIECE_BYTES = 4096
-# So many requests that stood behind another begin in one round of the event loop, of all connections together.
+# How many requests that stood behind another begin in one round of the event loop, of all connections together.
 BEGUN_AT_ONCE = 4
 
 
@@ -42,7 +42,7 @@ class Line:
 
 
 class OneByOne(HttpToolsProtocol):
-    """uvicorn's, which makes objects of all requests that come at once, and drops the body of an upgrade."""
+    """uvicorn's protocol; by itself it makes objects of all requests that come at once, and drops an upgrade's body."""
 
     flow: "_Flow"
 
@@ -50,7 +50,7 @@ class OneByOne(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._line = line
         self._is_in_line = False
-        # What came behind requests that stand in line, unparsed.
+        # The unparsed bytes behind requests that stand in line.
         self._rest = bytearray()
         self._wants_upgrade = False
 
@@ -60,14 +60,14 @@ class OneByOne(HttpToolsProtocol):
         return bool(self._rest)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin, without reading more while there is enough to do."""
+        """Begin, with a flow control that reads nothing more while bytes wait to be parsed."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, up to a request that has to wait for the one before."""
         self._unset_keepalive_if_required()
-        # Taken from its front: that costs nothing, however much there is.
+        # Pieces are cut from its front, which takes no time however long it is.
         rest, size = self._rest, FIRST_BYTES
         rest += data
         self.flow.is_held = False
@@ -98,13 +98,13 @@ class OneByOne(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless its sender would rather speak something else: its head is taken for another one."""
+        """Begin the request; one that asks for an upgrade is begun by `feed`, without that header."""
         self._wants_upgrade = self.parser.should_upgrade()
         if not self._wants_upgrade:
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End the request, unless it has not begun: the parser believes that what follows is in another protocol."""
+        """End the request, unless it asked for an upgrade: the parser then calls it ended before its body has come."""
         if not self._wants_upgrade:
             super().on_message_complete()
 
@@ -136,7 +136,7 @@ class OneByOne(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """Reads no more, whoever asks for it, while there are bytes that wait for their turn."""
+    """Lets nobody resume reading while there are bytes that wait to be parsed."""
 
     is_held = False
 

@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.files import LINK_PATH
 
 _SLASHES = re.compile(r"/{2,}")
-# A slash, a backslash or a control character that is escaped is part of a name, and no call's name has one.
 _LINKS = LINK_PATH.encode()
+# An escaped slash, backslash or control character is part of a name, and no call has one in its name.
 _OF_A_NAME = re.compile(rb"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 
 
@@ -32,6 +32,6 @@ def plain_path(path: str, raw: bytes) -> str:
     if "//" in path:
         path = _SLASHES.sub("/", path)
     if b"%" in raw and _OF_A_NAME.search(raw) and not raw.startswith(_LINKS):
-        # As it was sent, which is no path of ours.
+        # Escaped as it was sent, which matches no route.
         return raw.decode("ascii")
     return path

@@ -34,7 +34,7 @@ class Poll:
 
 
 class Polls:
-    """Takes submissions out of the queues for whoever asks, up to `most` seconds after that."""
+    """Leases submissions to whoever polls; a poll may wait for up to `most` seconds."""
 
     def __init__(self, queues: Mapping[str, CourseQueue], most: float) -> None:
         self._queues = queues
@@ -71,7 +71,7 @@ class Polls:
         handouts: Sequence[Handout],
         write: Callable[[Sequence[Handout]], Iterable[str]],
     ) -> Response:
-        """Write the answer that has these submissions; a caller who has gone while it waited for its turn has none."""
+        """Write the answer that has these submissions; take them back if the caller has gone meanwhile."""
         size = sum(held_by(handout.submission) for handout in handouts)
         answer = await success_of(size, partial(write, handouts))
         if size > LARGE_BYTES and await request.is_disconnected():
@@ -103,7 +103,7 @@ async def _take(
         finally:
             poll.cancel()
     if hang_up.done():
-        # What was just leased has nobody to go to.
+        # The caller has gone, so nobody would get what was just leased.
         queue.take_back(handouts)
         return []
     return handouts

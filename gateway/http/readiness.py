@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
 
 ANSWER_SECONDS = 2.0
-# Who asks waits less. A look is given up, and with it its channel, only where it would else stand for ever.
+# Callers wait less. The look itself is given up, and its channel closed, only so that none stands for ever.
 GIVE_UP_SECONDS = 30.0
 
 
@@ -35,9 +35,9 @@ class Readiness:
         queues: Iterable[str],
         notices: Iterable[str] = (),
     ) -> None:
-        """`links` must be up; on `asking`, one of them, the broker is asked for what must be there.
+        """`links` must be up; on `asking`, one of them, the broker is asked whether queues and exchanges are there.
 
-        That is the queue of each course queue of `queues`, and of `notices`, without which nothing can be parked.
+        Those are the queues of the course queues in `queues`, and `notices`, without which nothing can be parked.
         """
         self._links = links
         self._link = asking

@@ -16,10 +16,10 @@ from gateway.leasing.returns import TooManyReturnsError
 
 UNAVAILABLE = "The queue is unavailable at the moment, please try again"
 INCORRECT_FORMAT = "Incorrect reply format"
-# Why a result is refused: the body of the answer is the contract's, and says no more than that it is.
+# Says why a result is refused; the body of the answer is fixed by the contract, and says only that it is refused.
 REASON_HEADER = "x-xqueue-reason"
 _MAX_REASON = 200
-# Of what a caller named, in characters: an answer costs the loop six bytes for each, and nothing bounds their sum.
+# How many characters of a caller's own text an answer repeats: each may take six bytes, and nothing else bounds that.
 _MAX_QUOTED = 10_000
 
 
@@ -36,7 +36,7 @@ class IllFormedError(XQueueError):
 
 
 class WrongMethodError(RefusedError):
-    """The call is made by POST alone."""
+    """The call must use another HTTP method."""
 
 
 class QueueNotFoundError(RefusedError):

@@ -1,6 +1,6 @@
-"""Names in the log whose calls are refused, and why: what is set wrongly at an LMS or a grader shows nowhere else.
+"""Logs whose calls are refused, and why: a wrong setting of an LMS or a grader shows nowhere else.
 
-Each mistake in one line an hour, whoever repeats it how often. Results that are refused have lines of their own, each.
+A mistake gets one line an hour, however often it is repeated. Each refused result has a line of its own.
 """
 
 import logging
@@ -14,7 +14,7 @@ from gateway.http.refusals import QueueNotFoundError, RefusedError
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 3600.0
-# What one caller can make us write in an hour, and remember; those who are not logged in are one.
+# Bounds on what one caller can make us write in an hour, and remember; all who are not logged in count as one.
 MAX_LINES = 20
 MAX_MISTAKES = 100
 MAX_CALLERS = 1000

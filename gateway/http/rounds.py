@@ -8,7 +8,7 @@ from time import monotonic
 
 # How long a poll with block=true waits for a client that goes round. The original did not wait at all.
 ROUND_SECONDS = 1.0
-# Grading takes minutes: what a client asked so long ago is still on its round.
+# Grading takes minutes: a queue that a client asked within this time is still part of its round.
 MEMORY_SECONDS = 600.0
 MAX_CALLERS = 4096
 
@@ -22,7 +22,7 @@ class _Asked:
 
 
 class Rounds:
-    """What each caller asked lately. Who asks one queue in each of many threads does not go round."""
+    """Which queues each caller asked lately. A client with a thread for each queue does not go round."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock

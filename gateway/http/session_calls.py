@@ -1,4 +1,4 @@
-"""login/, logout/ and status/."""
+"""login/ and logout/, which open and end a session, and status/, which says that the gateway answers."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,7 +32,7 @@ class SessionCalls:
         if request.method != "POST":
             raise LoginRequiredError
         if is_of_another_site(request, self._public_url):
-            # A form there would have its reader work in an account of its author's.
+            # A form on such a page would log its reader in to an account of the page's author.
             await drain(request.stream())
             raise ForeignPageError("This login comes from a page of another site")
         try:
@@ -51,11 +51,11 @@ class SessionCalls:
         return answer
 
     async def logout(self, request: Request) -> Response:
-        """End the session in the caller's hands."""
+        """End the caller's session."""
         answer = success("Goodbye")
         self._sessions.close(request, answer)
         return answer
 
     async def status(self, request: Request) -> Response:
-        """Say that somebody is here."""
+        """Say that the gateway answers."""
         return success("OK")

@@ -1,10 +1,11 @@
-"""Room, in bytes, that all requests of a kind share: each account has its part, and nobody's many leave others none."""
+"""Room, in bytes, that all requests of a kind share: no account can take all of it with many requests."""
 
 from collections import Counter
 
 from broker_setup.errors import XQueueError
 
-# So many times what it leaves free may one account take with several requests: alone three quarters, two of them 3/7.
+# With several requests an account may take so many times what it leaves free: three quarters of all if it is alone,
+# 3/7 each if there are two.
 _SHARE = 3
 
 
@@ -16,7 +17,7 @@ class SharedRoom:
     """Counts what all requests under way hold of something: of memory for their fields, say, or of the disk."""
 
     def __init__(self, limit: float, setting: str = "MAX_FORMS_SIZE", what: str = "forms") -> None:
-        """Have them hold `limit` bytes, as `setting` says; `what` they are."""
+        """Have `limit` bytes in all; errors name the `setting` that says so, and `what` the requests are."""
         self._left = limit
         self._setting = setting
         self._what = what
@@ -25,7 +26,8 @@ class SharedRoom:
     def take(self, account: str, size: int, so_far: int) -> None:
         """Take so many bytes for a request of that account, which has `so_far`; raise BusyError if too few are left.
 
-        A body may take its time. Whoever has several requests under way leaves room for others; one is always taken.
+        A request may hold its room for long, so an account with several leaves room for others. An account's only
+        request is taken wherever it fits.
         """
         left, taken = self._left - size, self._taken[account] + size
         if left < 0:

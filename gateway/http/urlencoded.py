@@ -11,7 +11,7 @@ from gateway.http.form_text import CHARSET_FIELD, known_charset, text_of
 _PIECE_BYTES = 64 * 1024
 _ESCAPE_BYTES = 3
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# A client that does not escape at all sends what a student wrote; nobody writes so many percent signs.
+# A client that does not escape sends a student's text as it is, and no student writes so many percent signs.
 MAX_SPOILT = 100_000
 
 
@@ -36,7 +36,7 @@ def parse_urlencoded(body: bytes | bytearray, charset: str | None = None) -> dic
 
 
 def _pairs(body: bytes | bytearray) -> Iterator[tuple[int, int]]:
-    """Say where each pair stands: whoever splits a body has it twice."""
+    """Say where each pair stands; splitting the body would copy it."""
     start = 0
     while start < len(body):
         end = body.find(b"&", start)
