@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.acceptance.conftest import Stack
 from tests.support.broker import VHost
 from tests.support.fleet import fleet, reply_to
 from tests.support.gateway import RETRY_DELAYS, Client, Gateway
+from tests.support.hand_outs import leased_beside
 from tests.support.lms import running_lms
 from tests.support.waiting import eventually
 
@@ -66,17 +68,20 @@ async def test_three_gateways_killed_at_random_grade_every_submission_once(vhost
                 return len(keys(stack)) == SUBMISSIONS
 
             grading = asyncio.create_task(clients.grade_until(done, graders=24, thinking=0.4))
-            chance = random.Random(SUBMISSIONS)
+            chance, kills = random.Random(SUBMISSIONS), []
             while not done():
                 victim = chance.choice(gateways)
+                kills.append(f"{monotonic():.2f} {victim.url}")
                 await asyncio.to_thread(victim.kill)
                 await asyncio.to_thread(victim.start, until="/healthz")
                 # The pace of the killing is what is tested here.
                 await asyncio.sleep(KILL_EVERY_SECONDS)
             await asyncio.wait_for(grading, 120)
         assert set(keys(stack).values()) == {1}
-        # Handed out again only where its first grader never got the answer, which the fleet does not count.
-        assert set(clients.handed_out.values()) == {1}
+        # A grader whose gateway is killed again and again may not get its result taken before its lease runs out.
+        if beside := leased_beside(clients.hand_outs.values(), PROCESSING_DELAY_SECONDS):
+            lines = [str(hand_out) for pair in beside for hand_out in pair]
+            pytest.fail("\n".join(["leased to two graders:", *lines, "killed:", *kills]))
         assert set(clients.taken.values()) == {1}
 
 

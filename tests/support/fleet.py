@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import aiohttp
 
 from tests.support.gateway import USERS
+from tests.support.hand_outs import HandOut
 
 # What a grader waits after an error before it tries again, as a patient client would.
 PAUSE_SECONDS = 0.1
@@ -27,6 +29,7 @@ class Fleet:
     handed_out: Counter[int] = field(default_factory=Counter)  # how often each submission_id was leased to somebody
     taken: Counter[int] = field(default_factory=Counter)  # how often a result of it was answered 0
     refused: Counter[str] = field(default_factory=Counter)  # answers to put_result other than 0
+    hand_outs: dict[str, HandOut] = field(default_factory=dict)  # by the xqueue_header that the grader got
 
     async def call(self, method: str, call: str, url: str | None = None, **options: Any) -> tuple[int, Any]:
         """Make a call; raise one of AWAY if it got no answer or a 503."""
@@ -58,22 +61,28 @@ class Fleet:
     async def take(self, queue: str = "openedx", url: str | None = None, wait: float = 1) -> dict[str, Any] | None:
         """Take a submission, or None."""
         parameters = {"queue_name": queue, "wait": str(wait)}
+        asked = monotonic()
         code, content = await self.call("GET", "get_submission/", url, params=parameters)
         if code == 1:
             return None
         submission: dict[str, Any] = json.loads(content)
-        self.handed_out[json.loads(submission["xqueue_header"])["submission_id"]] += 1
+        number = json.loads(submission["xqueue_header"])["submission_id"]
+        self.handed_out[number] += 1
+        self.hand_outs[submission["xqueue_header"]] = HandOut(number, asked, monotonic())
         return submission
 
     async def put(self, submission: dict[str, Any], reply: str, url: str | None = None) -> bool:
         """Hand in a result, trying again while nobody answers; say whether it was taken."""
         data = {"xqueue_header": submission["xqueue_header"], "xqueue_body": reply}
+        hand_out = self.hand_outs[submission["xqueue_header"]]
         while True:
             try:
                 code, content = await self.call("POST", "put_result/", url, data=data)
-            except AWAY:
+            except AWAY as error:
+                hand_out.tried(monotonic(), f"{type(error).__name__} {error}")
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            hand_out.answered(monotonic(), code, content)
             if code == 0:
                 self.taken[json.loads(submission["xqueue_header"])["submission_id"]] += 1
             else:
