@@ -5,9 +5,11 @@ import signal
 import sys
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from aio_pika import Message
 
 from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.parked import parked_copy
@@ -21,7 +23,7 @@ from tests.support.fleet import fleet, reply_to
 from tests.support.gateway import SECRET_KEY, Client
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked
-from tests.support.lms import running_lms
+from tests.support.lms import FakeLMS, running_lms
 from tests.support.operator import environment
 from tests.support.parking import put, reject_one
 from tests.support.queues import ready
@@ -29,11 +31,22 @@ from tests.support.relay import REPLY, SECRET, relay_process, results_at, settin
 from tests.support.waiting import eventually
 
 PARKED_RESULTS = 5_000
+# An LMS that has not answered by then gets the same callback again, and the test's own is as busy as its machine.
+LMS_SECONDS = 60.0
+# The command, which dies when all copies of a portion are confirmed and none of it is acked.
+KILLED_BEFORE_ITS_FIRST_ACK = """
+import os, runpy, signal
+from broker_setup.operator.intake import Intake
+Intake.ack = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+runpy.run_module("broker_setup", run_name="__main__", alter_sys=True)
+"""
 
 
-async def redrive(amqp_url: str, secret: str, *options: str) -> asyncio.subprocess.Process:
+async def redrive(
+    amqp_url: str, secret: str, *options: str, program: Sequence[str] = ("-m", "broker_setup")
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "broker_setup", "parked", "redrive", "--all", "--yes", "--although-told", *options),
+        *(sys.executable, *program, "parked", "redrive", "--all", "--yes", "--although-told", *options),
         env=environment(AMQP_URL=amqp_url, SECRET_KEY=secret, XQUEUES='{"openedx": null}'),
         stdout=asyncio.subprocess.PIPE,
     )
@@ -43,16 +56,9 @@ async def redrive(amqp_url: str, secret: str, *options: str) -> asyncio.subproce
 async def test_a_redrive_of_five_thousand_results_killed_half_way_and_run_again_is_five_thousand_callbacks(
     vhost: VHost, tmp_path: Path
 ) -> None:
-    settings = settings_for(vhost.amqp_url, xqueues={"openedx": None})
-    sealer = Sealer([SECRET])
+    settings = settings_for(vhost.amqp_url, xqueues={"openedx": None}, requests_timeout=LMS_SECONDS)
     async with running_lms() as lms, results_at(settings):
-        messages = []
-        for number in range(PARKED_RESULTS):
-            header = lms.header(f"key-{number}", path=f"/xqueue/{number}/score_update")
-            uuid = f"{number:032x}"
-            result = Result(uuid, REPLY, sealer.seal(ReturnAddress(uuid, header)), Tries(made=7, waits=7))
-            messages.append(parked_copy(encode_result(result), "refused: 404", origin=lms.origin))
-        await put(vhost.amqp_url, RESULTS_PARKED, messages)
+        await put(vhost.amqp_url, RESULTS_PARKED, parked_results(lms, PARKED_RESULTS))
 
         async with relay_process(settings, tmp_path / "relay.log"):
             # All of them would take it 25 s: when the LMS has the first of them, it is far from its end.
@@ -74,9 +80,54 @@ async def test_a_redrive_of_five_thousand_results_killed_half_way_and_run_again_
             # to the queue even after all has been delivered, for it may have been on its way already.
             await eventually(nothing_left_by_running_it_again, 90)
             await eventually(lambda: is_empty(vhost.amqp_url, CHECKED_QUEUE))
-    counts = Counter(each.lms_key for each in lms.accepted)
-    assert set(counts) == {f"key-{number}" for number in range(PARKED_RESULTS)}
-    assert set(counts.values()) == {1}  # what was there twice, the relay posted once
+    # What was there twice, the relay posted once.
+    assert_posted_once(lms, PARKED_RESULTS, tmp_path / "relay.log")
+
+
+async def test_a_redrive_killed_between_its_copies_and_its_acks_makes_copies_that_the_relay_posts_once(
+    vhost: VHost, tmp_path: Path
+) -> None:
+    settings = settings_for(vhost.amqp_url, xqueues={"openedx": None}, requests_timeout=LMS_SECONDS)
+    log = tmp_path / "relay.log"
+    async with running_lms() as lms, results_at(settings):
+        await put(vhost.amqp_url, RESULTS_PARKED, parked_results(lms, 10))
+
+        # Twins that stand in line together.
+        for copies in (10, 20):
+            killed = await redrive(vhost.amqp_url, SECRET, program=("-c", KILLED_BEFORE_ITS_FIRST_ACK))
+            assert await killed.wait() == -signal.SIGKILL
+            await eventually(lambda copies=copies: holds(vhost.amqp_url, CHECKED_QUEUE, copies))
+            await eventually(lambda: holds(vhost.amqp_url, RESULTS_PARKED, 10))
+        async with relay_process(settings, log):
+            await lms.wait_accepted(10)
+            await eventually(lambda: log.read_text().count("repeat, delivered") == 10)
+            # And those that come when the first is delivered.
+            assert await (await redrive(vhost.amqp_url, SECRET)).wait() == 0
+            await eventually(lambda: log.read_text().count("repeat, delivered") == 20)
+            await eventually(lambda: is_empty(vhost.amqp_url, CHECKED_QUEUE, RESULTS_PARKED))
+    assert_posted_once(lms, 10, log)
+
+
+def parked_results(lms: FakeLMS, number: int) -> list[Message]:
+    """Make results that the LMS refused, each of a URL of its own."""
+    sealer, messages = Sealer([SECRET]), []
+    for each in range(number):
+        uuid, header = f"{each:032x}", lms.header(f"key-{each}", path=f"/xqueue/{each}/score_update")
+        result = Result(uuid, REPLY, sealer.seal(ReturnAddress(uuid, header)), Tries(made=7, waits=7))
+        messages.append(parked_copy(encode_result(result), "refused: 404", origin=lms.origin))
+    return messages
+
+
+def assert_posted_once(lms: FakeLMS, number: int, log: Path) -> None:
+    """See that each of so many was posted; where one was twice, say when, and what the relay says of it."""
+    counts = Counter(each.lms_key for each in lms.received)
+    assert set(counts) == {f"key-{each}" for each in range(number)}
+    twice = [int(key.removeprefix("key-")) for key, times in counts.items() if times > 1]
+    lines = log.read_text().splitlines()
+    for each in twice[:3]:
+        print(each, [callback.at for callback in lms.received if callback.lms_key == f"key-{each}"])
+        print(*(line for line in lines if f"{each:032x}" in line), sep="\n")
+    assert not twice
 
 
 async def test_a_parked_submission_is_redriven_and_graded_once_though_the_redrive_is_done_twice(stack: Stack) -> None:
