@@ -30,7 +30,7 @@ class Stack:
     @asynccontextmanager
     async def relay(self, *, code: Path | None = None, **others: float) -> AsyncIterator[ServiceProcess]:
         """Run a relay for as long as the block runs; `code` is another version's, `others` are keys of Settings."""
-        values = {"secret_key": SECRET_KEY, "retry_delays": self.retry_delays, "requests_timeout": 5.0} | others
+        values = {"secret_key": SECRET_KEY, "retry_delays": self.retry_delays, "requests_timeout": 60.0} | others
         settings = settings_for(self.amqp_url, **values)
         async with relay_process(settings, self.folder / "relay.log", code=code) as process:
             yield process

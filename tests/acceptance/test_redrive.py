@@ -6,6 +6,7 @@ import sys
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ async def test_a_redrive_killed_between_its_copies_and_its_acks_makes_copies_tha
         for copies in (10, 20):
             killed = await redrive(vhost.amqp_url, SECRET, program=("-c", KILLED_BEFORE_ITS_FIRST_ACK))
             assert await killed.wait() == -signal.SIGKILL
-            await eventually(lambda copies=copies: holds(vhost.amqp_url, CHECKED_QUEUE, copies))
+            await eventually(partial(holds, vhost.amqp_url, CHECKED_QUEUE, copies))
             await eventually(lambda: holds(vhost.amqp_url, RESULTS_PARKED, 10))
         async with relay_process(settings, log):
             await lms.wait_accepted(10)

@@ -31,7 +31,7 @@ REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
 
 def settings_for(amqp_url: str, **others: object) -> Settings:
     """Make settings with short rungs, and students who are told at once; `others` are keys of Settings."""
-    values = {"amqp_url": amqp_url, "secret_key": SECRET, "retry_delays": RUNGS, "requests_timeout": 2.0}
+    values = {"amqp_url": amqp_url, "secret_key": SECRET, "retry_delays": RUNGS, "requests_timeout": 30.0}
     return Settings(**(values | {"notice_grace": 0.0} | others))  # type: ignore[arg-type]
 
 
