@@ -1,6 +1,6 @@
 """Which credentials callbacks carry, and what an operator is told of those that none carries; no I/O."""
 
-from broker_setup.basic_auth import Credentials
+from broker_setup.outbound.basic_auth import Credentials
 from broker_setup.settings import Settings
 
 

@@ -11,24 +11,24 @@ from typing import Self
 
 import aiohttp
 
-from broker_setup.basic_auth import Credentials
+from broker_setup.outbound.basic_auth import Credentials
 from broker_setup.outbound.callback_urls import CallbackOrigins
-from broker_setup.outbound.http_failures import shortage_of, why_no_answer
-from broker_setup.outbound.redirects import safe_location
-from broker_setup.outbound.trust import tls_context
-from broker_setup.own_services import USER_AGENT, own_services
-from broker_setup.settings import Settings
-from broker_setup.wire.secret_keys import signing_key
-from callback_relay.callback import Callback
-from callback_relay.credentials import callback_credentials
-from callback_relay.guarded_connections import (
+from broker_setup.outbound.guarded_connections import (
     AddressRefusedError,
     GuardedNames,
     LookupTimeoutError,
     guarded_connector,
 )
+from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.own_addresses import OwnAddresses
+from broker_setup.outbound.own_services import USER_AGENT
+from broker_setup.outbound.redirects import safe_location
+from broker_setup.outbound.trust import tls_context
+from broker_setup.settings import Settings
+from broker_setup.wire.secret_keys import signing_key
+from callback_relay.callback import Callback
+from callback_relay.credentials import callback_credentials
 from callback_relay.kept_connections import Sending, noting_kept_connections
-from callback_relay.own_addresses import OwnAddresses
 from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
@@ -70,7 +70,7 @@ _OK = 200
 
 def poster_for(settings: Settings) -> "Poster":
     """Make the Poster that `settings` ask for; raise SettingsError if their CA bundle can't be used."""
-    own = own_services(settings)
+    own = settings.own_services
     return Poster(
         timeout=settings.requests_timeout,
         concurrency=settings.callback_concurrency,

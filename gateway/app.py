@@ -13,7 +13,6 @@ from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
 from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_urls import CallbackOrigins
-from broker_setup.own_services import own_services
 from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
@@ -162,7 +161,7 @@ def build(settings: Settings) -> Starlette:
             queues=queues,
             limits=limits,
             public_url=settings.public_url,
-            origins=CallbackOrigins(settings.callback_allowed_origins, own_services(settings).behind),
+            origins=CallbackOrigins(settings.callback_allowed_origins, settings.own_services.behind),
             supersede_after=settings.supersede_after,
             is_producer=access.is_producer,
         ),

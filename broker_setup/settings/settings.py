@@ -1,10 +1,12 @@
 """The settings: one frozen, typed value, which every process is given at its start."""
 
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, model_validator
 
-from broker_setup.link.broker_url import trusting, user_of
+from broker_setup.link.broker_url import each_of, port_of, trusting, user_of
+from broker_setup.outbound.own_services import OwnServices, own_services
 from broker_setup.rights import Role, service_names
 from broker_setup.settings.agreements import disagreements
 from broker_setup.settings.passive_graders import Grading, grading_of, passive_graders
@@ -41,6 +43,17 @@ class Settings(SettingsTable):
         users = {name for role, name in self.broker_users.items() if role is not Role.OPERATOR}
         us = user_of(self.amqp_url.get_secret_value())
         return frozenset(users | ({us} - self.amqp_graders.keys() if us else set()))
+
+    @property
+    def own_services(self) -> OwnServices:
+        """Where XQueue's own services are: no callback goes there."""
+        return own_services(
+            [(urlsplit(uri).hostname, port_of(uri)) for uri in each_of(self.amqp_url.get_secret_value())],
+            self.management_url.get_secret_value() if self.management_url else None,
+            metrics=(self.metrics_host, self.metrics_port),
+            gateway=(self.host, self.port),
+            public_url=self.public_url,
+        )
 
     @property
     def topology(self) -> Topology:

@@ -15,7 +15,7 @@ from broker_setup.ledger.events import Submitted, hash_sender, hash_url
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url
-from broker_setup.own_services import USER_AGENT
+from broker_setup.outbound.own_services import USER_AGENT
 from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.return_address import ReturnAddress, Sealer

@@ -10,13 +10,13 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from broker_setup.basic_auth import Credentials
+from broker_setup.outbound.basic_auth import Credentials
 from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.own_services import USER_AGENT
 from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
-from broker_setup.own_services import USER_AGENT
 from broker_setup.settings import Settings
 
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from callback_relay import guarded_connections
+from broker_setup.outbound import guarded_connections
 
 
 class FakeNames(AbstractResolver):

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from yarl import URL
 
-from callback_relay import guarded_connections
+from broker_setup.outbound import guarded_connections
 from callback_relay.callback import Callback
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp.abc import ResolveResult
 
+from broker_setup.outbound import guarded_connections
 from broker_setup.settings import Settings
 from broker_setup.wire.parked import PARKED_REASON_HEADER
-from callback_relay import guarded_connections
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS, running_lms
 from tests.support.names import FakeNames

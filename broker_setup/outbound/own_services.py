@@ -5,15 +5,12 @@ administration, and at submit/ itself, where a submission would submit itself fo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from yarl import URL
 
-from broker_setup.link.broker_url import each_of, port_of
 from broker_setup.outbound.callback_urls import origin_of
-from broker_setup.settings import Settings
 
 BROKER = "the broker"
 METRICS = "the relay's metrics"
@@ -32,7 +29,7 @@ _API = re.compile(r"/+xqueue(/|$)")
 class OwnServices:
     """Where XQueue's own services are: by host and port, and the gateway's calls below its public URL."""
 
-    def __init__(self, places: Iterator[tuple[str, int, str]], public_url: str | None) -> None:
+    def __init__(self, places: Iterable[tuple[str, int, str]], public_url: str | None) -> None:
         """Each place is a host, a port and what is there."""
         self._places = {(canonical(host), port): what for host, port, what in places}
         self._public = URL(public_url) if public_url else None
@@ -62,9 +59,15 @@ class OwnServices:
         return None
 
 
-def own_services(settings: Settings) -> OwnServices:
-    """Collect them from the settings."""
-    return OwnServices(_places(settings), settings.public_url)
+def own_services(
+    brokers: Iterable[tuple[str | None, int]],
+    management_url: str | None,
+    metrics: tuple[str, int | None],
+    gateway: tuple[str, int],
+    public_url: str | None,
+) -> OwnServices:
+    """Collect them: host and port of each node of the broker, and those where metrics and gateway listen."""
+    return OwnServices([*_of_broker(brokers, management_url), *_listening(metrics, gateway)], public_url)
 
 
 def canonical(host: str) -> str:
@@ -85,16 +88,19 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
-    for uri in each_of(settings.amqp_url.get_secret_value()):
-        host = urlsplit(uri).hostname or THIS_MACHINE
-        yield from ((host, port, BROKER) for port in _BROKER_PORTS | {port_of(uri)})
-    if settings.management_url:
-        management = URL(settings.management_url.get_secret_value())
+def _of_broker(nodes: Iterable[tuple[str | None, int]], management_url: str | None) -> Iterator[tuple[str, int, str]]:
+    for host, port in nodes:
+        yield from ((host or THIS_MACHINE, each, BROKER) for each in _BROKER_PORTS | {port})
+    if management_url:
+        management = URL(management_url)
         yield management.host or THIS_MACHINE, management.port or 0, BROKER
-    if settings.metrics_port:
-        here = settings.metrics_host in _EVERYWHERE
-        yield THIS_MACHINE if here else settings.metrics_host, settings.metrics_port, METRICS
+
+
+def _listening(metrics: tuple[str, int | None], gateway: tuple[str, int]) -> Iterator[tuple[str, int, str]]:
+    host, port = metrics
+    if port:
+        yield THIS_MACHINE if host in _EVERYWHERE else host, port, METRICS
     # One that listens everywhere may be on another machine, and at its port here an LMS.
-    if settings.port and settings.host not in _EVERYWHERE:
-        yield settings.host, settings.port, GATEWAY
+    host, port = gateway
+    if port and host not in _EVERYWHERE:
+        yield host, port, GATEWAY

@@ -3,9 +3,8 @@
 import psutil
 import pytest
 
-from broker_setup.own_services import own_services
+from broker_setup.outbound.own_addresses import OwnAddresses, is_here
 from broker_setup.settings import Settings
-from callback_relay.own_addresses import OwnAddresses, is_here
 
 LOOPBACK, LAN, ANOTHER = "127.0.0.1", "192.0.2.7", "192.0.2.8"
 
@@ -16,7 +15,7 @@ async def nobody(_: str) -> list[str]:
 
 @pytest.mark.parametrize("form", ["::10.0.0.5", "64:ff9b::10.0.0.5", "::ffff:0:10.0.0.5", "2002:a00:5::1"])
 def test_an_address_that_carries_a_services_own_is_refused_like_it(form: str) -> None:
-    own = OwnAddresses(own_services(Settings(amqp_url="amqp://10.0.0.5/")))
+    own = OwnAddresses(Settings(amqp_url="amqp://10.0.0.5/").own_services)
     assert own.refusal(form, 15672) == f"the host is at {form} port 15672, where the broker is"
     assert own.refusal(form, 8000) is None
 
@@ -25,7 +24,7 @@ def test_an_address_that_carries_a_services_own_is_refused_like_it(form: str) ->
 @pytest.mark.parametrize("asked", [LOOPBACK, "127.0.0.2", "::1", LAN, f"::ffff:{LAN}", ANOTHER])
 async def test_a_service_on_this_machine_is_refused_at_every_address_of_the_machine(broker: str, asked: str) -> None:
     settings = Settings(amqp_url=f"amqp://{broker}/", metrics_host="0.0.0.0", metrics_port=9100)
-    own = OwnAddresses(own_services(settings), {LAN, ANOTHER}.__contains__)
+    own = OwnAddresses(settings.own_services, {LAN, ANOTHER}.__contains__)
     await own.look_up(nobody)
     assert own.refusal(asked, 15672) == f"the host is at {asked} port 15672, where the broker is"
     assert own.refusal(asked, 9100) == f"the host is at {asked} port 9100, where the relay's metrics is"
@@ -37,7 +36,7 @@ async def test_a_service_whose_name_leads_to_this_machine_is_refused_at_its_othe
     async def addresses_of(_: str) -> list[str]:
         return [LAN]
 
-    own = OwnAddresses(own_services(Settings(amqp_url="amqp://rabbit.example/")), {LAN, ANOTHER}.__contains__)
+    own = OwnAddresses(Settings(amqp_url="amqp://rabbit.example/").own_services, {LAN, ANOTHER}.__contains__)
     await own.look_up(addresses_of)
     for asked in (LAN, ANOTHER, LOOPBACK):
         assert own.refusal(asked, 5672)
@@ -62,7 +61,7 @@ async def test_the_addresses_of_our_services_are_refused_at_their_ports_alone() 
             raise OSError("nobody knows it")
         return known[name]
 
-    own = OwnAddresses(own_services(Settings(amqp_url="amqp://rabbit.example/")))
+    own = OwnAddresses(Settings(amqp_url="amqp://rabbit.example/").own_services)
     assert own.refusal("10.0.0.5", 15672) is None
     await own.look_up(addresses_of)
     for address in ("10.0.0.5", "::ffff:10.0.0.5", "fd00:0::5"):

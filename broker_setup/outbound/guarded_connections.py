@@ -16,7 +16,7 @@ from aiohttp.connector import AddrInfoType
 
 from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.forbidden_addresses import why_forbidden
-from callback_relay.own_addresses import OwnAddresses
+from broker_setup.outbound.own_addresses import OwnAddresses
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
 LOOKUP_SECONDS = 4.0

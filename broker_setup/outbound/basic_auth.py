@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from aiohttp import encode_basic_auth
+from pydantic import SecretStr
 from yarl import URL
 
 from broker_setup.outbound.callback_urls import origin_of
-from broker_setup.settings import BasicAuth
+
+UserAndPassword = tuple[str, SecretStr]
 
 
-def basic_auth(pair: BasicAuth) -> dict[str, str]:
+def basic_auth(pair: UserAndPassword) -> dict[str, str]:
     """Make the header; empty for `["", ""]`, which says that there is none."""
     user, password = pair[0], pair[1].get_secret_value()
     return {"Authorization": encode_basic_auth(user, password)} if user or password else {}
@@ -18,7 +20,9 @@ def basic_auth(pair: BasicAuth) -> dict[str, str]:
 class Credentials:
     """The credentials of a process: those of single origins, and general ones for the origins of a list."""
 
-    def __init__(self, own: Mapping[str, BasicAuth], general: BasicAuth | None, origins: frozenset[str]) -> None:
+    def __init__(
+        self, own: Mapping[str, UserAndPassword], general: UserAndPassword | None, origins: frozenset[str]
+    ) -> None:
         """`general` go to `origins` that have no `own`."""
         self._own = {origin: basic_auth(pair) for origin, pair in own.items()}
         self._general = basic_auth(general) if general else {}

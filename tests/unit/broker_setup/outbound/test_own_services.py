@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url, origin_of
-from broker_setup.own_services import BROKER, GATEWAY, METRICS, own_services
+from broker_setup.outbound.own_services import BROKER, GATEWAY, METRICS
 from broker_setup.settings import Settings
 
 SETTINGS = Settings(
@@ -35,7 +35,7 @@ SETTINGS = Settings(
 )
 def test_no_callback_goes_to_them_listed_or_not(url: str, what: str) -> None:
     target = callback_url(url)
-    own = own_services(SETTINGS)
+    own = SETTINGS.own_services
     for origins in (CallbackOrigins(None, own.behind), CallbackOrigins([origin_of(target)], own.behind)):
         assert (origins.refusal(target) or "").endswith(f"are not allowed: {what} is there")
 
@@ -52,9 +52,9 @@ def test_no_callback_goes_to_them_listed_or_not(url: str, what: str) -> None:
     ],
 )
 def test_an_lms_beside_them_gets_its_results(url: str) -> None:
-    assert CallbackOrigins(None, own_services(SETTINGS).behind).refusal(callback_url(url)) is None
+    assert CallbackOrigins(None, SETTINGS.own_services.behind).refusal(callback_url(url)) is None
 
 
 def test_a_gateway_that_listens_everywhere_may_be_elsewhere() -> None:
-    everywhere = own_services(SETTINGS.model_copy(update={"host": "0.0.0.0"}))
+    everywhere = SETTINGS.model_copy(update={"host": "0.0.0.0"}).own_services
     assert everywhere.behind(callback_url("http://localhost:18040/")) is None

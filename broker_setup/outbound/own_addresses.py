@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from ipaddress import IPv6Address, ip_address
 
 from broker_setup.outbound.forbidden_addresses import carried_by
-from broker_setup.own_services import THIS_MACHINE, OwnServices, canonical
+from broker_setup.outbound.own_services import THIS_MACHINE, OwnServices, canonical
 
 log = logging.getLogger(__name__)
 
