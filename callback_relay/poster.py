@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from ssl import SSLContext
@@ -13,15 +13,10 @@ import aiohttp
 
 from broker_setup.outbound.basic_auth import Credentials
 from broker_setup.outbound.callback_urls import CallbackOrigins
-from broker_setup.outbound.guarded_connections import (
-    AddressRefusedError,
-    GuardedNames,
-    LookupTimeoutError,
-    guarded_connector,
-)
-from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from broker_setup.outbound.guarded_connections import GuardedNames, guarded_connector
 from broker_setup.outbound.own_addresses import OwnAddresses
 from broker_setup.outbound.own_services import USER_AGENT
+from broker_setup.outbound.parsing_turns import ParsingTurns
 from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
 from broker_setup.settings import Settings
@@ -33,7 +28,8 @@ from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
-from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade, not_made
+from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade
+from callback_relay.without_answer import without_answer
 
 # The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.
 REPLY_CAP = 64 * 1024
@@ -120,8 +116,9 @@ class Poster:
         # Before the first callback, which may be for them.
         await self._own.look_up(self._names.addresses_of)
         self._looking_up = asyncio.create_task(self._own.keep_up(self._names.addresses_of), name="own addresses")
-        self._kept = self._session(keep=True)
-        self._new = self._session(keep=False)
+        turns = ParsingTurns()
+        self._kept = self._session(turns, keep=True)
+        self._new = self._session(turns, keep=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,9 +129,9 @@ class Poster:
         await self._new.close()
         await self._names.close()
 
-    def _session(self, *, keep: bool) -> aiohttp.ClientSession:
+    def _session(self, turns: ParsingTurns, *, keep: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=guarded_connector(self._concurrency, self._tls, self._names, keep=keep),
+            connector=guarded_connector(self._concurrency, self._tls, self._names, turns, keep=keep),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,
@@ -158,7 +155,7 @@ class Poster:
                     raise
                 return await self._post(self._new, callback, sending, left)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return self._outcome_of(error)
+            return without_answer(error, self._timeout)
 
     async def _post(
         self, session: aiohttp.ClientSession, callback: Callback, sending: Sending, seconds: float
@@ -187,21 +184,6 @@ class Poster:
         if (origin, warning) not in self._named and len(self._named) < MOST_NAMED:
             self._named.add((origin, warning))
             log.warning("%s %s", origin, warning)
-
-    def _outcome_of(self, error: Exception) -> NoAnswer | NotAllowed | NotMade:
-        # Whichever of the library's errors carries it. It says nothing of the LMS.
-        lacks = shortage_of(error)
-        match error:
-            case _ if lacks:
-                return not_made(lacks)
-            case TimeoutError():
-                return NoAnswer(Reason(Slug.TIMEOUT, f"no answer within {self._timeout:g} s"))
-            case aiohttp.ClientConnectorError(os_error=AddressRefusedError() as refused):
-                return NotAllowed(Reason(Slug.NOT_ALLOWED, str(refused)))
-            case aiohttp.ClientConnectorError(os_error=LookupTimeoutError() as silent):
-                return NoAnswer(Reason(Slug.UNKNOWN_HOST, str(silent)))
-            case _:
-                return NoAnswer(_reason(error))
 
     async def _sent(self, callback: Callback) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
         """Return the form, whole or in pieces, and its headers."""
@@ -242,18 +224,3 @@ async def _answer(response: aiohttp.ClientResponse) -> Answered:
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     location = safe_location(response.url, headers.get("Location")) if is_redirect else None
     return Answered(status, seconds_until(headers.get("Retry-After"), time()), location)
-
-
-# By the library's error, most special first.
-_SLUGS: Sequence[tuple[type[Exception], Slug]] = (
-    (aiohttp.ClientConnectorCertificateError, Slug.CERTIFICATE),
-    (aiohttp.ClientConnectorDNSError, Slug.UNKNOWN_HOST),
-    (aiohttp.ClientConnectorError, Slug.NO_CONNECTION),
-    (aiohttp.ServerDisconnectedError, Slug.CUT_OFF),
-    (aiohttp.InvalidURL, Slug.BAD_URL),
-)
-
-
-def _reason(error: Exception) -> Reason:
-    slug = next((slug for kind, slug in _SLUGS if isinstance(error, kind)), Slug.OTHER)
-    return Reason(slug, why_no_answer(error) or f"the callback failed: {type(error).__name__}")

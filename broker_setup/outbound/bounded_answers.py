@@ -1,7 +1,7 @@
 """HTTP clients' connections on which an answer costs no more than an answer may, whatever the server sends.
 
-The library reads all that has come at once: a server that says `102 Processing` again and again, or sends answers that
-nobody asked for, would have thousands of them parsed in the event loop's thread, and all others wait for seconds.
+The library parses all that has come at once: thousands of `102 Processing`, of answers that nobody asked for, or of
+chunks of one byte, and all others wait for seconds. Here what came is kept, and parsed piece by piece in turn.
 """
 
 import asyncio
@@ -12,32 +12,51 @@ from aiohttp import TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
+from broker_setup.outbound.parsing_turns import ParsingTurns
+
 # An answer and what may come before it: a 100, some 102s and a 103.
 MOST_ANSWERS = 16
-# Handed to the parser at once, some hundred answers at the most.
+# Handed to the parser at once, some hundred answers or chunks at the most.
 PIECE = 4096
+# While more is kept than this, nothing is read from the socket; it comes in up to 256 KiB at once.
+MOST_KEPT = 64 * 1024
 
 
 class BoundedConnector(TCPConnector):
-    """A pool of connections that end where an answer has more than `most_bytes` on the wire; needs a running loop."""
+    """A pool of connections that end where an answer has more than `most_bytes` on the wire; needs a running loop.
 
-    def __init__(self, *, most_bytes: int, **options: Any) -> None:
+    `turns` are those of all the loop's connections.
+    """
+
+    def __init__(self, *, most_bytes: int, turns: ParsingTurns, **options: Any) -> None:
         super().__init__(**options)
         # What makes the protocol of each connection.
-        self._factory = partial(_protocol, asyncio.get_running_loop(), most_bytes)
+        self._factory = partial(_protocol, asyncio.get_running_loop(), most_bytes, turns)
 
 
-def _protocol(loop: asyncio.AbstractEventLoop, most_bytes: int) -> ResponseHandler:
-    return _BoundedAnswers(loop, most_bytes)
+def _protocol(loop: asyncio.AbstractEventLoop, most_bytes: int, turns: ParsingTurns) -> ResponseHandler:
+    return _BoundedAnswers(loop, most_bytes, turns)
 
 
 class _BoundedAnswers(ResponseHandler):
-    """Reads what answers one request, and ends the connection where that is too much."""
+    """Reads what answers one request, in turn with other connections, and ends the connection where it is too much."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most_bytes: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_bytes: int, turns: ParsingTurns) -> None:
         super().__init__(loop)
         self._most_bytes = most_bytes
+        self._turns = turns
         self._bytes = self._answers = 0
+        # What came and is not parsed yet; pieces are cut from its front, which takes no time however long it is.
+        self._kept = bytearray()
+        self._has_turns = False
+        # Whether the reader has enough, whether the socket is not read for all that is kept, and whether it has ended.
+        self._is_full = self._is_held = self._is_lost = False
+        self._lost_by: BaseException | None = None
+
+    @property
+    def should_close(self) -> bool:
+        """Whether no other request may go out on it: what is kept behind an answer would answer that."""
+        return bool(self._kept) or super().should_close
 
     def set_response_params(self, **params: Any) -> None:
         """Begin with the next request."""
@@ -45,14 +64,14 @@ class _BoundedAnswers(ResponseHandler):
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        """Read `data` piece by piece, as far as it goes; nothing at all makes the parser go on."""
-        if len(data) <= PIECE:
-            self._take(data)
-            return
-        for start in range(0, len(data), PIECE):
-            if not self.is_connected():
-                return
-            self._take(data[start : start + PIECE])
+        """Keep `data` until it is parsed, at once if there is time for it; nothing at all makes the parser go on."""
+        if not data:
+            super().data_received(data)
+        self._kept += data
+        self._take_turns()
+        if not self._is_held and len(self._kept) > MOST_KEPT and self.transport is not None:
+            self._is_held = True
+            self.transport.pause_reading()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Take in an answer, or a promise of one."""
@@ -62,14 +81,80 @@ class _BoundedAnswers(ResponseHandler):
         else:
             self._end("too many answers")
 
-    def _take(self, data: bytes) -> None:
-        self._bytes += len(data)
-        super().data_received(data)
+    def pause_reading(self) -> None:
+        """Parse nothing more: the reader has enough."""
+        self._is_full = True
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - the library's
+        """Go on. The library says so whenever one chunk was read, which costs more than the chunk."""
+        if self._is_full:
+            self._is_full = False
+            super().resume_reading(resume_parser)
+            if self._is_held and self.transport is not None:
+                self.transport.pause_reading()
+            self._take_turns()
+            self._end_soon()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End, after what is kept was parsed and the reader has it, unless it was we who ended it."""
+        self._is_lost, self._lost_by = True, exc
+        self._end_if_through()
+
+    def close(self) -> None:
+        """End the connection; what is kept is of no use to anybody."""
+        super().close()
+        self._kept.clear()
+        self._end_soon()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        super().abort()
+        self._kept.clear()
+        self._end_soon()
+
+    def _take_turns(self) -> None:
+        if self._kept and not self._has_turns and not self._is_full:
+            self._has_turns = True
+            self._turns.begin(self._loop, self._parse_piece)
+
+    def _parse_piece(self) -> bool:
+        """Parse a piece of what is kept; return whether there is more to be parsed now."""
+        piece = bytes(self._kept[:PIECE])
+        del self._kept[:PIECE]
+        if piece:
+            self._parse(piece)
+        self._end_if_through()
+        self._has_turns = bool(self._kept) and not self._is_full
+        if self._is_held and len(self._kept) <= MOST_KEPT and self.transport is not None:
+            self._is_held = False
+            if not self._is_full:
+                self.transport.resume_reading()
+        return self._has_turns
+
+    def _parse(self, piece: bytes) -> None:
+        self._bytes += len(piece)
+        before = self.exception()
+        super().data_received(piece)
         if self._bytes > self._most_bytes:
             self._end("too long an answer")
+        if self.exception() is not before:
+            self._kept.clear()
 
     def _end(self, why: str) -> None:
         # What was read before it still counts.
         self.set_exception(HttpProcessingError(message=why))
         if self.transport is not None:
             self.transport.abort()
+
+    def _end_soon(self) -> None:
+        # Not at once: whoever calls may be in the midst of parsing, or of reading.
+        if self._is_lost:
+            self._loop.call_soon(self._end_if_through)
+
+    def _end_if_through(self) -> None:
+        is_through = self.transport is None or not (self._kept or self._is_full)
+        if self._is_lost and is_through:
+            self._is_lost = False
+            super().connection_lost(self._lost_by)
+            self._lost_by = None

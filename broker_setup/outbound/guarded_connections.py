@@ -17,6 +17,7 @@ from aiohttp.connector import AddrInfoType
 from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.forbidden_addresses import why_forbidden
 from broker_setup.outbound.own_addresses import OwnAddresses
+from broker_setup.outbound.parsing_turns import ParsingTurns
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
 LOOKUP_SECONDS = 4.0
@@ -36,13 +37,16 @@ class LookupTimeoutError(OSError):
     """The name servers did not say in time where the host is."""
 
 
-def guarded_connector(limit: int, tls: ssl.SSLContext, names: "GuardedNames", *, keep: bool = True) -> TCPConnector:
+def guarded_connector(
+    limit: int, tls: ssl.SSLContext, names: "GuardedNames", turns: ParsingTurns, *, keep: bool = True
+) -> TCPConnector:
     """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop.
 
-    Unless it is to `keep` them, none is used twice.
+    `turns` are those of all the loop's connections. Unless it is to `keep` them, none is used twice.
     """
     return BoundedConnector(
         most_bytes=MOST_BYTES,
+        turns=turns,
         limit=limit,
         ssl=tls,
         resolver=names,

@@ -15,6 +15,7 @@ from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.outbound.http_failures import shortage_of, why_no_answer
 from broker_setup.outbound.own_services import USER_AGENT
+from broker_setup.outbound.parsing_turns import ParsingTurns
 from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
 from broker_setup.settings import Settings
@@ -59,7 +60,7 @@ def graders_for(settings: Settings) -> dict[str, "PassiveGrader"]:
     # An operator wrote these URLs, so the general credentials (REQUESTS_BASIC_AUTH) go to all of them.
     origins = frozenset(map(origin_of, urls.values()))
     credentials = Credentials(settings.grading_credentials, settings.requests_basic_auth, origins)
-    graders = {}
+    graders, turns = {}, ParsingTurns()
     for queue, url in settings.passive_graders.items():
         grading = settings.grading_of(queue)
         graders[queue] = PassiveGrader(
@@ -69,6 +70,7 @@ def graders_for(settings: Settings) -> dict[str, "PassiveGrader"]:
             max_reply=grading.max_reply,
             tls=tls,
             headers=credentials.headers(urls[queue]),
+            turns=turns,
         )
     return graders
 
@@ -85,14 +87,16 @@ class PassiveGrader:
         max_reply: int,
         tls: SSLContext,
         headers: Mapping[str, str],
+        turns: ParsingTurns,
     ) -> None:
         """Give each request `timeout` seconds in all, and read `max_reply` bytes of an answer at the most.
 
-        `headers` go with each request, such as one that shows who we are.
+        `headers` go with each request, such as one that shows who we are; `turns` are those of all graders.
         """
         self._url = url
         self._tls = tls
         self._headers = headers
+        self._turns = turns
         self._timeout = timeout
         self._at_once = at_once
         self._max_reply = max_reply
@@ -103,6 +107,7 @@ class PassiveGrader:
             # No connection is used twice: one that the grader is just closing would cost a try.
             connector=BoundedConnector(
                 most_bytes=MOST_HEAD + MOST_OF_A_CHUNK * self._max_reply,
+                turns=self._turns,
                 limit=self._at_once,
                 force_close=True,
                 ssl=self._tls,

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.support.lms import LOOPBACK
@@ -50,3 +52,38 @@ async def hostile_lms(first: bytes, then: bytes = b"", pause: float = 0.0) -> As
             task.cancel()
         await asyncio.gather(*talking, return_exceptions=True)
         await server.wait_closed()
+
+
+@contextlib.contextmanager
+def answering_together(count: int, answer: bytes) -> Iterator[str]:
+    """Run, beside the event loop, a server that answers as soon as `count` have asked it, all of them; give its URL."""
+
+    def serve() -> None:
+        asking = []
+        try:
+            for _ in range(count):
+                asking.append(server.accept()[0])
+                asking[-1].setblocking(False)
+            with ThreadPoolExecutor(count) as senders:
+                list(senders.map(send, asking))
+        finally:
+            for connection in asking:
+                connection.close()
+
+    def send(connection: socket.socket) -> None:
+        # Whoever has read enough hangs up.
+        with contextlib.suppress(OSError):
+            connection.setblocking(True)
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+
+    with socket.create_server((LOOPBACK, 0), backlog=count) as server, ThreadPoolExecutor(1) as beside:
+        serving = beside.submit(serve)
+        host, port = server.getsockname()[:2]
+        yield f"http://{host}:{port}/score_update"
+        # Else who waits to be asked would wait for ever.
+        server.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            serving.result()

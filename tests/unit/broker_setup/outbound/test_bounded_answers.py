@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from itertools import count
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-from broker_setup.outbound.bounded_answers import MOST_ANSWERS, PIECE, BoundedConnector
+from broker_setup.outbound.bounded_answers import MOST_ANSWERS, MOST_KEPT, PIECE, BoundedConnector
+from broker_setup.outbound.parsing_turns import TURN_SECONDS, ParsingTurns
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 MOST_BYTES = 64 * 1024
+UNTIL_THE_END = b"HTTP/1.1 200 OK\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 PROMISE = b"HTTP/1.1 102 Processing\r\n\r\n"
 # As much as the event loop hands over at once.
@@ -21,7 +27,7 @@ MUCH = 256 * 1024
 @pytest.fixture
 async def answers() -> AsyncIterator[ResponseHandler]:
     """Make what reads a connection's answers, and let it await the first."""
-    connector = BoundedConnector(most_bytes=MOST_BYTES)
+    connector = BoundedConnector(most_bytes=MOST_BYTES, turns=ParsingTurns())
     async with connector:
         yield connected(connector)
 
@@ -32,8 +38,31 @@ def connected(connector: BoundedConnector) -> ResponseHandler:
     transport.is_closing.return_value = False
     transport.abort.side_effect = lambda: setattr(transport.is_closing, "return_value", True)
     answers.connection_made(transport)
-    answers.set_response_params()
+    answers.set_response_params(read_until_eof=True)
     return answers
+
+
+@pytest.fixture
+async def slow() -> AsyncIterator[ResponseHandler]:
+    """Make one that parses one piece in each of its turns."""
+    turns = ParsingTurns(partial(next, count(0.0, TURN_SECONDS)))
+    connector = BoundedConnector(most_bytes=2 * MUCH, turns=turns)
+    async with connector:
+        yield connected(connector)
+
+
+def answer_of(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+async def body_of(read: StreamReader) -> bytes:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await read.read()
+
+
+def end_of(answers: ResponseHandler) -> asyncio.Future[None]:
+    assert answers.closed is not None
+    return answers.closed
 
 
 def is_ended(answers: ResponseHandler) -> bool:
@@ -47,7 +76,7 @@ async def all_of(answers: ResponseHandler) -> list[Any]:
 @pytest.mark.parametrize("unit", [PROMISE, OK], ids=["promises", "answers that nobody asked for"])
 async def test_of_a_flood_a_few_are_read_and_the_connection_ends(answers: ResponseHandler, unit: bytes) -> None:
     answers.data_received(unit * (MUCH // len(unit)))
-    assert is_ended(answers)
+    await eventually(lambda: is_ended(answers))
     assert len(await all_of(answers)) == MOST_ANSWERS
     with pytest.raises(HttpProcessingError, match="too many answers"):
         await answers.read()
@@ -64,7 +93,7 @@ async def test_a_flood_that_drips_ends_as_well(answers: ResponseHandler) -> None
 @pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1;" + b"x" * 90 + b"\r\nx\r\n"], ids=["tiny", "extended"])
 async def test_chunks_are_counted_with_what_is_around_them(answers: ResponseHandler, chunk: bytes) -> None:
     answers.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * (MUCH // len(chunk)))
-    assert is_ended(answers)
+    await eventually(lambda: is_ended(answers))
     [(head, body)] = await all_of(answers)
     assert head.code == 200
     assert 0 < len(body.read_nowait(-1)) <= (MOST_BYTES + PIECE) // len(chunk)
@@ -74,8 +103,81 @@ async def test_each_request_on_a_connection_has_an_answer_of_full_length(answers
     body = bytes(MOST_BYTES - 2 * PIECE)
     for _ in range(MOST_ANSWERS + 3):
         answers.set_response_params()
-        answers.data_received(PROMISE + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        answers.data_received(PROMISE + answer_of(body))
         [_, (head, read)] = await all_of(answers)
         assert head.code == 200
-        assert read.read_nowait(-1) == body
+        assert await body_of(read) == body
+        assert not answers.should_close
         assert not is_ended(answers)
+
+
+async def test_what_came_before_the_end_is_read_before_it(slow: ResponseHandler) -> None:
+    body, ended = bytes(MUCH), end_of(slow)
+    slow.data_received(UNTIL_THE_END + body)
+    slow.eof_received()
+    slow.connection_lost(None)
+    assert not ended.done()
+    [(_, read)] = await all_of(slow)
+    assert await body_of(read) == body
+    await ended
+
+
+async def test_an_answer_that_broke_off_ends_with_the_error_after_what_came_of_it(slow: ResponseHandler) -> None:
+    slow.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 60001\r\n\r\n" + bytes(60000))
+    slow.connection_lost(ConnectionResetError())
+    [(_, read)] = await all_of(slow)
+    with pytest.raises(ClientPayloadError):
+        await body_of(read)
+    assert read.total_bytes == 60000
+
+
+async def test_the_end_waits_for_a_reader_that_has_enough(slow: ResponseHandler) -> None:
+    slow.set_response_params(read_until_eof=True, read_bufsize=4 * PIECE)
+    body, ended = bytes(16 * PIECE), end_of(slow)
+    slow.data_received(UNTIL_THE_END + body)
+    slow.connection_lost(None)
+    [(_, read)] = await all_of(slow)
+    await eventually(lambda: read.total_bytes > 8 * PIECE)
+    await asyncio.sleep(0)
+    assert read.total_bytes < len(body)
+    assert await body_of(read) == body
+    await ended
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+@pytest.mark.parametrize("bufsize", [PIECE, MUCH], ids=["its reader has enough", "it waits for its turn"])
+async def test_one_that_is_given_up_ends_whatever_is_kept(slow: ResponseHandler, end: str, bufsize: int) -> None:
+    slow.set_response_params(read_until_eof=True, read_bufsize=bufsize)
+    slow.data_received(UNTIL_THE_END + bytes(MUCH))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    ended = end_of(slow)
+    slow.connection_lost(None)
+    assert not ended.done()
+    getattr(slow, end)()
+    await ended
+
+
+async def test_while_much_is_kept_nothing_is_read_from_the_socket(slow: ResponseHandler) -> None:
+    transport: Any = slow.transport
+    slow.data_received(answer_of(bytes(MOST_KEPT)))
+    transport.pause_reading.assert_not_called()
+    slow.data_received(bytes(2 * PIECE))
+    transport.pause_reading.assert_called()
+    assert not transport.resume_reading.called
+    await eventually(lambda: transport.resume_reading.called)
+
+
+async def test_no_other_request_goes_out_while_something_stands_behind_an_answer(slow: ResponseHandler) -> None:
+    answer = answer_of(bytes(PIECE))
+    # The end of the first answer and of a piece are the same.
+    slow.data_received(answer_of(bytes(PIECE - (len(answer) - PIECE))) + OK)
+    [(_, read)] = await all_of(slow)
+    assert read.is_eof()
+    assert len(slow) == 0
+    assert slow.should_close
+
+
+async def test_a_change_of_protocols_that_nobody_asked_for_ends_as_well(answers: ResponseHandler) -> None:
+    answers.data_received(b"HTTP/1.1 101 Sure\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + bytes(MUCH))
+    await eventually(lambda: is_ended(answers))
