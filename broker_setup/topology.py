@@ -1,8 +1,9 @@
 """The exchanges, queues and bindings that XQueue needs, as plain data; operator/setup/declare.py declares them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+
+from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS, Arguments, ledger_stream, waiting_queue, work_queue
 
 SUBMISSIONS_EXCHANGE = "xqueue.submissions"
 SUBMISSIONS_FAILED = "xqueue.submissions.failed"
@@ -35,18 +36,6 @@ RELAY_LOCK = "xqueue.relay"
 
 # A course queue of such a name would be one of ours.
 RESERVED_QUEUE_NAMES = frozenset({"failed", "parked"})
-
-# RabbitMQ counts returns, and up to 4.2 every requeue is one; attempts are counted by us. Unset means "none" up
-# to 3.13 and 20 from 4.0, -1 loses messages before 4.0; set, requeued messages go to the head on every version.
-DELIVERY_LIMIT = 1_000_000
-
-# Above the longest processing delay that the settings allow (12 h). Ignored by 3.10, where rabbitmq.conf rules.
-CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
-
-# Retention goes by whole segments and always keeps the last one, so they are small.
-LEDGER_SEGMENT_BYTES = 10_000_000
-
-Arguments = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -161,7 +150,11 @@ def topology(
             *rungs,
             *notices,
             _plain(RESULTS_PARKED, "results that could not be delivered"),
-            _ledger(ledger_max_age, ledger_max_size),
+            Queue(
+                LEDGER,
+                "what happened to each submission, in one order",
+                ledger_stream(ledger_max_age, ledger_max_size),
+            ),
         ),
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
@@ -179,20 +172,12 @@ def _submissions(queue: str) -> Queue:
     return Queue(
         submissions_queue(queue),
         f"submissions of {queue} that wait for a grader",
-        _arguments(
-            {
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-consumer-timeout": CONSUMER_TIMEOUT_MS,
-                **_dead_letters_to("", SUBMISSIONS_FAILED),
-            },
-        ),
+        work_queue(dead_letters_to=("", SUBMISSIONS_FAILED), consumer_timeout_ms=CONSUMER_TIMEOUT_MS),
     )
 
 
 def _results(name: str, purpose: str) -> Queue:
-    return Queue(
-        name, purpose, _arguments({"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", RESULTS_PARKED)})
-    )
+    return Queue(name, purpose, work_queue(dead_letters_to=("", RESULTS_PARKED)))
 
 
 def _rung(delay: float) -> Queue:
@@ -201,12 +186,7 @@ def _rung(delay: float) -> Queue:
     return Queue(
         retry_queue(delay),
         f"results that are tried again {delay:g} s after a failed callback",
-        _arguments(
-            {
-                "x-message-ttl": round(delay * 1000),
-                **_dead_letters_to(CHECKED_EXCHANGE, CHECKED_QUEUE),
-            },
-        ),
+        waiting_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=delay),
     )
 
 
@@ -214,45 +194,10 @@ def _notices(grace: float) -> Queue:
     return Queue(
         notices_queue(grace),
         f"students to be told: notices that go out {grace:g} s after the parking, unless an operator is quicker",
-        _arguments(
-            {
-                # Each redrive and discard takes them out and puts them back.
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-message-ttl": round(grace * 1000),
-                **_dead_letters_to(CHECKED_EXCHANGE, CHECKED_QUEUE),
-            },
-        ),
-    )
-
-
-def _ledger(max_age: int, max_size: int) -> Queue:
-    return Queue(
-        LEDGER,
-        "what happened to each submission, in one order",
-        MappingProxyType(
-            {
-                "x-queue-type": "stream",
-                "x-max-age": f"{max_age}s",
-                "x-max-length-bytes": max_size,
-                "x-stream-max-segment-size-bytes": LEDGER_SEGMENT_BYTES,
-            },
-        ),
+        # Each redrive and discard takes them out and puts them back.
+        work_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=grace),
     )
 
 
 def _plain(name: str, purpose: str) -> Queue:
-    return Queue(name, purpose, _arguments({"x-delivery-limit": DELIVERY_LIMIT}))
-
-
-def _dead_letters_to(exchange: str, routing_key: str) -> dict[str, str | int]:
-    # At-least-once needs reject-publish beside it, or RabbitMQ falls back to at-most-once without a word.
-    return {
-        "x-dead-letter-exchange": exchange,
-        "x-dead-letter-routing-key": routing_key,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    }
-
-
-def _arguments(arguments: Arguments) -> Arguments:
-    return MappingProxyType({"x-queue-type": "quorum", **arguments})
+    return Queue(name, purpose, work_queue())

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from callback_relay.outcome import NotMade
 from callback_relay.pace import Health, Pace
-from callback_relay.verdict import NotMade
 
 # The first word of how many wait comes after the first, then twice as long, up to the second (seconds).
 FIRST_WORD = 60.0

@@ -21,25 +21,13 @@ from callback_relay.job import Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics
 from callback_relay.orders import Order, Post, Settle
+from callback_relay.outcome import Answered, Kind, NotMade, Outcome, kind_of, not_made
 from callback_relay.poster import Poster
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling, level_of, level_of_try
 from callback_relay.size import is_too_large
-from callback_relay.verdict import (
-    Answered,
-    Delivered,
-    Kind,
-    NotMade,
-    Outcome,
-    Park,
-    Patience,
-    Retry,
-    Verdict,
-    judge,
-    kind_of,
-    not_made,
-)
+from callback_relay.verdict import Delivered, Park, Patience, Retry, Verdict, judge
 
 log = logging.getLogger(__name__)
 

@@ -7,17 +7,9 @@ from typing import Generic, TypeVar
 from callback_relay.evidence import Blame, FailedUrls
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
+from callback_relay.outcome import Answered, Kind, Outcome, asked_for, is_unreachable, kind_of, reason_of
 from callback_relay.pace import Pace
 from callback_relay.reason import Slug
-from callback_relay.verdict import (
-    Answered,
-    Kind,
-    Outcome,
-    asked_for,
-    is_unreachable,
-    kind_of,
-    reason_of,
-)
 
 J = TypeVar("J", bound=Job)
 

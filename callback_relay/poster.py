@@ -24,11 +24,11 @@ from broker_setup.wire.secret_keys import signing_key
 from callback_relay.callback import Callback
 from callback_relay.credentials import callback_credentials
 from callback_relay.kept_connections import Sending, noting_kept_connections
+from callback_relay.outcome import Answered, NoAnswer, NotAllowed, NotMade
 from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
-from callback_relay.verdict import Answered, NoAnswer, NotAllowed, NotMade
 from callback_relay.without_answer import without_answer
 
 # The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.

@@ -14,10 +14,11 @@ from callback_relay.ladder import Ladder
 from callback_relay.lines import Lines
 from callback_relay.orders import Order, Post, Settle
 from callback_relay.origins import Origins
+from callback_relay.outcome import Outcome
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug
 from callback_relay.room import Room
-from callback_relay.verdict import Delivered, Outcome, Patience, Repeat, Retry, Ruling, Verdict, hold
+from callback_relay.verdict import Delivered, Patience, Repeat, Retry, Ruling, Verdict, hold
 
 J = TypeVar("J", bound=Job)
 

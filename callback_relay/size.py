@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from callback_relay.callback import Callback
-from callback_relay.verdict import Answered, Outcome
+from callback_relay.outcome import Answered, Outcome
 
 # nginx refuses more than 1 MB unless told otherwise, Django more than 2.5 MB. A site that refuses less than this
 # refuses others' results as well: that is for somebody to mend, and no matter of one result.

@@ -6,8 +6,8 @@ import aiohttp
 
 from broker_setup.outbound.guarded_connections import AddressRefusedError, LookupTimeoutError
 from broker_setup.outbound.http_failures import shortage_of, why_no_answer
+from callback_relay.outcome import NoAnswer, NotAllowed, NotMade, not_made
 from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import NoAnswer, NotAllowed, NotMade, not_made
 
 # By the library's error, most special first.
 _SLUGS: Sequence[tuple[type[Exception], Slug]] = (

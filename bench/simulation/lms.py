@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from callback_relay.job import Job
+from callback_relay.outcome import Answered, NoAnswer, Outcome
 from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import Answered, NoAnswer, Outcome
 
 # What an LMS says to a job at a moment (seconds), and how long it takes to say so.
 Reply = tuple[Outcome, float]

@@ -8,7 +8,8 @@ from bench.goals import Figure
 from bench.simulation.lms import OUTAGES, QUICK, Reply, away, with_a_broken_problem
 from bench.simulation.world import ORIGIN, World
 from callback_relay.job import Identity, Job
-from callback_relay.verdict import Answered, Patience, Tell
+from callback_relay.outcome import Answered
+from callback_relay.verdict import Patience, Tell
 
 MINUTE, HOUR = 60.0, 3600.0
 

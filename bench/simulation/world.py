@@ -12,8 +12,9 @@ from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.orders import Order, Post
+from callback_relay.outcome import Outcome
 from callback_relay.schedule import Schedule
-from callback_relay.verdict import Delivered, Outcome, Park, Patience, Retry, Verdict, judge
+from callback_relay.verdict import Delivered, Park, Patience, Retry, Verdict, judge
 
 ORIGIN = "http://lms"
 RUNGS = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 10800.0)

@@ -9,14 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
-from broker_setup.topology import (
-    DELIVERY_LIMIT,
-    FORMER_RUNGS,
-    LEDGER,
-    RESULTS_PARKED,
-    SUBMISSIONS_FAILED,
-    SUBMISSIONS_PARKED,
-)
+from broker_setup.queue_arguments import DELIVERY_LIMIT
+from broker_setup.topology import FORMER_RUNGS, LEDGER, RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
 
 PAGE = "docs/howto/cluster.md"
 # A cut-off node is noticed after 0.75 to 1.25 of it.

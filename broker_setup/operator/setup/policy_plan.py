@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from broker_setup.topology import DELIVERY_LIMIT, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
+from broker_setup.queue_arguments import DELIVERY_LIMIT
+from broker_setup.topology import SUBMISSIONS_FAILED, SUBMISSIONS_PARKED
 
 _ON_QUEUES = frozenset({"all", "queues", "quorum_queues"})
 

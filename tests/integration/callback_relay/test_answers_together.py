@@ -10,8 +10,8 @@ from yarl import URL
 
 from broker_setup.settings import Settings
 from callback_relay.callback import Callback
+from callback_relay.outcome import Answered
 from callback_relay.poster import poster_for
-from callback_relay.verdict import Answered
 from gateway.passive.grader import Failed, graders_for
 from tests.support.hostile import answering_together
 from tests.support.passive import settings_for

@@ -10,9 +10,9 @@ from yarl import URL
 
 from broker_setup.settings import Settings
 from callback_relay.callback import Callback
+from callback_relay.outcome import Answered, NoAnswer
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import Answered, NoAnswer
 from tests.support.hostile import hostile_lms
 
 TIMEOUT = 1.0

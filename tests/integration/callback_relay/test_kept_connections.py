@@ -10,9 +10,9 @@ from yarl import URL
 
 from broker_setup.settings import Settings
 from callback_relay.callback import Callback
+from callback_relay.outcome import Answered, NoAnswer
 from callback_relay.poster import ONE_PIECE, Poster, poster_for
 from callback_relay.reason import Slug
-from callback_relay.verdict import Answered, NoAnswer
 from tests.support.lms import LOOPBACK
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -15,8 +15,8 @@ from yarl import URL
 
 from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from callback_relay.callback import Callback
+from callback_relay.outcome import Answered
 from callback_relay.poster import ONE_PIECE, Poster, poster_for
-from callback_relay.verdict import Answered
 from tests.support.broker import VHost
 from tests.support.heartbeat import PROGRAM, Heartbeat, Stall
 from tests.support.lms import running_lms

@@ -10,9 +10,9 @@ from yarl import URL
 
 from broker_setup.outbound import guarded_connections
 from callback_relay.callback import Callback
+from callback_relay.outcome import Answered, NoAnswer
 from callback_relay.poster import poster_for
 from callback_relay.reason import Reason, Slug
-from callback_relay.verdict import Answered, NoAnswer
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.name_server import NameServer, running_name_server

@@ -2,10 +2,9 @@
 
 import pytest
 
+from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS, DELIVERY_LIMIT
 from broker_setup.topology import (
     CHECKED_QUEUE,
-    CONSUMER_TIMEOUT_MS,
-    DELIVERY_LIMIT,
     LEDGER,
     RESULTS_PARKED,
     RESULTS_QUEUE,

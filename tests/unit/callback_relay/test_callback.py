@@ -13,9 +13,9 @@ from broker_setup.settings import Settings
 from broker_setup.wire.results import Result, Tries
 from broker_setup.wire.return_address import ReturnAddress
 from callback_relay.callback import BadCallbackError, Callback, callback_for
+from callback_relay.outcome import NoAnswer
 from callback_relay.poster import poster_for
 from callback_relay.quoting import quoted
-from callback_relay.verdict import NoAnswer
 
 URL_OF_LMS = "https://lms.example:8443/courses/course-v1:X+Y+Z/xqueue/7/b@c/score_update?a=%2Fb+c"
 RESULT = Result("0" * 32, b'{"correct": true}', "sealed")

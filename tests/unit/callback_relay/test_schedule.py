@@ -12,10 +12,11 @@ from callback_relay.job import Identity, Job
 from callback_relay.ladder import Ladder
 from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
 from callback_relay.orders import Order, Post, Settle
+from callback_relay.outcome import Answered, NoAnswer, Outcome
 from callback_relay.pace import SAMPLE
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import BEHIND, SLOW, STRANGERS, Schedule
-from callback_relay.verdict import Answered, Delivered, NoAnswer, Outcome, Park, Patience, Repeat, Retry, Ruling
+from callback_relay.verdict import Delivered, Park, Patience, Repeat, Retry, Ruling
 
 ROOM = 16
 HIGH_WATER = 12  # three quarters

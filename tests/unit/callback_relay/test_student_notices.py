@@ -14,10 +14,11 @@ from broker_setup.wire.results import NO_TRIES, Result, decode_result
 from callback_relay.callback import Callback
 from callback_relay.job import Identity, Job
 from callback_relay.lines import Lines
+from callback_relay.outcome import Answered, NoAnswer, Outcome
 from callback_relay.reason import Reason, Slug
 from callback_relay.size import LARGE_FORM_BYTES, is_too_large
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Answered, NoAnswer, Outcome, Tell
+from callback_relay.verdict import Tell
 from tests.support.deliveries import delivered
 
 UUID = "0" * 32

@@ -5,16 +5,11 @@ import pytest
 from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
+from callback_relay.outcome import Answered, Kind, NoAnswer, NotAllowed, NotMade, Outcome, is_unreachable, kind_of
 from callback_relay.reason import NAMED_STATUSES, Reason, Slug, status_slug, status_slugs
 from callback_relay.verdict import (
     MAX_COUNT,
-    Answered,
     Delivered,
-    Kind,
-    NoAnswer,
-    NotAllowed,
-    NotMade,
-    Outcome,
     Outdated,
     Park,
     Patience,
@@ -23,9 +18,7 @@ from callback_relay.verdict import (
     Tell,
     Verdict,
     hold,
-    is_unreachable,
     judge,
-    kind_of,
 )
 
 LADDER = Ladder((1.0, 5.0, 30.0))

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from broker_setup.link.connection import HEARTBEAT_SECONDS
+from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
 from broker_setup.settings import ENV_PREFIX, Settings, load_settings
-from broker_setup.topology import CONSUMER_TIMEOUT_MS
 from deploy.local.node_files import ADVANCED
 from tests.support.dockerfile import environment, instructions
 from tests.support.project import ROOT, pyproject, text

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from broker_setup.grader import Options
-from broker_setup.topology import CONSUMER_TIMEOUT_MS, RESULTS_EXCHANGE, RESULTS_PARKED, submissions_queue
+from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
+from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, submissions_queue
 from broker_setup.wire.properties import DELIVERY_COUNT_HEADER, MAX_MESSAGE_BYTES, MAX_RETURN_BYTES
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.submissions import Submission
