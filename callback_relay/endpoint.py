@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from broker_setup.errors import SettingsError
 from callback_relay.doorway import Doorway
+from callback_relay.head_alone import HeadAlone
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,9 @@ class Endpoint:
         app.router.add_get("/healthz", self._healthz)
         self._runner = web.AppRunner(app, access_log=None, logger=_UNHEARD, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
-        assert self._runner.server is not None
-        self._doorway = Doorway(self._runner.server)
+        server = self._runner.server
+        assert server is not None
+        self._doorway = Doorway(lambda: HeadAlone(server()))
         try:
             await self._doorway.open(self._host, self._port)
         except OSError as error:
