@@ -67,6 +67,8 @@ class Incoming:
 
     def received(self, message: AbstractIncomingMessage, *, unread: bool = False) -> None:
         """Read a message and give it its place, or settle what can not be delivered; `unread`: a grader sent it."""
+        if unread and not self._settling.takes_unread(message):
+            return
         try:
             self._take(message, unread=unread)
         except UnknownSecretError as error:

@@ -116,7 +116,7 @@ class Relay:
             others=(RESULTS_PARKED, *settings.rungs, *settings.notice_queues),
             received=incoming.received,
             received_unread=partial(incoming.received, unread=True),
-            lost=lambda: self._schedule.lost(monotonic()),
+            lost=self._lost,
         )
         self._endpoint = Endpoint(
             settings.metrics_host,
@@ -157,6 +157,10 @@ class Relay:
                     task.result()  # only a mistake of ours ends it: let that be seen
         log.info("stopped")
 
+    def _lost(self) -> None:
+        self._schedule.lost(monotonic())
+        self._settling.lost()
+
     def _reading(self) -> Reading:
         return Reading(
             state=self._consumer.state,
@@ -170,4 +174,5 @@ class Relay:
             await asyncio.sleep(min(TICK_SECONDS, max(SHORTEST_TICK_SECONDS, self._ladder.shortest / 4)))
             now = monotonic()
             self._delivering.obey(self._schedule.tick(now))
+            self._settling.make_use_of_room()
             say(self._announcer.of_all(self._schedule.paces, now))

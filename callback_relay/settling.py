@@ -17,7 +17,7 @@ from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
-from broker_setup.link.settling import end_message, pause
+from broker_setup.link.settling import Hold, end, end_message, pause
 from broker_setup.topology import (
     PARKED_EXCHANGE,
     RESULTS_PARKED,
@@ -29,6 +29,7 @@ from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import BOOKKEEPING_HEADERS, MAX_MESSAGE_BYTES, is_uuid
 from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import waits_headers
+from callback_relay.bodies import Bodies
 from callback_relay.job import Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
@@ -66,8 +67,24 @@ class Settling:
         self._metrics = metrics
         self._notices = notices
         self._is_ours = is_ours
-        self._turned_away: deque[AbstractIncomingMessage] = deque()
-        self._turning: asyncio.Task[None] | None = None
+        self._unread = Bodies()
+        self._leaving: deque[tuple[Hold, Ending]] = deque()
+        self._letting_go: asyncio.Task[None] | None = None
+
+    def takes_unread(self, message: AbstractIncomingMessage) -> bool:
+        """Whether there is room for what came unread; else it is dropped here, and comes again when there is."""
+        taken = not _is_void(message) and self._unread.takes(message)
+        self.make_use_of_room()
+        return taken
+
+    def make_use_of_room(self) -> None:
+        """Let one of those come again that found no room, if there is room now."""
+        if hold := self._unread.next():
+            self._let_go(hold, Ending.RETURNED)
+
+    def lost(self) -> None:
+        """Forget what is held here: its channel is gone."""
+        self._unread.lost()
 
     async def settle(
         self,
@@ -84,29 +101,41 @@ class Settling:
         is its `graded`, which has been under way for as long as the callback was: nobody else could write it. A ledger
         that can't be written holds up no result for longer than that takes to show.
         """
-        if graded is not None:
-            await asyncio.wait({graded}, timeout=STORE_SECONDS)
-        if _is_void(message):
-            log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
-            return None
-        verdict, how = await self._store(message, verdict, about)
-        self._metrics.settled(about.origin, verdict)
-        _tell(message, verdict, about.origin or "-", level)
-        if how is Ending.RETURNED:
-            await pause()
-        await end_message(message, how)
-        return verdict
+        try:
+            if graded is not None:
+                await asyncio.wait({graded}, timeout=STORE_SECONDS)
+            if _is_void(message):
+                log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
+                return None
+            verdict, how = await self._store(message, verdict, about)
+            self._metrics.settled(about.origin, verdict)
+            _tell(message, verdict, about.origin or "-", level)
+            if how is Ending.RETURNED:
+                await pause()
+            await end_message(message, how)
+            return verdict
+        finally:
+            self._ended(message)
 
     def turn_away(self, message: AbstractIncomingMessage, verdict: Park) -> None:
         """Park what nobody need read, by the thousand: the broker moves it, one task lets go of all of it."""
         self._metrics.settled("", verdict)
-        self._turned_away.append(message)
-        if self._turning is None or self._turning.done():
-            self._turning = asyncio.create_task(self._turn_all_away())
+        if not _is_void(message):
+            self._let_go(Hold.of(message), Ending.REJECTED)
+        self._ended(message)
 
-    async def _turn_all_away(self) -> None:
-        while self._turned_away:
-            await end_message(self._turned_away.popleft(), Ending.REJECTED)
+    def _ended(self, message: AbstractIncomingMessage) -> None:
+        self._unread.ended(message)
+        self.make_use_of_room()
+
+    def _let_go(self, hold: Hold, how: Ending) -> None:
+        self._leaving.append((hold, how))
+        if self._letting_go is None or self._letting_go.done():
+            self._letting_go = asyncio.create_task(self._let_all_go())
+
+    async def _let_all_go(self) -> None:
+        while self._leaving:
+            await end(*self._leaving.popleft())
 
     async def _store(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
         """Store what a verdict wants stored; return what holds then, and how the delivery ends."""

@@ -69,6 +69,8 @@ class FakeLMS:
         self.received: list[Callback] = []
         self.accepted: list[Callback] = []  # those that were answered with 200
         self.answer: Callable[[Callback], Answer] = self._planned
+        self.goes_on = asyncio.Event()  # while it is not set, all callbacks wait for their answers
+        self.goes_on.set()
         self.under_way = 0
         self.most_under_way = 0
         self._plan: deque[Answer] = deque()
@@ -144,6 +146,7 @@ class FakeLMS:
                 monotonic(),
             )
             await self._note(self.received, callback)
+            await self.goes_on.wait()
             answer = self.answer(callback)
             if answer.delay:
                 await asyncio.sleep(answer.delay)
