@@ -27,6 +27,9 @@ FIRST_PATIENCE_SECONDS = 1.0
 QUESTIONS = 5
 # Of an answer, on the wire: its head, and a body's chunks however small they are.
 MOST_BYTES = 256 * 1024
+# What the system may have received before we read it; it takes twice as much, for its own needs. TLS opens at once all
+# that is read, in nobody's turn, and 256 KiB in records of one byte take 20 ms. An LMS's answer has one or two KiB.
+RECEIVED_BYTES = 8 * 1024
 
 
 class AddressRefusedError(OSError):
@@ -94,7 +97,10 @@ class GuardedNames(AbstractResolver):
         family, kind, protocol, _, address = addr_info
         if refusal := self._refusal(str(address[0]), int(address[1])):
             raise AddressRefusedError(refusal)
-        return socket.socket(family, kind, protocol)
+        made = socket.socket(family, kind, protocol)
+        # It counts only before connecting.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
+        return made
 
     def _refusal(self, address: str, port: int) -> str | None:
         return _refusal(address) or self._own.refusal(address, port)
