@@ -12,7 +12,8 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.process.shortages import shortage
-from broker_setup.wire.reply_checker import ReplyChecker, returns_of
+from broker_setup.wire.properties import returns_of
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import Result
 from callback_relay.announcing import Announcer, Line, OwnTrouble
 from callback_relay.callback import Callback

@@ -14,9 +14,9 @@ from broker_setup.ledger.notes import Notes
 from broker_setup.process.shortages import shortage
 from broker_setup.settings import Settings
 from broker_setup.wire.answering import is_ours, may_answer
-from broker_setup.wire.properties import MAX_MESSAGE_BYTES
+from broker_setup.wire.properties import MAX_MESSAGE_BYTES, returns_of
 from broker_setup.wire.replies import FINE, Finding
-from broker_setup.wire.reply_checker import ReplyChecker, returns_of
+from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import NO_TRIES, decode_result
 from broker_setup.wire.return_address import Sealer
 from callback_relay.callback import BadCallbackError, callback_for

@@ -11,7 +11,7 @@ from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.grader.answering import Answering, warn_of
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
-from broker_setup.grader.request import read_request, returns_of, tolerated_returns
+from broker_setup.grader.request import read_request, tolerated_returns
 from broker_setup.grader.settlement import Answered, Failed, GivenBack, Settlement
 from broker_setup.link.arrivals import Arrival
 from broker_setup.link.codec import tolerate_ill_made_properties
@@ -21,6 +21,7 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.link.settling import end_message
 from broker_setup.link.steady_consumer import SteadyTasks
 from broker_setup.topology import submissions_queue
+from broker_setup.wire.properties import returns_of
 
 log = logging.getLogger(__name__)
 

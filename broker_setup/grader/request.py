@@ -3,29 +3,22 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aio_pika import Message
 
-from broker_setup.errors import BadMessageError, in_brief
+from broker_setup.errors import BadMessageError
 from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.link.arrivals import Arrival
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
-from broker_setup.wire.properties import (
-    ATTEMPT_HEADER,
-    DELIVERY_COUNT_HEADER,
-    RETURN_HEADER,
-    SUBMISSION_ID_HEADER,
-    is_uuid,
-)
+from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, count_in
 from broker_setup.wire.results import Result, encode_result
-from broker_setup.wire.submissions import decode_work
+from broker_setup.wire.submissions import decode_submission, decode_work
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be graded.
+    """What a grading function sees of a submission, or of a call.
 
     `body` is the student's work as the LMS sent it, `files` maps a file's name, which is a student's text and no path,
     to the URL where it is fetched. `id` is the number that people and logs know it by (0 where a caller gave none),
@@ -83,32 +76,26 @@ class Request:
 
 def read_request(message: Arrival, queue: str) -> Request:
     """Read a delivery from the course queue `queue`; raise BadMessageError where it can be neither."""
-    body, files = decode_work(message.body)
-    headers, name, reply_to = message.headers, message.correlation_id, message.reply_to
-    sealed = headers.get(RETURN_HEADER)
-    caller = call_origin_of(headers, reply_to, name)
-    if sealed is None and caller is None:
+    if caller := call_origin_of(message.headers, message.reply_to, message.correlation_id):
+        return Request(_asked(message, queue), caller.reply_to, caller.correlation_id, None)
+    if RETURN_HEADER not in message.headers:
         raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
-    if sealed is not None and not (isinstance(sealed, str) and is_uuid(name)):
-        raise BadMessageError(
-            f"its correlation_id {in_brief(name)} is no uuid, or its {RETURN_HEADER} no text", message.body
-        )
-    submission = Submission(
+    sent = decode_submission(message, queue)
+    seen = Submission(sent.body, sent.files, sent.submission_id, queue, sent.attempt, sent.uuid)
+    return Request(seen, message.reply_to or RESULTS_QUEUE, sent.uuid, sent.sealed_return)
+
+
+def _asked(message: Arrival, queue: str) -> Submission:
+    """Read what a call brings: its caller gives it names and counts, or none."""
+    body, files = decode_work(message.body)
+    return Submission(
         body=body,
         files=files,
-        id=_count(headers, SUBMISSION_ID_HEADER, 0),
+        id=count_in(message, SUBMISSION_ID_HEADER),
         queue=queue,
-        attempt=_count(headers, ATTEMPT_HEADER, 1),
-        uuid=name or "",
+        attempt=count_in(message, ATTEMPT_HEADER, default=1),
+        uuid=message.correlation_id or "",
     )
-    return Request(submission, reply_to or RESULTS_QUEUE, name, sealed)
-
-
-def returns_of(message: Arrival) -> int:
-    """Say how often a delivery has come back to its queue."""
-    if not message.redelivered:
-        return 0  # the broker writes no count yet, and what stands there is somebody else's
-    return _count(message.headers, DELIVERY_COUNT_HEADER, 0)
 
 
 def tolerated_returns(attempt: int, returns: int) -> int:
@@ -118,10 +105,3 @@ def tolerated_returns(attempt: int, returns: int) -> int:
     at fault, and the broker counts that like a death (up to 4.2), so what never failed has room for it.
     """
     return max(1, returns >> max(0, attempt - 1))
-
-
-def _count(headers: Mapping[str, Any], name: str, default: int) -> int:
-    value = headers.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", b"")
-    return value

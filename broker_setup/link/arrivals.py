@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from aio_pika.abc import AbstractChannel
@@ -17,6 +18,7 @@ class Arrival:
     headers: Mapping[str, Any]
     correlation_id: str | None
     reply_to: str | None
+    timestamp: datetime | None
     redelivered: bool
     channel: Underlay
     consumer_tag: str | None
@@ -50,6 +52,7 @@ def arrival_of(message: DeliveredMessage) -> Arrival:
         headers=properties.headers or {},
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
+        timestamp=properties.timestamp,
         redelivered=bool(message.redelivered),
         channel=message.channel,
         consumer_tag=message.consumer_tag,

@@ -1,12 +1,12 @@
 """Headers and properties that submissions and results have in common: their names, bounds, and how they are read."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 from uuid import uuid4
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, MessageTooLargeError, in_brief
 
@@ -71,6 +71,25 @@ _UUID_LENGTH = 32
 _HEX = frozenset("0123456789abcdef")
 
 
+class Received(Protocol):
+    """What is read of a delivery, whichever library's it is."""
+
+    @property
+    def body(self) -> bytes: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def correlation_id(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def timestamp(self) -> datetime | None: ...  # noqa: D102
+
+    @property
+    def redelivered(self) -> bool | None: ...  # noqa: D102
+
+
 def submission_id_of(uuid: bytes) -> int:
     """Derive the id on the wire from a uuid's 16 bytes: below 2^53, so that JavaScript and `%d` keep it whole."""
     return int.from_bytes(uuid) & (2**53 - 1)
@@ -81,7 +100,7 @@ def is_uuid(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) == _UUID_LENGTH and all(digit in _HEX for digit in value)
 
 
-def decode_return(message: AbstractIncomingMessage) -> tuple[str, str]:
+def decode_return(message: Received) -> tuple[str, str]:
     """Read the uuid and the sealed return address of a delivery, whatever else it is; raise BadMessageError."""
     return correlation_id_of(message), sealed_return_of(message)
 
@@ -113,7 +132,7 @@ def make_message(
     )
 
 
-def correlation_id_of(message: AbstractIncomingMessage) -> str:
+def correlation_id_of(message: Received) -> str:
     """Read the uuid of the submission that a message is about; raise BadMessageError."""
     uuid = message.correlation_id
     if not is_uuid(uuid):
@@ -121,7 +140,7 @@ def correlation_id_of(message: AbstractIncomingMessage) -> str:
     return uuid
 
 
-def sealed_return_of(message: AbstractIncomingMessage) -> str:
+def sealed_return_of(message: Received) -> str:
     """Read the sealed return address; raise BadMessageError where there is none, or one that fits no message again."""
     value = message.headers.get(RETURN_HEADER)
     if isinstance(value, bytes):
@@ -140,9 +159,21 @@ def is_too_large(sealed_return: str) -> bool:
     return len(sealed_return.encode(errors="replace")) > MAX_RETURN_BYTES
 
 
-def count_in(message: AbstractIncomingMessage, name: str, *, default: int = 0) -> int:
+def count_in(message: Received, name: str, *, default: int = 0) -> int:
     """Read a header that counts something; raise BadMessageError where it is no count."""
     value = message.headers.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
+    if not _is_count(value):
         raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", message.body)
     return value
+
+
+def returns_of(message: Received) -> int:
+    """Say how often a delivery came back to its queue, as far as the broker says so."""
+    # At the first delivery the broker writes no count, and what stands there is what a publisher wrote: each such
+    # message would cost a process.
+    value = message.headers.get(DELIVERY_COUNT_HEADER, 0) if message.redelivered else 0
+    return value if _is_count(value) else 0
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT

@@ -16,12 +16,9 @@ from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from aio_pika.abc import AbstractIncomingMessage
-
 from broker_setup.errors import BadMessageError, XQueueError
 from broker_setup.process.beside import OneThread
 from broker_setup.process.child_process import end_with_parent
-from broker_setup.wire.properties import DELIVERY_COUNT_HEADER
 from broker_setup.wire.replies import FINE, MAX_REPLY_BYTES, Finding, check_reply, check_strictly, is_checked
 from broker_setup.wire.submissions import decode_work
 
@@ -120,14 +117,6 @@ class Taster:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-
-
-def returns_of(message: AbstractIncomingMessage) -> int:
-    """Say how often a delivery came back to its queue, as far as the broker says so."""
-    # At the first delivery the broker writes no count, and what stands there is what a publisher wrote: each such
-    # message would cost a process.
-    value = message.headers.get(DELIVERY_COUNT_HEADER, 0) if message.redelivered else 0
-    return value if isinstance(value, int) else 0
 
 
 def _read_work(body: bytes) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.topology import RESULTS_QUEUE
@@ -18,6 +17,7 @@ from broker_setup.wire.properties import (
     RETURN_HEADER,
     SUBMISSION_ID_HEADER,
     UNTOLD_HEADER,
+    Received,
     correlation_id_of,
     count_in,
     is_too_large,
@@ -91,7 +91,7 @@ def encode_submission(submission: Submission) -> Message:
     )
 
 
-def decode_submission(message: AbstractIncomingMessage, queue: str) -> Submission:
+def decode_submission(message: Received, queue: str) -> Submission:
     """Read a delivery from the course queue `queue`; raise BadMessageError if it is no submission.
 
     What it returns can be published again.

@@ -24,7 +24,8 @@ from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
 from broker_setup.wire.parked import Kind, read_parked
-from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
+from broker_setup.wire.properties import returns_of
+from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.submissions import Submission, decode_submission, encode_submission
 from gateway.leasing.lease_decision import attempt_of
 

@@ -19,7 +19,8 @@ from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.calls import CallOrigin, call_origin_of
-from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker, returns_of
+from broker_setup.wire.properties import returns_of
+from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.results import Result
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import decode_submission, decode_work

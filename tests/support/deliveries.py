@@ -18,6 +18,7 @@ class FakeDelivery:
     headers: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
     reply_to: str | None = None
+    redelivered: bool | None = False
 
 
 def delivered(message: Message) -> AbstractIncomingMessage:

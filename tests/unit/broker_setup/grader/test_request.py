@@ -1,7 +1,6 @@
 """What is a submission, what is a call, and what is neither."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +8,11 @@ import pytest
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
 from broker_setup.grader.errors import UnreadableBodyError
-from broker_setup.grader.request import Submission, read_request, returns_of, tolerated_returns
+from broker_setup.grader.request import Submission, read_request, tolerated_returns
 from broker_setup.link.arrivals import Arrival
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
-from broker_setup.wire.properties import ATTEMPT_HEADER, DELIVERY_COUNT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER
+from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER
 from broker_setup.wire.submissions import Submission as Sent
 from broker_setup.wire.submissions import encode_submission
 from tests.support.grading import delivered
@@ -67,19 +66,12 @@ def test_each_publish_has_a_message_of_its_own() -> None:
         delivered(**SUBMISSION | {"correlation_id": None}),
         delivered(**SUBMISSION | {"headers": {RETURN_HEADER: 7}}),
         delivered(**SUBMISSION | {"headers": {RETURN_HEADER: "sealed", ATTEMPT_HEADER: -1}}),
-        delivered(**SUBMISSION | {"headers": {RETURN_HEADER: "sealed", SUBMISSION_ID_HEADER: "7"}}),
+        delivered(reply_to="mine", headers={SUBMISSION_ID_HEADER: "7"}),
     ],
 )
 def test_what_is_neither_is_an_error(message: Arrival) -> None:
     with pytest.raises(BadMessageError):
         read_request(message, "openedx")
-
-
-def test_a_delivery_says_how_often_it_came_back() -> None:
-    assert returns_of(delivered()) == 0
-    again = delivered(headers={DELIVERY_COUNT_HEADER: 7})
-    assert returns_of(again) == 0  # its publisher wrote it
-    assert returns_of(replace(again, redelivered=True)) == 7
 
 
 def test_what_never_failed_may_come_back_often_and_what_fails_again_and_again_once() -> None:

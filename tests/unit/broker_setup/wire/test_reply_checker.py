@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -19,7 +18,6 @@ from broker_setup.wire.reply_checker import (
     DeadlyMessageError,
     ReplyChecker,
     Taster,
-    returns_of,
 )
 from tests.support.poison import check_and_die
 from tests.support.waiting import eventually
@@ -121,19 +119,3 @@ async def test_work_that_came_back_often_is_tasted_before_it_is_read(monkeypatch
 
 def die(_: bytes) -> bool:
     os._exit(139)
-
-
-@pytest.mark.parametrize(
-    ("headers", "redelivered", "returns"),
-    [
-        ({}, True, 0),
-        ({"x-delivery-count": 7}, True, 7),
-        ({"x-delivery-count": "7"}, True, 0),
-        ({"x-delivery-count": 7}, False, 0),
-    ],
-)
-def test_the_broker_says_how_often_a_delivery_came_back_and_its_publisher_does_not(
-    headers: Any, *, redelivered: bool, returns: int
-) -> None:
-    message = SimpleNamespace(headers=headers, redelivered=redelivered)
-    assert returns_of(message) == returns  # type: ignore[arg-type]
