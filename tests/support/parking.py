@@ -17,7 +17,7 @@ from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.ledger import pika_channel
-from tests.support.operator import SECRET, header
+from tests.support.operator import SECRET, Operator, header, submission, take_all
 
 AT = 1_738_324_800.0  # 2025-01-31T12:00:00Z
 NOON = datetime.fromtimestamp(AT, UTC)
@@ -77,3 +77,16 @@ def reject(amqp_url: str, course_queue: str, body: bytes, **properties: object) 
         [(method, failed, body)] = [next(iter(channel.consume(SUBMISSIONS_FAILED)))]
         channel.basic_publish("", SUBMISSIONS_PARKED, body, failed)
         channel.basic_ack(method.delivery_tag)
+
+
+def in_queue(operator: Operator, queue: str) -> list[str]:
+    """The correlation ids of what is in a queue, in order; takes them out."""
+    return [uuid for uuid, *_ in take_all(operator.amqp_url, queue)]
+
+
+def some_results(number: int) -> list[Result]:
+    return [result_for(f"https://lms.example/{each}", b"%d" % each) for each in range(number)]
+
+
+def work(queue: str = "openedx") -> Submission:
+    return submission(NOON, "https://lms.example/1", queue=queue)
