@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from broker_setup.errors import XQueueError
-from broker_setup.link.broker_url import vhost_of
-from broker_setup.operator.management_api import Management
+from broker_setup.operator.management_api import management_api
 from broker_setup.settings import Settings
 
 # A command that counts goes on without.
@@ -42,11 +41,11 @@ class BetweenQueues:
 
 def between_queues(settings: Settings, queues: Iterable[str]) -> BetweenQueues:
     """Ask the management API, where MANAGEMENT_URL says how, what has left these queues and is nowhere yet."""
-    if settings.management_url is None:
+    management = management_api(settings, patience=PATIENCE_SECONDS)
+    if management is None:
         return BetweenQueues({}, "only the management API counts it, and MANAGEMENT_URL is not set")
-    url, vhost = settings.management_url.get_secret_value(), vhost_of(settings.amqp_url.get_secret_value())
     try:
-        with Management(url, vhost, settings.broker_ca_bundle, patience=PATIENCE_SECONDS) as api:
+        with management as api:
             return from_statistics(api.dead_letters(), queues)
     except XQueueError as error:
         return BetweenQueues({}, str(error))

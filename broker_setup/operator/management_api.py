@@ -13,7 +13,9 @@ from requests.auth import HTTPBasicAuth
 
 from broker_setup.errors import BrokerUnavailableError, ManagementError
 from broker_setup.failure_words import why_within
+from broker_setup.link.broker_url import vhost_of
 from broker_setup.rights import Rights, regex
+from broker_setup.settings import Settings
 
 SECONDS = 30.0
 NOT_FOUND = 404
@@ -39,6 +41,14 @@ class FoundUser:
         stored = base64.b64decode(self.password_hash)
         salt = stored[:_SALT_BYTES]
         return stored == salt + hashlib.new(_DIGESTS[self.hashing], salt + password.encode()).digest()
+
+
+def management_api(settings: Settings, *, patience: float = SECONDS) -> "Management | None":
+    """Open the API that MANAGEMENT_URL leads to, for our virtual host; None where that is not set."""
+    if settings.management_url is None:
+        return None
+    vhost = vhost_of(settings.amqp_url.get_secret_value())
+    return Management(settings.management_url.get_secret_value(), vhost, settings.broker_ca_bundle, patience=patience)
 
 
 class Management:

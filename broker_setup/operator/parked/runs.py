@@ -1,16 +1,13 @@
 """Runs what `parked` does: progress on stderr, a look before anything is done, and a clear word when interrupted."""
 
-import asyncio
 import json
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-import typer
-
-from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
 from broker_setup.link.blocking import count_ready
+from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import progress, warn_of_missed
 from broker_setup.operator.parked.redriving import ParkedMessages
 from broker_setup.operator.parked.selection import Selection, Tally
@@ -20,7 +17,7 @@ from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, LEDGER
 from broker_setup.wire.parked import PARKED_QUEUES, Kind
 
-Work = Callable[[ParkedMessages], Awaitable[None]]
+Work = Callable[[ParkedMessages], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,6 @@ class Run:
     although_told: bool = True
 
 
-class InterruptedWalkError(XQueueError):
-    """The operator pressed Ctrl-C."""
-
-
 def look(run: Run, see: Callable[[Met], None]) -> Tally:
     """Show what is selected to `see`, and leave it where it is."""
     return _run(LOOK, run, lambda messages: messages.look(see))
@@ -65,10 +58,8 @@ def do(verb: Verb, run: Run, work: Work, *, yes: bool, as_json: bool) -> None:
         _tell(verb, run, tally, dry=True, as_json=as_json)
         if not tally.selected:
             return
-        if as_json or not sys.stdin.isatty():
-            typer.echo("nothing was done; --yes does it", err=True)
+        if not agreed(f"{verb.name.capitalize()} {tally.selected} messages?", as_json=as_json):
             return
-        typer.confirm(f"{verb.name.capitalize()} {tally.selected} messages?", abort=True, err=True)
     _tell(verb, run, _run(verb, run, work), dry=False, as_json=as_json)
 
 
@@ -89,18 +80,9 @@ def _run(verb: Verb, run: Run, work: Work) -> Tally:
         )
         if not kinds:
             return messages.tally
-        try:
-            asyncio.run(_complete(work(messages)))
-        except KeyboardInterrupt:
-            raise InterruptedWalkError(f"interrupted; {_so_far(verb, messages.tally)}") from None
-        except (BrokerUnavailableError, UnroutableError) as error:
-            raise type(error)(f"{error}; {_so_far(verb, messages.tally)}") from error
+        carry_out(work(messages), lambda: _so_far(verb, messages.tally))
     warn_of_missed(messages.tally.missed)
     return messages.tally
-
-
-async def _complete(work: Awaitable[None]) -> None:
-    await work
 
 
 def _so_far(verb: Verb, tally: Tally) -> str:

@@ -1,18 +1,17 @@
 """`results list` and `results retry`: what waits for another try at an LMS, and calling it in before its time."""
 
-import asyncio
 import json
-import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from broker_setup.errors import ArgumentError, BrokerUnavailableError, UnroutableError
+from broker_setup.errors import ArgumentError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.between_queues import between_queues
+from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
 from broker_setup.settings import Settings
@@ -78,15 +77,15 @@ def retry(
         _tell(found, dry=True, as_json=as_json)
         if not found.results:
             return
-        if as_json or not sys.stdin.isatty():
-            typer.echo("nothing was done; --yes does it", err=True)
+        if not agreed(f"Call {len(found.results)} results in?", as_json=as_json):
             return
-        typer.confirm(f"Call {len(found.results)} results in?", abort=True, err=True)
     _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate))
     _tell(found, dry=False, as_json=as_json)
 
 
-def _run(settings: Settings, meant: Filter, work: Callable[[WaitingResults], Awaitable[None]]) -> tuple[int, Found]:
+def _run(
+    settings: Settings, meant: Filter, work: Callable[[WaitingResults], Coroutine[Any, Any, None]]
+) -> tuple[int, Found]:
     # What is missing is said before anything is begun.
     ready = dict(
         count_ready(
@@ -103,17 +102,12 @@ def _run(settings: Settings, meant: Filter, work: Callable[[WaitingResults], Awa
             display.update(task, description=f"{found.seen} seen, {found.called} called in")
 
         waiting = WaitingResults(settings, ready, meant, show)
-        try:
-            asyncio.run(_complete(work(waiting)))
-        except (BrokerUnavailableError, UnroutableError) as error:
-            so_far = f"{waiting.found.called} called in so far, the rest waits as it did: run it again"
-            raise type(error)(f"{error}; {so_far}") from error
+        carry_out(
+            work(waiting),
+            lambda: f"{waiting.found.called} called in so far, the rest waits as it did: run it again",
+        )
     warn_of_missed(waiting.found.missed)
     return at_once, waiting.found
-
-
-async def _complete(work: Awaitable[None]) -> None:
-    await work
 
 
 def _tell(found: Found, *, dry: bool, as_json: bool) -> None:

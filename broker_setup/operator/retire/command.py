@@ -1,26 +1,21 @@
 """`retire`: ends what has waited too long, after the ledger was asked what that would be."""
 
-import asyncio
 import json
-import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from broker_setup.errors import ArgumentError, BrokerUnavailableError, XQueueError
+from broker_setup.errors import ArgumentError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
+from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, iso, moment, progress, settings_of, shown, warn_of_missed
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.retire.plan import Expectation, Plan, Tally, expect
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, LEDGER, submissions_queue
-
-
-class InterruptedRetirementError(XQueueError):
-    """The operator pressed Ctrl-C."""
 
 
 def retire(
@@ -60,11 +55,9 @@ def retire(
         _tell_expectation(plan, expectation, as_json=as_json)
         if not expectation.tally.met and expectation.unaccounted <= 0:
             return
-        if as_json or not sys.stdin.isatty():
-            typer.echo("nothing was done; --yes does it", err=True)
-            return
         more = ", and what is as old of those that the ledger does not tell of" * (expectation.unaccounted > 0)
-        typer.confirm(f"Retire {expectation.tally.met} submissions{more}?", abort=True, err=True)
+        if not agreed(f"Retire {expectation.tally.met} submissions{more}?", as_json=as_json):
+            return
     _tell(plan, _run(settings, plan), as_json=as_json)
 
 
@@ -77,12 +70,7 @@ def _run(settings: Settings, plan: Plan) -> Tally:
             total = max(tally.ready, tally.seen)
             display.update(task, description=f"retired {tally.retired}", completed=tally.seen, total=total)
 
-        try:
-            tally = asyncio.run(Retirement(settings, plan, show).retire(done))
-        except KeyboardInterrupt:
-            raise InterruptedRetirementError(f"interrupted; {_so_far(done)}") from None
-        except BrokerUnavailableError as error:
-            raise BrokerUnavailableError(f"{error}; {_so_far(done)}") from error
+        tally = carry_out(Retirement(settings, plan, show).retire(done), lambda: _so_far(done))
     warn_of_missed(tally.missed)
     return tally
 

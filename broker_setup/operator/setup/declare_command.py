@@ -6,9 +6,8 @@ import typer
 from rich.table import Table
 
 from broker_setup.errors import BrokerUnavailableError, ManagementError
-from broker_setup.link.broker_url import vhost_of
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
-from broker_setup.operator.management_api import Management
+from broker_setup.operator.management_api import management_api
 from broker_setup.operator.setup import declare as broker
 from broker_setup.operator.setup.broker_advice import advice
 from broker_setup.operator.setup.policy import put_policy_if_possible
@@ -57,11 +56,11 @@ def _advice(settings: Settings) -> tuple[list[str], str]:
 
     Advice is no problem: XQueue works, and who runs the broker may have reasons.
     """
-    if settings.management_url is None:
+    management = management_api(settings)
+    if management is None:
         return [], "the broker's own settings were not looked at: MANAGEMENT_URL is not set"
-    vhost = vhost_of(settings.amqp_url.get_secret_value())
     try:
-        with Management(settings.management_url.get_secret_value(), vhost, settings.broker_ca_bundle) as api:
+        with management as api:
             graders = bool(settings.amqp_graders)
             return advice(api.version(), api.nodes(), api.queues(), has_graders=graders), ""
     except (BrokerUnavailableError, ManagementError) as error:

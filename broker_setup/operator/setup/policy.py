@@ -3,8 +3,7 @@
 import typer
 
 from broker_setup.errors import BrokerUnavailableError, ManagementError
-from broker_setup.link.broker_url import vhost_of
-from broker_setup.operator.management_api import Management
+from broker_setup.operator.management_api import Management, management_api
 from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED, standing_of
 from broker_setup.settings import Settings
 from broker_setup.topology import SUBMISSIONS_FAILED
@@ -21,11 +20,11 @@ def put_policy(api: Management) -> None:
 
 def put_policy_if_possible(settings: Settings) -> None:
     """Put it where MANAGEMENT_URL is set; where its account may not, say so on stderr: all else works without."""
-    if settings.management_url is None:
+    management = management_api(settings)
+    if management is None:
         return
-    url, vhost = settings.management_url.get_secret_value(), vhost_of(settings.amqp_url.get_secret_value())
     try:
-        with Management(url, vhost, settings.broker_ca_bundle) as api:
+        with management as api:
             put_policy(api)
     except (BrokerUnavailableError, ManagementError) as error:
         typer.echo(f"the policy on {SUBMISSIONS_FAILED} was not looked at: {error}", err=True)

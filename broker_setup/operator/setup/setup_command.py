@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from broker_setup.link.broker_url import url_for, vhost_of
+from broker_setup.link.broker_url import url_for
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
-from broker_setup.operator.management_api import Management
+from broker_setup.operator.management_api import Management, management_api
 from broker_setup.operator.setup import declare as broker
 from broker_setup.operator.setup.making_users import Change, changes, make
 from broker_setup.operator.setup.policy import put_policy
@@ -37,9 +37,10 @@ def setup(
     """
     settings = settings_of(require=("MANAGEMENT_URL",))
     warn_of_no_queue(settings)
-    assert settings.management_url is not None
     url = settings.amqp_url.get_secret_value()
-    with Management(settings.management_url.get_secret_value(), vhost_of(url), settings.broker_ca_bundle) as api:
+    management = management_api(settings)
+    assert management is not None
+    with management as api:
         plan = changes(
             broker_users(settings.broker_users, settings.amqp_graders),
             api.users(),
