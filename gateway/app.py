@@ -30,7 +30,7 @@ from gateway.http.answer_room import LARGEST_ANSWER_BYTES
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
-from gateway.http.files import FileStore
+from gateway.http.files import SubmittedFiles
 from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.guarded_calls import GuardedCalls
@@ -116,7 +116,7 @@ def build(settings: Settings) -> Starlette:
     sessions, lost_callers = Sessions(accounts, settings.public_url), LostCallers()
     keys = keys_of(settings)
     tokens = Tokens(keys, issuers=settings.jwt_issuers, audience=settings.jwt_audience) if keys else None
-    files = FileStore(
+    files = SubmittedFiles(
         open_upload_store(settings),
         settings.secrets,
         link_seconds=settings.upload_url_expire,

@@ -76,8 +76,8 @@ class Request:
 
 def read_request(message: Arrival, queue: str) -> Request:
     """Read a delivery from the course queue `queue`; raise BadMessageError where it can be neither."""
-    if caller := call_origin_of(message.headers, message.reply_to, message.correlation_id):
-        return Request(_asked(message, queue), caller.reply_to, caller.correlation_id, None)
+    if origin := call_origin_of(message.headers, message.reply_to, message.correlation_id):
+        return Request(_asked(message, queue), origin.reply_to, origin.correlation_id, None)
     if RETURN_HEADER not in message.headers:
         raise BadMessageError(f"it has neither {RETURN_HEADER} nor a reply_to at which a caller waits", message.body)
     sent = decode_submission(message, queue)

@@ -108,7 +108,7 @@ class CallbackOrigins:
 
 @lru_cache(maxsize=1024)
 def _why_no_host_for_callbacks(host: str) -> str | None:
-    """Judge a host that is an address; of a name, the relay judges the addresses that it leads to."""
+    """Check a host that is an address; of a name, the relay checks the addresses that it leads to."""
     if ":" in host:
         return why_forbidden(IPv6Address(host))
     if not _ENDS_IN_A_NUMBER.fullmatch(host):

@@ -1,7 +1,7 @@
 """Connections for callbacks: no socket to an address that callbacks never go to.
 
 Names are looked up once. The lookup's forbidden addresses are dropped, and each socket is made by a function that
-judges the very address that it will be connected to, so that nothing between the two can change it.
+checks the very address that it will be connected to, so that nothing between the two can change it.
 """
 
 import asyncio

@@ -33,13 +33,13 @@ def call_origin_of(headers: Mapping[str, Any], reply_to: str | None, correlation
     return CallOrigin(reply_to, correlation_id)
 
 
-def answer_to(caller: CallOrigin, body: bytes) -> Message:
+def answer_to(origin: CallOrigin, body: bytes) -> Message:
     """Make the message that answers a caller."""
     return Message(
         body,
         delivery_mode=DeliveryMode.PERSISTENT,
         content_type="application/octet-stream",
-        correlation_id=caller.correlation_id,
+        correlation_id=origin.correlation_id,
         message_id=uuid4().hex,
         timestamp=datetime.now(UTC),
         type="xqueue.result",

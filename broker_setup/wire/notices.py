@@ -19,7 +19,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def failure_notice(message: str) -> bytes:
     """Make the reply that tells a student `message`; plain text, which the LMS shows as an alert."""
-    # No verdict and no points; in the original's form.
+    # Neither right nor wrong, and no points; in the original's form.
     return json.dumps({"correct": None, "score": 0, "msg": f'<div class="capa_alert">{shown(message)}</div>'}).encode()
 
 

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from gateway.http.envelope import refusal
-from gateway.http.files import BadLinkError, ExpiredLinkError, FileStore
+from gateway.http.files import BadLinkError, ExpiredLinkError, SubmittedFiles
 
 
 class FileCalls:
     """Serves files, or with `redirect` sends graders to the store, if they can reach that."""
 
-    def __init__(self, files: FileStore, *, redirect: bool) -> None:
+    def __init__(self, files: SubmittedFiles, *, redirect: bool) -> None:
         self._files = files
         self._redirect = redirect
 

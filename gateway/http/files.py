@@ -44,7 +44,7 @@ class StoredFile:
     size: int
 
 
-class FileStore:
+class SubmittedFiles:
     """Keeps files by the submission's uuid; no name from outside ever becomes part of where they lie."""
 
     def __init__(self, store: UploadStore, secret_keys: Sequence[str], *, link_seconds: int, at_once: int) -> None:

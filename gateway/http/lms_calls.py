@@ -22,7 +22,7 @@ from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import success
-from gateway.http.files import FileStore
+from gateway.http.files import SubmittedFiles
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
 from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.leasing.course_queue import CourseQueue
@@ -57,7 +57,7 @@ class LmsCalls:
         *,
         publisher: Publisher,
         sealer: Sealer,
-        files: FileStore,
+        files: SubmittedFiles,
         counts: WaitingCount,
         ledger: Ledger,
         queues: Mapping[str, CourseQueue],

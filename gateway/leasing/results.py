@@ -95,9 +95,9 @@ class Results:
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
         await self._ledger.wait_up_to_date()
         digest = await _digest(body)
-        up_to_date, judged, judged_for = False, FINE, None
+        up_to_date, found, found_for = False, FINE, None
         while True:
-            match self._judge(submission_id, key, digest, permission):
+            match self._may_take(submission_id, key, digest, permission):
                 case Refusal.REPEAT:
                     return
                 case Refusal() | Take(late=True) if not up_to_date:
@@ -106,23 +106,23 @@ class Results:
                     up_to_date = True
                 case Refusal() as refusal:
                     raise refused(refusal, submission_id)
-                case Take(lease) if self._check and lease.sealed != judged_for:
+                case Take(lease) if self._check and lease.sealed != found_for:
                     # The check may take a while, so the loop then asks again whether the result is welcome.
-                    judged, judged_for = await self._check.look(lease, body), lease.sealed
-                case Take(lease, amendment) if self._check and judged.wrong:
-                    raise self._check.refuse(lease, amendment, digest, judged.wrong, account)
+                    found, found_for = await self._check.look(lease, body), lease.sealed
+                case Take(lease, amendment) if self._check and found.wrong:
+                    raise self._check.refuse(lease, amendment, digest, found.wrong, account)
                 case Take(lease, amendment):
                     under_way = self._under_way.get(lease.submission)
                     if under_way is None:
                         # Nothing was awaited since the state was asked, so two results can't both be the first.
-                        if self._check and judged.odd:
-                            self._check.warn(lease, judged.odd, account)
-                        await asyncio.shield(self._begin(lease, amendment, body, digest, judged.odd))
+                        if self._check and found.odd:
+                            self._check.warn(lease, found.odd, account)
+                        await asyncio.shield(self._begin(lease, amendment, body, digest, found.odd))
                         return
                     # The same grader's first try, or another result under the same key: wait for it, then ask again.
                     await asyncio.wait({under_way})
 
-    def _judge(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
+    def _may_take(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
         state = self._ledger.state
         if is_hidden(state, submission_id, key, permission):
             return Refusal.UNKNOWN_SUBMISSION

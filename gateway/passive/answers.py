@@ -33,7 +33,7 @@ class Answers:
                 return
         await self._publisher.publish_copy(encode_result(result), exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
 
-    async def answer(self, caller: CallOrigin, body: bytes) -> None:
+    async def answer(self, origin: CallOrigin, body: bytes) -> None:
         """Answer a caller; one that waits no longer, or where we may not publish, gets none.
 
         First where nobody but we may write. The others are for callers whose queue is bound to the results' exchange,
@@ -43,7 +43,7 @@ class Answers:
             if exchange in self._closed:
                 continue
             try:
-                await self._publisher.publish(answer_to(caller, body), exchange=exchange, routing_key=caller.reply_to)
+                await self._publisher.publish(answer_to(origin, body), exchange=exchange, routing_key=origin.reply_to)
             except UnroutableError:
                 continue
             except PublishRefusedError as error:
@@ -59,8 +59,8 @@ class Answers:
             if DEFAULT_EXCHANGE in self._closed
             else "it has gone"
         )
-        log.warning("no answer for the caller that waits at %r: %s", caller.reply_to, why)
+        log.warning("no answer for the caller that waits at %r: %s", origin.reply_to, why)
 
-    async def refuse(self, caller: CallOrigin) -> None:
+    async def refuse(self, origin: CallOrigin) -> None:
         """Tell a caller that there will be no other answer."""
-        await self.answer(caller, failure_notice(self._failure_message))
+        await self.answer(origin, failure_notice(self._failure_message))

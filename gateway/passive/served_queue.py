@@ -143,9 +143,9 @@ class ServedQueue:
 
     async def _grade(self, message: AbstractIncomingMessage) -> Publish | GiveUp | GiveBack:
         await self._checker.taste(message.body, returns_of(message))
-        if caller := _call_origin_of(message):
+        if origin := _call_origin_of(message):
             body, files = decode_work(message.body)
-            return await self._try(message, request_body(body, files), "", partial(self._answers.answer, caller))
+            return await self._try(message, request_body(body, files), "", partial(self._answers.answer, origin))
         submission = decode_submission(message, self.name)
         address = self._sealer.open(submission.sealed_return, submission.uuid)
 
@@ -215,8 +215,8 @@ class ServedQueue:
                 await self._until_stored(answer)
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
-                if caller := _call_origin_of(message):
-                    await self._until_stored(partial(self._answers.refuse, caller))
+                if origin := _call_origin_of(message):
+                    await self._until_stored(partial(self._answers.refuse, origin))
                 else:
                     await self._until_stored(partial(self._park, message, reason, unread=unread))
 

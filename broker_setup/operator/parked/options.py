@@ -20,7 +20,7 @@ Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_de
 Origin = Annotated[
     str | None, typer.Option(help="For this LMS, as scheme://host:port; * stands for anything.", show_default=False)
 ]
-Reason = Annotated[
+ReasonPattern = Annotated[
     str | None, typer.Option(help="With this in the reason, in any case; * stands for anything.", show_default=False)
 ]
 Uuid = Annotated[str | None, typer.Option(help="Of this submission.", show_default=False)]

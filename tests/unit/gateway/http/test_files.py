@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from broker_setup.errors import StorageError
 from broker_setup.upload_store import UploadStore
 from gateway.http import files as module
-from gateway.http.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, FileStore
+from gateway.http.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, SubmittedFiles
 from tests.support.file_names import HOSTILE_NAMES
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -25,8 +25,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "inner" / "up loads"
 
 
-def store(root: Path, *secrets: str, link_seconds: int = 100) -> FileStore:
-    return FileStore(UploadStore(root.as_uri(), {}), secrets or (SECRET,), link_seconds=link_seconds, at_once=2)
+def store(root: Path, *secrets: str, link_seconds: int = 100) -> SubmittedFiles:
+    return SubmittedFiles(UploadStore(root.as_uri(), {}), secrets or (SECRET,), link_seconds=link_seconds, at_once=2)
 
 
 def readable(**files: bytes) -> dict[str, BinaryIO]:
@@ -41,7 +41,7 @@ def all_files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
-async def fetched(files: FileStore, link: str) -> bytes:
+async def fetched(files: SubmittedFiles, link: str) -> bytes:
     return b"".join([block async for block in files.content(await files.find(token(link)))])
 
 
