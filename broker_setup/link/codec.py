@@ -3,14 +3,16 @@
 pamqp refuses names that RabbitMQ takes, such as that of a course queue AT&T-x. It raises for a short string that is not
 UTF-8, for a timestamp beyond the year 9999 (a grader that counts in microseconds) and for a header table that it can't
 read (header_tables.py says which those are here). aiormq then closes the connection, RabbitMQ delivers the message
-again, and the results behind it wait for ever. So an ill-made property gets a stand-in, and the message can be parked.
+again, and the results behind it wait for ever; aio-pika does as much for a delivery mode that is neither 1 nor 2, or an
+expiration that is no number. So an ill-made property gets a stand-in, and the message can be parked.
 """
 
 import re
 import struct
 from datetime import UTC, datetime
 
-from pamqp import common, constants, decode
+from aio_pika import DeliveryMode
+from pamqp import commands, common, constants, decode
 
 from broker_setup.link.header_tables import read_table
 
@@ -19,7 +21,10 @@ _LENGTH_BYTES = 4
 _TIMESTAMP_BYTES = 8
 _UNREADABLE_TIME = datetime.fromtimestamp(0, UTC)
 
+_DELIVERY_MODES = frozenset(DeliveryMode)
+
 _readable_timestamp = decode.timestamp
+_properties_as_they_are = commands.Basic.Properties.unmarshal
 
 
 def tolerate_ill_made_properties() -> None:
@@ -27,6 +32,7 @@ def tolerate_ill_made_properties() -> None:
     decode.METHODS["shortstr"] = _short_string
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
     decode.METHODS["table"] = _table
+    commands.Basic.Properties.unmarshal = _properties  # type: ignore[assignment,method-assign]
 
 
 def take_any_queue_name() -> None:
@@ -58,3 +64,20 @@ def _table(value: bytes) -> tuple[int, common.FieldTable]:
         # One entry can't be skipped without knowing its length, so all of the table counts as empty.
         [length] = struct.unpack_from(">I", value)
         return _LENGTH_BYTES + length, {}
+
+
+def _properties(properties: commands.Basic.Properties, flags: int, data: bytes) -> None:
+    _properties_as_they_are(properties, flags, data)
+    if properties.delivery_mode is not None and properties.delivery_mode not in _DELIVERY_MODES:
+        properties.delivery_mode = DeliveryMode.NOT_PERSISTENT
+    # Of no use to whoever has the message already: it says when the broker would have let it go.
+    if properties.expiration is not None and not _is_number(properties.expiration):
+        properties.expiration = None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

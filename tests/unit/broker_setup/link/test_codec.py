@@ -1,23 +1,29 @@
 """Properties that the client library can't read."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from time import process_time
+from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
+from aio_pika import DeliveryMode, IncomingMessage
+from aiormq.abc import DeliveredMessage
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pamqp import decode, encode
+from pamqp import commands, decode, encode, frame
+from pamqp.header import ContentHeader
 
 from broker_setup.link import codec
+from broker_setup.wire.parked import parked_copy
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tolerant() -> Iterator[None]:
-    kept = dict(decode.METHODS), dict(decode.TABLE_MAPPING)
+    kept, unmarshal = (dict(decode.METHODS), dict(decode.TABLE_MAPPING)), commands.Basic.Properties.unmarshal
     codec.tolerate_ill_made_properties()
     yield
+    commands.Basic.Properties.unmarshal = unmarshal  # type: ignore[method-assign]
     decode.METHODS.update(kept[0])
     decode.TABLE_MAPPING.update(kept[1])
 
@@ -124,3 +130,83 @@ def test_any_bytes_are_a_table_that_ends_where_it_says(content: bytes) -> None:
 def test_a_good_table_is_read_as_before() -> None:
     value = encode.field_table({"xqueue-return": "sealed", "xqueue-attempt": 3, "more": {"a": [1, None, True]}})
     assert decode.by_type(value + b"more", "table") == decode.field_table(value)
+
+
+# The basic properties in the order in which they stand on the wire, as a publisher may write each.
+SHORT = st.binary(max_size=40).map(lambda raw: bytes([len(raw)]) + raw)
+NUMBERS = st.sampled_from(["", "abc", "nan", "-inf", "1e999", "0x10", "-1", "9" * 255, "1_0", "\u0663", " 5 "])
+EXPIRATIONS = SHORT | NUMBERS.map(encode.short_string)
+OCTETS = st.integers(0, 255).map(lambda octet: bytes([octet]))
+TIMES = (st.integers(0, 2**64 - 1) | st.sampled_from([253402300799, 253402300800, 2**63])).map(struct.Struct(">Q").pack)
+KINDS = {
+    b"t": OCTETS,
+    b"b": OCTETS,
+    b"B": OCTETS,
+    b"s": st.binary(min_size=2, max_size=2),
+    b"u": st.binary(min_size=2, max_size=2),
+    b"I": st.binary(min_size=4, max_size=4),
+    b"i": st.binary(min_size=4, max_size=4),
+    b"l": st.binary(min_size=8, max_size=8),
+    b"L": st.binary(min_size=8, max_size=8),
+    b"f": st.binary(min_size=4, max_size=4),
+    b"d": st.binary(min_size=8, max_size=8),
+    b"D": st.binary(min_size=5, max_size=5),
+    b"S": st.binary(max_size=20).map(table),
+    b"x": st.binary(max_size=20).map(table),
+    b"T": TIMES,
+    b"V": st.just(b""),
+    b"Z": st.binary(max_size=4),
+}
+PLAIN = st.one_of(*(value.map(kind.__add__) for kind, value in KINDS.items()))
+
+
+def tables_of(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.lists(st.builds(bytes.__add__, SHORT, values), max_size=3).map(b"".join).map(table)
+
+
+def lists_of(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.lists(values, max_size=3).map(b"".join).map(table)
+
+
+VALUES = st.recursive(
+    PLAIN,
+    lambda values: lists_of(values).map(b"A".__add__) | tables_of(values).map(b"F".__add__),
+    max_leaves=5,
+)
+PROPERTIES = (SHORT, SHORT, tables_of(VALUES), OCTETS, OCTETS, SHORT, SHORT, EXPIRATIONS, SHORT, TIMES, *(SHORT,) * 4)
+
+
+def delivered(properties: Sequence[bytes | None]) -> IncomingMessage:
+    """Read a header frame as the connection does, and what is handed out of it."""
+    flags = sum(1 << 15 - place for place, value in enumerate(properties) if value is not None)
+    payload = struct.pack(">HHQH", commands.Basic.frame_id, 0, 0, flags) + b"".join(filter(None, properties))
+    _, _, header = frame.unmarshal(struct.pack(">BHI", 2, 1, len(payload)) + payload + b"\xce")
+    assert isinstance(header, ContentHeader)
+    return IncomingMessage(
+        DeliveredMessage(delivery=commands.Basic.Deliver("tag", 1), header=header, body=b"", channel=Mock())
+    )
+
+
+@settings(max_examples=50)
+@given(st.tuples(*(st.none() | each for each in PROPERTIES)))
+def test_whatever_a_publisher_wrote_into_properties_is_delivered_and_can_be_parked(
+    properties: tuple[bytes | None, ...],
+) -> None:
+    message = delivered(properties)
+    parked_copy(message, "why").properties.marshal()
+
+
+def test_any_delivery_mode_and_any_priority_are_delivered() -> None:
+    properties: list[bytes | None] = [None] * len(PROPERTIES)
+    for octet in range(256):
+        properties[3:5] = [bytes([octet])] * 2
+        message = delivered(properties)
+        assert message.delivery_mode == (octet if octet in {1, 2} else DeliveryMode.NOT_PERSISTENT)
+        assert message.priority == octet
+
+
+@pytest.mark.parametrize("number", ["", "abc", "12 h", "1,5", "\N{SNOWMAN}"])
+def test_an_expiration_that_is_no_number_is_none(number: str) -> None:
+    properties: list[bytes | None] = [None] * len(PROPERTIES)
+    properties[7] = encode.short_string(number)
+    assert delivered(properties).expiration is None
