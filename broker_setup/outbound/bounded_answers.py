@@ -18,6 +18,8 @@ from broker_setup.outbound.parsing_turns import ParsingTurns
 MOST_ANSWERS = 16
 # Handed to the parser at once, some hundred answers or chunks at the most.
 PIECE = 4096
+# An LMS's whole answer: it goes before what comes behind in others.
+FIRST_BYTES = 1024
 # While more is kept than this, nothing is read from the socket; it comes in up to 256 KiB at once.
 MOST_KEPT = 64 * 1024
 
@@ -116,12 +118,13 @@ class _BoundedAnswers(ResponseHandler):
     def _take_turns(self) -> None:
         if self._kept and not self._has_turns and not self._is_full:
             self._has_turns = True
-            self._turns.begin(self._loop, self._parse_piece)
+            self._turns.begin(self._loop, self._parse_piece, is_first=self._bytes < FIRST_BYTES)
 
     def _parse_piece(self) -> bool:
         """Parse a piece of what is kept; return whether there is more to be parsed now."""
-        piece = bytes(self._kept[:PIECE])
-        del self._kept[:PIECE]
+        size = PIECE if self._bytes >= FIRST_BYTES else FIRST_BYTES - self._bytes
+        piece = bytes(self._kept[:size])
+        del self._kept[:size]
         if piece:
             self._parse(piece)
         self._end_if_through()

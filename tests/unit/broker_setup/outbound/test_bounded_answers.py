@@ -12,7 +12,7 @@ from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-from broker_setup.outbound.bounded_answers import MOST_ANSWERS, MOST_KEPT, PIECE, BoundedConnector
+from broker_setup.outbound.bounded_answers import FIRST_BYTES, MOST_ANSWERS, MOST_KEPT, PIECE, BoundedConnector
 from broker_setup.outbound.parsing_turns import TURN_SECONDS, ParsingTurns
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
@@ -169,9 +169,8 @@ async def test_while_much_is_kept_nothing_is_read_from_the_socket(slow: Response
 
 
 async def test_no_other_request_goes_out_while_something_stands_behind_an_answer(slow: ResponseHandler) -> None:
-    answer = answer_of(bytes(PIECE))
-    # The end of the first answer and of a piece are the same.
-    slow.data_received(answer_of(bytes(PIECE - (len(answer) - PIECE))) + OK)
+    whole = next(answer for n in range(FIRST_BYTES) if len(answer := answer_of(bytes(n))) == FIRST_BYTES)
+    slow.data_received(whole + OK)
     [(_, read)] = await all_of(slow)
     assert read.is_eof()
     assert len(slow) == 0
