@@ -28,7 +28,7 @@ from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling, level_of, level_of_try
 from callback_relay.size import is_too_large
-from callback_relay.verdict import Delivered, Park, Patience, Retry, Verdict, judge
+from callback_relay.verdict import Delivered, Park, Patience, Retry, Tell, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +144,18 @@ class Delivering:
         )
         if isinstance(held, Park):
             self.parked.add(delivery.identity)
+        elif isinstance(verdict, Park) and verdict.tell is not Tell.NEVER:
+            # It comes again, and its student was not told.
+            self.parked.discard(delivery.identity)
+
+    def refused(self, delivery: Delivery, wrong: str) -> Park:
+        """Park a result for what its reply is; its student is told of the first such alone."""
+        park = Park(Reason(Slug.REPLY, f"the grader's reply: {wrong}"))
+        if delivery.identity in self.parked:
+            return replace(park, tell=Tell.NEVER)
+        # At once: many of it may be read before this one is stored.
+        self.parked.add(delivery.identity)
+        return park
 
     def _judge(self, delivery: Delivery, outcome: Outcome, began_at: float) -> Verdict:
         """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""
@@ -173,7 +185,7 @@ class Delivering:
             return None
         returns = returns_of(delivery.message)
         found = await self._checker.check(delivery.url, delivery.callback.body, returns)
-        return refused(found.wrong) if found.wrong else None
+        return self.refused(delivery, found.wrong) if found.wrong else None
 
     async def finish(self) -> None:
         """Give what is under way a moment; what is not settled then goes back to the queue with its channel."""
@@ -183,11 +195,6 @@ class Delivering:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-
-
-def refused(why: str) -> Park:
-    """Park a result for what its reply is."""
-    return Park(Reason(Slug.REPLY, f"the grader's reply: {why}"))
 
 
 def mistake(error: Exception) -> Reason:

@@ -6,6 +6,7 @@ with its reason, a line in the log and two confirms cost most; beyond a number n
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from callback_relay.job import Identity
 
@@ -16,6 +17,12 @@ EACH_SECOND = 10.0
 # all that a grader sends may be so, and waits for a relay that knows it; or it is a forgery.
 UNOPENED_AT_ONCE = 1_000.0
 UNOPENED_EACH_SECOND = 50.0
+# Of one sender on rungs at a time, however long they wait there; of each some 100 KiB at most: replies are smaller, and
+# what is larger waits for an operator.
+MOST_UNOPENED = 10_000
+MOST_UNOPENED_BYTES = 100 * 1024
+# Of one result, here and on rungs: whoever publishes again after a lost confirm makes two or three.
+MOST_COPIES = 20
 # Some 3 MB. Who sends one bad reply again and again does so at once.
 MOST_PARKED = 10_000
 # Between two lines of the log about one sender.
@@ -39,12 +46,15 @@ class Floods:
         # The broker vouches for users, so nobody fills this with made-up ones.
         self._senders: dict[str, _Sender] = {}
 
-    def is_one(self, user: str | None, now: float) -> bool:
-        """Count a piece of junk; say whether it is one too many, to be turned away without a copy."""
+    def is_one(self, user: str | None, now: float, *, is_full: bool = False) -> bool:
+        """Count a piece of junk; say whether it is one too many, to be turned away without a copy.
+
+        Where `is_full` any is.
+        """
         sender = self._senders.setdefault(user or "", _Sender(self._at_once, now))
         sender.left = min(self._at_once, sender.left + (now - sender.at) * self._each_second)
         sender.at = now
-        if sender.left >= 1:
+        if sender.left >= 1 and not is_full:
             sender.left -= 1
             return False
         sender.turned_away += 1
@@ -63,6 +73,29 @@ class Floods:
         )
 
 
+class OnRungs:
+    """Counts what of each sender waits on rungs, by when it comes back; what was there before this process, from then.
+
+    So a return takes no more than the place that it had, and may always have it.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Have room for `most` of one sender."""
+        self._most = most
+        self._due: dict[str, list[float]] = {}
+
+    def is_full(self, user: str | None, now: float) -> bool:
+        """Tell whether no more of a sender should go there."""
+        due = self._due.get(user or "", [])
+        while due and due[0] <= now:
+            heappop(due)
+        return len(due) >= self._most
+
+    def went(self, user: str | None, due: float) -> None:
+        """Note that one of a sender went there, until `due`."""
+        heappush(self._due.setdefault(user or "", []), due)
+
+
 class LatelyParked:
     """The results that were parked last: one that comes again is not parked for its student's sake."""
 
@@ -71,6 +104,10 @@ class LatelyParked:
 
     def __contains__(self, identity: Identity) -> bool:
         return identity in self._identities
+
+    def discard(self, identity: Identity) -> None:
+        """Forget one that was not parked after all."""
+        self._identities.pop(identity, None)
 
     def add(self, identity: Identity) -> None:
         """Remember one, and forget the oldest beyond 10,000."""

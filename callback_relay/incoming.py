@@ -1,7 +1,6 @@
 """What comes in from the broker: read, looked at whether it may be delivered, and given its place in the schedule."""
 
 import logging
-from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from time import monotonic, time
@@ -20,14 +19,22 @@ from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import NO_TRIES, decode_result
 from broker_setup.wire.return_address import Sealer
 from callback_relay.callback import BadCallbackError, callback_for
-from callback_relay.delivery import Delivering, Delivery, mistake, refused
-from callback_relay.floods import UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND, Floods
+from callback_relay.delivery import Delivering, Delivery, mistake
+from callback_relay.floods import (
+    MOST_COPIES,
+    MOST_UNOPENED,
+    MOST_UNOPENED_BYTES,
+    UNOPENED_AT_ONCE,
+    UNOPENED_EACH_SECOND,
+    Floods,
+    OnRungs,
+)
 from callback_relay.job import Identity
 from callback_relay.ladder import Ladder
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling
-from callback_relay.verdict import GiveBack, Park, Patience, Tell, judge_unopened
+from callback_relay.verdict import GiveBack, Park, Patience, Retry, Tell, judge_unopened
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +71,7 @@ class Incoming:
         self._notes = notes
         self._ladder, self._patience = ladder, patience
         self._floods, self._unopened = Floods(), Floods(UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND)
+        self._on_rungs = OnRungs(MOST_UNOPENED)
 
     def received(self, message: AbstractIncomingMessage, *, unread: bool = False) -> None:
         """Read a message and give it its place, or settle what can not be delivered; `unread`: a grader sent it."""
@@ -72,11 +80,7 @@ class Incoming:
         try:
             self._take(message, unread=unread)
         except UnknownSecretError as error:
-            if self._is_turned_away(message, self._unopened, Park(Reason(Slug.RETURN_ADDRESS, str(error)))):
-                return
-            tries = decode_result(message, ours=self._is_ours(message.user_id)).tries
-            verdict = judge_unopened(str(error), tries, self._ladder, self._patience, now=time())
-            self._delivering.start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
+            self._keep_unopened(message, error)
         except (BadMessageError, BadReturnAddressError, BadCallbackError) as error:
             self._put_aside(message, Park(Reason(_UNUSABLE[type(error)], str(error)), tell=Tell.NEVER), About())
         except Exception as error:  # a mistake of ours: seen by an operator, never a loop, never a loss
@@ -87,6 +91,27 @@ class Incoming:
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._delivering.start(self._settling.settle(message, Park(mistake(error), tell=Tell.NEVER), About()))
 
+    def _keep_unopened(self, message: AbstractIncomingMessage, why: UnknownSecretError) -> None:
+        """Have what only another secret opens wait on a rung, where so much of its sender may."""
+        now, reason = monotonic(), Reason(Slug.RETURN_ADDRESS, str(why))
+        # From a rung it comes back as ours, with its sender's name if it has one.
+        if message.user_id is None and (nobodys := self._may_answer(None, "")):
+            self._put_aside(message, Park(Reason(Slug.SENDER, nobodys), tell=Tell.NEVER), About())
+            return
+        result = decode_result(message, ours=self._is_ours(message.user_id))
+        sender = result.sender or message.user_id
+        if not self._is_ours(sender):
+            if len(message.body) > MOST_UNOPENED_BYTES:
+                self._put_aside(message, Park(reason, tell=Tell.NEVER), About())
+                return
+            is_full = self._on_rungs.is_full(sender, now)
+            if self._is_turned_away(message, self._unopened, Park(reason), is_full=is_full):
+                return
+        verdict = judge_unopened(str(why), result.tries, self._ladder, self._patience, now=time())
+        if isinstance(verdict, Retry) and not self._is_ours(sender):
+            self._on_rungs.went(sender, now + verdict.delay)
+        self._delivering.start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
+
     def _put_aside(self, message: AbstractIncomingMessage, park: Park, about: About) -> None:
         """Park what no student is told of, for no result, not its sender's, or parked before: with its reason.
 
@@ -95,9 +120,11 @@ class Incoming:
         if not self._is_turned_away(message, self._floods, park):
             self._delivering.start(self._settling.settle(message, park, about))
 
-    def _is_turned_away(self, message: AbstractIncomingMessage, floods: Floods, park: Park) -> bool:
+    def _is_turned_away(
+        self, message: AbstractIncomingMessage, floods: Floods, park: Park, *, is_full: bool = False
+    ) -> bool:
         now = monotonic()
-        if self._is_ours(message.user_id) or not floods.is_one(message.user_id, now):
+        if self._is_ours(message.user_id) or not floods.is_one(message.user_id, now, is_full=is_full):
             return False
         self._settling.turn_away(message, park)
         if line := floods.line(message.user_id, now):
@@ -113,19 +140,17 @@ class Incoming:
         if self._schedule.is_delivered(delivery) and delivery.identity not in self._delivering.parked:
             self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
             return
-        if unread and not message.redelivered and self._schedule.is_here(delivery):
-            # A copy of what waits is one more that goes over the rungs.
-            copied = Park(Reason(Slug.REPEAT, "another copy of this result waits"), tell=Tell.NEVER)
-            if self._is_turned_away(message, self._floods, copied):
+        copies, parked = self._schedule.copies(delivery), delivery.identity in self._delivering.parked
+        if unread and not message.redelivered and (copies or parked):
+            # A copy of what waits is one more that goes over the rungs; of what was parked, one more to be checked.
+            again = Park(Reason(Slug.REPEAT, "another copy of this result waits, or was parked"), tell=Tell.NEVER)
+            if self._is_turned_away(message, self._floods, again, is_full=copies >= MOST_COPIES):
                 return
         found = self._found(delivery)
-        if found.wrong and delivery.identity in self._delivering.parked:
-            # Once more: its student is told already, or will be.
-            self._put_aside(message, replace(refused(found.wrong), tell=Tell.NEVER), delivery.about)
-            return
-        self._write_graded(delivery, found.odd)
+        if not (found.wrong and parked):
+            self._write_graded(delivery, found.odd)
         if found.wrong:
-            self._delivering.start(self._delivering.settle(delivery, refused(found.wrong)))
+            self._delivering.start(self._delivering.settle(delivery, self._delivering.refused(delivery, found.wrong)))
         else:
             self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
 

@@ -71,10 +71,10 @@ class Lines(Generic[J]):
         """
         return identity in self._delivered or (identity.notice and identity.submission in self._answered)
 
-    def has(self, job: J) -> bool:
-        """Tell whether this result stands in its line already, here or on a rung."""
+    def copies(self, job: J) -> int:
+        """Say how often this result stands in its line already, here or on rungs."""
         standing = self._lines.get(job.line)
-        return standing is not None and any(place.identity == job.identity for place in standing.places)
+        return sum(place.identity == job.identity for place in standing.places) if standing else 0
 
     def join(self, job: J) -> bool:
         """Give a job its place, the one it had if it was away, else the last of its line; tell whether it was away."""

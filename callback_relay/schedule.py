@@ -79,9 +79,9 @@ class Schedule(Generic[J]):
         """Tell whether the LMS has taken this result before."""
         return self._lines.is_delivered(job.identity)
 
-    def is_here(self, job: J) -> bool:
-        """Tell whether another copy of this result is at hand, or waits on a rung."""
-        return self._lines.has(job)
+    def copies(self, job: J) -> int:
+        """Say how many other copies of this result are at hand, or wait on rungs."""
+        return self._lines.copies(job)
 
     def arrive(self, job: J, now: float) -> list[Order[J]]:
         """Take in a job that was delivered; `now` is of any clock, in seconds, the same in all calls."""

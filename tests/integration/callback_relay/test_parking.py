@@ -230,34 +230,6 @@ async def test_a_flood_of_what_is_no_result_is_let_go_without_copies_and_what_st
     assert await results.waiting() == 0
 
 
-async def test_one_bad_reply_again_and_again_is_told_once_and_then_let_go_without_copies(
-    settings: Settings, results: Results, lms: FakeLMS
-) -> None:
-    us = user_of(settings.amqp_url.get_secret_value())
-    of_a_grader = settings.model_copy(update={"amqp_graders": {us: ("openedx",)}})
-    uuid, pieces = uuid4().hex, 2 * int(AT_ONCE)
-    bad = Result(uuid, b"no JSON", results.sealer.seal(ReturnAddress(uuid, lms.header())))
-
-    async def send() -> None:
-        message = encode_result(bad)
-        message.user_id = us
-        await results.put_message(message)
-
-    async with running_relay(of_a_grader):
-        await send()
-        first = await results.parked()
-        await lms.wait_accepted(1)
-        began = monotonic()
-        await asyncio.gather(*(send() for _ in range(pieces)))
-        again = [await results.parked() for _ in range(pieces)]
-        took = monotonic() - began
-    copies = [each for each in again if PARKED_REASON_HEADER in each.headers]
-    assert PARKED_REASON_HEADER in first.headers
-    assert len(copies) <= AT_ONCE + EACH_SECOND * took + 1
-    assert not any(read_parked(each, Kind.RESULT).tell_at for each in again)
-    assert len(lms.received) == 1
-
-
 async def test_no_reply_is_looked_at_that_its_sender_may_not_give_or_that_repeats_a_delivered_one(
     settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay import incoming
+from callback_relay.floods import MOST_UNOPENED_BYTES
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, SECRET, Results, running_relay
 from tests.support.waiting import eventually
@@ -45,10 +46,11 @@ async def test_a_result_sealed_under_a_newer_secret_waits_until_a_relay_knows_th
     assert len(lms.accepted) == 2
 
 
+@pytest.mark.parametrize("bound", ["UNOPENED_AT_ONCE", "MOST_UNOPENED"])
 async def test_of_a_flood_that_names_an_unknown_secret_only_so_much_goes_over_the_rungs(
-    settings: Settings, results: Results, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, results: Results, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(incoming, "UNOPENED_AT_ONCE", 5.0)
+    monkeypatch.setattr(incoming, bound, 5)
     monkeypatch.setattr(incoming, "UNOPENED_EACH_SECOND", 0.0)
     grader = user_of(settings.amqp_url.get_secret_value())
     assert grader
@@ -63,6 +65,26 @@ async def test_of_a_flood_that_names_an_unknown_secret_only_so_much_goes_over_th
         turned_away = [await results.parked() for _ in range(3)]
         await eventually(lambda: is_waiting(results, retry_queue(600.0), 5))
     assert not any(PARKED_REASON_HEADER in each.headers for each in turned_away)
+
+
+@pytest.mark.parametrize(
+    ("names_a_user", "size", "why"),
+    [(False, 0, "it names no user"), (True, MOST_UNOPENED_BYTES + 1, "not known here")],
+    ids=["nobody's", "large"],
+)
+async def test_what_nobody_sent_and_what_is_large_waits_on_no_rung_for_its_secret(
+    settings: Settings, results: Results, *, names_a_user: bool, size: int, why: str
+) -> None:
+    grader = user_of(settings.amqp_url.get_secret_value())
+    assert grader
+    of_a_grader = settings.model_copy(update={"amqp_graders": {grader: ("openedx",)}})
+    uuid = uuid4().hex
+    message = encode_result(Result(uuid, REPLY.ljust(size), Sealer([NEW_SECRET]).seal(ReturnAddress(uuid, "{}"))))
+    message.user_id = grader if names_a_user else None
+    async with running_relay(of_a_grader):
+        await results.put_message(message)
+        parked = await results.parked()
+    assert why in str(parked.headers[PARKED_REASON_HEADER])
 
 
 async def is_waiting(results: Results, queue: str, number: int) -> bool:

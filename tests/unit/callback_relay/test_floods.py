@@ -9,6 +9,7 @@ from callback_relay.floods import (
     UNOPENED_EACH_SECOND,
     Floods,
     LatelyParked,
+    OnRungs,
 )
 from callback_relay.job import Identity
 
@@ -42,6 +43,22 @@ def test_of_what_may_only_wait_for_a_secret_more_is_let_through() -> None:
     assert turned_away(floods, "mallory", 20_000, 1.0) == 20_000 - UNOPENED_EACH_SECOND
 
 
+def test_where_there_is_no_room_any_piece_is_one_too_many() -> None:
+    assert Floods().is_one("mallory", 0.0, is_full=True)
+
+
+def test_what_waits_on_rungs_is_counted_by_sender_until_it_comes_back_and_a_return_takes_the_place_it_had() -> None:
+    on_rungs = OnRungs(2)
+    for due in (10.0, 20.0):
+        assert not on_rungs.is_full("mallory", 0.0)
+        on_rungs.went("mallory", due)
+    assert on_rungs.is_full("mallory", 9.0)
+    assert not on_rungs.is_full("broken", 9.0)
+    assert not on_rungs.is_full("mallory", 10.0), "the first is back"
+    on_rungs.went("mallory", 40.0)
+    assert on_rungs.is_full("mallory", 19.0)
+
+
 def test_the_log_says_it_once_in_a_while_with_who_and_how_many() -> None:
     floods = Floods()
     turned_away(floods, "mallory", 200, 0.0)
@@ -57,3 +74,10 @@ def test_the_last_that_were_parked_are_known_and_no_more_of_them_than_there_is_r
     assert Identity("0", 0, 0) not in parked
     assert Identity(str(MOST_PARKED), 0, 0) in parked
     assert Identity(str(MOST_PARKED), 0, 1) not in parked, "an operator's redrive is another one"
+
+
+def test_what_was_not_parked_after_all_is_not_known() -> None:
+    parked = LatelyParked()
+    parked.add(Identity("0", 0, 0))
+    parked.discard(Identity("0", 0, 0))
+    assert Identity("0", 0, 0) not in parked

@@ -347,14 +347,14 @@ def test_a_slow_lms_goes_to_a_rung_as_soon_as_what_comes_unread_of_it_fills_that
 
 def test_another_copy_of_what_is_here_or_on_a_rung_is_known(schedule: Schedule[Job]) -> None:
     first = job()
-    assert not schedule.is_here(first)
+    assert not schedule.copies(first)
     schedule.arrive(first, 0.0)
-    assert schedule.is_here(again(first))
-    assert not schedule.is_here(job(first.url)), "of another submission"
+    assert schedule.copies(again(first)) == 1
+    assert not schedule.copies(job(first.url)), "of another submission"
     schedule.outcome(first, Answered(503), 0.0)
     schedule.ended(first, FAILED, 0.0)
-    assert schedule.is_here(again(first))
+    assert schedule.copies(again(first)) == 1
     back = again(first)
     schedule.arrive(back, 30.0)
     deliver(schedule, back, 30.0)
-    assert not schedule.is_here(again(first))
+    assert not schedule.copies(again(first))

@@ -46,6 +46,7 @@ def test_a_usual_reply_is_checked_at_once_and_a_large_or_suspected_one_is_not() 
     assert checker.at_once(SCORE, b"x") == Finding("it is not JSON")
     assert checker.at_once(SCORE, LARGE) is None
     assert checker.at_once(SCORE, GOOD, SUSPECTED_RETURNS) is None
+    assert checker.at_once(SCORE, b"[" + b"[]," * 3_000 + b"[]]") is None, "7 ms for 9 KB"
 
 
 def test_what_is_not_looked_at_costs_nothing_however_large_and_suspected() -> None:
