@@ -10,28 +10,24 @@ import pytest
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
 
+_UNIT_TESTS = Path(__file__).parent / "unit"
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
 
 
-class _ForWorkers:
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
     """Under xdist the controller runs the broker, before the first worker starts and until the last has ended."""
-
-    @pytest.hookimpl
-    def pytest_configure_node(self, node: Any) -> None:
-        stash = node.config.stash
-        if _SHARED_BROKER not in stash:
-            stash[_SHARED_BROKER] = _shared.enter_context(running_broker())
-        node.workerinput["broker"] = stash[_SHARED_BROKER].as_dict()
-
-    @pytest.hookimpl
-    def pytest_unconfigure(self) -> None:
-        _shared.close()
+    config: pytest.Config = node.config
+    if all(Path(arg.partition("::")[0]).resolve().is_relative_to(_UNIT_TESTS) for arg in config.args):
+        return
+    if _SHARED_BROKER not in config.stash:
+        config.stash[_SHARED_BROKER] = _shared.enter_context(running_broker())
+    node.workerinput["broker"] = config.stash[_SHARED_BROKER].as_dict()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if config.pluginmanager.has_plugin("dsession"):
-        config.pluginmanager.register(_ForWorkers(), "broker-for-workers")
+def pytest_unconfigure() -> None:
+    _shared.close()
 
 
 @pytest.hookimpl(wrapper=True)
