@@ -4,7 +4,6 @@ The LMS checks a reply before it looks at the key, and computes with its score. 
 is not looked at here: keys that come twice, further keys, what `correct` means.
 """
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from broker_setup.wire.markup import wrong_with_markup
+from broker_setup.wire.strangers_json import read_json
 
 # Django takes forms of 2.5 MB: no larger reply reaches an LMS that nobody has told otherwise.
 MAX_REPLY_BYTES = 2_621_440
@@ -117,8 +117,8 @@ def _read(reply: bytes, most: int) -> dict[str, Any] | str:
     if wrong := too_much_in(text):
         return wrong
     try:
-        content = json.loads(text)
-    except ValueError:  # also for numbers of more than 4,300 digits
+        content = read_json(text)
+    except ValueError:  # also for numbers of more digits than anybody needs
         return "it is not JSON"
     except RecursionError:
         return "it is nested too deeply"

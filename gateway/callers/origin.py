@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 
 # The network of one customer of a provider, who can change the other bits at no cost.
 _IPV6_PREFIX = 64
+# Characters of a header that names hosts. Each name takes a moment, and a head has room for 30,000.
+LONGEST_NAMES = 1024
 
 
 def address_of(request: Request) -> str:
@@ -51,9 +53,9 @@ def is_of_another_site(request: Request, public_url: str | None) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return False
-    forwarded = request.headers.get("x-forwarded-host", "").split(",")
+    forwarded = request.headers.get("x-forwarded-host", "")[:LONGEST_NAMES].split(",")
     ours = {_host(name) for name in (request.headers.get("host", ""), public_url or "", *forwarded)} - {""}
-    return _host(origin) not in ours
+    return len(origin) > LONGEST_NAMES or _host(origin) not in ours
 
 
 def _host(name: str) -> str:

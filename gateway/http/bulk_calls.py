@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from broker_setup.process.beside import beside
 from broker_setup.wire.replies import too_much_in
+from broker_setup.wire.strangers_json import read_json
 from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import envelope, success
 from gateway.http.forms import FormLimits, TooLargeError, read_body
@@ -116,11 +117,11 @@ def parse_limit(parameters: Mapping[str, str]) -> int:
 def parse_replies(body: bytes) -> list[Reply | IllFormedError]:
     """Read the body of put_results, an error for each ill-formed entry; raise RefusedError if all of it is."""
     try:
-        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        text = body.decode(json.detect_encoding(body))
         # Counted before it is parsed: a value of three bytes takes seventy in memory.
         if wrong := too_much_in(text):
             raise RefusedError(f"The body is not JSON that can be read: {wrong}")
-        content = json.loads(text)
+        content = read_json(text)
     except ValueError as error:
         raise RefusedError(f"The body is not JSON: {error}") from error
     except RecursionError as error:

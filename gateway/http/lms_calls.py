@@ -1,6 +1,5 @@
 """submit/: the call by which the LMS hands in a student's work."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from broker_setup.outbound.own_services import USER_AGENT
 from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.strangers_json import read_json
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import success
@@ -193,7 +193,7 @@ def json_object(text: str) -> dict[str, object] | None:
     if len(text) > MAX_HEADER:
         raise TooLargeError(f"xqueue_header has more than {MAX_HEADER} characters")
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

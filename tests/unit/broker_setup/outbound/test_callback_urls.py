@@ -1,5 +1,6 @@
 """How callback URLs are read and judged: on the host that is connected to, whatever the text looks like."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -7,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_setup.errors import BadCallbackUrlError
-from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url, origin, origin_of
+from broker_setup.outbound.callback_urls import (
+    LONGEST_URL,
+    MOST_NOT_ASCII,
+    CallbackOrigins,
+    callback_url,
+    origin,
+    origin_of,
+    parsed,
+)
 
 LMS = "http://lms.example"
 ONLY_LMS = CallbackOrigins([LMS])
@@ -89,10 +98,10 @@ NOT_THE_LMS = [
 @pytest.mark.parametrize("url", NOT_THE_LMS)
 def test_with_a_list_nothing_else_is_taken_for_what_stands_there(url: str) -> None:
     try:
-        parsed = callback_url(url)
+        read = callback_url(url)
     except BadCallbackUrlError:
         return
-    assert ONLY_LMS.refusal(parsed) == f"callbacks to {origin_of(parsed)} are not allowed"
+    assert ONLY_LMS.refusal(read) == f"callbacks to {origin_of(read)} are not allowed"
 
 
 @given(text=st.text("[]@:/?#.-%\\1é"), rest=st.sampled_from(["", "@", "lms.example", "@lms.example"]))
@@ -107,6 +116,31 @@ def test_brackets_before_no_host_are_a_url_that_cant_be_read(url: str) -> None:
         callback_url(url)
     with pytest.raises(ValueError, match="must be an origin"):
         origin(url)
+
+
+# Each took the library seconds, or stayed in its memory with a hundred like it.
+ENDLESS = {
+    "accents out of their order": "http://a" + "\u0315" * 20_000 + "\u0300" * 20_000 + "/",
+    "one sign that is many": "http://" + "\ufdfa" * 30_000 + "/",
+    "as many as a redirect's header had room for": "http://" + "\ufdfa" * 4000 + "/",
+    "a path of a million signs": "http://lms.example/" + "\U0001f600" * 1_000_000,
+    "a query of a million letters": "http://lms.example/?" + "a" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("url", ENDLESS.values(), ids=ENDLESS)
+def test_a_url_that_is_far_too_long_is_refused_at_once_with_what_is_too_much(url: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadCallbackUrlError, match=r"has more than (8192|253) characters"):
+        callback_url(url)
+    with pytest.raises(ValueError, match="more than"):
+        parsed(url)
+    assert time.process_time() - began < 0.1
+
+
+def test_the_longest_urls_are_read() -> None:
+    assert callback_url("http://lms.example/".ljust(LONGEST_URL, "a")).raw_host == "lms.example"
+    assert callback_url("http://lms.example/" + "\u00e9" * MOST_NOT_ASCII).raw_host == "lms.example"
 
 
 @given(text=st.text())

@@ -17,6 +17,7 @@ from gateway.callers.access import Access
 from gateway.callers.accounts import GUESSES_OF_ACCOUNT, SESSION_SECONDS, Accounts
 from gateway.callers.door import Door, NotLoggedInError
 from gateway.callers.lost_callers import LostCallers
+from gateway.callers.origin import LONGEST_NAMES
 from gateway.callers.sessions import RENEWED_AFTER_SECONDS, SESSION_COOKIE, Sessions
 from gateway.callers.throttle import TooManyGuessesError
 from gateway.http.guarded_calls import GuardedCalls
@@ -150,6 +151,19 @@ async def test_a_login_that_says_that_it_comes_from_our_own_host_is_taken(gate: 
 async def test_a_login_through_a_proxy_that_renames_us_is_taken(gate: Gate) -> None:
     headers = {"Host": "gateway-7:18040", "X-Forwarded-Host": "xqueue.example", "Origin": "https://xqueue.example"}
     assert cookie_of(await gate.login(**headers))
+
+
+async def test_of_a_header_with_thousands_of_names_only_the_first_are_looked_at(gate: Gate) -> None:
+    names = ",".join(f"h{number}" for number in range(LONGEST_NAMES))
+    assert len(names) > LONGEST_NAMES
+    assert cookie_of(await gate.login(X_Forwarded_Host=names, Origin="https://h7"))
+    with pytest.raises(ForeignPageError):
+        await gate.login(X_Forwarded_Host=names, Origin=f"https://h{LONGEST_NAMES - 1}")
+
+
+async def test_an_origin_that_is_longer_than_any_is_of_another_site(gate: Gate) -> None:
+    with pytest.raises(ForeignPageError):
+        await gate.login(Origin="https://xqueue.example/".ljust(LONGEST_NAMES + 1, "a"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any, cast
 
 import pytest
@@ -89,6 +90,21 @@ def test_an_ill_formed_body_is_refused_as_a_whole_with_what_is_wrong(body: bytes
     with pytest.raises(RefusedError) as refused:
         parse_replies(body)
     assert str(refused.value).startswith(why)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_half_a_character_in_the_bytes_is_refused(encoding: str) -> None:
+    body = '{"results": ["\ud83d"]}'.encode(encoding, "surrogatepass")
+    with pytest.raises(RefusedError, match="The body is not JSON"):
+        parse_replies(body)
+
+
+def test_numbers_without_end_are_refused_before_they_are_computed() -> None:
+    digits = b"0." + b"7" * 774
+    began = time.process_time()
+    with pytest.raises(RefusedError, match="a number in it has more than 40 characters"):
+        parse_replies(b'{"results": [' + b",".join([digits] * 20_000) + b"]}")
+    assert time.process_time() - began < 0.5
 
 
 def test_a_hundred_and_none_at_all_are_fine() -> None:
