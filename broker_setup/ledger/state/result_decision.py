@@ -8,6 +8,8 @@ from broker_setup.ledger.state.settled import UNKNOWN_DIGEST
 
 # A grader that corrects its result does so at once; later, the student has seen the first one.
 AMENDMENT_SECONDS = 300.0
+# Each is a callback, and stands in the ledger; without an end one lease would be enough to keep both busy.
+MAX_AMENDMENTS = 20
 
 
 def may_take(facts: Facts, submission_id: int, key: str, digest: bytes, now: float) -> Take | Refusal:
@@ -26,7 +28,7 @@ def may_take(facts: Facts, submission_id: int, key: str, digest: bytes, now: flo
         return Take(lease, amendment=0, late=lease.ends_at <= now)
     if settled.digest in {digest, UNKNOWN_DIGEST}:
         return Refusal.REPEAT
-    if now - settled.at > AMENDMENT_SECONDS:
+    if now - settled.at > AMENDMENT_SECONDS or settled.results > MAX_AMENDMENTS:
         return Refusal.WRONG_KEY
     return Take(settled.lease, settled.results, late=False)
 

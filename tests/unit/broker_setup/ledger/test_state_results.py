@@ -4,7 +4,7 @@ import pytest
 
 from broker_setup.ledger.answers import Refusal, Standing, Take
 from broker_setup.ledger.events import AnyEvent
-from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
+from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS, MAX_AMENDMENTS
 from broker_setup.ledger.state.settled import SETTLED_SECONDS
 from tests.support.ledger_events import (
     amended,
@@ -89,6 +89,15 @@ def test_an_amendment_comes_too_late_after_five_minutes() -> None:
     assert isinstance(state.may_take(id_of(1), "k", b"e", 5 + AMENDMENT_SECONDS), Take)
     assert state.may_take(id_of(1), "k", b"e", 6 + AMENDMENT_SECONDS) is Refusal.WRONG_KEY
     assert state.may_take(id_of(1), "k", b"d", 6 + AMENDMENT_SECONDS) is Refusal.REPEAT
+
+
+def test_of_one_lease_there_are_twenty_amendments_and_no_more() -> None:
+    state = state_after(leased(1, 0, "k"), graded(1, 5, "k", b"d"))
+    for number in range(1, MAX_AMENDMENTS + 1):
+        assert isinstance(state.may_take(id_of(1), "k", b"e%d" % number, 6), Take)
+        assert state.apply(amended(1, 6, "k", b"e%d" % number, number)).valid
+    assert state.may_take(id_of(1), "k", b"one more", 7) is Refusal.WRONG_KEY
+    assert state.may_take(id_of(1), "k", b"e%d" % MAX_AMENDMENTS, 7) is Refusal.REPEAT
 
 
 def test_of_two_amendments_under_one_number_the_first_counts_and_a_copy_of_it_changes_nothing() -> None:
