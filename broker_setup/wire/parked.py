@@ -146,7 +146,8 @@ class ParkedMessage:
 
     `correlation_id` is the submission's uuid, unless it is a stranger's message; `sent_at` is when the result or the
     submission was made; `attempts` says how often it was tried, `redriven` how often an operator sent it on its way.
-    Its student's notice goes at `tell_at`, and waits in `notice_queue` until then.
+    Its student's notice goes at `tell_at`, and waits in `notice_queue` until then. `ours` says that XQueue wrote it, as
+    whose its bookkeeping headers count.
     """
 
     kind: Kind
@@ -161,6 +162,7 @@ class ParkedMessage:
     size: int
     tell_at: datetime | None = None
     notice_queue: str = ""
+    ours: bool = True
 
     def is_told(self, now: datetime) -> bool:
         """Say whether the student's notice has gone out: the LMS ignores what comes after that."""
@@ -177,10 +179,14 @@ class ParkedMessage:
         return None if self.uuid is None else submission_id_of(self.uuid)
 
 
-def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
-    """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says."""
-    headers = message.headers
-    death = _last_death(headers.get("x-death"))
+def read_parked(message: AbstractMessage, kind: Kind, *, ours: bool = True) -> ParkedMessage:
+    """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says.
+
+    Unless it is `ours`, what a stranger wrote as the broker moved it, its bookkeeping is passed over, whatever it says.
+    """
+    headers = message.headers if ours else {}
+    # Its first entry is the broker's own, also beside those that a publisher made up; but its time may be his.
+    death = _last_death(message.headers.get("x-death"))
     dead_in = text_of(death.get("queue"))
     dead_for = f"dead-lettered: {text_of(death.get('reason'))} from {dead_in}" if death else ""
     notice_queue = text_of(headers.get(PARKED_NOTICE_HEADER))
@@ -198,6 +204,7 @@ def read_parked(message: AbstractMessage, kind: Kind) -> ParkedMessage:
         size=len(message.body),
         tell_at=time_of(headers.get(PARKED_TELL_AT_HEADER)) or _told_by_0_1_0(headers, kind),
         notice_queue=notice_queue if is_notices_queue(notice_queue) else "",
+        ours=ours,
     )
 
 

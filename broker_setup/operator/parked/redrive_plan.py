@@ -13,6 +13,7 @@ from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.parked import REDRIVEN_HEADERS, UNTOLD_HEADERS, Kind, ParkedMessage, fresh_copy, plain_headers
 from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
+    BOOKKEEPING_HEADERS,
     FAILING_SINCE_HEADER,
     MAX_MESSAGE_BYTES,
     REFUSALS_HEADER,
@@ -72,9 +73,10 @@ def fate_of(parked: ParkedMessage, queues: Collection[str], state: LedgerState, 
 def redriven_copy(message: AbstractMessage, parked: ParkedMessage, *, told: bool) -> Message:
     """Make what is published: as it was before it was tried for the first time, and redriven once more.
 
-    Where its student was `told` it says so, or the student would be told again if it is parked again.
+    Where its student was `told` it says so, or the student would be told again if it is parked again. What a stranger
+    wrote into bookkeeping headers is left out: in a copy of ours it would count.
     """
-    spent = SPENT_HEADERS | {UNTOLD_HEADERS[parked.kind]}
+    spent = SPENT_HEADERS | {UNTOLD_HEADERS[parked.kind]} | (frozenset() if parked.ours else BOOKKEEPING_HEADERS)
     headers = {name: value for name, value in plain_headers(message.headers).items() if name not in spent}
     headers[REDRIVEN_HEADERS[parked.kind]] = parked.redriven + 1
     if not told:

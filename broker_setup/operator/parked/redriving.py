@@ -27,6 +27,7 @@ from broker_setup.operator.portions import RateLimit
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE
+from broker_setup.wire.answering import is_ours
 from broker_setup.wire.parked import Kind
 from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer
@@ -59,7 +60,15 @@ class ParkedMessages:
         self._gone: set[tuple[bytes, int]] = set()  # submissions, each with the number of its redrive
         self.tally = Tally()
         self._although_told = although_told
-        self._walk = Walk(self._session.source, selection, limit, self.tally, progress, although_told=although_told)
+        self._walk = Walk(
+            self._session.source,
+            selection,
+            limit,
+            self.tally,
+            progress,
+            although_told=although_told,
+            is_ours=partial(is_ours, graders=settings.amqp_graders, services=settings.services),
+        )
 
     async def look(self, see: Callable[[Met], None]) -> None:
         """Show each to `see`, and leave everything as it was."""

@@ -10,6 +10,7 @@ from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
+from broker_setup.topology import PARKED_EXCHANGE
 from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
 
 # Bodies that are in memory at once: of messages of 15 MiB there are two or three.
@@ -41,10 +42,12 @@ class Walk:
         progress: Callable[[Tally], None],
         *,
         although_told: bool,
+        is_ours: Callable[[str | None], bool],
     ) -> None:
         """`progress` is called after each portion, with the `tally` that it fills.
 
-        Unless it is done `although_told`, what has a student who was told is counted, and not selected.
+        `is_ours` says of a message's user whether it is a service of XQueue. Unless it is done `although_told`, what
+        has a student who was told is counted, and not selected.
         """
         self._source = source
         self._selection = selection
@@ -52,6 +55,7 @@ class Walk:
         self._tally = tally
         self._progress = progress
         self._although_told = although_told
+        self._is_ours = is_ours
 
     async def through(self, kind: Kind, act: Act, limit: RateLimit) -> None:
         """Walk over what is ready in one queue now; what is parked meanwhile, by our own redrive say, is not met.
@@ -83,7 +87,7 @@ class Walk:
     def _select(self, batch: Sequence[AbstractIncomingMessage], kind: Kind) -> list[Met]:
         selected, now = [], datetime.now(UTC)
         for message in batch:
-            parked = read_parked(message, kind)
+            parked = read_parked(message, kind, ours=self._is_written_by_us(message, kind))
             self._tally.seen += 1
             if not self._selection.takes(parked) or self._is_enough():
                 continue
@@ -92,6 +96,10 @@ class Walk:
                 self._tally.add(parked)
                 selected.append(Met(message, parked))
         return selected
+
+    def _is_written_by_us(self, message: AbstractIncomingMessage, kind: Kind) -> bool:
+        # No grader may write to that exchange, or submissions. What the broker moved is as it was published.
+        return kind is Kind.SUBMISSION or message.exchange == PARKED_EXCHANGE or self._is_ours(message.user_id)
 
     def _is_enough(self) -> bool:
         return self._limit is not None and self._tally.selected >= self._limit

@@ -22,6 +22,7 @@ from broker_setup.wire.parked import (
     PARKED_PREFIX,
     PARKED_QUEUE_HEADER,
     PARKED_REASON_HEADER,
+    PARKED_TELL_AT_HEADER,
     REDRIVEN_HEADERS,
     UNTOLD_HEADERS,
     Kind,
@@ -31,10 +32,13 @@ from broker_setup.wire.parked import (
 )
 from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
+    BOOKKEEPING_HEADERS,
     MAX_RETURN_BYTES,
     REDRIVEN_HEADER,
     RESULT_REDRIVEN_HEADER,
+    RESULT_UNTOLD_HEADER,
     RETURN_HEADER,
+    SENDER_HEADER,
     TRIES_HEADER,
     UNTOLD_HEADER,
 )
@@ -181,6 +185,28 @@ def test_what_the_broker_parked_is_read_from_its_x_death() -> None:
     assert read.reason == "dead-lettered: rejected from xqueue.submissions.q.2"
     of_results = read_parked(Message(b"", headers={"x-death": [death | {"queue": "xqueue.results"}]}), Kind.RESULT)
     assert of_results.queue == ""
+
+
+def test_what_a_stranger_wrote_into_our_headers_of_a_message_that_the_broker_moved_is_passed_over() -> None:
+    death: dict[str, Any] = {"reason": "expired", "queue": "xqueue.results", "time": NOON, "count": 1}
+    claims: dict[str, Any] = dict.fromkeys(BOOKKEEPING_HEADERS, 7) | {
+        RETURN_HEADER: "sealed",
+        SENDER_HEADER: "xqueue-gateway",
+        PARKED_REASON_HEADER: "whatever",
+        PARKED_AT_HEADER: LATER.isoformat(),
+        PARKED_QUEUE_HEADER: "another",
+        PARKED_ORIGIN_HEADER: "https://victim.example",
+        PARKED_TELL_AT_HEADER: NOON.isoformat(),
+        PARKED_NOTICE_HEADER: "xqueue.notices.24h",
+        "x-death": [death, {"queue": "xqueue.submissions.another", "count": 1_000_000, "time": LATER}],
+    }
+    message = Message(b"graded", correlation_id=UUID, timestamp=NOON, headers=claims)
+    read = read_parked(message, Kind.RESULT, ours=False)
+    why = "dead-lettered: expired from xqueue.results"
+    assert read == ParkedMessage(Kind.RESULT, UUID, "", "", why, NOON, NOON, 0, 0, 6, ours=False)
+    for told, more in ((True, {}), (False, {RESULT_UNTOLD_HEADER: 1})):
+        copy = redriven_copy(message, read, told=told)
+        assert copy.headers == {RETURN_HEADER: "sealed", RESULT_REDRIVEN_HEADER: 1} | more
 
 
 anything = st.recursive(
