@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from time import monotonic
 
@@ -22,6 +22,9 @@ DELIVERED_SECONDS = 2.0
 SETTLE_SECONDS = 90.0
 AFTER_MIB = 100
 QUIET_SECONDS = 0.5
+
+# How many of the hostile results are parked, and how many were posted, since the attack began.
+Ended = Callable[[], Awaitable[tuple[int, int]]]
 
 
 @dataclass
@@ -95,9 +98,13 @@ class Battle:
             outcome.wrong.append(f"it could not be made: {late}")
         outcome.wrong += self._arena.said
         outcome.figures += self._arena.figures
-        outcome.wrong += await self._settled(before, started)
+
+        async def ended() -> tuple[int, int]:
+            return await self._arena.parked() - parked, len(self._witness.hostile() - came)
+
+        outcome.wrong += await self._settled(before, started, ended)
         outcome.seconds = monotonic() - started
-        left, posted = await self._arena.parked() - parked, len(self._witness.hostile() - came)
+        left, posted = await ended()
         outcome.said += f"; {left} parked, {posted} posted"
         if conserved := self._arena.conserved:
             outcome.figures.append(Figure("posted or parked", left + posted, conserved, f" of {conserved}", conserved))
@@ -149,18 +156,18 @@ class Battle:
             elif figure.value > figure.most or figure.value < (figure.least or 0):
                 outcome.wrong.append(f"{figure}")
 
-    async def _settled(self, before: dict[str, int], started: float) -> list[str]:
+    async def _settled(self, before: dict[str, int], started: float, ended: Ended) -> list[str]:
         """Wait until what came of the attack is worked off; say what is not."""
         await asyncio.sleep(QUIET_SECONDS)
         owed = self._witness.owed()
         deadline = monotonic() + SETTLE_SECONDS
-        while wrong := await self._unsettled(before, owed, started):
+        while wrong := await self._unsettled(before, owed, started, ended):
             if monotonic() > deadline or self._memory.ended:
                 break
             await asyncio.sleep(0.1)
         return wrong
 
-    async def _unsettled(self, before: dict[str, int], owed: set[str], started: float) -> list[str]:
+    async def _unsettled(self, before: dict[str, int], owed: set[str], started: float, ended: Ended) -> list[str]:
         wrong = [
             f"{name} kept {(now - before[name]) / MIB:.0f} MiB"
             for name, now in self._memory.now().items()
@@ -172,4 +179,7 @@ class Battle:
             wrong.append("no good work was delivered")
         if waiting := await self._arena.count(RESULTS_QUEUE) + await self._arena.count(CHECKED_QUEUE):
             wrong.append(f"{waiting} results wait for the relay")
+        # Dead letters are in no queue that is counted until they are stored.
+        if self._arena.conserved and (missing := self._arena.conserved - sum(await ended())) > 0:
+            wrong.append(f"{missing} results are neither parked nor posted yet")
         return wrong
