@@ -20,7 +20,7 @@ from bench.attack.strangers import metrics_port, pipelined, silent
 
 # How long messages of one size are published: a disk may take seconds for each of the largest.
 PUBLISH_SECONDS = 60.0
-# What docs/security.md promises beyond the 100 MiB that any attack may cost.
+# What docs/security.md promises of forms beyond the 100 MiB that any attack may cost.
 FORMS_MIB = 256
 # One message of 100 MiB is read at a time: it is in memory before it can be refused.
 OLD_LIMIT_MIB = 150
@@ -162,7 +162,7 @@ ATTACKS = (
     Attack(3, "S", "256 KB of pipelined requests", pipelined),
     Attack(4, "G P S", "16 MiB of % in forms, 8 together", _percent_signs, mib=FORMS_MIB),
     Attack(5, "G", "large and nested replies in put_result", partial(_by_result, LARGE), mib=FORMS_MIB),
-    Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE), mib=FORMS_MIB),
+    Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE)),
     Attack(5, "called", "an entity in an attribute, of a passive grader", partial(_when_called, FIT_TO_CALL)),
     Attack(6, "P", "others' callback URLs, submitted to a queue of its own", others_places, is_short=False),
     Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, is_short=False, deadline=90),
@@ -175,9 +175,9 @@ ATTACKS = (
     Attack(15, "A", "forged answers to RPC callers", forged_answers),
     Attack(16, "S A", "escaped paths, old cookies, escapes in logs", small_ones, is_short=False),
     Attack(None, "S P G", "random hostile requests", hostile_requests, is_short=False, deadline=240),
-    Attack(None, "A", "random hostile results over AMQP", hostile_results, mib=FORMS_MIB, deadline=240),
+    Attack(None, "A", "random hostile results over AMQP", hostile_results, deadline=240),
     Attack(9, "A", "empty results, as fast as they are taken", _empty_results, is_short=False),
-    Attack(2, "A", "messages of 100 MiB, and of 16 MiB", _too_large, mib=FORMS_MIB, is_short=False, deadline=150),
+    Attack(2, "A", "messages of 100 MiB, and of 16 MiB", _too_large, is_short=False, deadline=150),
 )
 # On a broker that takes 128 MiB: some 8 GB of disk, for two minutes.
 ON_AN_OLD_LIMIT = (

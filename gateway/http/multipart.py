@@ -102,6 +102,11 @@ class _Parser(MultiPartParser):
     def on_end(self) -> None:
         self._is_complete = True
 
+    def drop(self) -> None:
+        """Let go of what was read: the parser of a form that was not read to its end stays until it is collected."""
+        self.fields.clear()
+        self._current_part = MultipartPart()
+
     async def _whole(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         async for chunk in stream:
             # All bytes count, also those of no part: preamble, epilogue, boundaries and the parts' headers.
@@ -121,10 +126,13 @@ async def parse_multipart(
     parser = _Parser(content_type, stream, limits, allowance)
     try:
         await parser.parse()
-    except MultiPartException as error:
-        raise _explain(error.message, limits) from error
-    except UnicodeError as error:
-        raise BadFormError("the head of a part can't be read") from error
+    except BaseException as error:
+        parser.drop()
+        if isinstance(error, MultiPartException):
+            raise _explain(error.message, limits) from error
+        if isinstance(error, UnicodeError):
+            raise BadFormError("the head of a part can't be read") from error
+        raise
     return parser.fields, parser.files
 
 
