@@ -79,7 +79,6 @@ class Endpoint:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Listen no more."""
         if self._doorway is not None:
             await self._doorway.close()
         if self._runner is not None:

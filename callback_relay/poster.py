@@ -111,7 +111,6 @@ class Poster:
         self._signer = signer
 
     async def __aenter__(self) -> Self:
-        """Open the pool."""
         self._names = GuardedNames(self._own)
         # Before the first callback, which may be for them.
         await self._own.look_up(self._names.addresses_of)
@@ -122,7 +121,6 @@ class Poster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the pool."""
         self._looking_up.cancel()
         await asyncio.wait({self._looking_up})
         await self._kept.close()

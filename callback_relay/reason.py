@@ -46,7 +46,6 @@ class Reason:
     text: str
 
     def __str__(self) -> str:
-        """Show what people read."""
         return self.text
 
 

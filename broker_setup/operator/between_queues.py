@@ -32,7 +32,6 @@ class BetweenQueues:
         return sum(self.left.get(queue, 0) for queue in queues)
 
     def __str__(self) -> str:
-        """Say it to people."""
         if self.unknown:
             return f"not known: {self.unknown}"
         by_queue = ", ".join(f"{number} from {queue}" for queue, number in self.left.items())

@@ -72,11 +72,9 @@ class Management:
         self._session.auth = HTTPBasicAuth(user, password)
 
     def __enter__(self) -> Self:
-        """Use it with `with`."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close its connections."""
         self._session.close()
 
     def users(self) -> Mapping[str, FoundUser]:

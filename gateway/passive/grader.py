@@ -102,7 +102,6 @@ class PassiveGrader:
         self._max_reply = max_reply
 
     async def __aenter__(self) -> Self:
-        """Open the pool."""
         self._session = aiohttp.ClientSession(
             # No connection is used twice: one that the grader is just closing would cost a try.
             connector=BoundedConnector(
@@ -120,7 +119,6 @@ class PassiveGrader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the pool."""
         await self._session.close()
 
     async def grade(self, request: bytes) -> Replied | Failed | NotAsked:

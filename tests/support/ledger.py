@@ -65,6 +65,17 @@ async def follower(
                 await running
 
 
+def events_in(amqp_url: str) -> list[AnyEvent]:
+    """All that stands in the ledger."""
+
+    async def read() -> list[AnyEvent]:
+        async with follower(amqp_url) as it:
+            await it.catch_up()
+            return it.events
+
+    return asyncio.run(read())
+
+
 @contextlib.contextmanager
 def pika_channel(url: str) -> Iterator[BlockingChannel]:
     """A channel with confirms for as long as the block runs."""

@@ -90,12 +90,7 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
 def parked_as_dict(parked: ParkedMessage, now: datetime) -> dict[str, Any]:
     """Make a message's JSON: times in ISO 8601, the age of the work in seconds."""
     return {
-        "what": parked.kind,
-        "uuid": parked.uuid.hex() if parked.uuid else None,
-        "submission_id": parked.submission_id,
-        "correlation_id": parked.correlation_id,
-        "queue": parked.queue,
-        "origin": parked.origin,
+        **_naming(parked),
         "reason": parked.reason,
         "parked_at": _iso(parked.parked_at),
         "age": None if parked.sent_at is None else round((now - parked.sent_at).total_seconds(), 3),
@@ -114,6 +109,17 @@ def student(parked: ParkedMessage, now: datetime) -> str:
     if parked.is_told(now):
         return f"told at {at}" if at else "told"
     return f"to be told at {at}"
+
+
+def _naming(parked: ParkedMessage) -> dict[str, Any]:
+    return {
+        "what": parked.kind,
+        "uuid": parked.uuid.hex() if parked.uuid else None,
+        "submission_id": parked.submission_id,
+        "correlation_id": parked.correlation_id,
+        "queue": parked.queue,
+        "origin": parked.origin,
+    }
 
 
 def _telling(parked: ParkedMessage, now: datetime) -> dict[str, Any]:
@@ -139,12 +145,7 @@ def met_as_dict(met: Met, secrets: Sequence[str], *, full: bool) -> dict[str, An
     message, parked = met.message, met.parked
     body = message.body.decode(errors="replace")
     return {
-        "what": parked.kind,
-        "uuid": parked.uuid.hex() if parked.uuid else None,
-        "submission_id": parked.submission_id,
-        "correlation_id": parked.correlation_id,
-        "queue": parked.queue,
-        "origin": parked.origin,
+        **_naming(parked),
         "callback": _callback(met, secrets),
         "reason": parked.reason,
         "parked_at": _iso(parked.parked_at),

@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pika
-import pytest
 from msgspec.structs import replace
 
 from broker_setup.ledger.events import Delivered
@@ -21,11 +20,6 @@ from tests.support.ledger_events import expired, graded, leased, parked, submitt
 from tests.support.operator import Operator, noted, submission, submit
 from tests.support.queues import ready
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
 
 
 def test_nothing_is_counted_as_nothing(operator: Operator) -> None:

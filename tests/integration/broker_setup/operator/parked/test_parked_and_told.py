@@ -13,7 +13,6 @@ from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import UNTOLD_HEADER
 from broker_setup.wire.results import encode_result
 from broker_setup.wire.submissions import Submission, encode_submission
-from tests.support.broker import VHost
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked, redriven
 from tests.support.operator import Operator, submission, take_all
@@ -37,11 +36,6 @@ def notice(each: Submission, redriven: int = 0) -> Message:
 
 def left(operator: Operator, queue: str) -> int:
     return asyncio.run(ready(operator.amqp_url, queue))
-
-
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`xqueue-broker parked redrive` and `discard`: what is parked goes on its way again, or is gone; the rest stays."""
 
-import asyncio
 import subprocess
 import sys
 from typing import Any
@@ -24,8 +23,7 @@ from broker_setup.wire.properties import (
     RETURN_HEADER,
 )
 from broker_setup.wire.submissions import Submission
-from tests.support.broker import VHost
-from tests.support.ledger import follower, write_frames
+from tests.support.ledger import events_in, write_frames
 from tests.support.ledger_events import graded, leased, parked
 from tests.support.operator import Operator, environment, take_all, waiting_in
 from tests.support.parking import (
@@ -38,20 +36,6 @@ from tests.support.parking import (
     some_results,
     work,
 )
-
-
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
-
-
-def ledger_of(operator: Operator) -> list[AnyEvent]:
-    async def read() -> list[AnyEvent]:
-        async with follower(operator.amqp_url) as it:
-            await it.catch_up()
-            return it.events
-
-    return asyncio.run(read())
 
 
 def parked_event(each: Submission, redriven: int = 0) -> AnyEvent:
@@ -126,7 +110,7 @@ def test_a_redriven_submission_waits_again_and_the_ledger_knew_it_first(operator
     assert operator.json("count")["queues"][0]["parked"] == 1
     told = operator.json("parked", "redrive", "--submissions", "--all", "--yes")
     assert (told["redriven"], told["cleared"], told["stuck"]) == (1, 0, 0)
-    [event] = [event for event in ledger_of(operator) if isinstance(event, Redriven)]
+    [event] = [event for event in events_in(operator.amqp_url) if isinstance(event, Redriven)]
     assert (event.submission, event.queue, event.number) == (lost.uuid_bytes, "openedx", 1)
     assert event.url != b""
     assert operator.json("count")["queues"][0]["parked"] == 0
@@ -226,7 +210,7 @@ def test_what_is_discarded_is_gone_and_stands_in_the_ledger(operator: Operator) 
     assert operator.json("parked", "discard", "--all")["dry_run"]
     told = operator.json("parked", "discard", "--all", "--because", "the course is over", "--yes")
     assert (told["selected"], told["discarded"]) == (5, 5)
-    events = ledger_of(operator)
+    events = events_in(operator.amqp_url)
     assert {event.submission.hex() for event in events if isinstance(event, Discarded)} == {
         each.submission for each in results
     }

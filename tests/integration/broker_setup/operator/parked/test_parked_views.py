@@ -33,11 +33,6 @@ from tests.support.parking import (
 )
 
 
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
-
-
 def test_what_is_parked_is_listed_with_everything_an_operator_asks_first(operator: Operator) -> None:
     [result], [other], lost = some_results(1), some_results(1), work("q.2")
     park_results(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pika
 import pytest
 
-from broker_setup.ledger.events import AnyEvent, Leased, Retired, Superseded, hash_url
+from broker_setup.ledger.events import Leased, Retired, Superseded, hash_url
 from broker_setup.operator.retire.plan import Plan, Tally
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
@@ -19,8 +19,7 @@ from broker_setup.topology import CHECKED_QUEUE, submissions_queue
 from broker_setup.wire.properties import RETURN_HEADER
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission
-from tests.support.broker import VHost
-from tests.support.ledger import follower, pika_channel, write_frames
+from tests.support.ledger import events_in, pika_channel, write_frames
 from tests.support.operator import (
     SECRET,
     Operator,
@@ -39,11 +38,6 @@ NOW = datetime.now(UTC)
 OLD = NOW - timedelta(hours=5)
 
 
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
-
-
 def old_ones(number: int) -> list[Submission]:
     return [submission(OLD + timedelta(minutes=each), f"https://lms/old/{each}") for each in range(number)]
 
@@ -57,16 +51,7 @@ def fill(operator: Operator, *submissions: Submission) -> None:
 
 
 def retired_in(operator: Operator) -> list[Retired]:
-    return [event for event in ledger_of(operator) if isinstance(event, Retired)]
-
-
-def ledger_of(operator: Operator) -> list[AnyEvent]:
-    async def read() -> list[AnyEvent]:
-        async with follower(operator.amqp_url) as it:
-            await it.catch_up()
-            return it.events
-
-    return asyncio.run(read())
+    return [event for event in events_in(operator.amqp_url) if isinstance(event, Retired)]
 
 
 def leased_to_somebody(each: Submission, until: float) -> Leased:
@@ -217,7 +202,7 @@ def test_what_was_settled_or_superseded_goes_without_a_notice(operator: Operator
     told = operator.json("retire", "openedx", "--before", "2h", "--yes")
     assert (told["retired"], told["cleared"]) == (0, 2)
     assert take_all(operator.amqp_url, CHECKED_QUEUE) == []
-    events = ledger_of(operator)
+    events = events_in(operator.amqp_url)
     assert [event.submission for event in events if isinstance(event, Superseded)] == [superseded.uuid_bytes]
     assert waiting_in(operator.amqp_url) == [newer.uuid]
 

@@ -34,11 +34,6 @@ NOON = datetime(2025, 1, 31, 12, tzinfo=UTC).timestamp()
 OTHER = "https://lms.example/other/score_update"
 
 
-@pytest.fixture
-def operator(declared: VHost) -> Operator:
-    return Operator(declared.amqp_url)
-
-
 def write(operator: Operator, *events: AnyEvent) -> None:
     write_frames(operator.amqp_url, [[event] for event in events])
 
