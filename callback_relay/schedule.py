@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 from math import inf
 from typing import Generic, TypeVar
 
-from callback_relay.holding import holding_rung
 from callback_relay.job import Job, Line
 from callback_relay.ladder import Ladder
 from callback_relay.lines import Lines
@@ -18,7 +17,8 @@ from callback_relay.outcome import Outcome
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug
 from callback_relay.room import Room
-from callback_relay.verdict import Delivered, Patience, Repeat, Retry, Ruling, Verdict, hold
+from callback_relay.sick_rung import sick_rung
+from callback_relay.verdict import Delivered, Patience, Repeat, Retry, Ruling, Verdict, wait_untried
 
 J = TypeVar("J", bound=Job)
 
@@ -173,14 +173,14 @@ class Schedule(Generic[J]):
                 self._room.began(job, pace, now)
                 orders.append(Post(job))
         while pace.is_sick and (surplus := pace.surplus(self._chance)):
-            orders += self._hold(pace, surplus, now)
+            orders += self._let_wait(pace, surplus, now)
         return orders
 
-    def _hold(self, pace: Pace[J], job: J, now: float) -> list[Order[J]]:
+    def _let_wait(self, pace: Pace[J], job: J, now: float) -> list[Order[J]]:
         """Let a result wait on a rung for its LMS, which is sick."""
         why = pace.evidence.reason
         reason = Reason(Slug.AWAY, f"the LMS is sick ({why})" if why else "the LMS is sick")
-        verdict = hold(reason, job.tries, self._rung(pace), self._patience, now=self._wall())
+        verdict = wait_untried(reason, job.tries, self._rung(pace), self._patience, now=self._wall())
         if isinstance(verdict, Retry):
             order = self._put_off(job, verdict, now)
         else:
@@ -191,7 +191,7 @@ class Schedule(Generic[J]):
 
     def _rung(self, pace: Pace[J]) -> float:
         trickle = pace.trickle
-        return holding_rung(self._ladder, trickle.pause, pace.away, self._origins.away, answers=trickle.answers)
+        return sick_rung(self._ladder, trickle.pause, pace.away, self._origins.away, answers=trickle.answers)
 
     def _make_room(self, now: float) -> list[Order[J]]:
         """Send away what waits for one that is back soon: it is first to come when there is room, and not before.
@@ -205,12 +205,12 @@ class Schedule(Generic[J]):
             orders += self._send_behind(line, now, keep_seconds=-inf)
         while self._room.is_scarce and (pace := self._slowest(now)):
             if pace.is_sick:
-                orders += self._hold(pace, pace.waiting.newest(), now)
+                orders += self._let_wait(pace, pace.waiting.newest(), now)
                 continue
             if self._room.is_kept_back(pace):
                 newest, reason = pace.waiting.newest(), STRANGERS
                 third = self._ladder.third
-                delay = holding_rung(self._ladder, third, pace.away, self._origins.away, answers=True)
+                delay = sick_rung(self._ladder, third, pace.away, self._origins.away, answers=True)
             else:
                 newest, reason = pace.newest_of_the_slowest(), SLOW
                 delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.line)))

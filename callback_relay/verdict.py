@@ -82,7 +82,7 @@ class Patience:
     seconds: float
 
     def is_over(self, tries: Tries, now: float) -> bool:
-        """Whether it has waited for too long at `now`, since it failed or was held back for the first time."""
+        """Whether it has waited for too long at `now`, since it failed or was put off for the first time."""
         return tries.since > 0 and now - tries.since > self.seconds
 
 
@@ -138,10 +138,10 @@ def _given_up(reason: Reason, ruling: Ruling, tried: Tries, patience: Patience, 
     return too_late(reason, tried, now) if patience.is_over(tried, now) else None
 
 
-def hold(reason: Reason, tries: Tries, delay: float, patience: Patience, *, now: float) -> Retry | Park:
+def wait_untried(reason: Reason, tries: Tries, delay: float, patience: Patience, *, now: float) -> Retry | Park:
     """Let a result wait for its LMS, which is sick, for `delay` seconds without being tried, unless it has for long."""
-    held = replace(tries, since=tries.since or int(now))
-    return too_late(reason, held, now) if patience.is_over(held, now) else Retry(delay, held, reason)
+    waits = replace(tries, since=tries.since or int(now))
+    return too_late(reason, waits, now) if patience.is_over(waits, now) else Retry(delay, waits, reason)
 
 
 def too_late(reason: Reason, tries: Tries, now: float) -> Park:

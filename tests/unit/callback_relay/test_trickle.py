@@ -2,8 +2,8 @@
 
 import pytest
 
-from callback_relay.holding import CHURN, SILENT_CHURN, holding_rung
 from callback_relay.ladder import Ladder
+from callback_relay.sick_rung import CHURN, SILENT_CHURN, sick_rung
 from callback_relay.trickle import Trickle
 
 LADDER = Ladder((1, 5, 30, 120, 600, 3600, 10800))
@@ -76,16 +76,16 @@ def test_one_that_is_back_is_asked_one_at_a_time_and_twice_as_many_with_each_suc
 def test_what_waits_for_it_is_back_about_when_it_is_probed(
     pause: float, held: float, all_held: float, rung: float
 ) -> None:
-    assert holding_rung(LADDER, pause, int(held), int(all_held), answers=True) == rung
+    assert sick_rung(LADDER, pause, int(held), int(all_held), answers=True) == rung
 
 
 @pytest.mark.parametrize(
     ("held", "rung"), [(SILENT_CHURN, 1), (SILENT_CHURN + 1, 5), (5 * SILENT_CHURN + 1, 30), (30 * CHURN + 1, 120)]
 )
 def test_of_what_waits_for_one_that_does_not_answer_little_goes_round(held: float, rung: float) -> None:
-    assert holding_rung(LADDER, 0.5, int(held), int(held), answers=False) == rung
+    assert sick_rung(LADDER, 0.5, int(held), int(held), answers=False) == rung
 
 
 def test_one_rung_is_enough() -> None:
-    assert holding_rung(Ladder([7]), 15, 10**6, 10**6, answers=True) == 7
+    assert sick_rung(Ladder([7]), 15, 10**6, 10**6, answers=True) == 7
     assert Trickle(Ladder([7]), 1).due_at(is_tried=True) == 3.5

@@ -17,8 +17,8 @@ from callback_relay.verdict import (
     Ruling,
     Tell,
     Verdict,
-    hold,
     judge,
+    wait_untried,
 )
 
 LADDER = Ladder((1.0, 5.0, 30.0))
@@ -176,9 +176,9 @@ def test_a_callback_that_could_not_be_made_here_is_no_try() -> None:
 
 
 def test_a_wait_for_a_sick_lms_is_no_try_and_no_step_and_has_an_end() -> None:
-    assert hold(AWAY, NO_TRIES, 30, PATIENCE, now=NOW) == Retry(30, Tries(since=int(NOW)), AWAY)
-    assert hold(AWAY, failed(1), 30, PATIENCE, now=NOW) == Retry(30, failed(1), AWAY)
-    too_late = hold(AWAY, Tries(since=LONG_AGO), 30, PATIENCE, now=NOW)
+    assert wait_untried(AWAY, NO_TRIES, 30, PATIENCE, now=NOW) == Retry(30, Tries(since=int(NOW)), AWAY)
+    assert wait_untried(AWAY, failed(1), 30, PATIENCE, now=NOW) == Retry(30, failed(1), AWAY)
+    too_late = wait_untried(AWAY, Tries(since=LONG_AGO), 30, PATIENCE, now=NOW)
     assert too_late == Park(Reason(Slug.NO_CONNECTION, "no connection; failing for 1.0 h"), Tries(since=LONG_AGO))
 
 

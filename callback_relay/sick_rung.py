@@ -11,20 +11,20 @@ SILENT_CHURN = 25.0
 LAST_RUNG = 5
 
 
-def holding_rung(ladder: Ladder, pause: float, held: int, all_held: int, *, answers: bool) -> float:
-    """Return the rung for one of `held` results of an LMS that is probed each `pause` seconds, and `answers` or not.
+def sick_rung(ladder: Ladder, pause: float, away: int, all_away: int, *, answers: bool) -> float:
+    """Return the rung for one of `away` results of an LMS that is probed each `pause` seconds, and `answers` or not.
 
     It is the first that is half as long as the pause, the third at the most: all come back within that of its mending.
-    With so many that the rungs would be busy with them, it is a longer one; `all_held`, of all LMSs, make it no longer
+    With so many that the rungs would be busy with them, it is a longer one; `all_away`, of all LMSs, make it no longer
     than the third.
     """
     brisk = CHURN if answers else SILENT_CHURN
     chosen = ladder.shortest
     for rung in ladder.delays[1:LAST_RUNG]:
         if chosen < ladder.third:
-            is_enough = 2 * chosen >= pause and held <= brisk * chosen and all_held <= CHURN * chosen
+            is_enough = 2 * chosen >= pause and away <= brisk * chosen and all_away <= CHURN * chosen
         else:
-            is_enough = held <= CHURN * chosen
+            is_enough = away <= CHURN * chosen
         if is_enough:
             break
         chosen = rung
