@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from aio_pika import Message
@@ -29,6 +29,10 @@ from broker_setup.wire.properties import (
 # A body up to this size fits a message again: ours is larger by a header of it and by spaces, or, where it was sent in
 # UTF-16, by half.
 _FITS_AGAIN_BYTES = MAX_MESSAGE_BYTES // 2
+
+# What JSON writes with two bytes, and with six.
+_TWO = b'"\\\b\f\n\r\t'
+_SIX = bytes(set(range(0x20)) - set(_TWO))
 
 
 @dataclass(frozen=True)
@@ -66,16 +70,8 @@ def encode_submission(submission: Submission) -> Message:
     """Make the AMQP message of a submission; raise MessageTooLargeError if no broker would take it."""
     if is_too_large(submission.sealed_return):
         raise MessageTooLargeError(f"the LMS's header makes more than the {MAX_RETURN_BYTES} bytes that fit a message")
-    body = json.dumps(
-        {
-            "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
-            "xqueue_body": submission.body,
-            "xqueue_files": dict(submission.files),
-        },
-        ensure_ascii=False,
-    ).encode()
     return make_message(
-        body,
+        _encoded(submission),
         kind="xqueue.submission",
         content_type="application/json",
         correlation_id=submission.uuid,
@@ -89,6 +85,22 @@ def encode_submission(submission: Submission) -> Message:
         reply_to=RESULTS_QUEUE,
         timestamp=submission.submitted_at,
     )
+
+
+def _encoded(submission: Submission) -> bytes:
+    content = {
+        "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
+        "xqueue_body": submission.body,
+        "xqueue_files": dict(submission.files),
+    }
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+def encoded_size(submission: Submission) -> int:
+    """Say how many bytes the body of a submission's message has, in a fifth of the time that it takes to make it."""
+    text = submission.body.encode()
+    two, six = (len(text) - len(text.translate(None, escaped)) for escaped in (_TWO, _SIX))
+    return len(_encoded(replace(submission, body=""))) + len(text) + two + 5 * six
 
 
 def decode_submission(message: Received, queue: str) -> Submission:
@@ -108,11 +120,11 @@ def decode_submission(message: Received, queue: str) -> Submission:
         redriven=count_in(message, REDRIVEN_HEADER),
         untold=count_in(message, UNTOLD_HEADER) > 0,
     )
-    if len(message.body) > _FITS_AGAIN_BYTES:
-        try:
-            encode_submission(submission)
-        except MessageTooLargeError as error:
-            raise BadMessageError(f"it is no submission of ours: {error}", message.body) from error
+    if len(message.body) > _FITS_AGAIN_BYTES and (size := encoded_size(submission)) > MAX_MESSAGE_BYTES:
+        raise BadMessageError(
+            f"it is no submission of ours: {size} bytes are more than the {MAX_MESSAGE_BYTES} that fit a message",
+            message.body,
+        )
     return submission
 
 

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from sys import getsizeof
 from time import monotonic, time
 
 from broker_setup.errors import (
@@ -20,7 +19,7 @@ from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission
 from gateway.leasing.consumer import SubmissionsConsumer
 from gateway.leasing.deadline import in_time
-from gateway.leasing.deliveries import Deliveries, Waiting
+from gateway.leasing.deliveries import Deliveries, Waiting, held_by
 from gateway.leasing.holding import Holding
 from gateway.leasing.lease_decision import Grant, LookAgain, Park, PutOff, Terms, decide
 from gateway.leasing.returns import Returns
@@ -61,11 +60,6 @@ class Handout:
     submission: Submission
     key: str
     expires_at: float
-
-
-def held_by(submission: Submission) -> int:
-    """Say how many bytes a submission's work and files take of memory until its grader has read them."""
-    return getsizeof(submission.body) + sum(getsizeof(name) + getsizeof(url) for name, url in submission.files.items())
 
 
 class CourseQueue:

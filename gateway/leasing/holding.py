@@ -20,7 +20,7 @@ from broker_setup.link.ending import Ending
 from broker_setup.link.settling import SECRET_PAUSE_SECONDS, Hold, end, ending_after
 from broker_setup.parking import Parking
 from broker_setup.wire.submissions import Submission, decode_submission
-from gateway.leasing.deliveries import Deliveries, Waiting
+from gateway.leasing.deliveries import Deliveries, Waiting, held_by
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,8 @@ class Holding:
             return
         uuid = submission.uuid_bytes
         if self._deliveries.hold(uuid, replace(hold, redriven=submission.redriven)):
-            self._place(Waiting(uuid, submission, monotonic(), len(message.body)), self.standing(uuid))
+            size = held_by(submission) + len(submission.sealed_return)
+            self._place(Waiting(uuid, submission, monotonic(), size), self.standing(uuid))
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""

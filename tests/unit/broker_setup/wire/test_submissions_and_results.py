@@ -24,7 +24,7 @@ from broker_setup.wire.properties import (
     decode_return,
 )
 from broker_setup.wire.results import Result, Tries, decode_result, encode_result
-from broker_setup.wire.submissions import Submission, decode_submission, encode_submission
+from broker_setup.wire.submissions import Submission, decode_submission, encode_submission, encoded_size
 from tests.support.deliveries import delivered, delivery
 
 UUID = "0123456789abcdef" * 2
@@ -201,6 +201,12 @@ def _body_of(size: int) -> bytes:
 def test_a_body_that_would_fit_no_message_again_is_a_bad_message(body: bytes) -> None:
     with pytest.raises(BadMessageError, match="fit a message"):
         decode_submission(delivery(body=body, correlation_id=UUID, headers={RETURN_HEADER: "s"}), "q")
+
+
+@given(body=st.text(st.characters(codec="utf-8") | st.sampled_from('"\\\n\x00\x7f/')), name=st.text('a"é'))
+def test_the_size_of_a_message_is_known_before_it_is_made(body: str, name: str) -> None:
+    submission = Submission(UUID, "q", body, "s", files={name: "http://files/1"})
+    assert encoded_size(submission) == len(encode_submission(submission).body)
 
 
 def test_the_largest_body_that_we_publish_is_read_again() -> None:

@@ -279,6 +279,13 @@ async def test_what_waits_for_a_poll_is_counted_in_bytes_too() -> None:
     assert scene.queue._deliveries.buffered().bytes == one
 
 
+async def test_what_waits_counts_as_the_memory_that_it_takes_and_not_as_its_message() -> None:
+    narrow, wide = Scene(), Scene()
+    narrow.deliver(1, body=b'{"xqueue_body": "%s"}' % (b"a" * 10_000))
+    wide.deliver(1, body='{"xqueue_body": "%s\U0001f600"}'.encode() % (b"a" * 9_999))
+    assert wide.queue._deliveries.buffered().bytes > narrow.queue._deliveries.buffered().bytes + 29_000
+
+
 async def test_nothing_more_is_handed_out_while_what_is_leased_takes_too_much_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
