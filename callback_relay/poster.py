@@ -16,9 +16,9 @@ from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.outbound.guarded_connections import GuardedNames, guarded_connector
 from broker_setup.outbound.own_addresses import OwnAddresses
 from broker_setup.outbound.own_services import USER_AGENT
-from broker_setup.outbound.parsing_turns import ParsingTurns
 from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
+from broker_setup.process.parsing_turns import ParsingTurns
 from broker_setup.settings import Settings
 from broker_setup.wire.secret_keys import signing_key
 from callback_relay.callback import Callback

@@ -12,7 +12,7 @@ from aiohttp import TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-from broker_setup.outbound.parsing_turns import ParsingTurns
+from broker_setup.process.parsing_turns import ParsingTurns
 
 # An answer and what may come before it: a 100, some 102s and a 103.
 MOST_ANSWERS = 16

@@ -17,7 +17,7 @@ from aiohttp.connector import AddrInfoType
 from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.forbidden_addresses import why_forbidden
 from broker_setup.outbound.own_addresses import OwnAddresses
-from broker_setup.outbound.parsing_turns import ParsingTurns
+from broker_setup.process.parsing_turns import ParsingTurns
 
 # Less than REQUESTS_TIMEOUT is unless set, so that the reason says what was slow.
 LOOKUP_SECONDS = 4.0

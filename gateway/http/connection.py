@@ -10,6 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from broker_setup.process.parsing_turns import ParsingTurns
 from gateway.http.crowd import Crowd
 from gateway.http.dialects import asked_for, translated
 from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
@@ -34,16 +35,15 @@ class Bounds:
 
 def bounded(bounds: Bounds) -> Callable[..., "BoundedConnection"]:
     """Make the factory that uvicorn calls for each connection."""
-    return partial(BoundedConnection, bounds, Crowd["BoundedConnection"](bounds.connections), Line())
+    crowd = Crowd["BoundedConnection"](bounds.connections, lambda connection: connection.flow.read_paused)
+    return partial(BoundedConnection, bounds, crowd, Line(), ParsingTurns())
 
 
 class BoundedConnection(OneByOne):
     """uvicorn's connection within bounds: by itself it waits for ever, and takes a head of any size."""
 
-    def __init__(
-        self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", line: Line, *args: Any, **options: Any
-    ) -> None:
-        super().__init__(line, *args, **options)
+    def __init__(self, bounds: Bounds, crowd: "Crowd[BoundedConnection]", *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._bounds = bounds
         self._crowd = crowd
         self._is_late = False
@@ -71,19 +71,16 @@ class BoundedConnection(OneByOne):
         super().connection_lost(exc)
         self.app = self._serve = self._application
 
-    def data_received(self, data: bytes) -> None:
-        """Take some bytes in; afterwards a clock runs as long as the request is not whole."""
-        self._heard = self.loop.time()
-        super().data_received(data)
-        if self._is_receiving and self._receiving is None and not self.transport.is_closing():
-            self._watch()
-
     def feed(self, piece: bytes) -> None:
-        """Parse a piece, and count its bytes that are of no body."""
+        """Parse a piece, and count its bytes; afterwards a clock runs as long as the request is not whole."""
+        self._heard = self.loop.time()
+        self._crowd.sends(self, len(piece))
         self._outside += len(piece)
         super().feed(piece)
         if self._outside > self._bounds.head_size and not self.transport.is_closing():
             self._refuse(431, HEAD_TOO_LARGE)
+        if self._is_receiving and self._receiving is None and not self.transport.is_closing():
+            self._watch()
 
     def on_message_begin(self) -> None:
         """Note when a request began."""
@@ -110,10 +107,11 @@ class BoundedConnection(OneByOne):
         """Stop the clock."""
         super().on_message_complete()
         self._is_receiving, self._outside = False, 0
+        self._crowd.is_served(self)
 
     def on_response_complete(self) -> None:
-        """Note that nothing is asked any more, unless further requests wait."""
-        if not self.pipeline and not self.has_unparsed:
+        """Note that nothing is asked any more, unless further requests wait; what is not parsed may be none."""
+        if not self.pipeline:
             self._crowd.has_answer(self)
         super().on_response_complete()
 

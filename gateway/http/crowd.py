@@ -1,4 +1,4 @@
-"""Who has to go when there are more connections than there is room: those that ask nothing, in a fair order."""
+"""Who has to go when there are more connections than there is room: those that ask nothing, then those that drip."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 # A client that has just connected is about to ask something.
 GRACE_SECONDS = 1.0
+# Where there is no room a body has to come at this rate, which any line has; a moment may be without a byte of it.
+LEAST_BYTES_PER_SECOND = 4096
+PATIENCE_SECONDS = 2.0
 # Connections beyond the room that may stay long enough to be told that there is none, or that this process is alive.
 LATE_ROOM = 20
 
@@ -14,15 +17,22 @@ T = TypeVar("T")
 
 
 class Crowd(Generic[T]):
-    """All connections: those that have asked nothing yet, those that ask nothing any more, those with a request."""
+    """All connections: those that have asked nothing yet, those that ask nothing any more, those with a request.
 
-    def __init__(self, room: int, clock: Callable[[], float] = monotonic) -> None:
+    Of the last, those whose body is still to come, and those that are served.
+    """
+
+    def __init__(self, room: int, is_kept: Callable[[T], bool], clock: Callable[[], float] = monotonic) -> None:
+        """`is_kept`: whether it is we who don't read what a connection sends."""
         self._room = room
+        self._is_kept = is_kept
         self._clock = clock
         # When each came, and since when each has its answer; the first have waited longest.
         self._silent: OrderedDict[T, float] = OrderedDict()
         self._answered: OrderedDict[T, float] = OrderedDict()
-        self._asking: set[T] = set()
+        # Until when each may send nothing more of its body.
+        self._sending: dict[T, float] = {}
+        self._served: set[T] = set()
 
     @property
     def is_too_large(self) -> bool:
@@ -31,7 +41,7 @@ class Crowd(Generic[T]):
 
     @property
     def _size(self) -> int:
-        return len(self._silent) + len(self._answered) + len(self._asking)
+        return len(self._silent) + len(self._answered) + len(self._sending) + len(self._served)
 
     def came(self, connection: T) -> T | None:
         """Let a connection in; return the one that has to go for it, which counts as gone."""
@@ -42,21 +52,33 @@ class Crowd(Generic[T]):
         return goes
 
     def asks(self, connection: T) -> None:
-        """Note that a request has begun."""
+        """Note that a request has begun, and is whole but for its body."""
         self.left(connection)
-        self._asking.add(connection)
+        self._sending[connection] = self._clock() + PATIENCE_SECONDS
+
+    def sends(self, connection: T, count: int) -> None:
+        """Note that some bytes came, of a body if it sends one."""
+        if connection in self._sending:
+            due = self._sending[connection] + count / LEAST_BYTES_PER_SECOND
+            self._sending[connection] = min(due, self._clock() + PATIENCE_SECONDS)
+
+    def is_served(self, connection: T) -> None:
+        """Note that the request is whole, unless it has its answer already."""
+        if self._sending.pop(connection, None) is not None:
+            self._served.add(connection)
 
     def has_answer(self, connection: T) -> None:
         """Note that nothing is asked on this connection any more."""
-        if connection in self._asking:
-            self._asking.discard(connection)
+        if connection in self._served or connection in self._sending:
+            self.left(connection)
             self._answered[connection] = self._clock()
 
     def left(self, connection: T) -> None:
         """Forget a connection."""
         self._silent.pop(connection, None)
         self._answered.pop(connection, None)
-        self._asking.discard(connection)
+        self._sending.pop(connection, None)
+        self._served.discard(connection)
 
     def _who_goes(self, newcomer: T) -> T | None:
         # Those that never asked anything go first: a flood of them must not cost others, who are served, their place.
@@ -64,4 +86,18 @@ class Crowd(Generic[T]):
             oldest = next(iter(quiet), None)
             if oldest is not None and oldest is not newcomer and self._clock() - quiet[oldest] >= GRACE_SECONDS:
                 return oldest
+        if slowest := self._slowest():
+            return slowest
         return next(iter(self._silent)) if self._size > self._room + LATE_ROOM else None
+
+    def _slowest(self) -> T | None:
+        """Return who is behind with its body for longest, if anybody is."""
+        now = self._clock()
+        while self._sending:
+            slowest = min(self._sending, key=self._sending.__getitem__)
+            if self._sending[slowest] > now:
+                return None
+            if not self._is_kept(slowest):
+                return slowest
+            self._sending[slowest] = now + PATIENCE_SECONDS
+        return None

@@ -1,4 +1,7 @@
-"""How the bytes of a connection become requests: no upgrade is ever made, and pipelined requests wait as bytes."""
+"""How the bytes of a connection become requests: in turn with others, and those that stand behind one wait as bytes.
+
+No upgrade is ever made.
+"""
 
 from asyncio import AbstractEventLoop, Transport
 from collections import deque
@@ -9,11 +12,15 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# The first piece to be parsed. Only after it is it noticed that requests stand behind another: a dozen fit, which take
-# 2 KB of memory each. (In 4 KiB were 200, and a hundred connections that sent them at once held the event loop.)
-FIRST_BYTES = 256
-# Later pieces are twice as large as the one before, up to this size, for the sake of large bodies.
-PIECE_BYTES = 4096
+from broker_setup.process.parsing_turns import ParsingTurns
+
+# The parser gets this much at once: only after it is it noticed that requests stand behind another. A dozen fit, which
+# take 2 KB of memory each. (In 4 KiB were 200, and a hundred connections that sent them at once held the event loop.)
+PIECE_BYTES = 256
+# Of a body whose length was said, as nothing else can be in there. Of one in chunks nobody knows where it ends.
+BODY_PIECE_BYTES = 65_536
+# Of both, at each call of a turn. Most requests are whole by then.
+PIECES = 4
 # How many requests that stood behind another begin in one round of the event loop, of all connections together.
 BEGUN_AT_ONCE = 4
 
@@ -46,18 +53,20 @@ class OneByOne(HttpToolsProtocol):
 
     flow: "_Flow"
 
-    def __init__(self, line: Line, *args: Any, **options: Any) -> None:
+    def __init__(self, line: Line, turns: ParsingTurns, *args: Any, **options: Any) -> None:
+        """Parse in turn with the other connections, and go on in line with them with what stood behind a request."""
         super().__init__(*args, **options)
         self._line = line
         self._is_in_line = False
-        # The unparsed bytes behind requests that stand in line.
+        self._turns = turns
+        self._has_turns = False
+        # The unparsed bytes: pieces are cut from its front, which takes no time however long it is.
         self._rest = bytearray()
+        # How many bytes are still to come of a body whose length was said.
+        self._left = 0
+        # How many bytes came of the request that is on.
+        self._taken = 0
         self._wants_upgrade = False
-
-    @property
-    def has_unparsed(self) -> bool:
-        """Whether requests may have come that nobody has looked at yet."""
-        return bool(self._rest)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, with a flow control that reads nothing more while bytes wait to be parsed."""
@@ -65,24 +74,40 @@ class OneByOne(HttpToolsProtocol):
         self.flow = _Flow(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, up to a request that has to wait for the one before."""
-        self._unset_keepalive_if_required()
-        # Pieces are cut from its front, which takes no time however long it is.
-        rest, size = self._rest, FIRST_BYTES
-        rest += data
-        self.flow.is_held = False
-        while rest:
-            if self.pipeline or self._is_in_line:
-                self.flow.is_held = True
-                self.flow.pause_reading()
-                return
-            piece = bytes(rest[:size])
-            del rest[:size]
+        """Parse what came, as far as it is this connection's turn and no request has to wait for the one before."""
+        self._rest += data
+        self._take_turns()
+        if self._rest:
+            self.flow.hold()
+
+    def _take_turns(self) -> None:
+        if self._rest and not self._has_turns and not self._has_to_wait:
+            self._has_turns = True
+            # What begins a request goes before all else, and so does what costs little.
+            is_first = self._left > 0 or self._taken < PIECES * PIECE_BYTES
+            self._turns.begin(self.loop, self._parse_some, is_first=is_first)
+
+    @property
+    def _has_to_wait(self) -> bool:
+        return bool(self.pipeline) or self._is_in_line
+
+    def _parse_some(self) -> bool:
+        """Parse some of what came; return whether there is more to be parsed now."""
+        for _ in range(PIECES):
+            if not self._rest or self._has_to_wait or self.transport.is_closing():
+                break
+            self._unset_keepalive_if_required()
+            size = min(self._left, BODY_PIECE_BYTES) or PIECE_BYTES
+            piece = bytes(self._rest[:size])
+            del self._rest[:size]
+            self._taken += len(piece)
             self.feed(piece)
-            if self.transport.is_closing():
-                rest.clear()
-                return
-            size = min(2 * size, PIECE_BYTES)
+        if self.transport.is_closing():
+            self._rest.clear()
+        elif not self._rest:
+            self.flow.let_go()
+        self._has_turns = bool(self._rest) and not self._has_to_wait
+        return self._has_turns
 
     def feed(self, piece: bytes) -> None:
         """Parse a piece."""
@@ -101,10 +126,18 @@ class OneByOne(HttpToolsProtocol):
         """Begin the request; one that asks for an upgrade is begun by `feed`, without that header."""
         self._wants_upgrade = self.parser.should_upgrade()
         if not self._wants_upgrade:
+            # The parser has seen to it that it is a number, and said once.
+            self._left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body in."""
+        self._left = max(0, self._left - len(body))
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request, unless it asked for an upgrade: the parser then calls it ended before its body has come."""
+        self._taken = 0
         if not self._wants_upgrade:
             super().on_message_complete()
 
@@ -119,11 +152,8 @@ class OneByOne(HttpToolsProtocol):
     def _go_on(self) -> None:
         self._is_in_line = False
         super().on_response_complete()
-        if not self._rest or self.pipeline or self.transport.is_closing():
-            return
-        self.data_received(b"")
-        if not self._rest and not self.pipeline and not self.transport.is_closing():
-            self.flow.resume_reading()
+        if not self.transport.is_closing():
+            self._take_turns()
 
     def _begin_without_upgrade(self) -> None:
         """Take the request for one without the header; Java's HttpClient and curl send it by default (Upgrade: h2c)."""
@@ -136,10 +166,32 @@ class OneByOne(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """Lets nobody resume reading while there are bytes that wait to be parsed."""
+    """Reads as long as the request has not enough of its body, and no bytes wait to be parsed."""
 
-    is_held = False
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._has_enough = self._is_held = False
+
+    def pause_reading(self) -> None:
+        self._has_enough = True
+        self._settle()
 
     def resume_reading(self) -> None:
-        if not self.is_held:
+        self._has_enough = False
+        self._settle()
+
+    def hold(self) -> None:
+        """Read nothing more: there is something to be parsed first."""
+        self._is_held = True
+        self._settle()
+
+    def let_go(self) -> None:
+        """Read on: all was parsed."""
+        self._is_held = False
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._has_enough or self._is_held:
+            super().pause_reading()
+        else:
             super().resume_reading()

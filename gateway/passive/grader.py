@@ -15,9 +15,9 @@ from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.outbound.http_failures import shortage_of, why_no_answer
 from broker_setup.outbound.own_services import USER_AGENT
-from broker_setup.outbound.parsing_turns import ParsingTurns
 from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
+from broker_setup.process.parsing_turns import ParsingTurns
 from broker_setup.settings import Settings
 
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.

@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
 from broker_setup.outbound.bounded_answers import FIRST_BYTES, MOST_ANSWERS, MOST_KEPT, PIECE, BoundedConnector
-from broker_setup.outbound.parsing_turns import TURN_SECONDS, ParsingTurns
+from broker_setup.process.parsing_turns import TURN_SECONDS, ParsingTurns
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 MOST_BYTES = 64 * 1024

@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from gateway.http.connection import Bounds, bounded
+from gateway.http import crowd
+from gateway.http.connection import BoundedConnection, Bounds, bounded
 from gateway.http.one_by_one import BEGUN_AT_ONCE, Line
 
-ROOM = 5
+ROOM = 40
 SECONDS = 20.0
 
 
@@ -77,13 +78,18 @@ async def service() -> Service:
 
 
 @pytest.fixture
-async def connect(service: Service) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
+async def state() -> ServerState:
+    return ServerState()
+
+
+@pytest.fixture
+async def connect(service: Service, state: ServerState) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
     bounds = Bounds(
-        connections=ROOM, head_size=65536, head_seconds=SECONDS, body_seconds=SECONDS, stall_seconds=SECONDS
+        connections=ROOM, head_size=65536, head_seconds=SECONDS, body_seconds=10 * SECONDS, stall_seconds=SECONDS
     )
     config = uvicorn.Config(service.app, lifespan="off", log_config=None)
     config.load()
-    made, state, wires = bounded(bounds), ServerState(), []
+    made, wires = bounded(bounds), []
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: made(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
 
@@ -173,6 +179,55 @@ async def test_of_what_stands_behind_requests_a_few_begin_in_each_round_of_the_e
     assert begun[-1] == -1
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+async def test_of_what_stands_behind_a_body_a_dozen_requests_are_taken_in(
+    connect: Connect, service: Service, state: ServerState, framing: str
+) -> None:
+    body = b"x" * 5_000
+    head, sent = {
+        "length": (b"Content-Length: 5000", body),
+        "chunks": (b"Transfer-Encoding: chunked", b"1388\r\n" + body + b"\r\n0\r\n\r\n"),
+    }[framing]
+    wire = await connect()
+    wire.send(b"GET /wait HTTP/1.1\r\n" + head + b"\r\n\r\n" + sent + b"GET /echo HTTP/1.1\r\n\r\n" * 500)
+    while not service.under_way:
+        await asyncio.sleep(0.01)
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    (taker,) = state.connections
+    assert isinstance(taker, BoundedConnection)
+    assert len(taker.pipeline) < 14
+    service.let_go.set()
+    for _ in range(501):
+        assert (await wire.answer())[0] == 200
+
+
+async def test_bodies_in_tiny_chunks_leave_others_their_rounds_of_the_event_loop(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = 5_000
+    taken = in_this_round = most = 0
+    on_body = BoundedConnection.on_body
+
+    def counted(self: BoundedConnection, body: bytes) -> None:
+        nonlocal taken, in_this_round
+        taken, in_this_round = taken + 1, in_this_round + 1
+        on_body(self, body)
+
+    monkeypatch.setattr(BoundedConnection, "on_body", counted)
+    wires = [await connect() for _ in range(ROOM)]
+    for wire in wires:
+        wire.send(b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * chunks)
+    async with asyncio.timeout(SECONDS):
+        while taken < ROOM * chunks:
+            await asyncio.sleep(0)
+            most, in_this_round = max(most, in_this_round), 0
+    assert most < ROOM * chunks / 10
+    for wire in wires:
+        wire.send(b"0\r\n\r\n")
+        assert (await wire.answer())[1]["body"] == "a" * chunks
+
+
 async def test_a_large_body_behind_another_request_arrives_whole(connect: Connect) -> None:
     wire = await connect()
     body = b"x" * 500_000
@@ -219,6 +274,35 @@ async def test_silent_connections_make_room_for_a_late_one_and_it_is_served(conn
     assert await silent[0].is_closed()
     silent[1].send(b"GET /echo HTTP/1.1\r\n\r\n")
     assert (await silent[1].answer())[0] == 200
+
+
+async def test_bodies_that_drip_make_room_for_a_late_one_and_it_is_served(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "PATIENCE_SECONDS", 0.3)
+    dripping = [await connect() for _ in range(ROOM)]
+    for wire in dripping:
+        wire.send(b"POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n")
+    ended = asyncio.gather(*(wire.is_closed() for wire in dripping))
+
+    async def drip() -> None:
+        while True:
+            for wire in dripping:
+                wire.send(b"x")
+            await asyncio.sleep(0.05)
+
+    drips = asyncio.create_task(drip())
+    try:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                late = await connect()
+                late.send(b"GET /echo HTTP/1.1\r\n\r\n")
+                if (await late.answer())[0] == 200:
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        drips.cancel()
+        ended.cancel()
 
 
 async def test_where_all_are_being_served_only_the_late_one_is_refused_and_a_probe_is_answered(

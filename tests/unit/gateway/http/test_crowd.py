@@ -1,12 +1,12 @@
-"""Who has to go when there is no room: the silent first, then whoever has its answer, never who is being served."""
+"""Who has to go when there is no room: the silent, who has its answer, who drips; never who is being served."""
 
-from gateway.http.crowd import GRACE_SECONDS, LATE_ROOM, Crowd
+from gateway.http.crowd import GRACE_SECONDS, LATE_ROOM, LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS, Crowd
 from tests.support.clock import Clock
 
 
-def crowd(room: int) -> tuple[Crowd[str], Clock]:
+def crowd(room: int, kept: str = "") -> tuple[Crowd[str], Clock]:
     clock = Clock()
-    return Crowd(room, clock), clock
+    return Crowd(room, kept.__contains__, clock), clock
 
 
 def test_as_long_as_there_is_room_nobody_goes() -> None:
@@ -45,6 +45,7 @@ def test_who_is_being_served_stays_and_the_newcomer_is_one_too_many() -> None:
     for name in "ab":
         some.came(name)
         some.asks(name)
+        some.is_served(name)
     clock.now += 1000
     assert some.came("c") is None
     assert some.is_too_large
@@ -74,3 +75,55 @@ def test_an_answer_to_a_connection_that_has_gone_brings_nobody_back() -> None:
     some.has_answer("a")
     some.came("b")
     assert not some.is_too_large
+
+
+def test_of_those_whose_bodies_drip_the_slowest_go_first() -> None:
+    some, clock = crowd(3)
+    for name, pieces in (("fast", LEAST_BYTES_PER_SECOND), ("slow", 1000), ("slower", 1)):
+        some.came(name)
+        some.asks(name)
+        for _ in range(10):
+            clock.now += 1
+            some.sends(name, pieces)
+        clock.now -= 10
+    clock.now += 10
+    assert [some.came("a"), some.came("b")] == ["slower", "slow"]
+    assert some.came("c") is None
+    assert some.is_too_large
+
+
+def test_a_body_that_stops_goes_after_a_moment_however_much_came_of_it() -> None:
+    some, clock = crowd(1)
+    some.came("large")
+    some.asks("large")
+    some.sends("large", 1000 * LEAST_BYTES_PER_SECOND)
+    clock.now += PATIENCE_SECONDS / 2
+    assert some.came("early") is None
+    some.left("early")
+    clock.now += PATIENCE_SECONDS / 2
+    assert some.came("new") == "large"
+
+
+def test_a_body_that_is_not_read_is_not_late() -> None:
+    some, clock = crowd(2, kept="b")
+    for name in "ab":
+        some.came(name)
+        some.asks(name)
+    clock.now += 10 * PATIENCE_SECONDS
+    assert some.came("c") == "a"
+    some.asks("c")
+    some.is_served("c")
+    assert some.came("d") is None
+
+
+def test_who_drips_what_is_answered_already_is_one_that_asks_nothing() -> None:
+    some, clock = crowd(1)
+    some.came("a")
+    some.asks("a")
+    some.has_answer("a")
+    some.is_served("a")
+    some.sends("a", 1)
+    clock.now += GRACE_SECONDS
+    assert some.came("b") == "a"
+    some.left("b")
+    assert some.came("c") is None

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import pytest
 
-from broker_setup.outbound.parsing_turns import ROUND_SECONDS, TURN_SECONDS, ParsingTurns
+from broker_setup.process.parsing_turns import ROUND_SECONDS, TURN_SECONDS, ParsingTurns
 
 # What one piece takes, by the clock of these tests: a turn has four of them.
 PIECE_SECONDS = TURN_SECONDS / 4

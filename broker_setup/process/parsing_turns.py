@@ -1,7 +1,8 @@
 """Shares the event loop's rounds out among connections: of each, a few milliseconds are for parsing what came on them.
 
 By itself each would parse all that came on it, and what all of them do one after another is one round: nobody else has
-a turn before the last is through. A hundred answers at once, made to take long, would hold everybody up for seconds.
+a turn before the last is through. A hundred answers at once, or requests, made to take long, would hold everybody up
+for seconds.
 """
 
 from asyncio import AbstractEventLoop
@@ -9,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
-# A piece (4 KiB) of the worst takes one millisecond, and about as much again when it is read; what is left of a round
-# is for all else.
+# A piece of the worst (4 KiB of an answer, 1 KiB of a request) takes one millisecond, and about as much again when it
+# is read; what is left of a round is for all else.
 TURN_SECONDS = 0.001
 # Of one round, for those who wait in line, and for all.
 LINE_SECONDS = 0.002
@@ -20,8 +21,8 @@ ROUND_SECONDS = 0.004
 class ParsingTurns:
     """What the connections of one event loop do, each its work: a piece of it at each call, True while there is more.
 
-    The first of an answer goes first, for one piece, at once as far as a round reaches: a short answer, which ends with
-    that, waits for no long one. All else waits in line.
+    The first of an answer or a request goes first, for one piece, at once as far as a round reaches: a short one, which
+    ends with that, waits for no long one. All else waits in line.
     """
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
@@ -33,7 +34,7 @@ class ParsingTurns:
         self._is_counting = False
 
     def begin(self, loop: AbstractEventLoop, work: Callable[[], bool], *, is_first: bool) -> None:
-        """Have `work` done, at once if it is of an answer's first and there is time for it."""
+        """Have `work` done, at once if it is of the first of something and there is time for it."""
         if not self._is_counting:
             self._is_counting = True
             loop.call_soon(self._next_round, loop)
