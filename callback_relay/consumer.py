@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import close_channel
+from broker_setup.link.broker_calls import close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.refusals import is_locked
 from broker_setup.link.steady_consumer import SteadyConsumer

@@ -13,7 +13,7 @@ from time import monotonic, time
 
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.link.calls import CONNECTION_ERRORS
+from broker_setup.link.broker_calls import CONNECTION_ERRORS
 from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher

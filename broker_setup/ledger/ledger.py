@@ -7,7 +7,6 @@ from time import time
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.agreement import Agreement
-from broker_setup.ledger.coalesced import Coalesced
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.heard import Heard
@@ -18,6 +17,7 @@ from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
+from broker_setup.process.coalesced import Coalesced
 
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5

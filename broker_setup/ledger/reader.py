@@ -17,7 +17,7 @@ from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.replaying import replay_all
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.arrivals import Arrival, consume
-from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.refusals import broker_words

@@ -15,8 +15,8 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.link.broker_calls import CONNECTION_ERRORS, broker_calls, close_quietly, heed_cancel
 from broker_setup.link.broker_url import address_of, user_of, ways_to
-from broker_setup.link.calls import CONNECTION_ERRORS, broker_calls, close_quietly, heed_cancel
 from broker_setup.link.codec import take_any_queue_name
 from broker_setup.link.essential import essential
 from broker_setup.link.refusals import in_words

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from aiormq.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import broker_calls
+from broker_setup.link.broker_calls import broker_calls
 
 # A broker that is well reads a frame at once. One that has not by then is frozen, or the connection is dead unnoticed.
 END_SECONDS = 3.0

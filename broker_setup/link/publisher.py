@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.confirmed import publish_confirmed
 from broker_setup.link.connection import Link
 from broker_setup.link.publishing_channels import PublishingChannels, Way

@@ -5,7 +5,7 @@ import contextlib
 from time import monotonic
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import close_channel
+from broker_setup.link.broker_calls import close_channel
 from broker_setup.link.connection import Link
 
 # A broker that is well needs milliseconds, one under load some hundred of them.

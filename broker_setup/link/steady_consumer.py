@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.arrivals import Arrival, consume
-from broker_setup.link.calls import CONNECTION_ERRORS, close_channel
+from broker_setup.link.broker_calls import CONNECTION_ERRORS, close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.refusals import in_words, refusal_in
 from broker_setup.link.settling import PAUSE_SECONDS

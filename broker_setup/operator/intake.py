@@ -10,7 +10,7 @@ from time import monotonic
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import CONNECTION_ERRORS
+from broker_setup.link.broker_calls import CONNECTION_ERRORS
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.link.refusals import in_words

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.coalesced import Coalesced
 from broker_setup.ledger.ledger import Ledger
-from broker_setup.link.calls import broker_calls
+from broker_setup.link.broker_calls import broker_calls
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
+from broker_setup.process.coalesced import Coalesced
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from time import monotonic
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
 from gateway.leasing.deliveries import Deliveries
 from gateway.leasing.demand import (

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from aio_pika.abc import AbstractChannel
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.coalesced import Coalesced
 from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
-from broker_setup.link.calls import broker_calls, close_channel
+from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
+from broker_setup.process.coalesced import Coalesced
 from broker_setup.topology import submissions_queue
 from gateway.leasing.course_queue import CourseQueue
 

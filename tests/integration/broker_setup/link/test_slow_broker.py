@@ -2,7 +2,7 @@
 
 import asyncio
 
-from broker_setup.link.calls import CHANNEL_CLOSE_SECONDS, close_channel
+from broker_setup.link.broker_calls import CHANNEL_CLOSE_SECONDS, close_channel
 from broker_setup.link.connection import Link, supervised
 from tests.support.broker import VHost
 from tests.support.proxy import proxied

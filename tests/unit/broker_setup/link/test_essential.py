@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.calls import broker_calls
+from broker_setup.link.broker_calls import broker_calls
 from broker_setup.link.essential import essential
 from tests.support.waiting import eventually
 

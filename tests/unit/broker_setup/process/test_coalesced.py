@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.coalesced import Coalesced
+from broker_setup.process.coalesced import Coalesced
 
 
 class Counter:
