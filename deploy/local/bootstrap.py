@@ -25,6 +25,7 @@ from pathlib import Path
 
 from deploy.local import lock, packages
 from deploy.local.errors import LocalError
+from deploy.local.quick_install import quick_install
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -79,7 +80,8 @@ def _install(kind: str, cache: Path) -> None:
     pip = _pip(cache)
     _say(f"installing the pinned packages of {_lock_file(kind).relative_to(ROOT)}")
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
-    _run([str(PYTHON), *pip, "install", *options, "--requirement", str(_lock_file(kind))], "pip")
+    if not quick_install(PYTHON, pip, options, _lock_file(kind)):
+        _run([str(PYTHON), *pip, "install", *options, "--requirement", str(_lock_file(kind))], "pip")
     _add_project()
     STAMP.write_text(json.dumps({"kind": kind, "fingerprint": _fingerprint(kind)}))
     _say(f"done in {time.monotonic() - began:.0f} s")
