@@ -1,7 +1,5 @@
 """Order and share of results, with a clock and results of the test's own."""
 
-import pytest
-
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Identity, Job
 from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
@@ -25,11 +23,6 @@ from tests.support.schedules import (
     retry,
     schedule_of,
 )
-
-
-@pytest.fixture
-def schedule() -> Schedule[Job]:
-    return schedule_of(ROOM)
 
 
 def test_a_result_is_posted_as_it_comes(schedule: Schedule[Job]) -> None:

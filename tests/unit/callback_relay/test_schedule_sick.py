@@ -26,11 +26,6 @@ from tests.support.schedules import (
 )
 
 
-@pytest.fixture
-def schedule() -> Schedule[Job]:
-    return schedule_of(ROOM)
-
-
 def sicken(schedule: Schedule[Job], outcome: Outcome = Answered(503), count: int = SUSPECTS) -> None:  # noqa: B008
     for _ in range(count):
         each = job()

@@ -37,3 +37,12 @@ def test_links_to_other_files_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     local = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_the_code_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:broker_setup|gateway|callback_relay|tests|bench|deploy|examples)/[\w/.-]+\.\w+)`",
+        page.read_text(encoding="utf-8"),
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
