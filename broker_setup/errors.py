@@ -38,6 +38,10 @@ class MessageTooLargeError(XQueueError):
     """A message is larger than every supported broker takes (16 MiB from RabbitMQ 4.0)."""
 
 
+class MistakeError(XQueueError):
+    """Something failed again and again for a reason that nobody foresaw; the text names its type."""
+
+
 class StorageError(XQueueError):
     """The store of uploaded files is away, full or not ours to use."""
 

@@ -3,21 +3,24 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from time import time
 from typing import Protocol
 
+from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage, AbstractMessage
 
-from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError
+from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError, MistakeError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import despite_mistakes
 from broker_setup.outbound.callback_urls import callback_url, origin_of
 from broker_setup.topology import PARKED_EXCHANGE, SUBMISSIONS_PARKED
 from broker_setup.wire.notices import TOLD_BEFORE, Telling, notice_of, telling_after
 from broker_setup.wire.parked import parked_copy
-from broker_setup.wire.properties import decode_return
+from broker_setup.wire.properties import RETURN_HEADER, decode_return
 from broker_setup.wire.results import encode_result
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
@@ -149,6 +152,15 @@ class Parking:
         return telling
 
     async def _store(self, message: AbstractMessage, case: Case) -> None:
+        whose = f"queue {case.queue}: parking"
+        try:
+            await despite_mistakes(partial(self._copy, message, case), whose=whose)
+        except MistakeError as error:
+            # Whatever it is about the message: what is needed of it stays, and it does not come again without end.
+            bare, case = _bare(message, case.waits), replace(case, why=f"{case.why} ({error})")
+            await despite_mistakes(partial(self._copy, bare, case), whose=whose)
+
+    async def _copy(self, message: AbstractMessage, case: Case) -> None:
         origin = case.waits.origin if case.waits else ""
         copy = parked_copy(message, case.why, queue=case.queue, origin=origin, telling=case.telling)
         await self._publisher.publish_copy(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
@@ -159,3 +171,10 @@ class Parking:
         await self._ledger.store(
             Parked(self._clock(), submission, case.queue, url, case.why[:MAX_REASON], redriven, tell_at)
         )
+
+
+def _bare(message: AbstractMessage, waits: Addressee | None) -> Message:
+    """Make a message of the body alone, and of who waits for its result."""
+    if waits is None:
+        return Message(message.body)
+    return Message(message.body, correlation_id=waits.submission, headers={RETURN_HEADER: waits.sealed_return})

@@ -5,25 +5,21 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from time import time
 
 from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BadMessageError, MessageTooLargeError, XQueueError
+from broker_setup.errors import BadMessageError, MessageTooLargeError, MistakeError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
-from broker_setup.link.settling import Hold, end, end_message, pause
-from broker_setup.topology import (
-    PARKED_EXCHANGE,
-    RESULTS_PARKED,
-    RETRY_EXCHANGE,
-    retry_queue,
-)
+from broker_setup.link.settling import Hold, despite_mistakes, end, end_message, pause
+from broker_setup.topology import PARKED_EXCHANGE, RESULTS_PARKED, RETRY_EXCHANGE, retry_queue
 from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import BOOKKEEPING_HEADERS, MAX_MESSAGE_BYTES, is_uuid
@@ -141,15 +137,15 @@ class Settling:
         """Store what a verdict wants stored; return what holds then, and how the delivery ends."""
         try:
             if not isinstance(verdict, Park) or len(message.body) <= MAX_MESSAGE_BYTES:
-                await self._store_copy(message, verdict, about)
+                store = partial(self._store_copy, message, verdict, about)
+                await despite_mistakes(store, whose=f"submission {message.correlation_id}")
                 return verdict, Ending.RETURNED if isinstance(verdict, GiveBack) else Ending.ACKED
-        except MessageTooLargeError as error:
-            # The broker takes less than when this came.
-            verdict = Park(Reason(Slug.UNREADABLE, f"no copy can be stored: {error}"))
-        except XQueueError as error:
+        except (MessageTooLargeError, MistakeError) as error:
+            # The broker takes less than when this came, or it would come again without end.
+            slug = Slug.MISTAKE if isinstance(error, MistakeError) else Slug.UNREADABLE
+            verdict = Park(Reason(slug, f"no copy can be stored: {error}"))
+        except Exception as error:  # noqa: BLE001 - the broker, or this machine, lacks something: not acked, so not lost
             return GiveBack(f"no copy could be stored: {error}"), Ending.RETURNED
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: not acked, so not lost
-            return GiveBack(f"no copy could be stored: {error!r}"), Ending.RETURNED
         # Not copied: the dead letters of its queue are the parked ones, so that the broker moves it.
         self._note_parked(message, verdict.reason.text, None, is_notice=False)
         return verdict, Ending.REJECTED

@@ -13,9 +13,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BrokerUnavailableError, UnroutableError, XQueueError
+from broker_setup.errors import BrokerUnavailableError, MistakeError, UnroutableError, XQueueError
 from broker_setup.link.arrivals import Arrival
 from broker_setup.link.ending import Ending, end_delivery
+from broker_setup.process.shortages import shortage
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ PAUSE_SECONDS = 1.0
 # The pause before one goes back whose SECRET_KEY is not known here: another process may know it, or this one when it
 # has been started with other settings.
 SECRET_PAUSE_SECONDS = 10.0
+# How often something is tried that fails for no reason that we know: it may have been the moment. Counted here, as not
+# every version of the broker counts what is given back.
+TRIES_DESPITE_MISTAKES = 3
 
 Stored = TypeVar("Stored")
 
@@ -72,6 +76,28 @@ async def until_stored(
             level = logging.ERROR if isinstance(error, UnroutableError) else logging.WARNING
             log.log(level, "%s: not stored yet: %s", whose, error)
             await pause()
+
+
+async def despite_mistakes(store: Callable[[], Awaitable[Stored]], *, whose: str) -> Stored:
+    """Have something stored; where that fails for no reason that is known, a few times, with a pause in between.
+
+    Raise MistakeError after the last: given back, its delivery would come again without end. What the broker or this
+    machine lacks is raised as it is: that passes, and is no reason to set anything aside. `whose` is for the log.
+    """
+    tries = 0
+    while True:
+        try:
+            return await store()
+        except XQueueError:
+            raise
+        except Exception as error:
+            tries += 1
+            if shortage(error):
+                raise
+            log.exception("%s: unexpected error, try %d of %d", whose, tries, TRIES_DESPITE_MISTAKES)
+            if tries == TRIES_DESPITE_MISTAKES:
+                raise MistakeError(f"unexpected error: {type(error).__name__}") from error
+        await pause()
 
 
 async def pause() -> None:

@@ -8,18 +8,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import time
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, UnroutableError
+from broker_setup.errors import BadMessageError, MistakeError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
-from broker_setup.link.settling import end_message, ending_after
+from broker_setup.link.settling import despite_mistakes, end_message, ending_after
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, SUBMISSIONS_FAILED, submissions_queue
@@ -77,6 +78,15 @@ class Failures:
         """Do what is to be done before the delivery is acked."""
         await self._ledger.wait_up_to_date()
         queue = course_queue_of(message)
+        try:
+            await despite_mistakes(
+                partial(self._take_of, message, queue), whose=f"submission {message.correlation_id}: it failed"
+            )
+        except MistakeError as error:
+            # It would come again without end, and nobody would see it.
+            await self._parking.unreadable(message, queue, str(error))
+
+    async def _take_of(self, message: AbstractIncomingMessage, queue: str) -> None:
         try:
             await self._checker.taste(message.body, returns_of(message))
             submission = decode_submission(message, queue)

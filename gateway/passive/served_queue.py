@@ -9,10 +9,10 @@ from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
+from broker_setup.errors import BadMessageError, BadReturnAddressError, MistakeError, UnknownSecretError
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending
-from broker_setup.link.settling import SECRET_PAUSE_SECONDS, end_message, ending_after, until_stored
+from broker_setup.link.settling import SECRET_PAUSE_SECONDS, despite_mistakes, end_message, ending_after, until_stored
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.process.beside import acting_for
@@ -212,7 +212,11 @@ class ServedQueue:
     async def _store(self, message: AbstractIncomingMessage, end: Publish | GiveUp) -> None:
         match end:
             case Publish(answer):
-                await self._until_stored(answer)
+                try:
+                    await despite_mistakes(partial(self._until_stored, answer), whose=f"queue {self.name}")
+                except MistakeError as error:
+                    # Given back it would be graded again, without end.
+                    await self._store(message, GiveUp(f"its result could not be stored: {error}"))
             case GiveUp(reason, unread):
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
                 if origin := _call_origin_of(message):

@@ -12,6 +12,7 @@ from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
+from broker_setup.link import settling as link_settling
 from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
@@ -188,6 +189,28 @@ async def test_what_a_rung_said_of_a_result_is_not_parked_with_it() -> None:
     message.headers |= waits_headers("http://lms", "openedx", "no answer", 0.0)
     await settling(broker).settle(message, Park(Reason(Slug.NOT_ALLOWED, "not allowed")), About())
     assert not [name for name in broker.published[0].headers if name.startswith(WAITS_PREFIX)]
+
+
+@pytest.mark.parametrize(
+    "verdict", [Retry(5, NO_TRIES, Reason(Slug.TIMEOUT, "no answer")), Park(Reason(Slug.NOT_ALLOWED, "not allowed"))]
+)
+async def test_what_can_not_be_copied_for_no_known_reason_is_moved_to_the_parked_ones_by_the_broker(
+    verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_settling, "PAUSE_SECONDS", 0.0)
+    broker, message, tries = Broker(), a_result(), []
+
+    async def fail(copy: Message, **_: object) -> None:
+        tries.append(copy)
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(broker, "publish_copy", fail)
+    await settling(broker).settle(message, verdict, About())
+    assert (message.channel.acked, message.channel.rejected) == ([], [1])
+    assert len(tries) == link_settling.TRIES_DESPITE_MISTAKES
+    [event] = broker.events
+    assert isinstance(event, Undeliverable)
+    assert event.reason == "no copy can be stored: unexpected error: RuntimeError"
 
 
 def a_result() -> Any:

@@ -1,16 +1,17 @@
 """Whoever settles a delivery stores first, pauses where that failed, and leaves to the broker what is void."""
 
 import asyncio
+from errno import EMFILE
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiormq.exceptions import ChannelInvalidStateError
 
-from broker_setup.errors import BadMessageError, BrokerUnavailableError, UnroutableError
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, MistakeError, UnroutableError
 from broker_setup.link import settling
 from broker_setup.link.ending import Ending
-from broker_setup.link.settling import end_message, ending_after, until_stored
+from broker_setup.link.settling import despite_mistakes, end_message, ending_after, until_stored
 
 
 class Orphan(SimpleNamespace):
@@ -74,4 +75,21 @@ async def test_what_has_to_be_stored_is_tried_until_it_is_with_a_pause_between_t
 async def test_what_does_not_pass_by_itself_is_not_tried_again(pauses: list[float]) -> None:
     with pytest.raises(BadMessageError):
         await until_stored(Tries(BadMessageError("no", b"")).store, whose="q", passing=(BrokerUnavailableError,))
+    assert pauses == []
+
+
+async def test_what_fails_for_no_known_reason_is_tried_a_few_times_and_then_said_to_be_a_mistake(
+    pauses: list[float],
+) -> None:
+    passing = Tries(*[RuntimeError("odd")] * (settling.TRIES_DESPITE_MISTAKES - 1))
+    assert await despite_mistakes(passing.store, whose="queue q") == "stored"
+    with pytest.raises(MistakeError, match="RuntimeError"):
+        await despite_mistakes(Tries(*[RuntimeError("odd")] * 9).store, whose="queue q")
+    assert len(pauses) == 2 * (settling.TRIES_DESPITE_MISTAKES - 1)
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), MemoryError(), OSError(EMFILE, "too many files")])
+async def test_what_the_broker_or_this_machine_lacks_is_no_mistake(error: Exception, pauses: list[float]) -> None:
+    with pytest.raises(type(error)):
+        await despite_mistakes(Tries(error).store, whose="queue q")
     assert pauses == []

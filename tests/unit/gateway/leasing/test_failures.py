@@ -58,7 +58,7 @@ class Failed(Scene):
         }
         message_of_broker: Any = HeldDelivery(**values | spoilt)
         self.failures._received(message_of_broker)
-        await turns(10)
+        await turns(30)
         [how] = [how for how, tag in self.channel.sent if tag == self.tag]
         return how
 
@@ -170,13 +170,26 @@ async def test_what_has_ended_is_debris(failed: Failed) -> None:
     assert failed.publisher.messages == []
 
 
-@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), RuntimeError("a mistake of ours")])
+@pytest.mark.parametrize("error", [BrokerUnavailableError("away"), MemoryError()])
 @pytest.mark.parametrize(("attempt", "exchange"), [(1, SUBMISSIONS_EXCHANGE), (MAX_ATTEMPTS, PARKED_EXCHANGE)])
-async def test_whatever_goes_wrong_its_delivery_is_ended_and_comes_again(
+async def test_what_can_not_be_stored_at_the_moment_comes_again(
     failed: Failed, error: Exception, attempt: int, exchange: str
 ) -> None:
     failed.publisher.error, failed.publisher.refused = error, exchange
     assert await failed.reject(attempt=attempt) == "requeue"
+
+
+async def test_what_fails_for_no_known_reason_is_parked_and_does_not_come_again_without_end(failed: Failed) -> None:
+    failed.publisher.error, failed.publisher.refused = RuntimeError("a mistake of ours"), SUBMISSIONS_EXCHANGE
+    assert await failed.reject() == "ack"
+    [copy] = failed.publisher.parked
+    assert copy.headers[PARKED_REASON_HEADER] == "unexpected error: RuntimeError"
+    assert copy.body
+
+
+async def test_what_can_not_be_parked_at_all_is_not_lost(failed: Failed) -> None:
+    failed.publisher.error, failed.publisher.refused = RuntimeError("a mistake of ours"), PARKED_EXCHANGE
+    assert await failed.reject(attempt=MAX_ATTEMPTS) == "requeue"
 
 
 def test_rabbitmq_knows_better_than_the_message_where_it_failed() -> None:

@@ -1,9 +1,11 @@
 """What a course queue does not hand out: it is parked, once, with its student told."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
+from aio_pika import Message
 
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.answers import Standing
@@ -64,9 +66,32 @@ async def test_what_can_not_be_parked_goes_back_after_a_pause(
     scene = Scene()
     scene.publisher.error, scene.publisher.refused = error, PARKED_EXCHANGE
     tag = scene.deliver(1, body=b"no JSON")
-    await turns(10)
+    await turns(20)
     assert scene.channel.sent == [("requeue", tag)]
     assert scene.ledger.stored == []
+
+
+async def test_what_fails_to_be_parked_for_what_stands_in_its_headers_is_parked_without_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.0)
+    scene = Scene()
+    publish = scene.publisher.publish
+
+    async def choosy(message: Message, *, exchange: str, routing_key: str) -> None:
+        if "odd" in message.headers:
+            raise RuntimeError("nobody foresaw that")
+        await publish(message, exchange=exchange, routing_key=routing_key)
+
+    monkeypatch.setattr(scene.publisher, "publish", choosy)
+    sealed = scene.sealer.seal(ReturnAddress(uuid_of(1).hex(), json.dumps({"lms_callback_url": URL})))
+    tag = scene.deliver(1, body=b"no JSON", headers={RETURN_HEADER: sealed, "odd": 1})
+    await turns(20)
+    assert scene.channel.sent == [("ack", tag)]
+    [copy] = scene.publisher.parked
+    assert (copy.body, copy.correlation_id, copy.headers[RETURN_HEADER]) == (b"no JSON", uuid_of(1).hex(), sealed)
+    assert str(copy.headers[PARKED_REASON_HEADER]).endswith("(unexpected error: RuntimeError)")
+    assert len(scene.publisher.results) == 1
 
 
 # What is sealed under a secret that this gateway does not know.
