@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
 
 from broker_setup.wire.secret_keys import derived_key
-from gateway.callers.passwords import Passwords
+from gateway.callers.passwords import Passwords, is_unguessable
 from gateway.callers.throttle import MAX_KEYS, Guesses, TooManyGuessesError, site_of
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class Accounts:
         """Check a password that came from `address`; raise TooManyGuessesError or TooManyChecksError without doing so.
 
         Guesses are counted by account and address together, so nobody is locked out by guesses from elsewhere. Those
-        that an address or its site made at any accounts don't count for the accounts that have logged in from there.
+        that an address or its site made at any accounts don't count for the accounts that have logged in from there. A
+        right password that nobody guesses is let in whatever was guessed.
         """
         if len(password) > self._longest:
             return False  # not kept in memory until its turn comes
@@ -78,6 +79,10 @@ class Accounts:
         attempt = account + guess
         if attempt in self._under_way:
             return await asyncio.shield(self._under_way[attempt])
+        if is_unguessable(password) and self._passwords.is_known_right(name, password):
+            # However many others were tried from there: a neighbour behind the same address locks nobody out.
+            self._remember_home(account)
+            return True
         if self._of_account.has(account, guess):
             return False
         if wait := self._of_account.wait(account):

@@ -17,6 +17,15 @@ CHECKS_WAITING = 200
 
 _HASHED = "$argon2"
 
+# What nobody guesses, however often he may try: 96 bits where it is random and written in hex. 8 different characters
+# are in all but one of ten thousand such.
+_UNGUESSABLE_LENGTH, _UNGUESSABLE_KINDS = 24, 8
+
+
+def is_unguessable(password: str) -> bool:
+    """Whether a password is long enough to need no bound on guesses; anything that is shorter needs it."""
+    return len(password) >= _UNGUESSABLE_LENGTH and len(set(password)) >= _UNGUESSABLE_KINDS
+
 
 class TooManyChecksError(XQueueError):
     """So many passwords wait to be checked that another one is not looked at."""

@@ -144,6 +144,40 @@ async def test_an_address_that_tries_many_names_is_stopped_but_not_for_those_who
     assert await scene.right("grader", "plain word", THERE)
 
 
+async def test_a_hostile_neighbour_locks_nobody_out_whose_password_nobody_guesses() -> None:
+    plain, hashed = "6f1ed002ab5595859014ebf0951522d9", "eb0f3a1c7d2b4e5f8a9b0c1d2e3f4a5b"
+    scene = Scene({"lms": plain, "grader": CHEAP.hash(hashed)})
+    assert await scene.right("grader", hashed, THERE)  # a hash is known to be right once it was verified
+    for name in ("lms", "grader"):
+        await scene.attack(name)
+    for number in range(GUESSES_OF_ADDRESS - 2 * GUESSES_OF_ACCOUNT):
+        assert not await scene.right(f"name {number}", "guess")
+    assert await scene.right("lms", plain)
+    assert await scene.right("grader", hashed)
+    with pytest.raises(TooManyGuessesError):
+        await scene.right("lms", hashed)
+
+
+@pytest.mark.parametrize("password", ["short but right", "repeated" * 10, "0123456789" + "a" * 13])
+async def test_a_password_that_can_be_guessed_is_not_looked_at_beyond_the_guesses_even_if_it_is_right(
+    password: str,
+) -> None:
+    scene = Scene({"lms": password})
+    await scene.attack("lms")
+    with pytest.raises(TooManyGuessesError):
+        await scene.right("lms", password)
+
+
+async def test_a_hash_that_was_never_verified_is_not_looked_at_beyond_the_guesses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene({"lms": CHEAP.hash("6f1ed002ab5595859014ebf0951522d9")})
+    await scene.attack("lms")
+    monkeypatch.setattr(scene.accounts._passwords, "_verify", lambda *_: pytest.fail("looked at"))
+    with pytest.raises(TooManyGuessesError):
+        await scene.right("lms", "6f1ed002ab5595859014ebf0951522d9")
+
+
 async def test_what_could_not_be_looked_at_was_no_guess(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
     with monkeypatch.context() as patched:
