@@ -1,6 +1,7 @@
 """An answer of a called grader that can't be stored for no known reason: its submission is parked, and graded once."""
 
 import json
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -34,15 +35,17 @@ async def test_an_answer_that_can_not_be_stored_parks_its_submission_and_has_it_
     uuid = uuid_of(1).hex()
     sealed = scene.sealer.seal(ReturnAddress(uuid, json.dumps({"lms_callback_url": URL, "queue_name": QUEUE})))
     sent = encode_submission(Submission(uuid, QUEUE, "work", sealed))
-    held = HeldDelivery(
+    held: Any = HeldDelivery(
         body=sent.body, correlation_id=uuid, headers=dict(sent.headers), channel=scene.channel, delivery_tag=1
     )
+
+    held.reply_to = None
 
     async def fail() -> None:
         asked.append(1)
         raise RuntimeError("nobody foresaw that")
 
-    await queue._settle(held, Publish(fail))  # type: ignore[arg-type]
+    await queue._settle(held, Publish(fail))
     assert len(asked) == settling.TRIES_DESPITE_MISTAKES
     assert scene.channel.sent == [("ack", 1)]
     [copy] = scene.publisher.parked
