@@ -47,9 +47,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Form:
-    """Fields by name, and uploaded files by the name of their part; of repeated names the last counts."""
+    """Fields by name, and uploaded files by the name of their part; of repeated names the last counts.
 
-    fields: Mapping[str, str]
+    Whoever has read large fields may clear them: they stay in memory for as long as the form is open.
+    """
+
+    fields: dict[str, str]
     files: Mapping[str, BinaryIO] = field(default_factory=dict)
 
     @property

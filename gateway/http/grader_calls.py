@@ -40,7 +40,7 @@ class Reply:
 
     submission_id: int
     key: str
-    body: str
+    body: bytes
 
 
 class GraderCalls:
@@ -85,22 +85,23 @@ class GraderCalls:
         if request.method != "POST":
             raise WrongMethodError("'put_result' must use HTTP POST")
         try:
+            # It counts as a form under way, MAX_FORMS_SIZE, until the broker has it.
             async with read_form(request, self._limits) as form:
                 reply = await beside(form.size, parse_reply, form.fields)
+                form.fields.clear()
+                await hand_in(self._results, reply, permission_of(request), account_of(request))
         except (BadFormError, IllFormedError) as error:
             log.info("grader %r: a result was refused: %s", account_of(request), error)
             raise IllFormedError(str(error)) from error
         except TooLargeError as error:
             raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
-        await hand_in(self._results, reply, permission_of(request), account_of(request))
         return success("")
 
 
 async def hand_in(results: Results, reply: Reply, permission: Permission, account: str) -> None:
     """Take a result; raise RefusedError if it is too large, or what Results.take raises."""
-    body = await beside(len(reply.body), reply.body.encode, "utf-8", "surrogatepass")
     try:
-        await results.take(reply.submission_id, reply.key, body, permission, account)
+        await results.take(reply.submission_id, reply.key, reply.body, permission, account)
     except MessageTooLargeError as error:
         raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 
@@ -110,7 +111,7 @@ def parse_reply(fields: Mapping[str, str]) -> Reply:
     lease, body = parse_header(fields.get("xqueue_header")), fields.get("xqueue_body")
     if body is None:
         raise IllFormedError("xqueue_body is missing")
-    return Reply(*lease, body)
+    return Reply(*lease, body.encode(errors="surrogatepass"))
 
 
 def parse_header(text: str | None) -> tuple[int, str]:

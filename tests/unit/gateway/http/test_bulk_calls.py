@@ -40,7 +40,7 @@ def test_any_other_limit_is_refused(limit: str) -> None:
 def test_results_are_read_in_their_order_and_verbatim() -> None:
     bodies = ["", "🐍\r\n\t\x00", '{"correct": true}', "\ud83d alone"]
     read = parse_replies(bulk(*({"xqueue_header": HEADER, "xqueue_body": body, "more": 1} for body in bodies)))
-    assert read == [Reply(7, "key", body) for body in bodies]
+    assert read == [Reply(7, "key", body.encode(errors="surrogatepass")) for body in bodies]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_results_are_read_in_their_order_and_verbatim() -> None:
 def test_an_ill_formed_entry_stands_alone(entry: Any) -> None:
     good = {"xqueue_header": HEADER, "xqueue_body": "reply"}
     first, bad, last = parse_replies(bulk(good, entry, good))
-    assert first == last == Reply(7, "key", "reply")
+    assert first == last == Reply(7, "key", b"reply")
     assert isinstance(bad, IllFormedError)
 
 

@@ -16,7 +16,7 @@ from gateway.http.multipart import _Parser
 from gateway.http.one_by_one import OneByOne, _Flow
 
 # What ours define and nothing beneath them calls.
-OUR_OWN = {"feed", "has_unparsed"}
+OUR_OWN = {"feed", "has_unparsed", "drop"}
 
 
 def methods(of: type) -> dict[str, Any]:
