@@ -141,7 +141,9 @@ class Incoming:
             self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
             return
         copies, parked = self._schedule.copies(delivery), delivery.identity in self._delivering.parked
-        if unread and not message.redelivered and (copies or parked):
+        # What comes again itself is none: a channel was lost, or it found no room here.
+        others = copies - 1 if message.redelivered else copies
+        if unread and (others > 0 or parked):
             # A copy of what waits is one more that goes over the rungs; of what was parked, one more to be checked.
             again = Park(Reason(Slug.REPEAT, "another copy of this result waits, or was parked"), tell=Tell.NEVER)
             if self._is_turned_away(message, self._floods, again, is_full=copies >= MOST_COPIES):

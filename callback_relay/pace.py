@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from callback_relay.evidence import Evidence, FailedUrls
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
-from callback_relay.queued import Queued
+from callback_relay.queued import Waiting
 from callback_relay.trickle import Trickle
 
 J = TypeVar("J", bound=Job)
@@ -41,7 +41,7 @@ class Pace(Generic[J]):
         self.trickle = Trickle(ladder, most)
         self.has_answered = is_known
         self.refuses = False  # the last failure was a refusal
-        self.waiting: Queued[J] = Queued()  # at hand and not under way
+        self.waiting: Waiting[J] = Waiting()  # at hand and not under way
         self.ready: dict[J, None] = {}  # of these, the ones whose turn it is in their lines
         self.away = 0  # on a rung
         self.used_at = 0.0
@@ -142,18 +142,20 @@ class Pace(Generic[J]):
             return newest if newest.is_tried else _any_of(tried, chance)
         return newest if chance() >= SAMPLE / max(SAMPLE, self._seen) else _any_of(self.ready, chance)
 
-    def drain_seconds(self, now: float) -> float:
-        """Estimate how long those that wait here will take; those of one URL go one at a time."""
-        return self._seconds_each(now) * max(len(self.waiting) / self._most, self.waiting.longest)
+    def drain_seconds(self, now: float, *, unread: bool) -> float:
+        """Estimate how long those of one kind that wait here will take; those of one URL go one at a time."""
+        waiting = self.waiting.of(unread=unread)
+        return self._seconds_each(now) * max(len(waiting) / self._most, waiting.longest)
 
     def all_drain_seconds(self, now: float, in_line: int) -> float:
         """Estimate how long all that are on their way to this LMS will take, where one line has `in_line` of them."""
         return self._seconds_each(now) * max((len(self.waiting) + self.away) / self._most, in_line)
 
-    def newest_of_the_slowest(self) -> J:
-        """Return the result that will be through last: of its longest line, if that takes longer than all the rest."""
-        is_serial = self.waiting.longest > len(self.waiting) / self._most
-        return self.waiting.newest_of_longest() if is_serial else self.waiting.newest()
+    def newest_of_the_slowest(self, *, unread: bool) -> J:
+        """Return which of a kind will be through last: of its longest line, if that takes longer than all the rest."""
+        waiting = self.waiting.of(unread=unread)
+        is_serial = waiting.longest > len(waiting) / self._most
+        return waiting.newest_of_longest() if is_serial else waiting.newest()
 
     def _next_probe(self, now: float, chance: Callable[[], float]) -> J | None:
         if self._probe is not None:

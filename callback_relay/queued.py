@@ -1,6 +1,7 @@
 """What of one LMS waits here, oldest first, and in which line most of it waits; every step in constant time; no I/O."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 from callback_relay.job import Job, Line
@@ -8,8 +9,33 @@ from callback_relay.job import Job, Line
 J = TypeVar("J", bound=Job)
 
 
+class Waiting(Generic[J]):
+    """The jobs at hand of one LMS that are not under way, by whether they came unread: each kind has its own room."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[bool, Queued[J]] = {False: Queued(), True: Queued()}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kinds.values()))
+
+    def __iter__(self) -> Iterator[J]:
+        return chain.from_iterable(self._kinds.values())
+
+    def add(self, job: J) -> None:
+        """Put a job behind all others of its kind."""
+        self._kinds[job.unread].add(job)
+
+    def discard(self, job: J) -> None:
+        """Take a job out, if it is here."""
+        self._kinds[job.unread].discard(job)
+
+    def of(self, *, unread: bool) -> "Queued[J]":
+        """Return those of one kind."""
+        return self._kinds[unread]
+
+
 class Queued(Generic[J]):
-    """The jobs at hand of one LMS that are not under way, in the order in which they came."""
+    """Jobs in the order in which they came."""
 
     def __init__(self) -> None:
         self._jobs: dict[J, None] = {}

@@ -42,10 +42,9 @@ class Room(Generic[J]):
         """How many are here."""
         return sum(self._at_hand.values())
 
-    @property
-    def is_scarce(self) -> bool:
-        """Whether some is to be made."""
-        return any(self._at_hand[unread] > self._high_water[unread] for unread in (False, True))
+    def is_scarce(self, *, unread: bool) -> bool:
+        """Whether some is to be made for one kind, of that kind: no flood of the one sends the other away."""
+        return self._at_hand[unread] > self._high_water[unread]
 
     def came(self, job: J) -> None:
         """Note that a job is here."""

@@ -4,13 +4,13 @@ The relay has room for so many deliveries at a time, and all LMSs share it. One 
 what is at hand of it beyond its share goes to the ladder, so that the others' results keep coming.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from typing import Generic, TypeVar
 
 from callback_relay.job import Job, Line
 from callback_relay.ladder import Ladder
-from callback_relay.lines import Lines
+from callback_relay.lines import Lines, Place
 from callback_relay.orders import Order, Post, Settle
 from callback_relay.origins import Origins
 from callback_relay.outcome import Outcome
@@ -63,7 +63,7 @@ class Schedule(Generic[J]):
         self._lines: Lines[J] = Lines()
         self._room: Room[J] = Room(room, unread_room)
         self._origins: Origins[J] = Origins(ladder, per_origin, listed)
-        self._held: dict[Line, None] = {}  # whose results wait here for one that is back soon
+        self._held: dict[bool, dict[Line, None]] = {False: {}, True: {}}  # where one that is back soon is waited for
 
     @property
     def at_hand(self) -> int:
@@ -141,19 +141,20 @@ class Schedule(Generic[J]):
 
     def _advance(self, line: Line, now: float) -> list[Order[J]]:
         """Let the one of a line be ready whose turn it is; send those after it that stand behind one away for long."""
-        self._held.pop(line, None)
+        for held in self._held.values():
+            held.pop(line, None)
         for place in self._lines.drop_delivered(line):
             self._origins.back(place.origin)
         if (job := self._lines.call(line)) is not None:
             self._origins.of(job).come(job)
-        return self._send_behind(line, now, keep_seconds=HOLD_SECONDS)
+        return self._send_behind(self._lines.stuck(line), now, keep=HOLD_SECONDS)
 
-    def _send_behind(self, line: Line, now: float, *, keep_seconds: float) -> list[Order[J]]:
-        """Send those of a line that are here after those that they stand behind, unless these are back soon."""
+    def _send_behind(self, stuck: Iterable[tuple[Place[J], J]], now: float, *, keep: float) -> list[Order[J]]:
+        """Send those that are here after those that they stand behind, unless these are back in `keep` s."""
         orders: list[Order[J]] = []
-        for first, job in self._lines.stuck(line):
-            if first.due - now <= keep_seconds:
-                self._held[line] = None
+        for first, job in stuck:
+            if first.due - now <= keep:
+                self._held[job.unread][job.line] = None
             else:
                 delay = self._ladder.towards(first.due - now)
                 orders.append(self._put_off(job, Retry(delay, job.tries, BEHIND), now))
@@ -199,32 +200,39 @@ class Schedule(Generic[J]):
         Then what waits for an LMS that is sick, or for the share of those that are not prompt; then the newest of the
         LMS that will take longest with what waits here, unless that is soon.
         """
+        return [*self._make_room_for(now, unread=False), *self._make_room_for(now, unread=True)]
+
+    def _make_room_for(self, now: float, *, unread: bool) -> list[Order[J]]:
         orders: list[Order[J]] = []
-        while self._room.is_scarce and self._held:
-            line, _ = self._held.popitem()
-            orders += self._send_behind(line, now, keep_seconds=-inf)
-        while self._room.is_scarce and (pace := self._slowest(now)):
+        while self._room.is_scarce(unread=unread) and self._held[unread]:
+            line, _ = self._held[unread].popitem()
+            stuck = [each for each in self._lines.stuck(line) if each[1].unread == unread]
+            orders += self._send_behind(stuck, now, keep=-inf)
+        while self._room.is_scarce(unread=unread) and (pace := self._slowest(now, unread=unread)):
+            waiting = pace.waiting.of(unread=unread)
             if pace.is_sick:
-                orders += self._let_wait(pace, pace.waiting.newest(), now)
+                orders += self._let_wait(pace, waiting.newest(), now)
                 continue
             if self._room.is_kept_back(pace):
-                newest, reason = pace.waiting.newest(), STRANGERS
+                newest, reason = waiting.newest(), STRANGERS
                 third = self._ladder.third
                 delay = sick_rung(self._ladder, third, pace.away, self._origins.away, answers=True)
             else:
-                newest, reason = pace.newest_of_the_slowest(), SLOW
+                newest, reason = pace.newest_of_the_slowest(unread=unread), SLOW
                 delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.line)))
             orders.append(self._put_off(newest, Retry(delay, newest.tries, reason), now))
             orders += self._advance(newest.line, now)
         return orders
 
-    def _slowest(self, now: float) -> Pace[J] | None:
-        """Return whose results are to make room, if there is any such LMS."""
+    def _slowest(self, now: float, *, unread: bool) -> Pace[J] | None:
+        """Return whose results of one kind are to make room, if there is any such LMS."""
         slowest, longest = None, DRAIN_SECONDS
         for pace in self._origins.crowded():
+            if not pace.waiting.of(unread=unread):
+                continue
             if pace.is_sick or self._room.is_kept_back(pace):
                 return pace
-            if (seconds := pace.drain_seconds(now)) > longest:
+            if (seconds := pace.drain_seconds(now, unread=unread)) > longest:
                 slowest, longest = pace, seconds
         return slowest
 

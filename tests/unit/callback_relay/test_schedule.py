@@ -3,10 +3,10 @@
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Identity, Job
 from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
-from callback_relay.orders import Order, Post, Settle
+from callback_relay.orders import Post, Settle
 from callback_relay.outcome import Answered
 from callback_relay.schedule import BEHIND, SLOW, Schedule
-from callback_relay.verdict import Delivered, Park, Repeat, Retry
+from callback_relay.verdict import Park, Repeat, Retry
 from tests.support.schedules import (
     ANSWERED_404,
     ANSWERED_503,
@@ -304,38 +304,6 @@ def test_a_line_stays_short_and_what_is_beyond_is_posted_all_the_same(schedule: 
     for each in map(again, many):
         assert schedule.arrive(each, 300) == [Post(each)]
         deliver(schedule, each, 300)
-
-
-def unread(url: str | None = None, origin: str = "http://lms", submission: str | None = None) -> Job:
-    each = job(url, origin, submission)
-    each.unread = True
-    return each
-
-
-def posted(orders: list[Order[Job]]) -> list[Job]:
-    return [order.job for order in orders if isinstance(order, Post)]
-
-
-def test_what_comes_unread_has_room_of_its_own_and_takes_none_of_the_others() -> None:
-    schedule = schedule_of(ROOM, unread_room=8, listed=["http://lms"])
-    strangers = [unread(origin=f"http://slow-{number}") for number in range(8)]
-    for each in strangers:
-        assert posted(schedule.arrive(each, 0.0)) == [each]
-    others = [job() for _ in range(PER_ORIGIN)]
-    assert [each for other in others for each in posted(schedule.arrive(other, 0.0))] == others
-    more = [schedule.arrive(job(), 0.0) for _ in range(HIGH_WATER - PER_ORIGIN)]
-    assert not any(more), "nothing of it has to go"
-
-
-def test_a_slow_lms_goes_to_a_rung_as_soon_as_what_comes_unread_of_it_fills_that_share() -> None:
-    schedule = schedule_of(ROOM, unread_room=8)
-    slow = [unread("http://slow/same", "http://slow") for _ in range(6)]
-    [first] = [each for one in slow for each in posted(schedule.arrive(one, 0.0))]
-    schedule.outcome(first, Answered(200), 10.0)  # it took 10 s
-    schedule.ended(first, Delivered(), 10.0)
-    arrived = [schedule.arrive(unread("http://slow/same", "http://slow"), 10.0) for _ in range(2)]
-    assert [order for orders in arrived for order in orders if isinstance(order, Settle)]
-    assert schedule.at_hand == 6, "three quarters of its share"
 
 
 def test_another_copy_of_what_is_here_or_on_a_rung_is_known(schedule: Schedule[Job]) -> None:
