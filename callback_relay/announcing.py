@@ -66,22 +66,51 @@ class Announcer:
                 yield from self.of(pace, now)
 
 
-class OwnTrouble:
-    """Ask it what is to be said of callbacks that this machine could not make: at once, then once a minute."""
+class _OnceAMinute:
+    """Counts what may come by the thousand."""
 
     def __init__(self) -> None:
         self._number = 0
         self._next_at = float("-inf")
 
+    def one_more(self, now: float) -> int:
+        """Return how many there were since this was said last, where it is to be said again; else 0."""
+        self._number += 1
+        if now < self._next_at:
+            return 0
+        number, self._number, self._next_at = self._number, 0, now + FIRST_WORD
+        return number
+
+
+class OwnTrouble:
+    """Ask it what is to be said of callbacks that this machine could not make: at once, then once a minute."""
+
+    def __init__(self) -> None:
+        self._said = _OnceAMinute()
+
     def of(self, outcome: NotMade, now: float) -> Iterator[Line]:
         """Yield what is to be said of a callback that was not made at `now`."""
-        self._number += 1
-        if now >= self._next_at:
-            number, self._number, self._next_at = self._number, 0, now + FIRST_WORD
+        if number := self._said.one_more(now):
             yield Line(
                 logging.ERROR,
                 f"{outcome.reason} ({number} of them since this was said last). That is no LMS's fault: "
                 "the results wait, and go again",
+            )
+
+
+class Repeats:
+    """Ask it what is to be said of AMQP graders' results that were delivered before: at once, then once a minute."""
+
+    def __init__(self) -> None:
+        self._said = _OnceAMinute()
+
+    def of(self, submission: str, user: str | None, now: float) -> Iterator[Line]:
+        """Yield what is to be said of a repeat that a broker user sent at `now`."""
+        if number := self._said.one_more(now):
+            yield Line(
+                logging.INFO,
+                f"submission {submission}: repeat of user {user!r}, delivered before ({number} of AMQP graders "
+                "since this was said last)",
             )
 
 

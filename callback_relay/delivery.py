@@ -15,8 +15,9 @@ from broker_setup.process.shortages import shortage
 from broker_setup.wire.properties import returns_of
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import Result
-from callback_relay.announcing import Announcer, Line, OwnTrouble
+from callback_relay.announcing import Announcer, Line, OwnTrouble, Repeats
 from callback_relay.callback import Callback
+from callback_relay.endings import level_of, level_of_try
 from callback_relay.floods import LatelyParked
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
@@ -26,9 +27,9 @@ from callback_relay.outcome import Answered, Kind, NotMade, Outcome, kind_of, no
 from callback_relay.poster import Poster
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
-from callback_relay.settling import About, Settling, level_of, level_of_try
+from callback_relay.settling import About, Settling
 from callback_relay.size import is_too_large
-from callback_relay.verdict import Delivered, Park, Patience, Retry, Tell, Verdict, judge
+from callback_relay.verdict import Delivered, Park, Patience, Repeat, Retry, Tell, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Delivering:
         self._settling = settling
         self._notes = notes
         self._metrics = metrics
-        self._announcer, self._own_trouble = announcer, OwnTrouble()
+        self._announcer, self._own_trouble, self._repeats = announcer, OwnTrouble(), Repeats()
         self._ladder, self._patience, self._chance = ladder, patience, chance
         self._is_stopping = is_stopping
         self._under_way: set[asyncio.Task[object]] = set()
@@ -93,6 +94,8 @@ class Delivering:
                     if not self._is_stopping():
                         self.start(self._deliver(delivery))
                 case Settle(delivery, verdict):
+                    if delivery.unread and verdict == Repeat():
+                        say(self._repeats.of(delivery.identity.submission, delivery.message.user_id, monotonic()))
                     self.start(self.settle(delivery, verdict, level=level_of(delivery, verdict)))
 
     def start(self, coroutine: Coroutine[Any, Any, object]) -> None:

@@ -23,14 +23,14 @@ from broker_setup.topology import PARKED_EXCHANGE, RESULTS_PARKED, RETRY_EXCHANG
 from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import BOOKKEEPING_HEADERS, MAX_MESSAGE_BYTES, is_uuid
-from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
+from broker_setup.wire.results import Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import waits_headers
 from callback_relay.bodies import Bodies
-from callback_relay.job import Job
+from callback_relay.endings import tell
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
+from callback_relay.verdict import GiveBack, Outdated, Park, Retry, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Settling:
                 return None
             verdict, how = await self._store(message, verdict, about)
             self._metrics.settled(about.origin, verdict)
-            _tell(message, verdict, about.origin or "-", level)
+            tell(message, verdict, about.origin or "-", level)
             if how is Ending.RETURNED:
                 await pause()
             await end_message(message, how)
@@ -207,40 +207,9 @@ class Settling:
         )
 
 
-def level_of(job: Job, verdict: Verdict) -> int:
-    """Return how loud the log tells of what was not posted: of who waits behind another once, of all else in detail."""
-    waits = isinstance(verdict, Retry) and verdict.reason.slug == Slug.BEHIND
-    return logging.INFO if waits and job.tries == NO_TRIES and not job.comes_back else logging.DEBUG
-
-
-def level_of_try(verdict: Retry) -> int:
-    """Return how loud the log tells of what failed: of what failed for want of something here, it is said for all."""
-    return logging.DEBUG if verdict.reason.slug == Slug.OURS else logging.INFO
-
-
 def _is_void(message: AbstractIncomingMessage) -> bool:
     """Tell whether the channel that brought it is gone, so that the broker delivers it again."""
     try:
         return message.channel.is_closed
     except ChannelInvalidStateError:
         return True
-
-
-def _tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
-    """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
-    submission = message.correlation_id
-    match verdict:
-        case Delivered():
-            log.debug("submission %s: delivered to %s", submission, origin)
-        case Repeat():
-            log.info("submission %s: repeat, delivered to %s before", submission, origin)
-        case Retry(delay, tries, reason):
-            log.log(
-                level, "submission %s: %s: %.500s; try %d in %g s", submission, origin, reason, tries.made + 1, delay
-            )
-        case Outdated(reason):
-            log.info("submission %s: %s: given up: %.500s", submission, origin, reason)
-        case Park(reason):
-            log.warning("submission %s: %s: parked: %.500s", submission, origin, reason)
-        case GiveBack(reason):
-            log.warning("submission %s: %s: back to the queue: %.500s", submission, origin, reason)

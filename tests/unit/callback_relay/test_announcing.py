@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from callback_relay.announcing import FIRST_WORD, LATER_WORD, Announcer, Line
+from callback_relay.announcing import FIRST_WORD, LATER_WORD, Announcer, Line, Repeats
 from callback_relay.evidence import SUSPECTS, FailedUrls
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
@@ -82,3 +82,13 @@ def test_nothing_is_remembered_of_an_lms_that_is_gone() -> None:
     said(announcer, sick(), 0)
     assert list(announcer.of_all({}, 1)) == []
     assert not announcer._said
+
+
+def test_repeats_of_graders_are_told_of_at_once_and_then_once_a_minute_with_their_number() -> None:
+    repeats = Repeats()
+    assert "(1 of AMQP graders" in next(repeats.of("0" * 32, "mallory", 0.0)).text
+    assert [line for second in range(1, 60) for line in repeats.of("0" * 32, "mallory", float(second))] == []
+    [line] = repeats.of("0" * 32, "mallory", 60.0)
+    assert line.level == logging.INFO
+    assert "repeat of user 'mallory'" in line.text
+    assert "(60 of AMQP graders" in line.text

@@ -16,13 +16,14 @@ from broker_setup.link import settling as link_settling
 from broker_setup.wire.properties import MAX_MESSAGE_BYTES
 from broker_setup.wire.results import NO_TRIES, Result, Tries, decode_result, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, read_wait, waits_headers
+from callback_relay.endings import level_of
 from callback_relay.job import Identity, Job
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import BEHIND, SLOW
-from callback_relay.settling import MAX_REASON, About, Settling, level_of
+from callback_relay.settling import MAX_REASON, About, Settling
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Delivered, Outdated, Park, Retry, Verdict
+from callback_relay.verdict import Delivered, Outdated, Park, Repeat, Retry, Verdict
 from tests.support.deliveries import FakeDelivery, delivered
 
 UUID = "0" * 32
@@ -146,6 +147,13 @@ def test_a_result_that_waits_behind_another_is_told_of_once(
     job = Job(Identity(UUID, 0, 0), "http://lms/1", "http://lms", "openedx", tries, 0.0, 0.0)
     job.comes_back = comes_back
     assert level_of(job, Retry(5, tries, reason)) == level
+
+
+def test_a_repeat_by_a_grader_which_may_send_any_number_is_told_of_in_detail_alone() -> None:
+    job = Job(Identity(UUID, 0, 0), "http://lms/1", "http://lms", "openedx", NO_TRIES, 0.0, 0.0)
+    assert level_of(job, Repeat()) == logging.INFO
+    job.unread = True
+    assert level_of(job, Repeat()) == logging.DEBUG
 
 
 async def test_a_copy_on_a_rung_says_that_the_ledger_has_heard_of_the_result() -> None:
