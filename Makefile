@@ -32,7 +32,7 @@ test: dev-env  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
 	$(VENV)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
 	@printf 'Covered by unit tests, lines and branches, in percent: '
 	@$(VENV)/coverage report --format=total $(if $(ARGS),,--fail-under=$(COVERED))
-	$(VENV)/python -m pytest -n 0 -m alone $(ARGS) || [ $$? -eq 5 ]  # 5: ARGS leave none
+	$(VENV)/python -m pytest -n 0 -m alone $(or $(ARGS),tests/acceptance) || [ $$? -eq 5 ]  # 5: ARGS leave none
 
 check: dev-env  ## lint, format, types, import rules
 	$(VENV)/ruff check

@@ -1,6 +1,7 @@
 """The broker fixtures: one broker a run, shared by xdist's workers, and a virtual host for each test."""
 
 import contextlib
+import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
+_ALONE = Path(__file__).parent / "acceptance"
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
 
@@ -28,6 +30,24 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_unconfigure() -> None:
     _shared.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, a third of its time in each worker: what is made there stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what runs alone stand where `make test` looks for it: to collect all tests once more takes as long as one."""
+    for item in items:
+        if item.get_closest_marker("alone") and not item.path.is_relative_to(_ALONE):
+            raise pytest.UsageError(f"{item.nodeid} is to run alone, so it must stand in {_ALONE}")
 
 
 @pytest.hookimpl(wrapper=True)
