@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
+from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
 from broker_setup.wire.properties import returns_of
 from broker_setup.wire.reply_checker import ReplyChecker
@@ -187,6 +188,8 @@ class Delivering:
         if self._checker is None or delivery.checked:
             return None
         returns = returns_of(delivery.message)
+        # Not on behalf of who sent it: what is back from a rung was sent by a relay, and a grader has its queues.
+        acting_for.set(delivery.queue)
         found = await self._checker.check(delivery.url, delivery.callback.body, returns)
         return self.refused(delivery, found.wrong) if found.wrong else None
 

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from callback_relay.consumer import ConsumerState
 from callback_relay.pace import Health, Pace
+from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry, Verdict
 
 PREFIX = "xqueue_relay"

@@ -23,13 +23,13 @@ from broker_setup.topology import RESULTS_PARKED
 from broker_setup.wire.answering import is_ours
 from broker_setup.wire.reply_checker import ReplyChecker
 from callback_relay.announcing import Announcer
-from callback_relay.consumer import Consumer
 from callback_relay.delivery import Delivering, Delivery, say
 from callback_relay.endpoint import Endpoint
 from callback_relay.incoming import Incoming
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
+from callback_relay.results_consumer import ResultsConsumer
 from callback_relay.room import unread_room
 from callback_relay.schedule import Schedule
 from callback_relay.settling import Settling
@@ -109,7 +109,7 @@ class Relay:
             ladder=self._ladder,
             patience=patience,
         )
-        self._consumer = Consumer(
+        self._consumer = ResultsConsumer(
             self._source,
             prefetch=settings.callback_concurrency,
             unread_prefetch=unread_room(settings.callback_concurrency),

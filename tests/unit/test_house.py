@@ -31,7 +31,7 @@ HOMES = {
 NEVER_ALONE = {"Choice", "Consumer", "Grader", "Store", "Submission"}
 # ... but for these: the library's public names, the message, and what `retire` decides of one.
 ALONE = {
-    ("Consumer", "callback_relay/consumer.py"),
+    ("Consumer", "callback_relay/results_consumer.py"),
     ("Choice", "broker_setup/operator/retire/plan.py"),
     ("Grader", "broker_setup/grader/grader.py"),
     ("Submission", "broker_setup/grader/request.py"),

@@ -1,6 +1,8 @@
 """Copies of one result, by a grader that sends it again and again: bounded in whatever each of them costs."""
 
 import asyncio
+import json
+from threading import Event
 from time import monotonic
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ from broker_setup.settings import Settings
 from broker_setup.topology import retry_queue
 from broker_setup.wire import reply_checker
 from broker_setup.wire.parked import PARKED_REASON_HEADER, Kind, read_parked
-from broker_setup.wire.replies import Finding, check_strictly
+from broker_setup.wire.replies import FINE, Finding, check_strictly
 from broker_setup.wire.reply_checker import BESIDE_BYTES
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
@@ -75,3 +77,24 @@ async def test_of_copies_of_one_result_that_fails_only_so_many_go_over_the_rungs
 
 async def is_waiting(results: Results, queue: str, number: int) -> bool:
     return await results.waiting(queue) == number
+
+
+async def test_queues_take_turns_at_the_thread_where_large_replies_are_checked(
+    settings: Settings, results: Results, lms: FakeLMS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_check, checked = Event(), list[str]()
+
+    def look(url: str, *_: object) -> Finding:
+        assert may_check.wait(60)
+        checked.append(url)
+        return FINE
+
+    monkeypatch.setattr(reply_checker, "check_reply", look)
+    headers = [lms.header(str(number), queue="flooded") for number in range(8)] + [lms.header("8")]
+    for header in headers:
+        await results.put(header, REPLY.ljust(BESIDE_BYTES + 1))
+    async with running_relay(settings) as relay:
+        await eventually(lambda: relay._schedule.at_hand == len(headers))
+        may_check.set()
+        await lms.wait_accepted(len(headers))
+    assert json.loads(headers[-1])["lms_callback_url"] in checked[:3]

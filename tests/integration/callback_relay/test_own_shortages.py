@@ -8,11 +8,11 @@ import pytest
 from yarl import URL
 
 from callback_relay.callback import Callback
-from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import SUSPECTS
 from callback_relay.outcome import Answered, NotMade, Outcome
 from callback_relay.poster import Poster, poster_for
 from callback_relay.reason import Slug
+from callback_relay.results_consumer import ConsumerState
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.metrics import shown_by

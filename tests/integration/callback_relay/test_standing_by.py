@@ -9,7 +9,7 @@ from broker_setup.link.connection import Link, supervised
 from broker_setup.link.settling import PAUSE_SECONDS
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import CHECKED_QUEUE, retry_queue, topology
-from callback_relay.consumer import STANDBY_SECONDS, Consumer, ConsumerState
+from callback_relay.results_consumer import STANDBY_SECONDS, ConsumerState, ResultsConsumer
 from tests.support.broker import VHost
 from tests.support.lms import FakeLMS
 from tests.support.relay import relay_process, results_at, settings_for
@@ -17,9 +17,9 @@ from tests.support.waiting import eventually
 
 
 @asynccontextmanager
-async def relay(vhost: VHost, *rungs: str) -> AsyncIterator[Consumer]:
+async def relay(vhost: VHost, *rungs: str) -> AsyncIterator[ResultsConsumer]:
     link = Link(vhost.amqp_url, "relay")
-    consumer = Consumer(
+    consumer = ResultsConsumer(
         link,
         prefetch=1,
         unread_prefetch=1,

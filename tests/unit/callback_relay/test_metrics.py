@@ -3,13 +3,13 @@
 import pytest
 
 from broker_setup.wire.results import NO_TRIES
-from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import SUSPECTS, FailedUrls
 from callback_relay.job import Job
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import MOST_ORIGINS, Metrics, OriginNames, Reading
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug, status_slug
+from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry
 from tests.support.metrics import Shown, shown_by
 

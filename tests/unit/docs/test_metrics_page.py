@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 from broker_setup.wire.results import NO_TRIES
-from callback_relay.consumer import ConsumerState
 from callback_relay.evidence import FailedUrls
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import MOST_ORIGINS, OTHER, PREFIX, UNKNOWN, Metrics, Reading
 from callback_relay.pace import Health, Pace
 from callback_relay.reason import Reason, Slug, status_slugs
+from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
 from tests.support.project import quoted, table_rows, text
 

@@ -32,7 +32,7 @@ class ConsumerState(Enum):
     TRYING = "trying"  # no connection, or no queues: it tries again every second
 
 
-class Consumer(SteadyConsumer):
+class ResultsConsumer(SteadyConsumer):
     """A steady consumer of results that waits for its turn.
 
     Of each queue so many are here at the most, so that a flood of one leaves room for what comes by the other. Both
