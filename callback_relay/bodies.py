@@ -32,13 +32,18 @@ class Bodies:
         self._sizes: dict[int, int] = {}  # by id(): a message is in memory for as long as it stands here
         self._taken = 0
         self._waiting: deque[_Waiting] = deque()
+        self._coming = 0  # how many of those were given back and are not here again
 
     def takes(self, message: AbstractIncomingMessage) -> bool:
         """Count a delivery, or say that there is no room: then its hold is kept here, and the caller lets it go."""
         size = len(message.body)
         if size <= self._small:
             return True
-        if not self._fits(size):
+        if message.redelivered:
+            self._coming = max(0, self._coming - 1)
+        # Whoever came first goes first: else what is new takes the room for which an older one was given back.
+        is_behind = not message.redelivered and (self._waiting or self._coming)
+        if is_behind or not self._fits(size):
             self._waiting.append(_Waiting(size, Hold.of(message)))
             return False
         self._sizes[id(message)] = size
@@ -52,9 +57,12 @@ class Bodies:
     def next(self) -> Hold | None:
         """Return one that waits and would fit now, for it to go back to its queue, from where it comes again.
 
-        One at a time, now and then: two that come back may not fit both.
+        One at a time: two that come back may not fit both. Where one never comes, purged say, the others do when all
+        room is free.
         """
-        if self._waiting and self._fits(self._waiting[0].size):
+        is_one_coming = self._coming and self._taken
+        if self._waiting and not is_one_coming and self._fits(self._waiting[0].size):
+            self._coming += 1
             return self._waiting.popleft().hold
         return None
 
@@ -62,7 +70,7 @@ class Bodies:
         """Forget all: their channel is gone, and the broker delivers them again."""
         self._sizes.clear()
         self._waiting.clear()
-        self._taken = 0
+        self._taken = self._coming = 0
 
     def _fits(self, size: int) -> bool:
         # What is larger than all there is has it alone.

@@ -16,13 +16,14 @@ _tags = count(1)
 @dataclass(eq=False)
 class Message:
     body: bytes
+    redelivered: bool = False
     channel: str = "its channel"
     consumer_tag: str = "its consumer"
     delivery_tag: int = field(default_factory=lambda: next(_tags))
 
 
-def of(size: int) -> Any:
-    return Message(bytes(size))
+def of(size: int, *, redelivered: bool = False) -> Any:
+    return Message(bytes(size), redelivered)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_what_is_beyond_the_room_waits_and_comes_again_one_by_one_the_oldest_fir
     assert bodies.next() is None
     bodies.ended(here[0])
     assert bodies.next() == Hold.of(others[0])
-    again = of(40)
+    again = of(40, redelivered=True)
     assert bodies.takes(again)
     assert bodies.next() is None
     bodies.ended(here[1])
@@ -57,8 +58,35 @@ def test_what_is_larger_than_all_the_room_has_it_alone(bodies: Bodies) -> None:
     assert not bodies.takes(large)
     bodies.ended(small)
     assert bodies.next() == Hold.of(large)
-    assert bodies.takes(large)
+    assert bodies.takes(of(10 * MOST, redelivered=True))
     assert not bodies.takes(of(20))
+
+
+def test_what_is_new_takes_no_room_of_what_was_given_back_for_it(bodies: Bodies) -> None:
+    here = of(MOST)
+    assert bodies.takes(here)
+    older, newer = of(60), of(60)
+    assert not bodies.takes(older)
+    bodies.ended(here)
+    assert bodies.next() == Hold.of(older)
+    assert not bodies.takes(newer)
+    assert bodies.takes(of(60, redelivered=True))
+    assert not bodies.takes(of(20))
+    assert bodies.next() is None
+
+
+def test_while_one_is_on_its_way_back_no_other_goes_unless_all_room_is_free(bodies: Bodies) -> None:
+    here = [of(50), of(50)]
+    assert all(map(bodies.takes, here))
+    assert [bodies.takes(of(20)) for _ in range(3)] == [False] * 3
+    bodies.ended(here[0])
+    assert bodies.next()
+    assert bodies.next() is None
+    bodies.ended(here[1])
+    assert bodies.next()
+    assert bodies.takes(of(20, redelivered=True))
+    assert bodies.takes(of(20, redelivered=True))
+    assert bodies.next()
 
 
 def test_a_delivery_ends_once_and_others_do_not_count(bodies: Bodies) -> None:
@@ -68,7 +96,8 @@ def test_a_delivery_ends_once_and_others_do_not_count(bodies: Bodies) -> None:
     assert not bodies.takes(another)
     bodies.ended(here)
     bodies.ended(here)
-    assert bodies.takes(of(60))
+    assert bodies.next()
+    assert bodies.takes(of(60, redelivered=True))
     assert not bodies.takes(of(60))
 
 
