@@ -16,7 +16,7 @@ from bench.attack.own_services import own_services, passwords
 from bench.attack.random_ones import hostile_requests, hostile_results
 from bench.attack.replies import LARGE_ONES, MIB, chained_entities
 from bench.attack.small_ones import small_ones
-from bench.attack.strangers import metrics_port, pipelined, silent
+from bench.attack.strangers import behind_a_body, dripping, metrics_port, pipelined, silent, tiny_chunks
 
 # How long messages of one size are published: a disk may take seconds for each of the largest.
 PUBLISH_SECONDS = 60.0
@@ -160,6 +160,8 @@ ATTACKS = (
     Attack(1, "A", "30,000 chained entities over AMQP", partial(_by_amqp, ENTITIES)),
     Attack(1, "called", "30,000 chained entities of a passive grader", partial(_when_called, ENTITIES)),
     Attack(3, "S", "256 KB of pipelined requests", pipelined),
+    Attack(3, "S", "thousands of requests behind a body", behind_a_body, is_short=False),
+    Attack(3, "S", "256 KB of a body in chunks of one byte", tiny_chunks, is_short=False),
     Attack(4, "G P S", "16 MiB of % in forms, 8 together", _percent_signs, mib=FORMS_MIB),
     Attack(5, "G", "large and nested replies in put_result", partial(_by_result, LARGE), mib=FORMS_MIB),
     Attack(5, "A", "large and nested replies over AMQP", partial(_by_amqp, LARGE)),
@@ -168,6 +170,7 @@ ATTACKS = (
     Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, is_short=False, deadline=90),
     Attack(8, "P A", "3,000 origins that never answer", slow_origins, is_short=False, deadline=150),
     Attack(10, "S", "1,001 silent connections", silent, is_short=False),
+    Attack(10, "S", "1,001 bodies that drip", dripping, is_short=False),
     Attack(11, "S", "1,001 connections to the metrics port", metrics_port, is_short=False),
     Attack(12, "P S", "scripts in a student's work; a foreign login form", scripts),
     Attack(13, "P", "callbacks to a server that wants the password", passwords),

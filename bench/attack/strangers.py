@@ -1,4 +1,4 @@
-"""Rows 3, 10 and 11: what whoever reaches a port may try, without any account."""
+"""Rows 3, 10 and 11, and their variants: what whoever reaches a port may try, without any account."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,8 @@ PIPELINED_BYTES = 256_000
 # Of a metrics port: 64 connections, and some that come and go.
 METRICS_DESCRIPTORS = 80
 PAGE_SECONDS = 1.0
+DRIP_SECONDS = 0.5
+_BODY_BYTES = 5_000
 
 
 async def pipelined(arena: Arena) -> str:
@@ -23,6 +25,29 @@ async def pipelined(arena: Arena) -> str:
     requests = request * (PIPELINED_BYTES // len(request))
     await arena.again(lambda: _on_connections(arena.target.url, 100, requests, min(arena.seconds, 3)))
     return "100 connections at a time"
+
+
+async def behind_a_body(arena: Arena) -> str:
+    """Send a body and thousands of requests at once on each of 100 connections, and read no answer."""
+    body = b"POST /xqueue/submit/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % _BODY_BYTES + b"x" * _BODY_BYTES
+    requests = body + b"GET / HTTP/1.1\r\n\r\n" * 3_000
+    await arena.again(lambda: _on_connections(arena.target.url, 100, requests, min(arena.seconds, 3)))
+    return "100 connections at a time"
+
+
+async def tiny_chunks(arena: Arena) -> str:
+    """Send 256 KB of a body in chunks of one byte on each of 100 connections, again and again."""
+    head = b"POST /xqueue/submit/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = head + b"1\r\nx\r\n" * (PIPELINED_BYTES // 6)
+    await arena.again(lambda: _on_connections(arena.target.url, 100, body, min(arena.seconds, 3)))
+    return "100 connections at a time"
+
+
+async def dripping(arena: Arena) -> str:
+    """Hold more connections than MAX_CONNECTIONS by bodies of which a byte comes now and then."""
+    head = b"POST /xqueue/submit/ HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"
+    await _on_connections(arena.target.url, 1_001, head, arena.seconds, drip=b"x")
+    return "1,001 connections"
 
 
 async def silent(arena: Arena) -> str:
@@ -56,15 +81,18 @@ async def metrics_port(arena: Arena) -> str:
     return f"1,001 connections, {pages} pages meanwhile"
 
 
-async def _on_connections(url: str, number: int, sent: bytes, seconds: float) -> None:
+async def _on_connections(url: str, number: int, sent: bytes, seconds: float, drip: bytes = b"") -> None:
     where = urlsplit(url)
+    end = monotonic() + seconds
 
     async def connect() -> None:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
             try:
                 writer.write(sent)
-                await asyncio.sleep(seconds)
+                while (left := end - monotonic()) > 0:
+                    await asyncio.sleep(min(DRIP_SECONDS, left) if drip else left)
+                    writer.write(drip)
             finally:
                 writer.transport.abort()
 
