@@ -90,7 +90,7 @@ async def _on_connections(url: str, number: int, sent: bytes, seconds: float, dr
             _, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
             try:
                 writer.write(sent)
-                while (left := end - monotonic()) > 0:
+                while (left := end - monotonic()) > 0 and not writer.is_closing():
                     await asyncio.sleep(min(DRIP_SECONDS, left) if drip else left)
                     writer.write(drip)
             finally:

@@ -1,4 +1,4 @@
-"""Who has to go when there are more connections than there is room: those that ask nothing, then those that drip."""
+"""Who has to go when there are more connections than there is room: who asks nothing, or drips, in a fair order."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -81,14 +81,17 @@ class Crowd(Generic[T]):
         self._served.discard(connection)
 
     def _who_goes(self, newcomer: T) -> T | None:
-        # Those that never asked anything go first: a flood of them must not cost others, who are served, their place.
-        for quiet in (self._silent, self._answered):
-            oldest = next(iter(quiet), None)
-            if oldest is not None and oldest is not newcomer and self._clock() - quiet[oldest] >= GRACE_SECONDS:
-                return oldest
-        if slowest := self._slowest():
-            return slowest
-        return next(iter(self._silent)) if self._size > self._room + LATE_ROOM else None
+        # Those that never asked anything go first, and those that drip: a flood of them must not cost others, who are
+        # served or may ask again, their place.
+        goes = self._longest(self._silent, newcomer) or self._slowest() or self._longest(self._answered, newcomer)
+        return goes or (next(iter(self._silent)) if self._size > self._room + LATE_ROOM else None)
+
+    def _longest(self, quiet: OrderedDict[T, float], newcomer: T) -> T | None:
+        """Return who is quiet for longest, if anybody is for more than a moment."""
+        oldest = next(iter(quiet), None)
+        if oldest is newcomer or oldest is None or self._clock() - quiet[oldest] < GRACE_SECONDS:
+            return None
+        return oldest
 
     def _slowest(self) -> T | None:
         """Return who is behind with its body for longest, if anybody is."""

@@ -92,6 +92,18 @@ def test_of_those_whose_bodies_drip_the_slowest_go_first() -> None:
     assert some.is_too_large
 
 
+def test_who_drips_goes_before_who_has_its_answer_and_may_ask_again() -> None:
+    some, clock = crowd(2)
+    for name in ("kept", "slow"):
+        some.came(name)
+        some.asks(name)
+    some.has_answer("kept")
+    clock.now += PATIENCE_SECONDS
+    assert some.came("new") == "slow"
+    some.asks("new")
+    assert some.came("newer") == "kept"
+
+
 def test_a_body_that_stops_goes_after_a_moment_however_much_came_of_it() -> None:
     some, clock = crowd(1)
     some.came("large")
