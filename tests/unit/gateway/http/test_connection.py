@@ -276,7 +276,7 @@ async def test_silent_connections_make_room_for_a_late_one_and_it_is_served(conn
     assert (await silent[1].answer())[0] == 200
 
 
-async def test_bodies_that_drip_make_room_for_a_late_one_and_it_is_served(
+async def test_bodies_that_drip_make_room_for_a_late_one_and_a_probe_is_answered_meanwhile(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "PATIENCE_SECONDS", 0.3)
@@ -295,7 +295,9 @@ async def test_bodies_that_drip_make_room_for_a_late_one_and_it_is_served(
     try:
         async with asyncio.timeout(SECONDS):
             while True:
-                late = await connect()
+                late, probe = await connect(), await connect()
+                probe.send(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+                assert (await probe.answer())[0] == 200
                 late.send(b"GET /echo HTTP/1.1\r\n\r\n")
                 if (await late.answer())[0] == 200:
                     break
