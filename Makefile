@@ -56,8 +56,11 @@ chaos: dev-env  ## freeze, kill and cut off nodes of a three-node RabbitMQ under
 attack: dev-env  ## attack a stack of its own as strangers and accounts may: some minutes (ARGS=--quick, --help)
 	$(VENV)/python -m bench.attack $(ARGS)
 
-fuzz: dev-env  ## give every parser some thousand inputs that nobody thought of: some minutes
-	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(WORKERS) --timeout 1800 tests/unit/fuzzing tests/unit/broker_setup/wire/test_replies_as_the_lms.py $(ARGS)
+FUZZED := tests/unit/fuzzing tests/unit/broker_setup/wire/test_replies_as_the_lms.py \
+	tests/unit/broker_setup/ledger/test_any_order.py tests/unit/broker_setup/ledger/test_state_redriven.py \
+	tests/integration/gateway/test_hostile.py tests/integration/gateway/test_schemathesis.py
+fuzz: dev-env  ## give every parser, call and order of events some thousand inputs that nobody thought of: some minutes
+	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(WORKERS) --timeout 1800 $(FUZZED) $(ARGS)
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.gateway import USERS, Client, Gateway, lms_header
 from tests.support.raw_http import connection
 
@@ -21,7 +22,7 @@ REDIRECTS = {301, 302}
 ENVELOPES = {200, 404, 405, 410}
 
 hostile = settings(
-    max_examples=80,
+    max_examples=examples(25, 250),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -12,6 +12,7 @@ from hypothesis.strategies import sampled_from
 from schemathesis import APIOperation, Case, GenerationMode, checks
 
 from gateway.http.operation_calls import SOURCE
+from tests.support.examples import examples
 from tests.support.gateway import USERS, Client, Gateway, lms_header
 
 FOUND: list[Any] = list(schemathesis.openapi.from_path(SOURCE).get_all_operations())
@@ -37,7 +38,7 @@ DIALECTS = ("*/*", "application/json")
 SLOW = ("wait", "block")
 
 hostile = settings(
-    max_examples=40,
+    max_examples=examples(12, 100),
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],

@@ -26,6 +26,7 @@ from broker_setup.ledger.events import (
     Superseded,
 )
 from broker_setup.ledger.state import LedgerState
+from tests.support.examples import examples
 from tests.support.ledger_events import (
     amended,
     expired,
@@ -393,5 +394,5 @@ class Gateways(RuleBasedStateMachine):
             grader.until = max(grader.until, event.expires_at)
 
 
-Gateways.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+Gateways.TestCase.settings = settings(max_examples=examples(100, 3000), stateful_step_count=60, deadline=None)
 TestAnyOrderOfEventsKeepsThePromises = Gateways.TestCase

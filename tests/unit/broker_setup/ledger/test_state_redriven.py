@@ -11,6 +11,7 @@ from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
 from broker_setup.ledger.state.closed import CLOSED_SECONDS
+from tests.support.examples import examples
 from tests.support.ledger_events import (
     facts,
     graded,
@@ -214,5 +215,5 @@ class Redriving(RuleBasedStateMachine):
             gateway.held.clear()
 
 
-Redriving.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+Redriving.TestCase.settings = settings(max_examples=examples(120, 4000), stateful_step_count=40, deadline=None)
 TestARedriveLosesNothingInAnyOrder = Redriving.TestCase
