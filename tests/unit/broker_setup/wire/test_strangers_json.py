@@ -1,4 +1,4 @@
-"""JSON that a stranger wrote is read as the standard library would, but for fractions without end."""
+"""JSON that a stranger wrote is read as the standard library would, but for numbers without end."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_setup.wire.strangers_json import MAX_FLOAT, read_json
+from broker_setup.wire.strangers_json import MAX_FLOAT, MAX_INTEGER, read_json
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -32,6 +32,12 @@ def test_a_fraction_of_more_digits_than_anybody_needs_is_an_error(number: str) -
     assert read_json(number[:MAX_FLOAT]) is not None
     with pytest.raises(ValueError, match="a number in it has more than 40 characters"):
         read_json(number)
+
+
+def test_a_whole_number_of_more_digits_than_any_float_has_is_an_error() -> None:
+    assert read_json("7" * MAX_INTEGER) == int("7" * MAX_INTEGER)
+    with pytest.raises(ValueError, match="a number in it has more than 400 characters"):
+        read_json("7" * (MAX_INTEGER + 1))
 
 
 def test_a_score_that_python_or_javascript_writes_is_read() -> None:
