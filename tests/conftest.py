@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
 _ALONE = Path(__file__).parent / "acceptance"
+# On a busy machine any example may take its time, and any drawing of examples: neither is a fault of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
 
