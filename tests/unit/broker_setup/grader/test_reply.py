@@ -33,7 +33,7 @@ def test_markup_that_shows_nothing_is_an_error(markup: str) -> None:
         reply(correct=True, score=1, markup=markup)
 
 
-@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "100", 10**400])
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "100", 10**399])
 def test_a_score_that_is_no_finite_number_is_an_error(score: Any) -> None:
     with pytest.raises(ValueError, match="score"):
         reply(correct=True, score=score)
