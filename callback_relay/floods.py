@@ -17,10 +17,10 @@ EACH_SECOND = 10.0
 # all that a grader sends may be so, and waits for a relay that knows it; or it is a forgery.
 UNOPENED_AT_ONCE = 1_000.0
 UNOPENED_EACH_SECOND = 50.0
-# Of one sender on rungs at a time, however long they wait there; of each some 100 KiB at most: replies are smaller, and
-# what is larger waits for an operator.
+# Of one sender on rungs at a time, however long they wait there; of each some KiB at most, as replies have: each rung
+# brings them back by the queue of everybody's results, where larger ones kept others for seconds.
 MOST_UNOPENED = 10_000
-MOST_UNOPENED_BYTES = 100 * 1024
+MOST_UNOPENED_BYTES = 16 * 1024
 # Of one result, here and on rungs: whoever publishes again after a lost confirm makes two or three.
 MOST_COPIES = 20
 # Some 3 MB. Who sends one bad reply again and again does so at once.

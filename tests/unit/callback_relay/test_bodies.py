@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broker_setup.link.settling import Hold
-from callback_relay.bodies import Bodies
+from callback_relay.bodies import COMING_SECONDS, Bodies
 
 MOST, SMALL = 100, 10
 _tags = count(1)
@@ -110,3 +110,17 @@ def test_with_the_channel_all_is_forgotten(bodies: Bodies) -> None:
     assert bodies.takes(of(MOST))
     bodies.ended(here)  # its callback was under way: void, and not counted any more
     assert not bodies.takes(of(50))
+
+
+def test_what_was_given_back_and_never_came_is_waited_for_a_moment_only() -> None:
+    """Its sender let it expire: each such would make all others go one at a time from then on."""
+    times = [0.0]
+    bodies = Bodies(MOST, SMALL, clock=lambda: times[0])
+    for _ in range(3):
+        here = of(MOST)
+        assert bodies.takes(here)
+        assert not bodies.takes(of(50))
+        bodies.ended(here)
+        assert bodies.next()
+        times[0] += COMING_SECONDS
+    assert [bodies.takes(of(20)) for _ in range(3)] == [True] * 3
