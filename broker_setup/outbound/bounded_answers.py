@@ -20,6 +20,8 @@ MOST_ANSWERS = 16
 PIECE = 4096
 # An LMS's whole answer: it goes before what comes behind in others.
 FIRST_BYTES = 1024
+# What one origin has of connections, as far as their number is bounded by that of origins.
+MOST_TO_ONE = 4
 # While more is kept than this, nothing is read from the socket; it comes in up to 256 KiB at once.
 MOST_KEPT = 64 * 1024
 
@@ -34,6 +36,16 @@ class BoundedConnector(TCPConnector):
         super().__init__(**options)
         # What makes the protocol of each connection.
         self._factory = partial(_protocol, asyncio.get_running_loop(), most_bytes, turns)
+
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        """Keep a connection for the next request, and of all that are kept no more than `limit`, lately used.
+
+        The library keeps any number for 15 s: whoever names thousands of origins would have all descriptors.
+        """
+        super()._release(key, protocol, should_close=should_close)
+        if len(self._conns) > max(1, self.limit // MOST_TO_ONE):
+            for idle, _ in self._conns.pop(next(iter(self._conns))):
+                idle.close()
 
 
 def _protocol(loop: asyncio.AbstractEventLoop, most_bytes: int, turns: ParsingTurns) -> ResponseHandler:

@@ -10,6 +10,7 @@ import ssl
 from ipaddress import ip_address
 from typing import Any
 
+import pycares
 from aiohttp import AsyncResolver, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
@@ -30,6 +31,10 @@ MOST_BYTES = 256 * 1024
 # What the system may have received before we read it; it takes twice as much, for its own needs. TLS opens at once all
 # that is read, in nobody's turn, and 256 KiB in records of one byte take 20 ms. An LMS's answer has one or two KiB.
 RECEIVED_BYTES = 8 * 1024
+
+
+# Of a name, looked at: whoever owns it may give it thousands, and to look at each takes a moment.
+MOST_ADDRESSES = 16
 
 
 class AddressRefusedError(OSError):
@@ -63,7 +68,10 @@ def system_names(**others: Any) -> AbstractResolver:
 
     Not with getaddrinfo, which takes a thread for each name for as long as its name servers are silent.
     """
-    return AsyncResolver(timeout=FIRST_PATIENCE_SECONDS, tries=QUESTIONS, **others)
+    # Not by TCP either: whoever owns a name could give it 64 KiB of addresses, which take a quarter of a second each
+    # time that it is asked for. What fits a datagram is more than any LMS has.
+    flags = pycares.ARES_FLAG_IGNTC | pycares.ARES_FLAG_EDNS
+    return AsyncResolver(timeout=FIRST_PATIENCE_SECONDS, tries=QUESTIONS, flags=flags, **others)
 
 
 class GuardedNames(AbstractResolver):
@@ -82,6 +90,7 @@ class GuardedNames(AbstractResolver):
                 found = await self._system.resolve(host, port, family)
         except TimeoutError:
             raise LookupTimeoutError(f"the host's name was not found out within {LOOKUP_SECONDS:g} s") from None
+        found = found[:MOST_ADDRESSES]
         allowed = [one for one in found if self._refusal(one["host"], port) is None]
         if found and not allowed:
             raise AddressRefusedError(self._refusal(found[0]["host"], port))

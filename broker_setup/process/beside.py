@@ -13,6 +13,8 @@ Arguments = TypeVarTuple("Arguments")
 
 # What is larger takes longer than a millisecond or so to decode, encode, hash or copy.
 LARGE_BYTES = 256 * 1024
+# What is larger than this may take up to a tenth of a second where a stranger wrote it to that end.
+MIDDLING_BYTES = 4 * 1024
 
 # On whose behalf something is done: an account, or another name by which those are told apart who take turns.
 acting_for: ContextVar[str] = ContextVar("acting_for", default="")
@@ -82,25 +84,59 @@ class OneThread:
             return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
 
-_thread = OneThread("beside")
-
-
-async def beside(size: int, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
-    """Call a function of something of `size` bytes or characters: here and now, or in the thread if it is large."""
-    if size <= LARGE_BYTES:
-        return function(*arguments)
-    return await _thread.call(function, *arguments)
-
-
 class Turnstile:
-    """Lets what can't be done in a thread begin one by one, with a round of the event loop in between."""
+    """Lets what can't be done in a thread begin one by one, with a round of the event loop in between.
+
+    Of those who wait, one on each behalf comes in turn.
+    """
 
     def __init__(self, above: int = LARGE_BYTES) -> None:
         self._above = above
-        self._turn = asyncio.Lock()
+        self._turns = Turns(1)
 
     async def turn(self, size: int) -> None:
         """Return at once for something small, else when it is its turn: the caller goes on without an await."""
         if size > self._above:
-            async with self._turn:
+            async with self._turns.turn():
                 await asyncio.sleep(0)
+
+
+class Portions:
+    """Lets so many bytes begin in each round of the event loop, or one thing that is larger; on each behalf in turn."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used = 0
+        self._turns = Turns(1)
+
+    async def turn(self, size: int) -> None:
+        """Return when there is room for `size` bytes in this round: the caller goes on without an await."""
+        async with self._turns.turn():
+            while self._used and self._used + size > self._most:  # noqa: ASYNC110 - it waits for a round, and each is one
+                await asyncio.sleep(0)
+            if not self._used:
+                asyncio.get_running_loop().call_soon(self._begin_round)
+            self._used += size
+
+    def _begin_round(self) -> None:
+        self._used = 0
+
+
+_thread = OneThread("beside")
+_here = Turnstile(MIDDLING_BYTES)
+
+
+async def turn_here(size: int) -> None:
+    """Return at once for something small, else when it is the caller's turn, who goes on without an await.
+
+    Of a hundred who come in one round of the event loop each has a round of its own, and all else goes on in between.
+    """
+    await _here.turn(size)
+
+
+async def beside(size: int, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Call a function of something of `size` bytes or characters: here, in turn, or in the thread if it is large."""
+    if size <= LARGE_BYTES:
+        await turn_here(size)
+        return function(*arguments)
+    return await _thread.call(function, *arguments)

@@ -36,6 +36,10 @@ _ATTRIBUTE = re.compile(r"[\s/]*=?[^\s/>=]*(?:\s*=\s*(?:([\"'])|[^\s>]*))?", re.
 
 # No grader puts more before the first thing that a student sees, or into one tag; a hostile one takes our time with it.
 _MOST_STEPS = 10_000
+# Said to expat, so that it heeds no declaration behind a byte order mark: Python would look for a codec of that name,
+# raise what no XML is to blame for, and keep the name, of megabytes, for good. The LMS's parser heeds none either.
+_ENCODING = "utf-8"
+
 # libxml2 takes no deeper elements, and what an element that is open costs us adds up.
 _MAX_DEPTH = 256
 
@@ -124,7 +128,7 @@ def _declares_a_grammar(text: str) -> bool:
     def element(*_: Any) -> None:
         raise _EnoughError
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(_ENCODING)
     parser.StartDoctypeDeclHandler = doctype
     parser.StartElementHandler = element
     with suppress(_EnoughError, expat.ExpatError):
@@ -149,7 +153,7 @@ def _is_xml(text: str) -> bool:
         nonlocal depth
         depth -= 1
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(_ENCODING)
     parser.StartElementHandler = opened
     parser.EndElementHandler = closed
     parser.ordered_attributes = True

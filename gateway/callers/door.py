@@ -18,6 +18,7 @@ from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault,
 
 # Open edX's clients say JWT, everybody else's Bearer.
 TOKEN_SCHEMES = ("jwt", "bearer")
+_LONGEST_QUERY = 4096
 
 
 class NotLoggedInError(XQueueError):
@@ -107,7 +108,9 @@ def account_of(request: Request) -> str:
 
 
 def _wanderer(request: Request, call: str) -> Wanderer:
-    queue = request.query_params.get("queue_name", "")[:200]
+    # It is for a line in the log: of a query without an end nobody need know it.
+    is_short = len(request.scope["query_string"]) <= _LONGEST_QUERY
+    queue = request.query_params.get("queue_name", "")[:200] if is_short else ""
     return Wanderer(address_of(request), agent_of(request), call, queue)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.process.beside import beside
+from broker_setup.process.beside import Turns, beside
 from broker_setup.wire.replies import too_much_in
 from broker_setup.wire.strangers_json import read_json
 from gateway.callers.door import account_of, permission_of
@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 # The most submissions, or results, in one call.
 MAX_BULK = 100
 
+# How many bodies of put_results are read, and their results taken, at the same time: those that wait for the ledger
+# wake together, in one round of the event loop.
+BODIES_AT_ONCE = 4
+
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -52,6 +56,7 @@ class BulkCalls:
         self._polls = polls
         self._results = results
         self._limits = limits
+        self._turns = Turns(BODIES_AT_ONCE)
 
     async def get_submissions(self, request: Request) -> Response:
         """Lease the next submissions to the caller, up to `limit`; an empty list if there is none."""
@@ -66,10 +71,11 @@ class BulkCalls:
         try:
             async with read_body(request, self._limits) as body:
                 permission, account = permission_of(request), account_of(request)
-                replies = await beside(len(body), parse_replies, body)
-                # All at the same time, so that they share the broker's confirms.
-                taking = (self._take(reply, permission, account) for reply in replies)
-                return success(await asyncio.gather(*taking))
+                async with self._turns.turn():
+                    replies = await beside(len(body), parse_replies, body)
+                    # All at the same time, so that they share the broker's confirms.
+                    taking = (self._take(reply, permission, account) for reply in replies)
+                    return success(await asyncio.gather(*taking))
         except TooLargeError as error:
             raise OverLimitError(f"{REPLY_TOO_LARGE}: {error}") from error
 

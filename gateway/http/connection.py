@@ -10,6 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from broker_setup.process.beside import turn_here
 from broker_setup.process.parsing_turns import ParsingTurns
 from gateway.http.crowd import Crowd
 from gateway.http.dialects import asked_for, translated
@@ -128,6 +129,8 @@ class BoundedConnection(OneByOne):
 
     async def _unless_gone(self, scope: Any, receive: Any, send: Any) -> None:
         try:
+            # To look into a large head (a query, cookies, Accept) takes milliseconds, and strangers come together.
+            await turn_here(len(scope["query_string"]) + sum(len(value) for _, value in scope["headers"]))
             await self._application(scope, receive, send)
         except RuntimeError:
             # uvloop raises it where a client hangs up just as it is answered: no error, and any stranger can cause it.

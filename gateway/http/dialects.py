@@ -19,6 +19,8 @@ LOGIN_PATH = "/xqueue/login/"
 JSON = "application/json"
 # The media ranges of Accept that take text/html, which the original's answers say they are.
 _HTML_RANGES = frozenset({"text/html", "text/*", "*/*"})
+# Characters of Accept that are looked at; browsers send 200.
+LONGEST_ACCEPT = 1024
 # The weight 0 says "not this".
 _UNWANTED = re.compile(r"(^|;)\s*q=0(\.0*)?\s*(;|$)")
 # Clients of Django expect a cookie of this name; we do not look at its value.
@@ -68,6 +70,7 @@ def asked_for(headers: Headers) -> Dialect:
 
     So a client's default that lists everything, such as `application/json, text/plain, */*`, changes nothing.
     """
-    ranges = [each.partition(";") for each in ",".join(headers.getlist("accept")).lower().split(",")]
+    said = ",".join(headers.getlist("accept"))[:LONGEST_ACCEPT].lower()
+    ranges = [each.partition(";") for each in said.split(",")]
     accepted = {name.strip() for name, _, parameters in ranges if not _UNWANTED.search(parameters)}
     return Dialect.EDX_SUBMISSIONS if JSON in accepted and not accepted & _HTML_RANGES else Dialect.LEGACY

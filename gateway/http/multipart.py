@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser, MultipartPart
 
 from broker_setup.errors import XQueueError
+from broker_setup.process.beside import turn_here
 from gateway.http.form_limits import MAX_FIELDS, Allowance, BadFormError, FormLimits, TooLargeError
 from gateway.http.form_text import CHARSET_FIELD, known_charset, text_of
 
@@ -19,6 +20,8 @@ _BASE64_GROUP = 4
 # In one header, those of a file name included. The library reads each in time that grows with the header's size: 4 KiB
 # of semicolons take 40 ms, and any stranger may send a part of nothing else to login/.
 _MAX_SEMICOLONS = 100
+# Extended ones (name*=), each of which takes ten times as long.
+_MAX_EXTENDED = 16
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class _Parser(MultiPartParser):
         part, extended = self._current_part, None
         _check_parameters(part.content_disposition or b"")
         if part.content_disposition and b"*" in part.content_disposition:
+            if part.content_disposition.count(b"*") > _MAX_EXTENDED:
+                raise BadFormError(f"a header of the form has more than {_MAX_EXTENDED} extended parameters")
             extended, part.content_disposition = _in_plain(part.content_disposition)
         if _header(part, b"content-transfer-encoding").strip().lower() == b"base64":
             self._base64 = b""
@@ -113,6 +118,7 @@ class _Parser(MultiPartParser):
             self._beside += len(chunk)
             if self._beside > self._limits.fields + self._limits.files_total:
                 raise TooLargeError(f"more than {self._limits.fields + self._limits.files_total} bytes")
+            await turn_here(len(chunk))
             yield chunk
         if not self._is_complete:
             raise MultiPartException("the form is cut off")

@@ -8,7 +8,7 @@ from broker_setup.errors import BadReturnAddressError, UnknownSecretError, XQueu
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Extended
 from broker_setup.ledger.ledger import Ledger
-from broker_setup.process.beside import Turnstile
+from broker_setup.process.beside import Portions
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import BESIDE_BYTES, ReplyChecker
 from broker_setup.wire.return_address import Sealer
@@ -20,8 +20,8 @@ class BadReplyError(XQueueError):
     """The LMS would drop this reply, and what the student is waiting for; the text says why, with nothing of it."""
 
 
-# Of larger replies one is checked in each round of the event loop: a hundred may come in one call.
-ALONE_BYTES = 4096
+# So many bytes of replies are checked in each round of the event loop: a hundred may come in one call.
+ROUND_BYTES = 8 * 1024
 
 
 class ReplyCheck:
@@ -35,12 +35,12 @@ class ReplyCheck:
         self._sealer = sealer
         self._checker = checker
         self._again = again
-        self._turnstile = Turnstile(above=ALONE_BYTES)
+        self._portions = Portions(ROUND_BYTES)
         self._clock = clock
 
     async def look(self, lease: Lease, body: bytes) -> Finding:
         """Check a reply; a large one takes a while."""
-        await self._turnstile.turn(len(body))
+        await self._portions.turn(len(body))
         # Most replies are small and pass the strictest check: their return addresses, which take longest, stay sealed.
         if len(body) <= BESIDE_BYTES and not (found := self._checker.strictly(body)).wrong:
             return found

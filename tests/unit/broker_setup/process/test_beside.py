@@ -4,7 +4,7 @@ import asyncio
 import threading
 from itertools import pairwise
 
-from broker_setup.process.beside import LARGE_BYTES, Turns, Turnstile, acting_for, beside
+from broker_setup.process.beside import LARGE_BYTES, Portions, Turns, Turnstile, acting_for, beside
 
 
 async def test_what_is_large_is_done_in_one_thread_and_what_is_small_here_and_now() -> None:
@@ -90,3 +90,33 @@ async def test_only_so_many_have_their_turn_at_once_whoever_gives_up() -> None:
     # All are free again.
     await asyncio.gather(*(work(0) for _ in range(3)))
     assert (most, now) == (3, 0)
+
+
+async def test_the_many_that_begin_one_by_one_do_not_stand_before_those_of_another_account() -> None:
+    turnstile, order = Turnstile(), list[str]()
+
+    async def begin(whose: str) -> None:
+        acting_for.set(whose)
+        await turnstile.turn(LARGE_BYTES + 1)
+        order.append(whose)
+
+    await asyncio.gather(*(asyncio.create_task(begin(whose)) for whose in ["many"] * 20 + ["one"]))
+    assert order.index("one") < 3
+
+
+async def test_no_more_begins_in_a_round_than_a_portion_and_each_account_has_its_turn() -> None:
+    portions, begun, rounds = Portions(100), list[tuple[int, str]](), 0
+
+    async def begin(whose: str, size: int) -> None:
+        acting_for.set(whose)
+        await portions.turn(size)
+        begun.append((rounds, whose))
+
+    tasks = [asyncio.create_task(begin("many", 40)) for _ in range(20)]
+    tasks += [asyncio.create_task(begin("one", 400))]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        rounds += 1
+    a_round = [which for which, _ in begun]
+    assert max(map(a_round.count, a_round)) <= 2
+    assert [whose for _, whose in begun].index("one") < 5

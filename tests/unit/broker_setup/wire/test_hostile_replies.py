@@ -1,5 +1,6 @@
 """Replies made to hurt whoever looks at them: nothing crashes, nothing grows, and time goes with their length."""
 
+import encodings
 import json
 import subprocess
 import sys
@@ -42,6 +43,16 @@ def checked_elsewhere(reply: bytes) -> str:
 
 def test_thirty_thousand_chained_entities_end_no_process() -> None:
     assert checked_elsewhere(saying(chained(30_000))) == GRAMMAR
+
+
+@pytest.mark.parametrize("encoding", ["bogus", "idna", "undefined", "rot13", "shift_jis", "utf-16", "x" * 1_000_000])
+@pytest.mark.parametrize("grammar", ["", "<!DOCTYPE a [<!ENTITY e 'x'>]>"])
+def test_no_codec_is_looked_for_that_a_reply_names(encoding: str, grammar: str) -> None:
+    """Python keeps the name of each that there is not, and raises what no XML is to blame for."""
+    known = len(encodings._cache)
+    msg = f"\ufeff<?xml version='1.0' encoding='{encoding}'?>{grammar}<a>{ASK}</a>"
+    assert check_strictly(saying(msg)).wrong == (GRAMMAR if grammar else "")
+    assert len(encodings._cache) == known
 
 
 def in_utf_16(text: str, *, big_endian: bool) -> str:

@@ -11,7 +11,7 @@ from broker_setup.settings.access_settings import Dialect
 from gateway.callers.door import NotLoggedInError, note_caller
 from gateway.callers.throttle import TooManyGuessesError
 from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault
-from gateway.http.dialects import Dialects, asked_for
+from gateway.http.dialects import LONGEST_ACCEPT, Dialects, asked_for
 from gateway.http.envelope import success
 from gateway.http.refusals import (
     REFUSED,
@@ -35,6 +35,12 @@ DEFAULTS_OF_CLIENTS = [
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
     "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
 ]
+
+
+def test_of_an_accept_without_end_the_beginning_counts() -> None:
+    json, html = "application/json", "text/html"
+    assert asked_for(Headers({"accept": json + "," * LONGEST_ACCEPT + html})) is REAL
+    assert asked_for(Headers({"accept": "," * LONGEST_ACCEPT + json})) is LEGACY
 
 
 @pytest.mark.parametrize("accept", [*DEFAULTS_OF_CLIENTS, "text/*, application/json", "application/json;q=0", "json"])

@@ -180,6 +180,16 @@ async def test_a_head_of_parameters_without_end_is_refused_before_they_are_read(
         await read(MULTIPART + ";" * 60_000, body(0))
 
 
+async def test_more_extended_parameters_than_any_client_sends_are_refused() -> None:
+    def body(number: int) -> bytes:
+        more = b"; a*=b" * number
+        return b"--limit\r\nContent-Disposition: form-data; name*=utf-8''a" + more + b"\r\n\r\nx\r\n" + END
+
+    assert await read(MULTIPART, body(8)) == ({"a": "x"}, {})
+    with pytest.raises(BadFormError, match="more than 16 extended parameters"):
+        await read(MULTIPART, body(90))
+
+
 @pytest.mark.parametrize(
     "body",
     [
