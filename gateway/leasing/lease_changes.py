@@ -18,6 +18,9 @@ from gateway.leasing.returns import Returns, TooManyReturnsError
 LEAST_GAIN_SECONDS = 1.0
 # Leases last a minute or more; a quarter of a second more is nothing to a grader.
 LOOK_SECONDS = 0.25
+# Of leases that run out together, as of a grader that extends all of its thousands to one moment, so many are returned
+# in a round of the event loop.
+RUN_OUT_AT_ONCE = 100
 
 
 class LeaseChanges:
@@ -107,7 +110,9 @@ async def return_expired(
     while True:
         # A lease whose result is on its way is looked at again: it may be settled by then.
         due += state.run_out(clock())
-        for lease in due:
+        for number, lease in enumerate(due, 1):
+            if number % RUN_OUT_AT_ONCE == 0:
+                await asyncio.sleep(0)
             queue = queues.get(lease.queue)  # None if the settings name it no more
             if queue and not results.is_under_way(lease.submission) and state.lease_of(lease.submission) == lease:
                 queue.held.ran_out(lease)
