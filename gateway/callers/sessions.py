@@ -48,11 +48,12 @@ class Sessions:
 
 
 def session_cookie(request: Request) -> str | None:
-    """Return the session's cookie as it was sent; of several the last.
+    """Return the session's cookie, without the quotes that some clients put around it; of several the last.
 
     Read here, as Python before 3.11.10 takes apart a quoted one in time that grows with the square of its backslashes:
-    seconds for 64 KiB. Ours are never quoted.
+    seconds for 64 KiB. Ours has no sign that anybody would escape.
     """
     begins = f"{SESSION_COOKIE}="
     pairs = (pair.strip() for header in request.headers.getlist("cookie") for pair in header.split(";"))
-    return next((pair[len(begins) :] for pair in reversed(list(pairs)) if pair.startswith(begins)), None)
+    cookies = (pair[len(begins) :] for pair in reversed(list(pairs)) if pair.startswith(begins))
+    return next((cookie.strip('"') for cookie in cookies), None)

@@ -34,6 +34,8 @@ def test_a_session_is_found_among_other_cookies() -> None:
     assert session_cookie(asked_with()) is None
     assert session_cookie(asked_with(b"csrftoken=a;b;c")) is None
     assert session_cookie(asked_with(b"csrftoken=a; sessionid=x.y-z_=; other=sessionid=no")) == "x.y-z_="
+    # As Java's client sends it.
+    assert session_cookie(asked_with(b'$Version="1"; sessionid="x.y-z_=";$Path="/"')) == "x.y-z_="
     assert session_cookie(asked_with(b"sessionid=first; sessionid=second", b"xsessionid=no")) == "second"
 
 
