@@ -66,6 +66,7 @@ async def test_many_results_all_come_back(declared: VHost, count: Callable[[str]
         await link.wait_up()
         publisher = Publisher(link)
         rung = retry_queue(0.3)
-        await asyncio.gather(*(publisher.publish(result(), exchange="", routing_key=rung) for _ in range(500)))
+        for _ in range(10):  # a broker that is busy for others confirms fifty in time
+            await asyncio.gather(*(publisher.publish(result(), exchange="", routing_key=rung) for _ in range(50)))
         await eventually(lambda: count(CHECKED_QUEUE) == 500)
         assert count(retry_queue(0.3)) == 0
