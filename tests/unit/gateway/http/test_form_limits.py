@@ -21,6 +21,7 @@ from gateway.http.forms import (
 )
 from gateway.http.shared_room import BusyError, SharedRoom
 from tests.support.forms import END, MULTIPART, URLENCODED, Sender, part, read
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize("kind", [URLENCODED, MULTIPART, "application/json"])
@@ -37,11 +38,11 @@ async def test_a_form_under_way_holds_its_fields_and_not_what_was_sent(kind: str
     try:
         async with read_form(sender.request, sizes) as form:
             assert form.size == size
-            gc.collect()
-            held, most = tracemalloc.get_traced_memory()
+            # The thread that decoded it lets go of it when it is through, a moment later.
+            await eventually(lambda: gc.collect() >= 0 and tracemalloc.get_traced_memory()[0] < 1.3 * size)
+            _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < 1.3 * size
     assert most < 4.3 * size  # JSON is a text of its own before its strings are
 
 
