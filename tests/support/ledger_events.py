@@ -1,6 +1,6 @@
 """Events of the ledger for tests: short to write, with the fields that a test is not about filled in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from broker_setup.ledger.events import (
@@ -152,3 +152,8 @@ def state_after(*events: AnyEvent) -> LedgerState:
     for event in events:
         state.apply(event)
     return state
+
+
+def expirations(first: int, number: int) -> Sequence[AnyEvent]:
+    """Make so many events, each of a submission of its own from number `first` on."""
+    return [expired(each, 0, "k") for each in range(first, first + number)]

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import aiormq
 import pytest
-from aiormq.exceptions import ChannelPreconditionFailed
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
@@ -25,7 +23,7 @@ from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import LEDGER, topology
 from tests.support.broker import VHost
 from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames
-from tests.support.ledger_events import expired
+from tests.support.ledger_events import expirations, expired
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually
 
@@ -48,12 +46,8 @@ async def write_alone(url: str, events: Sequence[AnyEvent]) -> None:
             await asyncio.gather(*(publisher.publish(each, exchange="", routing_key=LEDGER) for each in some))
 
 
-def events(first: int, number: int) -> Sequence[AnyEvent]:
-    return [expired(each, 0, "k") for each in range(first, first + number)]
-
-
 async def test_what_the_ledger_holds_is_read_first_and_then_what_is_written(declared: VHost) -> None:
-    before, after = events(0, 3_000), events(3_000, 50)
+    before, after = expirations(0, 3_000), expirations(3_000, 50)
     await asyncio.to_thread(write_frames, declared.amqp_url, [before[:10], before[10:11], before[11:]])
     async with follower(declared.amqp_url) as it:
         await it.reader.wait_up_to_date(60)
@@ -82,7 +76,7 @@ async def test_a_barrier_is_passed_when_all_that_was_written_before_it_was_appli
             await it.reader.barrier()
             assert len(it.events) == number + 1
         # Many at once share their markers.
-        await other.write(*events(50, 10))
+        await other.write(*expirations(50, 10))
         await asyncio.gather(*(it.reader.barrier() for _ in range(200)))
         assert len(it.events) == 60
 
@@ -92,7 +86,7 @@ async def test_writers_and_readers_agree_on_one_order(declared: VHost) -> None:
         await asyncio.gather(one.reader.wait_up_to_date(60), two.reader.wait_up_to_date(60))
 
         async def write(writer: LedgerWriter, first: int) -> None:
-            for event in events(first, 300):
+            for event in expirations(first, 300):
                 writer.append(event)
                 if event.submission[-1] % 7 == 0:
                     await asyncio.sleep(0.001)
@@ -103,8 +97,8 @@ async def test_writers_and_readers_agree_on_one_order(declared: VHost) -> None:
         await asyncio.gather(one.reader.barrier(), two.reader.barrier())
         assert one.events == two.events
         for first in (0, 1_000):
-            mine = set(events(first, 300))
-            assert [event for event in one.events if event in mine] == events(first, 300)
+            mine = set(expirations(first, 300))
+            assert [event for event in one.events if event in mine] == expirations(first, 300)
         async with follower(declared.amqp_url, "late") as late:
             await late.reader.wait_up_to_date(60)
             assert late.events == one.events
@@ -115,41 +109,41 @@ async def test_an_idle_event_costs_one_round_trip_and_many_share_frames(declared
     async with follower(declared.amqp_url) as it:
         await it.reader.wait_up_to_date(60)
         markers = len(it.frames)
-        appended = [it.writer.append(event) for event in events(0, 5_000)]
+        appended = [it.writer.append(event) for event in expirations(0, 5_000)]
         await asyncio.gather(*(each.confirmed for each in appended))
         await it.reader.barrier()
-        assert it.events == events(0, 5_000)
+        assert it.events == expirations(0, 5_000)
         assert len(it.frames) - markers < 20
 
 
 async def test_what_is_older_than_the_window_is_not_read(declared: VHost) -> None:
-    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 5)])
+    await asyncio.to_thread(write_frames, declared.amqp_url, [expirations(0, 5)])
     # Timestamps are matched to a chunk, which RabbitMQ ends when it has written it out.
     wrote = time.time()
     await eventually(lambda: time.time() - wrote > 3)
-    await asyncio.to_thread(write_frames, declared.amqp_url, [events(5, 5)])
+    await asyncio.to_thread(write_frames, declared.amqp_url, [expirations(5, 5)])
     async with follower(declared.amqp_url, window=2) as it:
         await it.reader.wait_up_to_date(60)
-        assert it.events == events(5, 5)
+        assert it.events == expirations(5, 5)
     async with follower(declared.amqp_url, window=DAY) as it:
         await it.reader.wait_up_to_date(60)
-        assert it.events == events(0, 10)
+        assert it.events == expirations(0, 10)
 
 
 async def test_a_frame_that_can_not_be_read_is_passed_over_in_replay_and_afterwards(
     declared: VHost, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 1)])
+    await asyncio.to_thread(write_frames, declared.amqp_url, [expirations(0, 1)])
     with pika_channel(declared.amqp_url) as channel:
         write_body(channel, b"no frame")
         async with follower(declared.amqp_url) as it:
             await it.reader.wait_up_to_date(60)
-            await it.write(*events(1, 1))
+            await it.write(*expirations(1, 1))
             with caplog.at_level(logging.WARNING):
                 write_body(channel, b"no frame either")
-                await it.write(*events(2, 1))
+                await it.write(*expirations(2, 1))
                 await it.reader.barrier()
-            assert it.events == events(0, 3)
+            assert it.events == expirations(0, 3)
             assert it.reader.is_up_to_date
     assert [record for record in caplog.records if "skipping a frame" in record.getMessage()]
 
@@ -188,14 +182,14 @@ async def test_a_connection_that_is_cut_loses_no_frame_and_repeats_none(declared
         await it.reader.wait_up_to_date(60)
         number = 0
         for _ in range(4):
-            await it.write(*events(number, 10))
+            await it.write(*expirations(number, 10))
             await proxy.close()
             await eventually(lambda: not it.reader.is_up_to_date)
-            await it.write(*events(number + 10, 10))
+            await it.write(*expirations(number + 10, 10))
             await proxy.open()
             number += 20
             await it.catch_up()
-            assert it.events == events(0, number)
+            assert it.events == expirations(0, number)
 
 
 @pytest.mark.usefixtures("_no_hurry")
@@ -205,14 +199,14 @@ async def test_a_frozen_reader_that_finds_more_than_it_can_read_at_once_goes_on_
     monkeypatch.setattr(reader_module, "MARKER_SECONDS", 0.4)  # what waits takes longer than that
     async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url, pause=0.001) as it:
         await it.reader.wait_up_to_date(60)
-        await it.write(*events(0, 10))
+        await it.write(*expirations(0, 10))
         await eventually(lambda: len(it.events) == 10)
         await proxy.close()
         await eventually(lambda: not it.reader.is_up_to_date)
-        await write_alone(declared.amqp_url, events(10, 3_000))
+        await write_alone(declared.amqp_url, expirations(10, 3_000))
         await proxy.open()
         await it.reader.wait_up_to_date(60)
-        assert it.events == events(0, 3_010)
+        assert it.events == expirations(0, 3_010)
 
 
 async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(declared: VHost) -> None:
@@ -228,7 +222,7 @@ async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(de
 async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
     declared: VHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.to_thread(write_frames, declared.amqp_url, [events(0, 2_000)] * 30)
+    await asyncio.to_thread(write_frames, declared.amqp_url, [expirations(0, 2_000)] * 30)
     over = threading.Event()
 
     def slowly(url: str, start: Start, marker: bytes, deliver: Deliver, stop: threading.Event) -> None:
@@ -263,16 +257,16 @@ async def stall(link: Link) -> None:
 async def test_a_consumer_that_stalls_with_its_channel_open_is_found_out_and_healed(declared: VHost) -> None:
     async with follower(declared.amqp_url) as it:
         await it.reader.wait_up_to_date(60)
-        await it.write(*events(0, 3))
+        await it.write(*expirations(0, 3))
         await it.reader.barrier()
         await stall(it.link)
         stalled_at = time.monotonic()
-        await it.write(*events(3, 3))
+        await it.write(*expirations(3, 3))
         await eventually(lambda: not it.reader.is_up_to_date)
         assert "not delivered" in it.reader.problem or "nothing has come" in it.reader.problem
         await eventually(lambda: it.reader.is_up_to_date)
         assert time.monotonic() - stalled_at < 15
-        assert it.events == events(0, 6)
+        assert it.events == expirations(0, 6)
 
 
 async def test_what_nothing_is_heard_of_is_not_up_to_date_for_long(declared: VHost) -> None:
@@ -284,105 +278,3 @@ async def test_what_nothing_is_heard_of_is_not_up_to_date_for_long(declared: VHo
             await it.reader.wait_up_to_date(0)
         proxy.thaw()
         await it.reader.wait_up_to_date(60)
-
-
-# When its node has no copy of the ledger.
-
-NO_COPY = "PRECONDITION_FAILED - queue 'queue 'xqueue.ledger' in vhost '/'' does not have a replica on the local node"
-
-
-@pytest.fixture
-def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the broker refuses the next consumers with, as one does whose node has no copy."""
-    left: list[str] = []
-    consume = aiormq.Channel.basic_consume
-
-    async def refuse(self: aiormq.Channel, *arguments: Any, **options: Any) -> Any:
-        if left:
-            error = ChannelPreconditionFailed(406, left.pop())
-            await self.close(error)
-            raise error
-        return await consume(self, *arguments, **options)
-
-    monkeypatch.setattr(aiormq.Channel, "basic_consume", refuse)
-    return left
-
-
-async def test_a_node_without_a_copy_of_the_ledger_is_left_for_another(declared: VHost, refusals: list[str]) -> None:
-    refusals.append(NO_COPY)
-    async with (
-        proxied(declared.amqp_url) as other,
-        follower(declared.amqp_url, read_by=f"{declared.amqp_url},{other.url}") as it,
-    ):
-        await it.catch_up()
-        assert it.link.opened == 2
-
-
-async def test_where_there_is_no_other_node_it_says_what_is_missing_and_reads_once_there_is_a_copy(
-    declared: VHost, refusals: list[str]
-) -> None:
-    refusals.extend([NO_COPY] * 3)
-    async with follower(declared.amqp_url) as it:
-        await eventually(lambda: "no copy of the ledger" in it.reader.problem)
-        await it.catch_up()
-        assert it.link.opened == 1, "a storm of connections would help nobody"
-
-
-# When the stream goes.
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes two silences to know that a stream is another one; here they are short."""
-    monkeypatch.setattr(reader_module, "MARKER_SECONDS", 1.0)
-
-
-async def test_a_ledger_that_is_missing_at_the_start_is_named_and_needs_no_restart(vhost: VHost) -> None:
-    async with follower(vhost.amqp_url) as it:
-        await eventually(lambda: "xqueue-broker declare" in it.reader.problem)
-        assert "xqueue.ledger" in it.reader.problem
-        with pytest.raises(BrokerUnavailableError, match="xqueue-broker declare"):
-            await it.reader.wait_up_to_date(0)
-        declare_ledger(vhost)
-        await it.catch_up()
-        await it.write(*events(0, 3))
-        await it.catch_up()
-        assert it.events == events(0, 3)
-
-
-async def test_a_ledger_that_is_deleted_is_named_and_the_state_is_kept(declared: VHost, impatient: None) -> None:
-    async with follower(declared.amqp_url) as it:
-        await it.catch_up()
-        await it.write(*events(0, 20))
-        await it.reader.barrier()
-        declared.api("DELETE", "queues/{vhost}/xqueue.ledger")
-        await eventually(lambda: "xqueue-broker declare" in it.reader.problem)
-        assert not it.reader.is_up_to_date
-        with pytest.raises(BrokerUnavailableError):
-            await it.write(*events(20, 1))
-        declare_ledger(declared)
-        await it.catch_up()
-        await it.write(*events(21, 2))
-        await it.reader.barrier()
-        assert it.events == [*events(0, 20), *events(21, 2)]
-
-
-async def test_a_ledger_that_is_another_one_after_an_outage_is_read_from_its_beginning(
-    declared: VHost, impatient: None
-) -> None:
-    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url) as it:
-        await it.catch_up()
-        for event in events(0, 20):
-            await it.write(event)
-        await it.reader.barrier()
-        await proxy.close()
-        await eventually(lambda: not it.reader.is_up_to_date)
-        declared.api("DELETE", "queues/{vhost}/xqueue.ledger")
-        declare_ledger(declared)
-        await asyncio.to_thread(write_frames, declared.amqp_url, [events(100, 3)])
-        await proxy.open()
-        await it.catch_up(30)
-        assert it.events == [*events(0, 20), *events(100, 3)]
-        await it.write(*events(103, 1))
-        await it.reader.barrier()
-        assert it.events == [*events(0, 20), *events(100, 4)]

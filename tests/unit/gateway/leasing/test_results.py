@@ -1,9 +1,7 @@
-"""Results as graders hand them in, in time or late, once or again: published before recorded, and each only once."""
+"""Results as graders hand them in, once or again: published before recorded, and each only once."""
 
 import asyncio
-from collections.abc import Awaitable
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -14,35 +12,11 @@ from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
 from broker_setup.wire.properties import submission_id_of
 from gateway.leasing import deadline
 from gateway.leasing import results as module
-from gateway.leasing.results import Results, UnknownSubmissionError, WrongKeyError
-from tests.support.leasing import DELAY, FakeLedger, FakePublisher, anywhere, turns
-from tests.support.ledger_events import URL, amended, extended, graded, id_of, leased, released, submitted, uuid_of
+from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
+from tests.support.desk import START, Desk
+from tests.support.leasing import DELAY, anywhere, turns
+from tests.support.ledger_events import URL, amended, graded, id_of, leased, submitted, uuid_of
 from tests.support.waiting import quickest
-
-START = 1_000.0
-
-
-class Desk:
-    """Where results are handed in; submission 1 is leased under the key `key`."""
-
-    def __init__(self) -> None:
-        self.now = START + 1
-        self.ledger = FakeLedger()
-        self.publisher = FakePublisher()
-        publisher: Any = self.publisher
-        self.results = Results(
-            self.ledger.as_ledger, publisher, check=None, clock=lambda: self.now, steady=lambda: self.now
-        )
-        self.ledger.happens(submitted(1, START), leased(1, START, "key", until=START + DELAY))
-
-    def put(self, body: bytes = b"reply", key: str = "key", number: int = 1) -> Awaitable[None]:
-        return self.results.take(id_of(number), key, body, anywhere)
-
-    def begin(self, body: bytes = b"reply", key: str = "key") -> asyncio.Task[None]:
-        return asyncio.create_task(self.results.take(id_of(1), key, body, anywhere))
-
-    def standing(self) -> Standing:
-        return self.ledger.state.standing(uuid_of(1), self.now)
 
 
 async def test_a_result_is_published_with_what_the_relay_needs_and_then_recorded() -> None:
@@ -177,54 +151,6 @@ async def test_a_correction_that_comes_too_late_is_refused() -> None:
     assert desk.publisher.bodies == [(b"first", 0)]
 
 
-# Late results.
-
-
-async def test_a_late_result_is_taken_once_it_is_known_that_nobody_else_has_the_submission() -> None:
-    desk = Desk()
-    desk.now = START + DELAY
-    await desk.put()
-    assert desk.ledger.barriers == 1
-    assert desk.publisher.bodies == [(b"reply", 0)]
-
-
-async def test_a_late_result_is_refused_where_another_gateway_has_leased_the_submission_unheard() -> None:
-    desk = Desk()
-    desk.now = START + DELAY + 1
-    desk.ledger.unread = [leased(1, START + DELAY, "next")]
-    with pytest.raises(WrongKeyError):
-        await desk.put()
-    assert desk.publisher.bodies == []
-    await desk.put(b"the next one's", key="next")
-    assert desk.publisher.bodies == [(b"the next one's", 0)]
-
-
-async def test_a_result_is_taken_where_its_lease_was_extended_unheard() -> None:
-    desk = Desk()
-    desk.now = START + DELAY + 1
-    desk.ledger.unread = [extended(1, START + 50, "key", until=START + 2 * DELAY)]
-    await desk.put()
-    assert desk.publisher.bodies == [(b"reply", 0)]
-
-
-async def test_an_old_key_is_refused_also_after_the_next_lease_ran_out() -> None:
-    desk = Desk()
-    desk.ledger.happens(leased(1, START + DELAY, "next", until=START + 2 * DELAY))
-    desk.now = START + 3 * DELAY
-    with pytest.raises(WrongKeyError):
-        await desk.put()
-    await desk.put(key="next")
-
-
-async def test_a_late_result_is_refused_where_its_submission_was_superseded_unheard() -> None:
-    desk = Desk()
-    desk.now = START + DELAY + 1
-    desk.ledger.unread = [submitted(2, desk.now)]
-    with pytest.raises(WrongKeyError):
-        await desk.put()
-    assert desk.publisher.bodies == []
-
-
 # At the same time.
 
 
@@ -315,46 +241,6 @@ async def test_one_deadline_stands_over_all_that_a_result_waits_for_and_what_was
         return took
 
     assert await quickest(refused_after, below=0.45) < 0.45, "not the one after the other"
-
-
-# Put at another gateway than the one that handed the work out.
-
-
-async def test_a_result_of_a_lease_that_this_gateway_has_not_read_of_yet_is_taken() -> None:
-    desk = Desk()
-    desk.ledger.unread = [leased(2, START, "elsewhere", until=START + DELAY)]
-    await desk.put(key="elsewhere", number=2)
-    assert desk.publisher.bodies == [(b"reply", 0)]
-
-
-async def test_a_result_of_a_second_lease_that_this_gateway_has_not_read_of_yet_is_taken() -> None:
-    desk = Desk()
-    desk.ledger.unread = [
-        released(1, START, "key"),
-        leased(1, START, "elsewhere", until=START + DELAY),
-    ]
-    await desk.put(key="elsewhere")
-    assert desk.publisher.bodies == [(b"reply", 0)]
-
-
-async def test_what_is_refused_is_refused_only_by_a_ledger_that_is_up_to_date() -> None:
-    desk = Desk()
-    with pytest.raises(WrongKeyError):
-        await desk.put(key="other")
-    assert desk.ledger.barriers == 1
-    desk.ledger.away = True
-    with pytest.raises(BrokerUnavailableError):
-        await desk.put(key="other")
-    with pytest.raises(BrokerUnavailableError):
-        await desk.put(number=2)
-
-
-async def test_a_lease_that_comes_to_light_late_is_hidden_from_who_may_not_reach_its_queue() -> None:
-    desk = Desk()
-    desk.ledger.unread = [leased(2, START, "elsewhere", until=START + DELAY)]
-    with pytest.raises(UnknownSubmissionError):
-        await desk.results.take(id_of(2), "elsewhere", b"reply", lambda queue: queue != "openedx")
-    assert desk.publisher.bodies == []
 
 
 # Whose result it is.

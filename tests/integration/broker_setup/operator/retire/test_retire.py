@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import signal
-import subprocess
-import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pika
 import pytest
 
-from broker_setup.ledger.events import Leased, Retired, Superseded, hash_url
+from broker_setup.ledger.events import Retired, Superseded, hash_url
 from broker_setup.operator.retire.plan import Plan, Tally
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
@@ -23,7 +20,6 @@ from tests.support.ledger import events_in, pika_channel, write_frames
 from tests.support.operator import (
     SECRET,
     Operator,
-    environment,
     noted,
     one_line,
     run,
@@ -32,42 +28,18 @@ from tests.support.operator import (
     take_all,
     waiting_in,
 )
+from tests.support.retiring import (
+    NOW,
+    OLD,
+    fill,
+    fill_and_note,
+    leased_to_somebody,
+    new_ones,
+    old_ones,
+    retired_in,
+    url_of,
+)
 from tests.support.waiting import eventually
-
-NOW = datetime.now(UTC)
-OLD = NOW - timedelta(hours=5)
-
-
-def old_ones(number: int) -> list[Submission]:
-    return [submission(OLD + timedelta(minutes=each), f"https://lms/old/{each}") for each in range(number)]
-
-
-def new_ones(number: int) -> list[Submission]:
-    return [submission(NOW, f"https://lms/new/{each}") for each in range(number)]
-
-
-def fill(operator: Operator, *submissions: Submission) -> None:
-    asyncio.run(submit(operator.amqp_url, submissions))
-
-
-def retired_in(operator: Operator) -> list[Retired]:
-    return [event for event in events_in(operator.amqp_url) if isinstance(event, Retired)]
-
-
-def leased_to_somebody(each: Submission, until: float) -> Leased:
-    at = each.submitted_at.timestamp() + 1
-    return Leased(at, each.uuid_bytes, each.queue, b"u", b"k", until, each.sealed_return, 1)
-
-
-def url_of(each: Submission) -> str:
-    address = Sealer([SECRET]).open(each.sealed_return, each.uuid)
-    return str(json.loads(address.lms_header)["lms_callback_url"])
-
-
-def fill_and_note(operator: Operator, *submissions: Submission) -> None:
-    """As gateways do it: into the queue, and into the ledger."""
-    fill(operator, *submissions)
-    write_frames(operator.amqp_url, [[noted(each, url_of(each)) for each in submissions]])
 
 
 def test_without_yes_it_only_says_what_would_go(operator: Operator) -> None:
@@ -276,63 +248,6 @@ def retirement(operator: Operator, prefetch: int = 1_000) -> Retirement:
     settings = Settings(amqp_url=operator.amqp_url, secret_key=SECRET, xqueues={"openedx": None})
     plan = Plan("openedx", NOW - timedelta(hours=2), "because", "Sorry.")
     return Retirement(settings, plan, lambda _: None, prefetch)
-
-
-# Interrupted.
-
-
-# The command, which sends itself a signal after its first turn: sooner or later by no machine's pace.
-_SIGNALLED = """
-import os, runpy, signal, sys
-from broker_setup.operator.retire.retiring import Retirement
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
-act = Retirement._act
-async def act_and_signal(self, met, tally, intake):
-    await act(self, met, tally, intake)
-    os.kill(os.getpid(), int(number))
-Retirement._act, number = act_and_signal, sys.argv.pop(1)
-runpy.run_module("broker_setup", run_name="__main__", alter_sys=True)
-"""
-
-
-def signalled(operator: Operator, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _SIGNALLED, str(int(number)), "retire", "openedx", "--before", "2h", "--yes"],
-        env=environment(**operator.settings()),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_interrupted_half_way_it_loses_nothing_and_can_be_run_again(operator: Operator) -> None:
-    old, new = [submission(OLD, f"https://lms/{each}") for each in range(2_500)], new_ones(3)
-    fill(operator, *old, *new)
-    ran = signalled(operator, signal.SIGINT)
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert "interrupted; " in ran.stderr
-    assert ran.stderr.count("\n") == 1
-    first = len(retired_in(operator))
-    assert 0 < first < 2_500
-
-    again = operator.json("retire", "openedx", "--before", "2h", "--yes")
-    # What was written down and not acked is cleared, and not told again.
-    assert again["retired"] + first == 2_500
-    told = {uuid for uuid, *_ in take_all(operator.amqp_url, CHECKED_QUEUE)}
-    assert told == {each.uuid for each in old}
-    assert waiting_in(operator.amqp_url) == [each.uuid for each in new]
-
-
-def test_killed_it_loses_nothing(operator: Operator) -> None:
-    old = [submission(OLD, f"https://lms/{each}") for each in range(1_500)]
-    fill(operator, *old)
-    assert signalled(operator, signal.SIGKILL).returncode == -signal.SIGKILL
-    assert 0 < len(retired_in(operator)) < 1_500
-    operator.json("retire", "openedx", "--before", "2h", "--yes")
-    assert {event.submission for event in retired_in(operator)} == {each.uuid_bytes for each in old}
-    assert {uuid for uuid, *_ in take_all(operator.amqp_url, CHECKED_QUEUE)} == {each.uuid for each in old}
-    assert waiting_in(operator.amqp_url) == []
 
 
 # What goes wrong.
