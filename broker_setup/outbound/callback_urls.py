@@ -26,10 +26,14 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 
 
-def parsed(given: str, *, encoded: bool = False) -> URL:
+def parsed(given: str) -> URL:
     """Parse a URL that a stranger wrote; raise ValueError, and nothing else, for what is none or too long to be one."""
     if why := _why_too_long(given):
         raise ValueError(f"the URL has {why}")
+    return _read(given, encoded=False)
+
+
+def _read(given: str, *, encoded: bool) -> URL:
     try:
         return URL(given, encoded=encoded)
     except IndexError:
@@ -42,7 +46,7 @@ def callback_url(given: str) -> URL:
     if why := _why_too_long(given):
         raise BadCallbackUrlError(f"the LMS's callback URL has {why}")
     try:
-        url = parsed(given, encoded=_is_plain(given))
+        url = _read(given, encoded=_is_plain(given))
         if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
             raise BadCallbackUrlError("the LMS's callback URL is not an http or https URL")
         _check_host(url.raw_host)

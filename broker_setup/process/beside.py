@@ -123,15 +123,8 @@ class Portions:
 
 
 _thread = OneThread("beside")
-_here = Turnstile(MIDDLING_BYTES)
-
-
-async def turn_here(size: int) -> None:
-    """Return at once for something small, else when it is the caller's turn, who goes on without an await.
-
-    Of a hundred who come in one round of the event loop each has a round of its own, and all else goes on in between.
-    """
-    await _here.turn(size)
+# For what is done here and now: of a hundred who come in one round of the event loop each has a round of its own.
+turn_here = Turnstile(MIDDLING_BYTES).turn
 
 
 async def beside(size: int, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
