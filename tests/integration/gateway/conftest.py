@@ -8,6 +8,7 @@ import pytest
 from tests.support.broker import Broker, VHost, temporary_vhost
 from tests.support.broker_side import BrokerSide, broker_side
 from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, running_gateway, wait_until
+from tests.support.heartbeat import Heartbeat
 
 # Longer than a module runs: what one test leaves leased should not come back in the middle of another.
 LEASE_SECONDS = 600
@@ -17,6 +18,12 @@ LEASE_SECONDS = 600
 def module_vhost(broker: Broker) -> Iterator[VHost]:
     with temporary_vhost(broker) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def heartbeat(tmp_path_factory: pytest.TempPathFactory) -> Heartbeat:
+    """Make what measures how long a gateway's event loop stands, where that gateway is started with it."""
+    return Heartbeat("gateway", tmp_path_factory.mktemp("heartbeat"))
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,6 @@ HEAD = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
-def heartbeat(tmp_path_factory: pytest.TempPathFactory) -> Heartbeat:
-    return Heartbeat("gateway", tmp_path_factory.mktemp("heartbeat"))
-
-
-@pytest.fixture(scope="module")
 def beating(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory, heartbeat: Heartbeat) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
     settings = heartbeat.environment | {"XQUEUE_MAX_REPLY_SIZE": str(15 * MIB)}

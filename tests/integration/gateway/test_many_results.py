@@ -16,14 +16,9 @@ CLIENTS = 60
 
 
 @pytest.fixture(scope="module")
-def heart(tmp_path_factory: pytest.TempPathFactory) -> Heartbeat:
-    return Heartbeat("gateway", tmp_path_factory.mktemp("heart"))
-
-
-@pytest.fixture(scope="module")
-def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory, heart: Heartbeat) -> Iterator[Gateway]:
+def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory, heartbeat: Heartbeat) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
-    with running_gateway(module_vhost.amqp_url, folder, program=PROGRAM, settings=heart.environment) as running:
+    with running_gateway(module_vhost.amqp_url, folder, program=PROGRAM, settings=heartbeat.environment) as running:
         yield running
 
 
@@ -48,29 +43,29 @@ def worst() -> str:
     return json.dumps({"correct": 1, "score": 1, "msg": "<td a=''>" * 440})
 
 
-def test_results_under_wrong_keys(gateway: Gateway, heart: Heartbeat) -> None:
+def test_thousands_of_results_under_wrong_keys_leave_others_their_turn(gateway: Gateway, heartbeat: Heartbeat) -> None:
     header = json.dumps({"submission_id": 5, "submission_key": "wrong"})
-    heart.begin()
+    heartbeat.begin()
     hand_in(gateway, [[(header, "x")] * 100] * CLIENTS)
-    assert heart.longest().is_below(MOST)
+    assert heartbeat.longest().is_below(MOST)
 
 
-def test_thousands_of_amendments(gateway: Gateway, heart: Heartbeat) -> None:
+def test_thousands_of_amendments_leave_others_their_turn(gateway: Gateway, heartbeat: Heartbeat) -> None:
     header = taken(gateway)
 
     def good(number: int) -> str:
         return json.dumps({"correct": True, "score": 1, "msg": f"<p>{number}</p>"})
 
-    heart.begin()
+    heartbeat.begin()
     hand_in(gateway, [[(header, good(100 * client + number)) for number in range(100)] for client in range(CLIENTS)])
-    assert heart.longest().is_below(MOST)
+    assert heartbeat.longest().is_below(MOST)
 
 
-def test_a_bulk_of_small_replies_that_take_long(gateway: Gateway, heart: Heartbeat) -> None:
+def test_a_bulk_of_small_but_slow_replies_leaves_others_their_turn(gateway: Gateway, heartbeat: Heartbeat) -> None:
     header = taken(gateway)
-    heart.begin()
+    heartbeat.begin()
     hand_in(gateway, [[(header, worst())] * 100])
-    assert heart.longest().is_below(MOST)
+    assert heartbeat.longest().is_below(MOST)
 
 
 def test_anothers_reply_is_taken_meanwhile(gateway: Gateway) -> None:
