@@ -1,5 +1,7 @@
 """Headers and properties that submissions and results have in common: their names, bounds, and how they are read."""
 
+import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -67,8 +69,7 @@ _MAX_COUNT = 2**63 - 1
 _PROCESS = uuid4().hex
 _publishes = count()
 
-_UUID_LENGTH = 32
-_HEX = frozenset("0123456789abcdef")
+_UUID = re.compile("[0-9a-f]{32}")
 
 
 class Received(Protocol):
@@ -95,9 +96,14 @@ def submission_id_of(uuid: bytes) -> int:
     return int.from_bytes(uuid) & (2**53 - 1)
 
 
+def new_uuid() -> str:
+    """Make a submission's uuid: 128 random bits, 32 lower-case hex characters."""
+    return os.urandom(16).hex()
+
+
 def is_uuid(value: object) -> TypeGuard[str]:
     """Say whether `value` is a submission's uuid as messages carry it: 32 lower-case hex characters."""
-    return isinstance(value, str) and len(value) == _UUID_LENGTH and all(digit in _HEX for digit in value)
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
 def decode_return(message: Received) -> tuple[str, str]:
@@ -156,12 +162,15 @@ def sealed_return_of(message: Received) -> str:
 
 def is_too_large(sealed_return: str) -> bool:
     """Say whether a sealed return address leaves no room in a frame for the other headers."""
-    return len(sealed_return.encode(errors="replace")) > MAX_RETURN_BYTES
+    # No character has more than four bytes.
+    return len(sealed_return) * 4 > MAX_RETURN_BYTES and len(sealed_return.encode(errors="replace")) > MAX_RETURN_BYTES
 
 
 def count_in(message: Received, name: str, *, default: int = 0) -> int:
     """Read a header that counts something; raise BadMessageError where it is no count."""
-    value = message.headers.get(name, default)
+    value = message.headers.get(name)
+    if value is None and name not in message.headers:
+        return default
     if not _is_count(value):
         raise BadMessageError(f"the header {name} is not a count: {in_brief(value)}", message.body)
     return value

@@ -1,7 +1,9 @@
 """The message of a result, and the only code that turns it into bytes and back."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
@@ -19,10 +21,9 @@ from broker_setup.wire.properties import (
     SENDER_HEADER,
     TRIES_HEADER,
     WAITS_HEADER,
-    correlation_id_of,
     count_in,
+    decode_return,
     make_message,
-    sealed_return_of,
 )
 
 
@@ -71,15 +72,17 @@ class Result:
 
 def encode_result(result: Result) -> Message:
     """Make the AMQP message of a result; raise MessageTooLargeError if no broker would take it."""
+    headers: dict[str, Any] = {RETURN_HEADER: result.sealed_return}
+    # What is 0 is left out: most results are delivered at once.
+    headers.update((name, count) for name, count in _counts(result) if count)
+    if result.sender:
+        headers[SENDER_HEADER] = result.sender
     return make_message(
         result.body,
         kind="xqueue.result",
         content_type="application/octet-stream",
         correlation_id=result.submission,
-        headers={RETURN_HEADER: result.sealed_return}
-        # What is 0 is left out: most results are delivered at once.
-        | {name: count for name, count in _counts(result).items() if count}
-        | ({SENDER_HEADER: result.sender} if result.sender else {}),
+        headers=headers,
         timestamp=result.graded_at,
     )
 
@@ -89,38 +92,40 @@ def decode_result(message: AbstractIncomingMessage, *, ours: bool = True) -> Res
 
     Unless it is `ours`, published by a service of XQueue, its bookkeeping is passed over, whatever that says.
     """
-    result = Result(
-        submission=correlation_id_of(message),
+    submission, sealed_return = decode_return(message)
+    bookkeeping: dict[str, Any] = {}
+    if ours:
+        bookkeeping = {
+            "tries": _tries(message),
+            "amendment": count_in(message, AMENDMENT_HEADER),
+            "redriven": count_in(message, RESULT_REDRIVEN_HEADER),
+            "recorded": count_in(message, RECORDED_HEADER) > 0,
+            "notice": count_in(message, NOTICE_HEADER) > 0,
+            "sender": _sender(message),
+            "untold": count_in(message, RESULT_UNTOLD_HEADER) > 0,
+        }
+    return Result(
+        submission=submission,
         body=message.body,
-        sealed_return=sealed_return_of(message),
+        sealed_return=sealed_return,
         graded_at=message.timestamp or datetime.now(UTC),
-    )
-    if not ours:
-        return result
-    return replace(
-        result,
-        tries=_tries(message),
-        amendment=count_in(message, AMENDMENT_HEADER),
-        redriven=count_in(message, RESULT_REDRIVEN_HEADER),
-        recorded=count_in(message, RECORDED_HEADER) > 0,
-        notice=count_in(message, NOTICE_HEADER) > 0,
-        sender=_sender(message),
-        untold=count_in(message, RESULT_UNTOLD_HEADER) > 0,
+        **bookkeeping,
     )
 
 
-def _counts(result: Result) -> dict[str, int]:
-    return {
-        AMENDMENT_HEADER: result.amendment,
-        RESULT_REDRIVEN_HEADER: result.redriven,
-        RECORDED_HEADER: int(result.recorded),
-        NOTICE_HEADER: int(result.notice),
-        RESULT_UNTOLD_HEADER: int(result.untold),
-        TRIES_HEADER: result.tries.made,
-        REFUSALS_HEADER: result.tries.refused,
-        WAITS_HEADER: result.tries.waits,
-        FAILING_SINCE_HEADER: result.tries.since,
-    }
+def _counts(result: Result) -> Iterable[tuple[str, int]]:
+    tries = result.tries
+    return (
+        (RECORDED_HEADER, int(result.recorded)),
+        (AMENDMENT_HEADER, result.amendment),
+        (RESULT_REDRIVEN_HEADER, result.redriven),
+        (NOTICE_HEADER, int(result.notice)),
+        (RESULT_UNTOLD_HEADER, int(result.untold)),
+        (TRIES_HEADER, tries.made),
+        (REFUSALS_HEADER, tries.refused),
+        (WAITS_HEADER, tries.waits),
+        (FAILING_SINCE_HEADER, tries.since),
+    )
 
 
 def _sender(message: AbstractIncomingMessage) -> str | None:
@@ -131,7 +136,6 @@ def _sender(message: AbstractIncomingMessage) -> str | None:
 
 
 def _tries(message: AbstractIncomingMessage) -> Tries:
-    made, refused, waits, since = (
-        count_in(message, name) for name in (TRIES_HEADER, REFUSALS_HEADER, WAITS_HEADER, FAILING_SINCE_HEADER)
-    )
+    made, refused = count_in(message, TRIES_HEADER), count_in(message, REFUSALS_HEADER)
+    waits, since = count_in(message, WAITS_HEADER), count_in(message, FAILING_SINCE_HEADER)
     return Tries(made, refused, waits, since) if made or waits or since else NO_TRIES

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 from aio_pika import Message
 
 from broker_setup.errors import BadMessageError, MessageTooLargeError
@@ -29,6 +32,17 @@ from broker_setup.wire.properties import (
 # A body up to this size fits a message again: ours is larger by a header of it and by spaces, or, where it was sent in
 # UTF-16, by half.
 _FITS_AGAIN_BYTES = MAX_MESSAGE_BYTES // 2
+
+
+class _Work(msgspec.Struct):
+    """What is read of a submission's body."""
+
+    xqueue_body: str
+    xqueue_files: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_usual = msgspec.json.Decoder(_Work).decode
 
 # What JSON writes with two bytes, and with six.
 _TWO = b'"\\\b\f\n\r\t'
@@ -70,30 +84,34 @@ def encode_submission(submission: Submission) -> Message:
     """Make the AMQP message of a submission; raise MessageTooLargeError if no broker would take it."""
     if is_too_large(submission.sealed_return):
         raise MessageTooLargeError(f"the LMS's header makes more than the {MAX_RETURN_BYTES} bytes that fit a message")
+    headers: dict[str, Any] = {
+        RETURN_HEADER: submission.sealed_return,
+        SUBMISSION_ID_HEADER: submission.submission_id,
+        ATTEMPT_HEADER: submission.attempt,
+    }
+    if submission.redriven:
+        headers[REDRIVEN_HEADER] = submission.redriven
+    if submission.untold:
+        headers[UNTOLD_HEADER] = 1
     return make_message(
         _encoded(submission),
         kind="xqueue.submission",
         content_type="application/json",
         correlation_id=submission.uuid,
-        headers={
-            RETURN_HEADER: submission.sealed_return,
-            SUBMISSION_ID_HEADER: submission.submission_id,
-            ATTEMPT_HEADER: submission.attempt,
-            **({REDRIVEN_HEADER: submission.redriven} if submission.redriven else {}),
-            **({UNTOLD_HEADER: 1} if submission.untold else {}),
-        },
+        headers=headers,
         reply_to=RESULTS_QUEUE,
         timestamp=submission.submitted_at,
     )
 
 
 def _encoded(submission: Submission) -> bytes:
-    content = {
-        "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
-        "xqueue_body": submission.body,
-        "xqueue_files": dict(submission.files),
-    }
-    return json.dumps(content, ensure_ascii=False).encode()
+    return _encode_json(
+        {
+            "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
+            "xqueue_body": submission.body,
+            "xqueue_files": submission.files,
+        }
+    )
 
 
 def encoded_size(submission: Submission) -> int:
@@ -130,6 +148,10 @@ def decode_submission(message: Received, queue: str) -> Submission:
 
 def decode_work(received: bytes) -> tuple[str, dict[str, str]]:
     """Read what is to be graded, xqueue_body and xqueue_files, from a message's body; raise BadMessageError."""
+    # As nearly all is written. What this can't read may still be JSON: in UTF-16, say.
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        work = _decode_usual(received)
+        return work.xqueue_body, work.xqueue_files
     try:
         content = json.loads(received)
         body, files = content["xqueue_body"], content.get("xqueue_files", {})

@@ -24,7 +24,13 @@ from broker_setup.wire.properties import (
     decode_return,
 )
 from broker_setup.wire.results import Result, Tries, decode_result, encode_result
-from broker_setup.wire.submissions import Submission, decode_submission, encode_submission, encoded_size
+from broker_setup.wire.submissions import (
+    Submission,
+    decode_submission,
+    decode_work,
+    encode_submission,
+    encoded_size,
+)
 from tests.support.deliveries import delivered, delivery
 
 UUID = "0123456789abcdef" * 2
@@ -207,6 +213,43 @@ def test_a_body_that_would_fit_no_message_again_is_a_bad_message(body: bytes) ->
 def test_the_size_of_a_message_is_known_before_it_is_made(body: str, name: str) -> None:
     submission = Submission(UUID, "q", body, "s", files={name: "http://files/1"})
     assert encoded_size(submission) == len(encode_submission(submission).body)
+
+
+@given(body=st.text(st.characters(codec="utf-8") | st.sampled_from('"\\\n\x00\x7f/<')), name=st.text('a"é'))
+def test_the_body_of_a_message_is_what_the_standard_library_would_write_without_spaces(body: str, name: str) -> None:
+    files = {name: "http://files/1"}
+    content = {
+        "xqueue_header": {"submission_id": int(UUID, 16) % 2**53, "queue_name": "q"},
+        "xqueue_body": body,
+        "xqueue_files": files,
+    }
+    submission = Submission(UUID, "q", body, "s", files=files)
+    assert encode_submission(submission).body.decode() == json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+texts = st.text(st.characters() | st.sampled_from('"\\\x00\ud800\ude00'))
+
+
+@given(
+    body=texts,
+    files=st.dictionaries(texts, texts, max_size=2),
+    more=st.floats() | st.lists(st.integers()) | st.integers(min_value=10**30),
+    ascii_only=st.booleans(),
+    charset=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32-be"]),
+)
+def test_work_is_read_as_the_standard_library_reads_it(
+    body: str, files: dict[str, str], more: object, *, ascii_only: bool, charset: str
+) -> None:
+    content = {"more": more, "xqueue_body": body, "xqueue_files": files}
+    sent = json.dumps(content, ensure_ascii=ascii_only).encode(charset, errors="replace")
+    expected = json.loads(sent)
+    try:
+        "".join([expected["xqueue_body"], *expected["xqueue_files"], *expected["xqueue_files"].values()]).encode()
+    except UnicodeEncodeError:
+        with pytest.raises(BadMessageError, match="half a character"):
+            decode_work(sent)
+    else:
+        assert decode_work(sent) == (expected["xqueue_body"], expected["xqueue_files"])
 
 
 def test_the_largest_body_that_we_publish_is_read_again() -> None:
