@@ -1,7 +1,9 @@
 # The commands for people; each makes or refreshes .venv first (seconds when it is up to date).
 PYTHON ?= python3
 GATEWAYS ?= 1
+# make test RABBITMQ=debian-13: on that release's RabbitMQ, 4.0
 # make test BROKER=docker, or BROKER=amqp://user:password@host:port BROKER_MANAGEMENT=http://user:password@host:port
+RABBITMQ ?=
 BROKER ?=
 BROKER_MANAGEMENT ?=
 # extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; WORKERS=0 runs tests in one process
@@ -12,7 +14,7 @@ WORKERS ?= 3
 COVERED := 76
 
 VENV := .venv/bin
-export BROKER BROKER_MANAGEMENT
+export RABBITMQ BROKER BROKER_MANAGEMENT
 MAKEFLAGS += --no-print-directory
 # Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +29,7 @@ up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for 
 	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)"
 
 # worksteal: the slow tests stand together, and without it whoever has the first of them has most of them
-test: dev-env  ## check, then all tests (BROKER=docker or amqp://..., ARGS=...)
+test: dev-env  ## check, then all tests (RABBITMQ=debian-13, BROKER=docker or amqp://..., ARGS=...)
 	@$(MAKE) -j 2 check compiled
 	$(VENV)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
 	@printf 'Covered by unit tests, lines and branches, in percent: '

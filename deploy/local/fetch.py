@@ -19,7 +19,7 @@ def main() -> None:
     data = Path(os.environ.get("XQUEUE_DATA_DIR") or ROOT / ".local")
     cache = Path(os.environ.get("XQUEUE_CACHE_DIR") or data / "cache").resolve()
     try:
-        prepare(find.sources(find.look({})), cache, lambda line: print(line, file=sys.stderr, flush=True))
+        prepare(find.of_our_own(os.environ), cache, lambda line: print(line, file=sys.stderr, flush=True))
     except (LocalError, OSError) as error:
         sys.exit(f"broker: {error}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import packages
+from deploy.local import packages, releases
 from deploy.local.errors import NoBrokerError
 
 # Debian's and Red Hat's own place. Their /usr/sbin/rabbitmq-server is a wrapper that insists on root or rabbitmq.
@@ -24,6 +24,7 @@ class Facts:
 
     amqp_url: str | None = None
     server: Path | None = None
+    release: str | None = None
     apt: bool = False
     docker: bool = False
 
@@ -44,7 +45,9 @@ class Installed:
 
 @dataclass(frozen=True)
 class Packages:
-    """A private node from the system's packages, unpacked and not installed."""
+    """A private node from packages, unpacked and not installed: the system's, or those of another release of Debian."""
+
+    release: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def look(environ: Mapping[str, str]) -> Facts:
     return Facts(
         amqp_url=environ.get("XQUEUE_AMQP_URL") or None,
         server=_installed_server(),
+        release=releases.foreign(environ.get("RABBITMQ")),
         apt=packages.available(),
         docker=_docker_answers(),
     )
@@ -69,6 +73,8 @@ def sources(facts: Facts) -> list[Source]:
     """Return what to try, best first; a given broker is never replaced by another."""
     if facts.amqp_url:
         return [Given(facts.amqp_url)]
+    if facts.release:  # wanted for its version, for which no other will do
+        return [Packages(facts.release)]
     found: list[Source] = []
     if facts.server:
         found.append(Installed(facts.server))
@@ -79,6 +85,11 @@ def sources(facts: Facts) -> list[Source]:
     if not found:
         raise NoBrokerError(INSTALL_HINT)
     return found
+
+
+def of_our_own(environ: Mapping[str, str]) -> list[Source]:
+    """Return what to try for a node that we run ourselves, whatever broker is given."""
+    return sources(look({name: value for name, value in environ.items() if name == "RABBITMQ"}))
 
 
 def _installed_server() -> Path | None:

@@ -1,6 +1,7 @@
 """A private RabbitMQ node: an ordinary process with its own ports, cookie, epmd and data folder."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,7 @@ class PrivateNode:
         if not self._ports:
             self._claim()
         if self._runtime is None:
-            self._runtime = prepare(find.sources(find.look({})), self._cache, self._say)
+            self._runtime = prepare(find.of_our_own(os.environ), self._cache, self._say)
             self.origin = self._runtime.origin
         for child in (self._server, self._epmd):
             if child.stop_leftover():

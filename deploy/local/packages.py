@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.local import lock
+from deploy.local import lock, releases
 from deploy.local.errors import LocalError
 
 Say = Callable[[str], None]
@@ -42,21 +42,25 @@ def available() -> bool:
     return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
 
 
-def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say) -> Path:
+def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say, release: str | None = None) -> Path:
     """Return the folder with a package, and what it depends on, unpacked; fill it first if that was not done yet.
 
-    Of the dependencies it takes those that are `wanted` or that the system lacks.
+    Of the dependencies it takes those that are `wanted` or that the system lacks; all of a release of Debian that the
+    system is not of, if one is named.
     """
-    target = cache / f"{name}-{system()}"
+    target = cache / f"{name}-{system(release)}"
     with lock.held(cache / f"{name}.lock", wait=True):
         if target.exists():
             return target
-        say(f"{name}: downloading the system's packages and unpacking them into {cache} (nothing is installed)")
+        whose = release or "the system"
+        say(f"{name}: downloading {whose}'s packages and unpacking them into {cache} (nothing is installed)")
         fresh = cache / f"{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         apt = Apt(fresh / "apt")
+        if release:
+            apt.turn_to(release)
         apt.update()
-        needed = [p for p in apt.closure(name) if p == name or wanted(p) or not _installed(p)]
+        needed = [p for p in apt.closure(name) if release or p == name or wanted(p) or not _installed(p)]
         files = apt.download(needed, fresh / "debs")
         root = fresh / "root"
         root.mkdir()
@@ -68,10 +72,11 @@ def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say) ->
     return target
 
 
-def system() -> str:
+def system(release: str | None = None) -> str:
     """Name what the packages were made for, such as debian-12-x86_64: an unpacked folder serves no other system."""
-    release = platform.freedesktop_os_release()
-    return f"{release.get('ID', 'linux')}-{release.get('VERSION_ID', 'rolling')}-{platform.machine()}"
+    # With its own C library beside it, it is not the folder that a system of that release has.
+    made_for = f"{release}-on-{releases.own()}" if release else releases.own()
+    return f"{made_for}-{platform.machine()}"
 
 
 class Apt:
@@ -83,9 +88,19 @@ class Apt:
             (folder / part).mkdir(parents=True)
         # Nothing counts as installed: that makes the answer depend on the sources alone, not on a broken dpkg state.
         (folder / "status").touch()
-        conf = folder / "apt.conf"
-        conf.write_text(APT_CONF.format(folder=folder.resolve()))
-        self._apt = ["apt-get", "-c", str(conf.resolve()), "-qq"]
+        self._folder = folder.resolve()
+        conf = self._folder / "apt.conf"
+        conf.write_text(APT_CONF.format(folder=self._folder))
+        self._apt = ["apt-get", "-c", str(conf), "-qq"]
+
+    def turn_to(self, release: str) -> None:
+        """Take packages of this release of Debian, and of no other source."""
+        uris = subprocess.run(
+            [*self._apt, "-q=0", "--print-uris", "update"], capture_output=True, text=True, check=False
+        )
+        source = self._folder / "sources.list"
+        source.write_text(releases.sources_list(release, uris.stdout))
+        self._apt += ["-o", f"Dir::Etc::SourceList={source}", "-o", "Dir::Etc::SourceParts=/dev/null"]
 
     def update(self) -> None:
         """Fetch the package lists; an unreachable source is no matter unless a package is missing, as shows later."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local import packages
+from deploy.local import own_libc, packages
 from deploy.local.errors import LocalError, NoBrokerError
-from deploy.local.find import INSTALL_HINT, Docker, Given, Installed, Source
+from deploy.local.find import INSTALL_HINT, Docker, Given, Installed, Packages, Source
 from deploy.local.packages import Say
 
 
@@ -43,8 +43,8 @@ def prepare(found: Sequence[Source], cache: Path, say: Say) -> Runtime | Contain
                     return Container()
                 case Given():
                     raise ValueError("a given broker is not run by us")
-                case _:
-                    return _unpacked(cache, say)
+                case Packages(release):
+                    return _unpacked(cache, say, release)
         except LocalError as error:
             reasons.append(str(error))
             say(str(error))
@@ -67,22 +67,28 @@ def _installed(server: Path) -> Runtime:
     return Runtime(server, Path(epmd))
 
 
-def _unpacked(cache: Path, say: Say) -> Runtime:
-    root = packages.unpacked("rabbitmq-server", cache, lambda name: name.startswith("erlang-"), say)
+def _unpacked(cache: Path, say: Say, release: str | None) -> Runtime:
+    root = packages.unpacked("rabbitmq-server", cache, lambda name: name.startswith("erlang-"), say, release)
     erlang = root / "usr/lib/erlang"
+    epmd = _only(erlang, "erts-*/bin/epmd")
     _relocate(erlang / "bin/erl")
-    # Libraries that the system lacks were unpacked too; the rest are the system's own.
-    libraries = {str(file.parent) for pattern in ("lib", "usr/lib") for file in (root / pattern).rglob("lib*.so.*")}
-    env = {
-        "PATH": os.pathsep.join([str(erlang / "bin"), os.environ.get("PATH", os.defpath)]),
-        "LD_LIBRARY_PATH": os.pathsep.join(sorted(d for d in libraries if "/erlang/" not in d)),
-    }
+    env = {"PATH": os.pathsep.join([str(erlang / "bin"), os.environ.get("PATH", os.defpath)])}
+    if release:
+        own_libc.wrap(erlang, root)
+    elif libraries := _libraries(root):
+        env["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     return Runtime(
         server=_only(root, "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"),
-        epmd=_only(erlang, "erts-*/bin/epmd"),
-        env={name: value for name, value in env.items() if value},
-        origin="the system's packages, unpacked",
+        epmd=epmd,
+        env=env,
+        origin=f"{release or 'the system'}'s packages, unpacked",
     )
+
+
+def _libraries(root: Path) -> list[str]:
+    """Return where the libraries are that the system lacks; the rest are the system's own."""
+    folders = {str(file.parent) for part in ("lib", "usr/lib") for file in (root / part).rglob("lib*.so.*")}
+    return sorted(folder for folder in folders if "/erlang/" not in folder)
 
 
 def _relocate(erl: Path) -> None:
