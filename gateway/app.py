@@ -66,7 +66,7 @@ def build(settings: Settings) -> Starlette:
         Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger", "asking")
     ]
     publisher = Publisher(publishing)
-    sealer = Sealer(settings.secrets)
+    sealer = Sealer(settings.secrets, settings.seal)
     ledger = Ledger(
         url=url,
         link=reading,

@@ -34,6 +34,7 @@ from broker_setup.settings.value_types import (
     WebUrl,
 )
 from broker_setup.wire.replies import MAX_REPLY_BYTES
+from broker_setup.wire.seals import Form
 
 ENV_PREFIX = "XQUEUE_"
 
@@ -65,6 +66,7 @@ class SettingsTable(BaseSettings):
     # shared by gateways and relays
     secret_key: SecretKey | None = None
     secret_key_fallbacks: tuple[EarlierKey, ...] = ()
+    seal: Form = Form.FERNET  # that which 0.1.0 opens
     xqueues: dict[QueueName, QueueGrader | None] = Field(default_factory=dict)
     amqp_graders: dict[UserName, tuple[QueueName, ...]] = Field(default_factory=dict)
     service_users: dict[Role, UserName] = Field(default_factory=dict)

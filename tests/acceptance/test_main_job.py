@@ -4,10 +4,14 @@ import asyncio
 import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Stack
+from broker_setup.ledger.events import AnyEvent, Leased
+from broker_setup.operator.read_ledger import read_ledger
+from tests.acceptance.conftest import Stack, running_stack
+from tests.support.broker import VHost
 from tests.support.fleet import fleet
 from tests.support.gateway import Client
 
@@ -51,6 +55,25 @@ async def test_a_multipart_body_travels_like_an_urlencoded_one(stack: Stack) -> 
     assert submission
     assert submission["xqueue_body"] == body
     assert list(submission["xqueue_files"]) == ["solution.py"]
+
+
+@pytest.mark.parametrize(("seal", "begins"), [("fernet", "gA"), ("aes-gcm", "gQ")])
+async def test_a_result_reaches_its_lms_in_whichever_form_its_address_was_sealed(
+    vhost: VHost, tmp_path: Path, seal: str, begins: str
+) -> None:
+    async with running_stack(vhost.amqp_url, tmp_path, XQUEUE_SEAL=seal) as stack, stack.relay():
+        header = stack.lms.header("key with ünïcode")
+        with Client(stack.gateway.url) as client:
+            assert await asyncio.to_thread(client.submit, header, "work") == (0, "1")
+            submission = await asyncio.to_thread(client.get, wait=20)
+            assert submission
+            reply = json.dumps({"correct": True, "score": 1, "msg": "<p>ok</p>"})
+            assert await asyncio.to_thread(client.put, submission["xqueue_header"], reply) == (0, "")
+        [callback] = await stack.lms.wait_accepted(1)
+    assert callback.fields == [(b"xqueue_header", header.encode()), (b"xqueue_body", reply.encode())]
+    events: list[AnyEvent] = []
+    await asyncio.to_thread(read_ledger, vhost.amqp_url, lambda frame: events.extend(frame.events))
+    assert [event.sealed[:2] for event in events if isinstance(event, Leased)] == [begins]
 
 
 async def test_sixteen_graders_on_two_thousand_submissions_get_each_once(stack: Stack) -> None:
