@@ -61,6 +61,8 @@ class Accounts:
         self._memory_key = secrets.token_bytes(32)
         self._ended: dict[str, OrderedDict[bytes, None]] = {name: OrderedDict() for name in users}
         self._under_way: dict[bytes, asyncio.Task[bool]] = {}
+        # Counts what may make another answer of one that was right: guesses, ended sessions, forgotten addresses.
+        self.changes = 0
         # The last key signs, every key verifies: sessions outlive a rotation of the secret.
         keys = [derived_key(key, "session") for key in reversed(secret_keys)]
         self._sessions = URLSafeTimedSerializer(keys, salt="session")
@@ -93,6 +95,7 @@ class Accounts:
         if self._passwords.is_known_right(name, password):
             self._remember_home(account)
             return True
+        self.changes += 1
         # Counted before it is checked: of a thousand at once, each would else be the first. In a task of its own: a
         # client that hangs up now has guessed all the same.
         self._of_account.add(account, guess)
@@ -129,6 +132,7 @@ class Accounts:
         self._at_home.move_to_end(account)
         if len(self._at_home) > MAX_KEYS:
             self._at_home.popitem(last=False)
+            self.changes += 1
 
     def _digests(self, name: str, password: str, address: str) -> tuple[bytes, bytes, bytes, bytes | None]:
         site = site_of(address)
@@ -171,6 +175,7 @@ class Accounts:
         """Refuse a cookie for as long as this process lives; other gateways go by its signature and still take it."""
         if session := self.session_of(cookie):
             # Kept by account, so that one that ends many sessions makes no ended session of another good again.
+            self.changes += 1
             ended = self._ended[session.account]
             ended[session.name_of_cookie] = None
             if len(ended) > MAX_ENDED:

@@ -12,6 +12,7 @@ from gateway.callers.access import CALLS, Access, Caller
 from gateway.callers.accounts import Accounts, Session
 from gateway.callers.lost_callers import LostCallers, Wanderer
 from gateway.callers.origin import address_of, agent_of
+from gateway.callers.remembered_callers import Known, RememberedCallers
 from gateway.callers.sessions import Sessions
 from gateway.callers.throttle import TooManyGuessesError
 from gateway.callers.tokens import BadTokenError, MissingScopeError, TokenFault, Tokens
@@ -43,6 +44,7 @@ class Door:
         self._lost_callers = lost_callers
         self._tokens = tokens
         self._access = access
+        self._remembered = RememberedCallers()
 
     async def admit(self, request: Request, call: str) -> Session | None:
         """Note who makes `call`, and for which queues they may; return the session that they came by, if by one.
@@ -50,32 +52,44 @@ class Door:
         Raise NotLoggedInError, BadTokenError (MissingScopeError where the call is not theirs to make),
         TooManyGuessesError or TooManyChecksError.
         """
-        caller, session = await self._caller_of(request)
-        if caller is None:
+        known = await self._who_calls(request)
+        if known is None:
             self._lost_callers.sent_to_login(_wanderer(request, call))
             raise NotLoggedInError
-        note_caller(request, caller.name)
-        if not caller.roles & CALLS[call]:
+        note_caller(request, known.caller.name)
+        if not known.caller.roles & CALLS[call]:
             raise MissingScopeError
-        request.state.permission = partial(self._access.may, caller, call)
-        return session
+        request.state.permission = partial(self._access.may, known.caller, call)
+        return known.session
 
-    async def _caller_of(self, request: Request) -> tuple[Caller | None, Session | None]:
-        """Return who calls, if it is somebody of ours, and by which session, if by one.
+    async def _who_calls(self, request: Request) -> Known | None:
+        """Return who calls, if it is somebody of ours.
 
         Raise BadTokenError, TooManyGuessesError or TooManyChecksError. A call with a bad token is refused even with a
-        good session. Beside a session Basic auth is ignored: it is for a gate in front of us, whose passwords are no
-        guesses at ours.
+        good session. What a token says is read each time: its key may be gone from the file.
         """
+        digest, changes = self._remembered.digest_of(request), self._accounts.changes
+        if digest and (known := self._remembered.of(digest, changes)):
+            return known
         headers = request.headers.getlist("authorization")
         if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
             if len(tokens) > 1:
                 raise BadTokenError(TokenFault.MALFORMED)
-            return self._tokens.caller_of(tokens[0]), None
+            return Known(self._tokens.caller_of(tokens[0]), None)
+        known = await self._of_session_or_password(request, headers)
+        if digest and known:
+            self._remembered.remember(digest, known, changes)
+        return known
+
+    async def _of_session_or_password(self, request: Request, headers: Sequence[str]) -> Known | None:
+        """Beside a session Basic auth is ignored: it is for a gate before us, whose passwords are no guesses at ours.
+
+        Raise TooManyGuessesError or TooManyChecksError.
+        """
         if session := self._sessions.of(request):
-            return Caller(session.account), session
+            return Known(Caller(session.account), session)
         name = await self._account_of_basic_auth(headers, address_of(request))
-        return (Caller(name) if name else None), None
+        return Known(Caller(name), None) if name else None
 
     async def _account_of_basic_auth(self, headers: Sequence[str], address: str) -> str | None:
         """Return the account; None if it is none of ours: many sites put such a gate in front of the whole host."""
