@@ -1,15 +1,19 @@
 # The commands for people; each makes or refreshes .venv first (seconds when it is up to date).
 PYTHON ?= python3
 GATEWAYS ?= 1
+# Processes of each gateway, behind its one port; empty: as XQUEUE_WORKERS says, or 1.
+WORKERS ?=
+# It is passed on by its setting's name; this one would be taken for a setting without its prefix.
+unexport WORKERS
 # make test RABBITMQ=debian-13: on that release's RabbitMQ, 4.0
 # make test BROKER=docker, or BROKER=amqp://user:password@host:port BROKER_MANAGEMENT=http://user:password@host:port
 RABBITMQ ?=
 BROKER ?=
 BROKER_MANAGEMENT ?=
-# extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; WORKERS=0 runs tests in one process
+# extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; TEST_WORKERS=0 runs tests in one process
 ARGS ?=
 # One more than a small machine has cores: the suite waits a lot, and four were too many for its deadlines.
-WORKERS ?= 3
+TEST_WORKERS ?= 3
 # At least so many percent, of lines and branches, are covered by unit tests, when all of them run.
 COVERED := 76
 
@@ -25,13 +29,13 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
-up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways)
-	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)"
+up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways, WORKERS=2 for two processes of each)
+	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)" "--workers=$(WORKERS)"
 
 # worksteal: the slow tests stand together, and without it whoever has the first of them has most of them
 test: dev-env  ## check, then all tests (RABBITMQ=debian-13, BROKER=docker or amqp://..., ARGS=...)
 	@$(MAKE) -j 2 check compiled
-	$(VENV)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
+	$(VENV)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
 	@printf 'Covered by unit tests, lines and branches, in percent: '
 	@$(VENV)/coverage report --format=total $(if $(ARGS),,--fail-under=$(COVERED))
 	$(VENV)/python -m pytest -n 0 -m alone $(or $(ARGS),tests/acceptance) || [ $$? -eq 5 ]  # 5: ARGS leave none
@@ -62,7 +66,7 @@ FUZZED := tests/unit/fuzzing tests/unit/broker_setup/wire/test_replies_as_the_lm
 	tests/unit/broker_setup/ledger/test_any_order.py tests/unit/broker_setup/ledger/test_state_redriven.py \
 	tests/integration/gateway/test_hostile.py tests/integration/gateway/test_schemathesis.py
 fuzz: dev-env  ## give every parser, call and order of events some thousand inputs that nobody thought of: some minutes
-	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(WORKERS) --timeout 1800 $(FUZZED) $(ARGS)
+	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(TEST_WORKERS) --timeout 1800 $(FUZZED) $(ARGS)
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml

@@ -1,83 +1,27 @@
-"""Starts the gateway: reads the settings, builds it, serves until told to stop."""
+"""Starts the gateway: reads the settings, builds it, serves until told to stop; with WORKERS, so many of it."""
 
-import gc
-import logging
-import os
 import sys
-import tempfile
+from contextlib import suppress
 
-import uvicorn
-
-from broker_setup.errors import SettingsError
 from broker_setup.process.command_line import answer_options
-from broker_setup.process.logs import log_to_stderr
-from broker_setup.process.old_parsers import parser_warnings
-from broker_setup.process.spare_memory import give_spare_memory_back
-from broker_setup.process.sparing import write_sparingly
-from broker_setup.settings import load_settings
-from gateway.app import build
-from gateway.http.connection import Bounds, bounded
-from gateway.start_warnings import start_warnings
-
-# Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
-KEEP_ALIVE_SECONDS = 75
-# Long polls and uploads under way get this long when we are told to stop.
-GRACE_SECONDS = 5
-# CPython's own are 700, 10, 10: meant for scripts. The later ones are low, so that what refused requests leave behind
-# is found again; a full look is taken only when a quarter has been added, so a large state does not pay for it.
-GC_THRESHOLDS = (20_000, 5, 2)
-# What it writes is students' work: for the user alone that it runs as.
-UMASK = 0o077
-# Whose lines anybody can cause who reaches the port.
-STRANGERS_LOGGERS = ("gateway.callers.accounts", "gateway.http.guarded_calls", "gateway.http.routes", "uvicorn.error")
+from broker_setup.settings import Settings
+from gateway.serving import START_FAILED, all_warnings, gateway_settings, server_of
+from gateway.workers.supervisor import supervise
 
 
 def main() -> None:
-    """Run the gateway; wrong settings are lines on stderr and exit code 2."""
+    """Run the gateway; wrong settings are lines on stderr and exit code 1."""
     answer_options("xqueue-gateway", "The HTTP side of XQueue: takes submissions from LMSs, hands them to graders.")
-    give_spare_memory_back()
-    try:
-        settings, warnings = load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
-        app = build(settings)
-        # Chosen now: by the first upload it may be full, and then another would be, the working directory even.
-        tempfile.gettempdir()
-    except SettingsError as error:
-        sys.exit(f"xqueue-gateway: {error}")
-    except FileNotFoundError as error:
-        sys.exit(f"xqueue-gateway: TMPDIR: {error.strerror}")
-    os.umask(UMASK)
-    log_to_stderr(settings.log_level)
-    write_sparingly(STRANGERS_LOGGERS)
-    log = logging.getLogger("gateway")
-    for warning in (*warnings, *start_warnings(settings), *parser_warnings(validates=settings.validate_results)):
-        log.warning("%s", warning)
-    # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=bounded(  # type: ignore[arg-type]
-            Bounds(
-                connections=settings.max_connections,
-                head_size=settings.max_head_size,
-                head_seconds=settings.head_timeout,
-                body_seconds=settings.body_timeout,
-                stall_seconds=settings.stall_timeout,
-            ),
-        ),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
-        server_header=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    settings, warnings = gateway_settings()
+    sys.exit(serve(settings, warnings) if settings.workers == 1 else supervise(settings))
+
+
+def serve(settings: Settings, warnings: list[str]) -> int:
+    """Serve in this process; return its exit code."""
+    server = server_of(settings, all_warnings(settings, warnings))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else START_FAILED
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from broker_setup.visible import visible
 _FURTHER = "    "
 
 
-def log_to_stderr(level: str) -> None:
-    """Send this process's log to stderr from `level` (DEBUG, INFO, WARNING, ERROR) up."""
+def log_to_stderr(level: str, *, is_shared: bool = False) -> None:
+    """Send this process's log to stderr from `level` (DEBUG, INFO, WARNING, ERROR) up.
+
+    Where several processes share it, each line says whose it is.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLines())
+    handler.setFormatter(LogLines(is_shared=is_shared))
     logging.basicConfig(level=level, handlers=[handler])
     # The libraries report every lost connection with a traceback; our own supervisor says it in a line. And the form
     # parser reports each byte that it skips; a refusal says it once.
@@ -28,8 +31,10 @@ def log_to_stderr(level: str) -> None:
 class LogLines(logging.Formatter):
     """Lines whose times are in UTC, as the commands print them, and say so."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    def __init__(self, *, is_shared: bool = False) -> None:
+        """`is_shared`: other processes write into the same log."""
+        whose = "[%(process)d] " if is_shared else ""
+        super().__init__(f"%(asctime)s %(levelname)s {whose}%(name)s: %(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its own
         """Word a record's time."""

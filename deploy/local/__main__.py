@@ -27,18 +27,22 @@ class StopRequestedError(BaseException):
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(
-        prog="make up", usage="make up [GATEWAYS=n]", description="Run XQueue here until Ctrl-C or SIGTERM."
+        prog="make up", usage="make up [GATEWAYS=n] [WORKERS=n]", description="Run XQueue here until Ctrl-C or SIGTERM."
     )
     parser.add_argument("command", choices=["up"], help=argparse.SUPPRESS)
     parser.add_argument("--gateways", default="1", metavar="n", help="how many gateways to run (GATEWAYS=n)")
-    wanted = parser.parse_args().gateways
-    if not (wanted.isascii() and wanted.isdigit() and int(wanted)):
-        parser.error(f"GATEWAYS must be a whole number, 1 or more, not {wanted!r}")
+    parser.add_argument("--workers", default="", metavar="n", help="how many processes each gateway has (WORKERS=n)")
+    wanted = parser.parse_args()
+    for name, number in (("GATEWAYS", wanted.gateways), ("WORKERS", wanted.workers or "1")):
+        if not (number.isascii() and number.isdigit() and int(number)):
+            parser.error(f"{name} must be a whole number, 1 or more, not {number!r}")
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup stays nohup
             signal.signal(number, _stop)
+    if wanted.workers:
+        os.environ["XQUEUE_WORKERS"] = wanted.workers
     try:
-        up(int(wanted))
+        up(int(wanted.gateways))
     except StopRequestedError:
         note("stopped; the data stays for the next `make up`")
     except (LocalError, XQueueError, OSError) as error:  # such as a data folder that another user made

@@ -6,21 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_setup.process.back_off import next_delay
 from deploy.local.errors import BootError
 from deploy.local.process import Child
 from deploy.local.ready import http_answers, wait_until
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 2.0  # each group; any of them may be killed at any time without loss, so there is no need to linger
-FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a process that ended is started again; doubled each time
-STEADY_SECONDS = 30.0  # one that ran this long starts again at the first delay
-
-
-def next_delay(last: float | None, ran: float) -> float:
-    """Return how long to wait before the next start, from the wait before the last one and how long that ran."""
-    if last is None or ran >= STEADY_SECONDS:
-        return FIRST_DELAY
-    return min(last * 2, LAST_DELAY)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,162 @@
+"""Decides what a parent does for its workers: whom to start, and when, whom to retire, stop or kill, when to end.
+
+No I/O: it is told what happened, and when in seconds of any clock, and answers with what is to be done.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import inf
+from signal import SIGINT, SIGKILL, SIGTERM, Signals
+
+from broker_setup.process.back_off import next_delay
+from gateway.workers.actions import Action, End, Retire, Say, Send, Start
+
+# Whoever takes another's place reads the ledger first: a busy day takes half a minute, and the broker may be away.
+READY_SECONDS = 300.0
+# A service stops by itself within 15 s, a retired worker within what `worker.py` gives it and as much again.
+STOP_SECONDS = 17.0
+RETIRE_SECONDS = 110.0
+
+
+class Stage(Enum):
+    """How far a worker is."""
+
+    STARTING = auto()
+    SERVING = auto()  # it takes connections
+    READY = auto()  # and could answer every call
+    LEAVING = auto()  # it takes no more, and serves those that it has
+    STOPPING = auto()  # it was told to end
+
+
+@dataclass
+class _Worker:
+    number: int
+    since: float
+    # Whose place it takes when it is ready.
+    replaces: int | None
+    stage: Stage = Stage.STARTING
+    # When it has to be further, or gone.
+    until: float = inf
+
+
+class Crew:
+    """All workers, by their process ids; each number from 1 to `count` has one, or is vacant for a while."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._workers: dict[int, _Worker] = {}
+        # When the vacant numbers get a worker, and how long each number last had to wait.
+        self._due: dict[int, float] = {}
+        self._delays: dict[int, float] = {}
+        # Whose workers are still to be replaced.
+        self._outdated: list[int] = []
+        # With what the parent ends, once all workers have.
+        self._code: int | None = None
+
+    def begin(self) -> Iterator[Action]:
+        """Start the first alone: what keeps it from serving keeps all from it, and should be said once."""
+        yield Start(1)
+
+    def started(self, start: Start, pid: int, now: float) -> None:
+        """Note which process was started."""
+        until = inf if start.replaces is None else now + READY_SECONDS
+        self._workers[pid] = _Worker(start.number, now, start.replaces, until=until)
+
+    def serves(self, pid: int) -> Iterator[Action]:
+        """A worker takes connections: the numbers that never had one follow the first."""
+        if self._workers[pid].stage is Stage.STARTING:
+            self._workers[pid].stage = Stage.SERVING
+            known = {worker.number for worker in self._workers.values()} | self._due.keys()
+            yield from (Start(number) for number in range(1, self._count + 1) if number not in known)
+
+    def is_ready(self, pid: int, now: float) -> Iterator[Action]:
+        """A worker could answer every call: whom it replaces may go."""
+        worker = self._workers[pid]
+        if worker.stage is not Stage.SERVING:
+            return
+        worker.stage, worker.until = Stage.READY, inf
+        yield Say(f"worker {worker.number} ({pid}) is ready")
+        old, worker.replaces = worker.replaces, None
+        if old is not None:
+            self._workers[old].stage, self._workers[old].until = Stage.LEAVING, now + RETIRE_SECONDS
+            yield Retire(old)
+
+    def ended(self, pid: int, code: int, now: float) -> Iterator[Action]:
+        """A worker has ended, by a signal if the code is negative."""
+        worker = self._workers.pop(pid)
+        who = f"worker {worker.number} ({pid})"
+        if self._code is not None:
+            if not self._workers:
+                yield End(self._code)
+            return
+        if worker.stage is Stage.LEAVING:
+            yield Say(f"{who} has ended, replaced")
+        elif worker.replaces is not None:
+            self._outdated.clear()
+            yield Say(f"{who} ended with {code} before it was ready: the others are not replaced", is_bad=True)
+        elif worker.stage is Stage.STARTING and not self._anybody_serves():
+            yield from self._stop(SIGTERM, code, now)
+        else:
+            yield from self._vacant(worker, who, code, now, pid)
+        yield from self._replace_next()
+
+    def hang_up(self) -> Iterator[Action]:
+        """Replace all, one after the other, as on SIGHUP."""
+        if self._code is None:
+            self._outdated = list(range(1, self._count + 1))
+            yield from self._replace_next()
+
+    def stop(self, signal: Signals, now: float) -> Iterator[Action]:
+        """Stop all; said again, tell them again. A process that was told by SIGINT ends with 0."""
+        yield from self._stop(signal, 0 if signal is SIGINT else -signal, now)
+
+    def look(self, now: float) -> Iterator[Action]:
+        """Do what is due."""
+        for number in [number for number, due in self._due.items() if due <= now]:
+            del self._due[number]
+            yield Start(number)
+        for pid, worker in self._workers.items():
+            if worker.until > now:
+                continue
+            worker.until = inf
+            late = "does not end" if worker.replaces is None else f"is not ready after {READY_SECONDS:g} s"
+            yield Say(f"worker {worker.number} ({pid}) {late}: killing it", is_bad=True)
+            yield Send(pid, SIGKILL)
+
+    def next_look(self) -> float:
+        """Say when something is due; infinity if nothing is."""
+        return min([*self._due.values(), *(worker.until for worker in self._workers.values())], default=inf)
+
+    def _anybody_serves(self) -> bool:
+        return any(worker.stage in {Stage.SERVING, Stage.READY} for worker in self._workers.values())
+
+    def _stop(self, signal: Signals, code: int, now: float) -> Iterator[Action]:
+        self._code = code
+        self._due.clear()
+        for pid, worker in self._workers.items():
+            if worker.stage is not Stage.STOPPING:
+                worker.stage, worker.until, worker.replaces = Stage.STOPPING, now + STOP_SECONDS, None
+            yield Send(pid, signal)
+        if not self._workers:
+            yield End(code)
+
+    def _vacant(self, worker: _Worker, who: str, code: int, now: float, pid: int) -> Iterator[Action]:
+        successor = next((each for each in self._workers.values() if each.replaces == pid), None)
+        if successor is not None:
+            successor.replaces, successor.until = None, inf
+            yield Say(f"{who} ended with {code}; another is on its way", is_bad=True)
+            return
+        delay = next_delay(self._delays.get(worker.number), now - worker.since)
+        self._delays[worker.number], self._due[worker.number] = delay, now + delay
+        yield Say(f"{who} ended with {code}; starting it again in {delay:.1f} s", is_bad=True)
+
+    def _replace_next(self) -> Iterator[Action]:
+        under_way = any(worker.replaces or worker.stage is Stage.LEAVING for worker in self._workers.values())
+        while self._outdated and not under_way and self._code is None:
+            number = self._outdated.pop(0)
+            # Who starts after this has read the settings anew.
+            old = next((pid for pid, worker in self._workers.items() if worker.number == number), None)
+            if old is not None:
+                under_way = True
+                yield Start(number, replaces=old)

@@ -1,0 +1,5 @@
+"""What a worker and its parent say to each other, a byte each; the line's end says that the other one has gone."""
+
+SERVING = b"s"  # the worker: it takes connections
+READY = b"r"  # the worker: its /readyz is answered 200
+RETIRE = b"q"  # the parent: take no more connections, and end when those that are there have their answers

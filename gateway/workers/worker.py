@@ -1,0 +1,85 @@
+"""A worker: a full gateway on its parent's sockets, which says how far it is, and retires when it is told to."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import uvicorn
+
+from broker_setup.errors import XQueueError
+from broker_setup.link.essential import essential
+from gateway.http.connection import BoundedConnection
+from gateway.workers.asking import answers_200
+from gateway.workers.words import READY, RETIRE, SERVING
+
+log = logging.getLogger(__name__)
+
+# A retired worker stays no longer than this: a long poll lasts up to 60 s, and a client may keep a connection for 75 s
+# without asking anything; what it asks then is answered, and the answer tells it to close.
+RETIRING_SECONDS = 90.0
+_LOOK_EVERY_SECONDS = 0.1
+_CLOSE = (b"connection", b"close")
+
+
+class ParentGoneError(XQueueError):
+    """The process that looks after this one has ended: nobody else would stop it."""
+
+
+async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: socket.socket) -> None:
+    """Serve on these sockets until told to stop or to retire, or until whoever holds the line's other end is gone."""
+    words, answers = await asyncio.open_connection(sock=line)
+    retires = asyncio.Event()
+    tasks = {
+        "words of the parent": _listen(words, retires),
+        "words to the parent": _tell(server, answers),
+        "retirement": _retire(server, retires),
+    }
+    async with essential(tasks):
+        await server.serve(sockets=list(sockets))
+
+
+async def _listen(words: asyncio.StreamReader, retires: asyncio.Event) -> None:
+    while word := await words.read(1):
+        if word == RETIRE:
+            retires.set()
+    raise ParentGoneError("the parent process has ended")
+
+
+async def _tell(server: uvicorn.Server, answers: asyncio.StreamWriter) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    answers.write(SERVING)
+    while not await answers_200(server.config.loaded_app, "/readyz"):  # noqa: ASYNC110 - it asks
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    answers.write(READY)
+    await _for_ever()
+
+
+async def _retire(server: uvicorn.Server, retires: asyncio.Event) -> None:
+    """Take no more connections, serve those that are there, and stop.
+
+    Also those that have asked nothing yet, as their request may be on its way: by itself uvicorn closes them.
+    """
+    await retires.wait()
+    while not server.started:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    for listening in server.servers:
+        listening.close()
+    log.info("taking no more connections: %d are left", len(server.server_state.connections))
+    server.config.encoded_headers.append(_CLOSE)
+    server.server_state.default_headers.append(_CLOSE)
+    for connection in server.server_state.connections:
+        if isinstance(connection, BoundedConnection) and connection.cycle is not None:
+            connection.cycle.keep_alive = False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RETIRING_SECONDS):
+            while server.server_state.connections:  # noqa: ASYNC110 - nor for this
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    server.should_exit = True
+    await _for_ever()
+
+
+async def _for_ever() -> None:
+    await asyncio.get_running_loop().create_future()

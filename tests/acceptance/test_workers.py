@@ -1,0 +1,177 @@
+"""Several gateway processes behind one port: replaced one by one, killed, stopped, and never without a listener."""
+
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from broker_setup.operator.setup.declare import declare
+from broker_setup.topology import topology
+from tests.support.broker import Broker, VHost, temporary_vhost
+from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, lms_header, wait_until
+from tests.support.new_connections import AT_ONCE, NewConnections
+
+POLLS = 6
+# For what a busy machine starts anew: two processes, one after the other.
+REPLACING_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def module_vhost(broker: Broker) -> Iterator[VHost]:
+    with temporary_vhost(broker) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Two workers, both ready."""
+    running = Gateway(
+        module_vhost.amqp_url,
+        tmp_path_factory.mktemp("workers"),
+        queues={"openedx": None, "other": None, "killed": None},
+        settings={"XQUEUE_WORKERS": "2"},
+    )
+    declare(module_vhost.amqp_url, topology(running.queues, RETRY_DELAYS))
+    running.start()
+    try:
+        wait_until(lambda: len(ready(running)) == 2, REPLACING_SECONDS, "the second worker did not get ready")
+        yield running
+    finally:
+        running.kill()
+
+
+def ready(gateway: Gateway) -> list[int]:
+    """Return the process ids of all workers that ever got ready."""
+    return [int(pid) for pid in re.findall(r"worker \d+ \((\d+)\) is ready", gateway.log)]
+
+
+def workers(gateway: Gateway) -> list[psutil.Process]:
+    assert gateway.process
+    return psutil.Process(gateway.process.pid).children()
+
+
+def wait_for_line(gateway: Gateway, pattern: str, count: int = 1) -> None:
+    """Wait until so many lines of the log match."""
+
+    def has_come() -> bool:
+        return len(re.findall(pattern, gateway.log)) >= count
+
+    wait_until(has_come, REPLACING_SECONDS, f"{pattern!r} did not come {count} times:\n{gateway.log}")
+
+
+def test_workers_are_replaced_one_by_one_and_neither_a_new_connection_nor_a_long_poll_notices(
+    gateway: Gateway,
+) -> None:
+    assert gateway.process
+    before = {worker.pid for worker in workers(gateway)}
+    clients = NewConnections(gateway.port, "openedx")
+    with ThreadPoolExecutor(POLLS) as pool, clients.submitting():
+        polls = [pool.submit(_poll, gateway.url) for _ in range(POLLS)]
+        wait_until(lambda: _is_polled(gateway, POLLS), PATIENCE_SECONDS, "the polls did not come")
+        gateway.process.send_signal(signal.SIGHUP)
+        # One of them, at least, is asked by those polls, and has to wait for them.
+        wait_for_line(gateway, "taking no more connections")
+        with Client(gateway.url) as lms:
+            for number in range(POLLS):
+                assert lms.submit(lms_header(queue="other"), f"work {number}")[0] == 0
+        assert sorted(poll.result() for poll in polls) == [f"work {number}" for number in range(POLLS)]
+        wait_for_line(gateway, "has ended, replaced", 2)
+    assert clients.wrong == []
+    assert clients.taken > 2 * AT_ONCE
+    with Client(gateway.url) as lms:
+        lms.wait_queuelen(clients.taken)
+    assert before.isdisjoint(worker.pid for worker in workers(gateway))
+    assert len(workers(gateway)) == 2
+
+
+def test_while_a_worker_is_killed_and_started_again_no_connection_is_refused(gateway: Gateway) -> None:
+    [victim, _] = workers(gateway)
+    known = len(ready(gateway))
+    clients = NewConnections(gateway.port, "killed")
+    with clients.submitting():
+        wait_until(lambda: clients.taken > AT_ONCE, PATIENCE_SECONDS, "nothing was taken")
+        victim.kill()
+        wait_until(lambda: len(ready(gateway)) > known, REPLACING_SECONDS, "it was not started again")
+    assert f"({victim.pid}) ended with -9; starting it again in 0.5 s" in gateway.log
+    # What it was about to answer is lost to whoever asked, and may have been taken.
+    assert [wrong for wrong in clients.wrong if not isinstance(wrong, ConnectionResetError)] == []
+    assert len(clients.wrong) <= AT_ONCE
+    with Client(gateway.url) as lms:
+        assert clients.taken <= lms.queuelen("killed") <= clients.taken + len(clients.wrong)
+
+
+def test_each_worker_is_told_from_the_others_at_the_broker_and_in_the_log(
+    gateway: Gateway, module_vhost: VHost
+) -> None:
+    pids = {worker.pid for worker in workers(gateway)}
+
+    def named() -> bool:
+        path = f"vhosts/{module_vhost.name}/connections"
+        connections = module_vhost.api("GET", path).json()
+        names = {str(each.get("client_properties", {}).get("connection_name")) for each in connections}
+        return all(any(f":{gateway.port} {pid} publishing" in name for name in names) for pid in pids)
+
+    wait_until(named, PATIENCE_SECONDS, "the management API does not name them")
+    assert all(re.search(rf"^\S+ INFO \[{pid}\] uvicorn: ", gateway.log, re.MULTILINE) for pid in pids)
+
+
+def test_workers_end_with_a_parent_that_is_told_to_and_with_one_that_is_killed(gateway: Gateway) -> None:
+    for end, code in ((gateway.stop, -signal.SIGTERM), (gateway.kill, -signal.SIGKILL)):
+        if gateway.process is None:
+            gateway.start()
+        process, children = gateway.process, workers(gateway)
+        assert process
+        assert children
+        end()
+        assert process.poll() == code
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
+        assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        # What the parent finds, and what only a worker does.
+        ({"XQUEUE_PORT": "eighty"}, "xqueue-gateway: XQUEUE_PORT"),
+        (
+            {"XQUEUE_UPLOAD_STORE": "s3://bucket", "XQUEUE_UPLOAD_STORE_OPTIONS": '{"nonsense": "1"}'},
+            "xqueue-gateway: UPLOAD_STORE",
+        ),
+    ],
+)
+def test_settings_that_no_worker_can_use_end_it_as_they_end_one_gateway(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    ends = []
+    for count in ("1", "2"):
+        folder = tmp_path / count
+        folder.mkdir()
+        gateway = Gateway("amqp://127.0.0.1:1", folder, settings=wrong | {"XQUEUE_WORKERS": count})
+        with pytest.raises(AssertionError, match="ended by itself"):
+            gateway.start()
+        assert gateway.process
+        ends.append((gateway.process.poll(), [line for line in gateway.log.splitlines() if line.startswith(said)]))
+    assert ends[0] == ends[1]
+    assert ends[0][0] == 1
+    assert len(ends[0][1]) == 1
+
+
+def _poll(url: str) -> str:
+    with Client(url, "grader") as grader:
+        return str(grader.get_one("other")["xqueue_body"])
+
+
+def _is_polled(gateway: Gateway, count: int) -> bool:
+    """Whether so many connections to the gateway are there that don't come and go."""
+    held = partial(_held, gateway)
+    return len(held() & held()) >= count
+
+
+def _held(gateway: Gateway) -> set[tuple[object, ...]]:
+    connections = [each for worker in workers(gateway) for each in worker.net_connections()]
+    return {tuple(each.raddr) for each in connections if each.laddr and each.laddr.port == gateway.port and each.raddr}
