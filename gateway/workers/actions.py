@@ -13,6 +13,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Open:
+    """Tell a worker to take connections at once; by itself it does when it could answer every call."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
 class Retire:
     """Tell a worker to take no more connections, and to end when it has served those that it has."""
 
@@ -42,4 +49,4 @@ class End:
     code: int
 
 
-Action = Start | Retire | Send | Say | End
+Action = Start | Open | Retire | Send | Say | End

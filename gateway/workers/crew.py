@@ -10,7 +10,7 @@ from math import inf
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
 from broker_setup.process.back_off import next_delay
-from gateway.workers.actions import Action, End, Retire, Say, Send, Start
+from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
 
 # Whoever takes another's place reads the ledger first: a busy day takes half a minute, and the broker may be away.
 READY_SECONDS = 300.0
@@ -58,10 +58,11 @@ class Crew:
         """Start the first alone: what keeps it from serving keeps all from it, and should be said once."""
         yield Start(1)
 
-    def started(self, start: Start, pid: int, now: float) -> None:
-        """Note which process was started."""
+    def started(self, start: Start, pid: int, now: float) -> Iterator[Action]:
+        """A process was started: it takes connections when it is ready, or at once if nobody else does."""
         until = inf if start.replaces is None else now + READY_SECONDS
         self._workers[pid] = _Worker(start.number, now, start.replaces, until=until)
+        yield from self._open()
 
     def serves(self, pid: int) -> Iterator[Action]:
         """A worker takes connections: the numbers that never had one follow the first."""
@@ -100,6 +101,7 @@ class Crew:
         else:
             yield from self._vacant(worker, who, code, now, pid)
         yield from self._replace_next()
+        yield from self._open()
 
     def hang_up(self) -> Iterator[Action]:
         """Replace all, one after the other, as on SIGHUP."""
@@ -130,6 +132,11 @@ class Crew:
 
     def _anybody_serves(self) -> bool:
         return any(worker.stage in {Stage.SERVING, Stage.READY} for worker in self._workers.values())
+
+    def _open(self) -> Iterator[Action]:
+        if not self._anybody_serves():
+            starting = (pid for pid, worker in self._workers.items() if worker.stage is Stage.STARTING)
+            yield from map(Open, starting)
 
     def _stop(self, signal: Signals, code: int, now: float) -> Iterator[Action]:
         self._code = code

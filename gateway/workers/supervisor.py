@@ -17,9 +17,9 @@ from time import monotonic
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.settings import Settings
 from gateway.serving import START_FAILED
-from gateway.workers.actions import Action, End, Retire, Say, Send, Start
+from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
 from gateway.workers.crew import Crew
-from gateway.workers.words import READY, RETIRE, SERVING
+from gateway.workers.words import OPEN, READY, RETIRE, SERVING
 
 log = logging.getLogger(__name__)
 
@@ -125,15 +125,21 @@ class _Parent:
             match action:
                 case Start():
                     self._start(action)
+                case Open(pid):
+                    self._tell(pid, OPEN)
                 case Retire(pid):
-                    with suppress(OSError):
-                        self._lines[pid].send(RETIRE)
+                    self._tell(pid, RETIRE)
                 case Send(pid, number):
                     os.kill(pid, number)
                 case Say(text, is_bad):
                     log.log(logging.WARNING if is_bad else logging.INFO, "%s", text)
                 case End(code):
                     self._code = code
+
+    def _tell(self, pid: int, word: bytes) -> None:
+        # One that has just ended has no ears; that is noticed elsewhere.
+        with suppress(OSError):
+            self._lines[pid].send(word)
 
     def _start(self, start: Start) -> None:
         ours, its = socket.socketpair()
@@ -152,8 +158,8 @@ class _Parent:
         ours.setblocking(False)
         self._lines[pid] = ours
         self._selector.register(ours, EVENT_READ, partial(self._read_line, pid))
-        self._crew.started(start, pid, monotonic())
         log.info("worker %d is process %d", start.number, pid)
+        self._do(self._crew.started(start, pid, monotonic()))
 
 
 def _python_options() -> list[str]:

@@ -2,4 +2,5 @@
 
 SERVING = b"s"  # the worker: it takes connections
 READY = b"r"  # the worker: its /readyz is answered 200
+OPEN = b"o"  # the parent: take connections now, ready or not, as nobody else does
 RETIRE = b"q"  # the parent: take no more connections, and end when those that are there have their answers

@@ -5,13 +5,16 @@ import logging
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from broker_setup.errors import XQueueError
 from broker_setup.link.essential import essential
 from gateway.http.connection import BoundedConnection
-from gateway.workers.asking import answers_200
+from gateway.workers.patience import Patient, is_ready
 from gateway.workers.words import READY, RETIRE, SERVING
 
 log = logging.getLogger(__name__)
@@ -27,44 +30,51 @@ class ParentGoneError(XQueueError):
     """The process that looks after this one has ended: nobody else would stop it."""
 
 
+@dataclass
+class _Told:
+    """What the parent has said."""
+
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    retire: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: socket.socket) -> None:
     """Serve on these sockets until told to stop or to retire, or until whoever holds the line's other end is gone."""
     words, answers = await asyncio.open_connection(sock=line)
-    retires = asyncio.Event()
+    told, application = _Told(), cast("ASGIApp", server.config.app)
+    server.config.app = Patient(application, lambda: told.open.is_set() or server.should_exit)
     tasks = {
-        "words of the parent": _listen(words, retires),
-        "words to the parent": _tell(server, answers),
-        "retirement": _retire(server, retires),
+        "words of the parent": _listen(words, told),
+        "words to the parent": _tell(server, application, answers),
+        "retirement": _retire(server, told),
     }
     async with essential(tasks):
         await server.serve(sockets=list(sockets))
 
 
-async def _listen(words: asyncio.StreamReader, retires: asyncio.Event) -> None:
+async def _listen(words: asyncio.StreamReader, told: _Told) -> None:
     while word := await words.read(1):
-        if word == RETIRE:
-            retires.set()
+        (told.retire if word == RETIRE else told.open).set()
     raise ParentGoneError("the parent process has ended")
 
 
-async def _tell(server: uvicorn.Server, answers: asyncio.StreamWriter) -> None:
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+async def _tell(server: uvicorn.Server, application: ASGIApp, answers: asyncio.StreamWriter) -> None:
+    await _started(server)
     answers.write(SERVING)
-    while not await answers_200(server.config.loaded_app, "/readyz"):  # noqa: ASYNC110 - it asks
+    while not await is_ready(application):  # noqa: ASYNC110 - it asks
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     answers.write(READY)
     await _for_ever()
 
 
-async def _retire(server: uvicorn.Server, retires: asyncio.Event) -> None:
+async def _retire(server: uvicorn.Server, told: _Told) -> None:
     """Take no more connections, serve those that are there, and stop.
 
     Also those that have asked nothing yet, as their request may be on its way: by itself uvicorn closes them.
     """
-    await retires.wait()
-    while not server.started:  # noqa: ASYNC110 - as above
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    await told.retire.wait()
+    told.open.set()
+    await _started(server)
     for listening in server.servers:
         listening.close()
     log.info("taking no more connections: %d are left", len(server.server_state.connections))
@@ -75,10 +85,15 @@ async def _retire(server: uvicorn.Server, retires: asyncio.Event) -> None:
             connection.cycle.keep_alive = False
     with suppress(TimeoutError):
         async with asyncio.timeout(RETIRING_SECONDS):
-            while server.server_state.connections:  # noqa: ASYNC110 - nor for this
+            while server.server_state.connections:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
     server.should_exit = True
     await _for_ever()
+
+
+async def _started(server: uvicorn.Server) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
 
 async def _for_ever() -> None:

@@ -1,12 +1,13 @@
-"""Clients that open a connection for each call, and note what went wrong with which: for ports that change hands."""
+"""LMSs that open a connection for each call, and note what went wrong with which: for ports that change hands."""
 
 import base64
 import http.client
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from tests.support.gateway import USERS, lms_header
@@ -16,12 +17,16 @@ AT_ONCE = 4
 
 @dataclass
 class NewConnections:
-    """Submits to one queue until told to stop; `wrong` has an error or an answer for each that was not taken."""
+    """Submits to one queue; `wrong` has what broke, or was answered other than 0 or 503."""
 
     port: int
     queue: str
     taken: int = 0
+    # Answered 503, as a broker that is slow makes a gateway do.
+    put_off: int = 0
     wrong: list[Exception | str] = field(default_factory=list)
+    # What /readyz said where it was not 200; asked as often.
+    unready: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -43,17 +48,25 @@ class NewConnections:
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/x-www-form-urlencoded"}
         while not self._stop.is_set():
             form = urlencode({"xqueue_header": lms_header(queue=self.queue), "xqueue_body": "work"})
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-            wrong: Exception | str | None = None
             try:
-                connection.request("POST", "/xqueue/submit/", form, headers)
-                answer = connection.getresponse().read().decode()
-                with suppress(ValueError):
-                    wrong = None if json.loads(answer)["return_code"] == 0 else answer
+                status, answer = self._ask("POST", "/xqueue/submit/", form, headers)
+                ready, said = self._ask("GET", "/readyz")
             except (OSError, http.client.HTTPException) as error:
-                wrong = error
-            finally:
-                connection.close()
+                with self._lock:
+                    self.wrong.append(error)
+                continue
+            taken, put_off = (
+                status == HTTPStatus.OK and json.loads(answer)["return_code"] == 0,
+                status == HTTPStatus.SERVICE_UNAVAILABLE,
+            )
             with self._lock:
-                self.taken += wrong is None
-                self.wrong += [] if wrong is None else [wrong]
+                self.taken += taken
+                self.put_off += put_off
+                self.wrong += [] if taken or put_off else [answer]
+                self.unready += [] if ready == HTTPStatus.OK else [said]
+
+    def _ask(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()

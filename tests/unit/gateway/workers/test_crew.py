@@ -5,7 +5,7 @@ from math import inf
 from signal import SIGINT, SIGKILL, SIGTERM
 
 from broker_setup.process.back_off import FIRST_DELAY, STEADY_SECONDS
-from gateway.workers.actions import Action, End, Retire, Say, Send, Start
+from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
 from gateway.workers.crew import READY_SECONDS, RETIRE_SECONDS, STOP_SECONDS, Crew
 
 
@@ -16,7 +16,7 @@ class Played:
         self.crew = Crew(count)
         self.now = 1000.0
         self.started: list[tuple[int, int]] = []
-        self.do(self.crew.begin())
+        self.first = self.do(self.crew.begin())
 
     def do(self, actions: Iterable[Action]) -> list[Action]:
         """Carry out what it wants to have started; return what else it wants, without what it says."""
@@ -25,7 +25,7 @@ class Played:
             if isinstance(action, Start):
                 pid = 101 + len(self.started)
                 self.started.append((action.number, pid))
-                self.crew.started(action, pid, self.now)
+                others += self.do(self.crew.started(action, pid, self.now))
             elif not isinstance(action, Say):
                 others.append(action)
         return others
@@ -61,6 +61,16 @@ def test_the_others_are_started_once_the_first_serves() -> None:
     assert len(played.started) == 3
 
 
+def test_one_takes_connections_before_it_is_ready_where_nobody_else_does() -> None:
+    played = Played(2)
+    assert played.first == [Open(101)]
+    assert played.do(played.crew.serves(101)) == []
+    played.end(102)
+    assert played.pass_time(FIRST_DELAY) == []
+    assert played.end(101) == [Open(103)]
+    assert played.pass_time(FIRST_DELAY) == [Open(103), Open(104)]
+
+
 def test_one_that_ends_while_none_serves_ends_the_parent_with_its_exit_code() -> None:
     assert Played(2).end(101, 1) == [End(1)]
 
@@ -77,7 +87,7 @@ def test_others_that_are_starting_are_stopped_before_the_parent_ends() -> None:
     played = running(2)
     played.end(101)
     played.end(102)
-    played.pass_time(FIRST_DELAY)
+    assert played.pass_time(FIRST_DELAY) == [Open(103), Open(103), Open(104)]
     assert played.started[2:] == [(1, 103), (2, 104)]
     assert played.end(103, 1) == [Send(104, SIGTERM)]
     assert played.end(104, -SIGTERM) == [End(1)]
