@@ -7,7 +7,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import perf_counter
 from uuid import uuid4
 
 import aio_pika
@@ -16,7 +15,7 @@ import uvloop
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from pamqp.common import FieldTable
 
-from bench.pace import Pace, paced
+from bench.pace import Pace, Watch, paced
 from bench.payload import callback_fields, message_body
 
 QUORUM: FieldTable = {"x-queue-type": "quorum"}
@@ -53,10 +52,10 @@ async def cycle(url: str, count: int, concurrency: int) -> Pace:
 
         await channel.set_qos(prefetch_count=concurrency)
         queue = await channel.get_queue(source, ensure=False)
-        began = perf_counter()
+        watch = Watch()
         await queue.consume(handle)
         await done.wait()
-        return Pace(count / (perf_counter() - began))
+        return watch.pace(count)
 
 
 async def post(url: str, count: int, concurrency: int) -> Pace:

@@ -5,14 +5,13 @@
 
 import asyncio
 import sys
-from time import perf_counter
 from uuid import uuid4
 
 import aio_pika
 import uvloop
 from aio_pika.abc import AbstractChannel
 
-from bench.pace import Pace
+from bench.pace import Pace, Watch
 from bench.payload import QUEUE, REPLY, SECRET_KEY, lms_body, lms_header
 from broker_setup.grader import Answer, Grade, Grader, Options, Submission, Workers
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
@@ -51,8 +50,8 @@ async def cycle(kind: str, url: str, count: int, at_once: int) -> Pace:
         running = asyncio.create_task(grader.run())
 
         first = await _results(channel, at_least=1)
-        began = perf_counter()
-        pace = Pace((await _results(channel, at_least=count) - first) / (perf_counter() - began))
+        watch = Watch()
+        pace = watch.pace(await _results(channel, at_least=count) - first)
         grader.stop()
         await running
         return pace
