@@ -12,6 +12,7 @@ from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
 from broker_setup.link.publisher import Publisher
+from broker_setup.outbound.callback_check import CallbackCheck
 from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name
@@ -148,6 +149,7 @@ def build(settings: Settings) -> Starlette:
                 yield
             await ledger.flush()
 
+    own = settings.own_services
     return application(
         dialects=Dialects(settings.dialects, settings.public_url),
         guard=GuardedCalls(Door(accounts, tokens, access, sessions=sessions, lost_callers=lost_callers), sessions),
@@ -161,7 +163,7 @@ def build(settings: Settings) -> Starlette:
             queues=queues,
             limits=limits,
             public_url=settings.public_url,
-            origins=CallbackOrigins(settings.callback_allowed_origins, settings.own_services.behind),
+            callbacks=CallbackCheck(CallbackOrigins(settings.callback_allowed_origins, own.behind), own.shared_origin),
             supersede_after=settings.supersede_after,
             is_producer=access.is_producer,
         ),

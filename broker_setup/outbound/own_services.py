@@ -6,6 +6,7 @@ administration, and at submit/ itself, where a submission would submit itself fo
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from yarl import URL
@@ -33,6 +34,8 @@ class OwnServices:
         """Each place is a host, a port and what is there."""
         self._places = {(canonical(host), port): what for host, port, what in places}
         self._public = URL(public_url) if public_url else None
+        # An LMS may be at the same origin, behind the same proxy.
+        self.shared_origin = origin_of(self._public) if self._public else None
 
     @property
     def hosts(self) -> dict[str, dict[int, str]]:
@@ -51,9 +54,8 @@ class OwnServices:
         """Say what of ours `url` leads to."""
         if what := self.at(url.raw_host or "", url.port):
             return what
-        # An LMS may be at the same origin, behind the same proxy.
         public = self._public
-        if public and origin_of(url) == origin_of(public):
+        if public and origin_of(url) == self.shared_origin:
             path, below = url.path, public.path.rstrip("/")
             return GATEWAY if path.startswith(below) and _API.match(path[len(below) :]) else None
         return None
@@ -70,6 +72,7 @@ def own_services(
     return OwnServices([*_of_broker(brokers, management_url), *_listening(metrics, gateway)], public_url)
 
 
+@lru_cache(maxsize=1024)
 def canonical(host: str) -> str:
     """Return one spelling for all of a host's: of this machine's own, `localhost`."""
     host = host.lower().strip("[]").removesuffix(".")

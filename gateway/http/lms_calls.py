@@ -4,19 +4,19 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
-from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.errors import BadCallbackUrlError, BrokerUnavailableError, MessageTooLargeError
+from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import Submitted, hash_sender, hash_url
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.publisher import Publisher
-from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url
+from broker_setup.outbound.callback_check import CallbackCheck
 from broker_setup.outbound.own_services import USER_AGENT
 from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
+from broker_setup.wire.properties import new_uuid
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.strangers_json import read_json
 from broker_setup.wire.submissions import Submission, encode_submission
@@ -63,7 +63,7 @@ class LmsCalls:
         queues: Mapping[str, CourseQueue],
         limits: FormLimits,
         public_url: str | None,
-        origins: CallbackOrigins,
+        callbacks: CallbackCheck,
         supersede_after: Callable[[str], float | None],
         is_producer: Callable[[str, str], bool],
     ) -> None:
@@ -76,7 +76,7 @@ class LmsCalls:
         self._queues = queues
         self._limits = limits
         self._public_url = public_url
-        self._origins = origins
+        self._callbacks = callbacks
         self._supersede_after = supersede_after
         self._is_producer = is_producer
 
@@ -106,11 +106,11 @@ class LmsCalls:
     def _check(self, asked: SubmitForm, permission: Permission) -> None:
         if asked.queue not in self._queues or not permission(asked.queue):
             raise QueueNotFoundError.of(asked.queue)
-        if why := why_no_callback(asked.callback_url, self._origins):
+        if why := self._callbacks.why_not(asked.callback_url):
             raise RefusedError(f"Queue request is refused: {why}")
 
     async def _accept(self, asked: SubmitForm, form: Form, account: str, base_url: str) -> None:
-        uuid = uuid4().hex
+        uuid = new_uuid()
         submission = Submission(
             uuid=uuid,
             queue=asked.queue,
@@ -175,17 +175,6 @@ def parse_submit(fields: Mapping[str, str]) -> SubmitForm:
     if not isinstance(url, str):
         raise IllFormedError("lms_callback_url in xqueue_header is no text")
     return SubmitForm(queue=queue, callback_url=url, lms_header=lms_header, body=body)
-
-
-def why_no_callback(given: str, origins: CallbackOrigins) -> str | None:
-    """Say why no result may go, or could be posted, to the callback URL `given`; None if one can.
-
-    At submit, so that the student sees it at once, and not a parked result days later.
-    """
-    try:
-        return origins.refusal(callback_url(given))
-    except BadCallbackUrlError as error:
-        return str(error)
 
 
 def json_object(text: str) -> dict[str, object] | None:

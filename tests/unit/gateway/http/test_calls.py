@@ -7,12 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.submissions import Submission
 from gateway.http.forms import FormLimits, TooLargeError
 from gateway.http.grader_calls import GraderCalls, parse_reply, written
-from gateway.http.lms_calls import parse_submit, why_no_callback
+from gateway.http.lms_calls import parse_submit
 from gateway.http.polls import parse_wait
 from gateway.http.refusals import IllFormedError, QueueNotFoundError, headers_of, text_of
 from gateway.leasing.course_queue import Handout
@@ -203,32 +202,6 @@ def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict
     assert outer["xqueue_body"] == body
     assert json.loads(outer["xqueue_files"]) == files
     assert "sealed" not in answer
-
-
-def test_without_a_list_a_submit_may_name_any_callback_url_that_can_be_posted_to() -> None:
-    for url in ("http://lms/callback", "http://lms:80/", "https://lms", "http://127.0.0.1:1/x"):
-        assert why_no_callback(url, CallbackOrigins(None)) is None
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["/relative", "", "ftp://lms/", "http://a,b/", "file:///etc/passwd", "javascript:x", "http://", "lms/callback"],
-)
-def test_a_submit_may_name_no_callback_url_that_nothing_can_be_posted_to(url: str) -> None:
-    why = why_no_callback(url, CallbackOrigins(None))
-    assert why
-    assert url not in why or not url
-
-
-@pytest.mark.parametrize("url", ["http://169.254.169.254/", "http://[::ffff:a9fe:a9fe]/", "http://2852039166/"])
-def test_without_a_list_a_submit_may_not_name_a_forbidden_address(url: str) -> None:
-    assert why_no_callback(url, CallbackOrigins(None))
-
-
-@pytest.mark.parametrize("url", ["http://evil/", "https://lms/", "/relative", "", "ftp://lms/", "http://a,b/"])
-def test_with_a_list_a_submit_may_name_nothing_else(url: str) -> None:
-    assert why_no_callback(url, CallbackOrigins(["http://lms"]))
-    assert why_no_callback("http://lms/path", CallbackOrigins(["http://lms"])) is None
 
 
 def test_a_caller_gets_back_only_so_much_of_the_name_of_a_queue_that_there_is_not() -> None:
