@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from http import HTTPStatus
 from ssl import SSLContext
 from time import monotonic, time
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
 from broker_setup.outbound.basic_auth import Credentials
+from broker_setup.outbound.bounded_answers import BoundedConnector
 from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.outbound.guarded_connections import GuardedNames, guarded_connector
 from broker_setup.outbound.own_addresses import OwnAddresses
@@ -29,6 +30,7 @@ from callback_relay.pages import is_page
 from callback_relay.reason import Reason, Slug
 from callback_relay.retry_after import seconds_until
 from callback_relay.signing import Signer
+from callback_relay.straight_posts import Answer, StraightPosts, beginning
 from callback_relay.without_answer import without_answer
 
 # The LMS's reply means little beyond its status; this much of it is read so that the connection can be used again.
@@ -62,6 +64,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 _OK = 200
+_TAKEN = Answered(_OK)
 
 
 def poster_for(settings: Settings) -> "Poster":
@@ -116,8 +119,10 @@ class Poster:
         await self._own.look_up(self._names.addresses_of)
         self._looking_up = asyncio.create_task(self._own.keep_up(self._names.addresses_of), name="own addresses")
         turns = ParsingTurns()
-        self._kept = self._session(turns, keep=True)
-        self._new = self._session(turns, keep=False)
+        pool = guarded_connector(self._concurrency, self._tls, self._names, turns)
+        self._straight = StraightPosts(pool, self._tls, self._headers, most=REPLY_CAP)
+        self._kept = self._session(pool)
+        self._new = self._session(guarded_connector(self._concurrency, self._tls, self._names, turns, keep=False))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -127,11 +132,10 @@ class Poster:
         await self._new.close()
         await self._names.close()
 
-    def _session(self, turns: ParsingTurns, *, keep: bool) -> aiohttp.ClientSession:
+    def _session(self, pool: BoundedConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=guarded_connector(self._concurrency, self._tls, self._names, turns, keep=keep),
+            connector=pool,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
             auto_decompress=False,
             trace_configs=[noting_kept_connections()],
         )
@@ -144,20 +148,37 @@ class Poster:
         if refusal := self._origins.refusal(callback.url):
             return NotAllowed(Reason(Slug.NOT_ALLOWED, refusal))
         began, sending = monotonic(), Sending()
+        # A user and password of a URL's own are for the library to encode.
+        is_usual = len(callback.header) + len(callback.body) <= ONE_PIECE and callback.url.raw_user is None
         try:
             try:
-                return await self._post(self._kept, callback, sending, self._timeout)
+                if is_usual:
+                    answer = await self._post_straight(callback, sending)
+                else:
+                    answer = await self._post(self._kept, callback, sending, self._timeout)
             except aiohttp.ClientConnectionError as error:
                 left = self._timeout - (monotonic() - began)
                 if left <= 0 or not sending.met_a_closing(error):
                     raise
-                return await self._post(self._new, callback, sending, left)
+                answer = await self._post(self._new, callback, sending, left)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return without_answer(error, self._timeout)
+        return self._outcome(callback, answer)
+
+    async def _post_straight(self, callback: Callback, sending: Sending) -> Answer:
+        form = callback.form()
+        signature: dict[str, str] = {}
+        if self._signer:
+            signing = self._signer.begin(callback.id, int(time()))
+            signing.update(form)
+            signature = signing.headers()
+        return await self._straight.post(
+            callback.origin, callback.url, signature, form, sending=sending, seconds=self._timeout
+        )
 
     async def _post(
         self, session: aiohttp.ClientSession, callback: Callback, sending: Sending, seconds: float
-    ) -> Answered | NoAnswer:
+    ) -> Answer:
         form, headers = await self._sent(callback)
         async with session.post(
             callback.url,
@@ -167,16 +188,29 @@ class Poster:
             timeout=aiohttp.ClientTimeout(total=seconds),
             trace_request_ctx=sending,
         ) as response:
-            answer = await _answer(response)
-        if answer.is_page:
-            return self._page(callback.origin, answer)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials.are_withheld_from(callback.url):
-            self._say_once(callback.origin, _WITHHELD)
-        return answer
+            return Answer(response.status, response.headers, await beginning(response.content, REPLY_CAP))
 
-    def _page(self, origin: str, answer: Answered) -> Answered | NoAnswer:
+    def _outcome(self, callback: Callback, answer: Answer) -> Answered | NoAnswer:
+        status, headers, body = answer
+        if status == _OK:
+            if body and is_page(headers.get("Content-Type", ""), body):
+                return self._page(callback.origin)
+            return _TAKEN
+        if status == HTTPStatus.UNAUTHORIZED and self._credentials.are_withheld_from(callback.url):
+            self._say_once(callback.origin, _WITHHELD)
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+        location = safe_location(callback.url, headers.get("Location")) if is_redirect else None
+        return Answered(status, seconds_until(headers.get("Retry-After"), time()), location)
+
+    def _page(self, origin: str) -> Answered | NoAnswer:
         self._say_once(origin, _PAGE_HELD if self._holds_pages else _PAGE)
-        return NoAnswer(Reason(Slug.PAGE, "answered 200 with a page for people")) if self._holds_pages else answer
+        if self._holds_pages:
+            return NoAnswer(Reason(Slug.PAGE, "answered 200 with a page for people"))
+        return Answered(_OK, is_page=True)
+
+    def _headers(self, url: URL) -> dict[str, str]:
+        """Return those that all that goes to the origin of `url` has."""
+        return _HEADERS | self._credentials.headers(url)
 
     def _say_once(self, origin: str, warning: str) -> None:
         if (origin, warning) not in self._named and len(self._named) < MOST_NAMED:
@@ -185,7 +219,7 @@ class Poster:
 
     async def _sent(self, callback: Callback) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
         """Return the form, whole or in pieces, and its headers."""
-        headers = self._credentials.headers(callback.url)
+        headers = self._headers(callback.url)
         signature = self._signer.begin(callback.id, int(time())) if self._signer else None
         form: bytes | AsyncIterator[bytes]
         if len(callback.header) + len(callback.body) <= ONE_PIECE:
@@ -207,18 +241,3 @@ async def _in_turn(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
         await asyncio.sleep(0)
-
-
-async def _answer(response: aiohttp.ClientResponse) -> Answered:
-    """Read an answer to its end, or as much of it as is read of any."""
-    body = bytearray()
-    # The status is the answer, whatever becomes of the rest.
-    with suppress(aiohttp.ClientError, OSError, TimeoutError):
-        while (left := REPLY_CAP - len(body)) > 0 and (chunk := await response.content.read(left)):
-            body += chunk
-    status, headers = response.status, response.headers
-    if status == _OK:
-        return Answered(_OK, is_page=is_page(headers.get("Content-Type", ""), bytes(body)))
-    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-    location = safe_location(response.url, headers.get("Location")) if is_redirect else None
-    return Answered(status, seconds_until(headers.get("Retry-After"), time()), location)

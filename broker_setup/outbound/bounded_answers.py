@@ -8,8 +8,10 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from aiohttp import TCPConnector
+from aiohttp import ClientTimeout, SocketTimeoutError, TCPConnector
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest, ConnectionKey
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
 from broker_setup.process.parsing_turns import ParsingTurns
@@ -24,6 +26,8 @@ FIRST_BYTES = 1024
 MOST_TO_ONE = 4
 # While more is kept than this, nothing is read from the socket; it comes in up to 256 KiB at once.
 MOST_KEPT = 64 * 1024
+# The time of what is connected is counted around it.
+_NO_TIMES = ClientTimeout()
 
 
 class BoundedConnector(TCPConnector):
@@ -37,6 +41,16 @@ class BoundedConnector(TCPConnector):
         # What makes the protocol of each connection.
         self._factory = partial(_protocol, asyncio.get_running_loop(), most_bytes, turns)
 
+    async def connected(self, request: ClientRequest, key: ConnectionKey, seconds: float) -> Connection:
+        """Return a connection that was kept, or a new one, for `request`, whose key `key` is.
+
+        Raise an error of the library's, or TimeoutError where there is none within `seconds`.
+        """
+        if (kept := await self._get(key, [])) is not None:
+            return kept
+        async with asyncio.timeout(seconds):
+            return await self.connect(request, [], _NO_TIMES)
+
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """Keep a connection for the next request, and of all that are kept no more than `limit`, lately used.
 
@@ -49,10 +63,10 @@ class BoundedConnector(TCPConnector):
 
 
 def _protocol(loop: asyncio.AbstractEventLoop, most_bytes: int, turns: ParsingTurns) -> ResponseHandler:
-    return _BoundedAnswers(loop, most_bytes, turns)
+    return BoundedAnswers(loop, most_bytes, turns)
 
 
-class _BoundedAnswers(ResponseHandler):
+class BoundedAnswers(ResponseHandler):
     """Reads what answers one request, in turn with other connections, and ends the connection where it is too much."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, most_bytes: int, turns: ParsingTurns) -> None:
@@ -60,6 +74,8 @@ class _BoundedAnswers(ResponseHandler):
         self._most_bytes = most_bytes
         self._turns = turns
         self._bytes = self._answers = 0
+        # Whether a request went out on it.
+        self.was_used = False
         # What came and is not parsed yet; pieces are cut from its front, which takes no time however long it is.
         self._kept = bytearray()
         self._has_turns = False
@@ -74,8 +90,18 @@ class _BoundedAnswers(ResponseHandler):
 
     def set_response_params(self, **params: Any) -> None:
         """Begin with the next request."""
+        self.was_used = True
         self._bytes = self._answers = 0
         super().set_response_params(**params)
+
+    def give_up_at(self, until: float) -> asyncio.TimerHandle:
+        """Let whoever awaits an answer, or its rest, get a TimeoutError at `until`, on the loop's clock."""
+        return self._loop.call_at(until, self._give_up)
+
+    def _give_up(self) -> None:
+        self.set_exception(error := SocketTimeoutError())
+        if self._payload is not None:
+            self._payload.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
         """Keep `data` until it is parsed, at once if there is time for it; nothing at all makes the parser go on."""

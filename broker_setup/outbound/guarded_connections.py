@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pycares
-from aiohttp import AsyncResolver, TCPConnector
+from aiohttp import AsyncResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
@@ -47,7 +47,7 @@ class LookupTimeoutError(OSError):
 
 def guarded_connector(
     limit: int, tls: ssl.SSLContext, names: "GuardedNames", turns: ParsingTurns, *, keep: bool = True
-) -> TCPConnector:
+) -> BoundedConnector:
     """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop.
 
     `turns` are those of all the loop's connections. Unless it is to `keep` them, none is used twice.
