@@ -17,6 +17,9 @@ READY_SECONDS = 300.0
 # A service stops by itself within 15 s, a retired worker within what `worker.py` gives it and as much again.
 STOP_SECONDS = 17.0
 RETIRE_SECONDS = 110.0
+# A worker says every other second that it lives. Where nobody is heard, it is this process, or the machine, that stood.
+SILENT_SECONDS = 60.0
+STOOD_SECONDS = 15.0
 
 
 class Stage(Enum):
@@ -38,6 +41,13 @@ class _Worker:
     stage: Stage = Stage.STARTING
     # When it has to be further, or gone.
     until: float = inf
+    # When it last said something; while it is loaded it can't.
+    heard: float = inf
+
+    @property
+    def due(self) -> float:
+        can_be_silent = self.stage in {Stage.LEAVING, Stage.STOPPING}
+        return self.until if can_be_silent else min(self.until, self.heard + SILENT_SECONDS)
 
 
 class Crew:
@@ -53,6 +63,7 @@ class Crew:
         self._outdated: list[int] = []
         # With what the parent ends, once all workers have.
         self._code: int | None = None
+        self._looked = inf
 
     def begin(self) -> Iterator[Action]:
         """Start the first alone: what keeps it from serving keeps all from it, and should be said once."""
@@ -63,6 +74,10 @@ class Crew:
         until = inf if start.replaces is None else now + READY_SECONDS
         self._workers[pid] = _Worker(start.number, now, start.replaces, until=until)
         yield from self._open()
+
+    def lives(self, pid: int, now: float) -> None:
+        """A worker has said something."""
+        self._workers[pid].heard = now
 
     def serves(self, pid: int) -> Iterator[Action]:
         """A worker takes connections: the numbers that never had one follow the first."""
@@ -115,20 +130,22 @@ class Crew:
 
     def look(self, now: float) -> Iterator[Action]:
         """Do what is due."""
+        if now - self._looked > STOOD_SECONDS:
+            for worker in self._workers.values():
+                worker.heard = max(worker.heard, now)
+        self._looked = now
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
             yield Start(number)
         for pid, worker in self._workers.items():
-            if worker.until > now:
-                continue
-            worker.until = inf
-            late = "does not end" if worker.replaces is None else f"is not ready after {READY_SECONDS:g} s"
-            yield Say(f"worker {worker.number} ({pid}) {late}: killing it", is_bad=True)
-            yield Send(pid, SIGKILL)
+            if worker.due <= now:
+                yield Say(f"worker {worker.number} ({pid}) {_late(worker, now)}: killing it", is_bad=True)
+                yield Send(pid, SIGKILL)
+                worker.until = worker.heard = inf
 
     def next_look(self) -> float:
         """Say when something is due; infinity if nothing is."""
-        return min([*self._due.values(), *(worker.until for worker in self._workers.values())], default=inf)
+        return min([*self._due.values(), *(worker.due for worker in self._workers.values())], default=inf)
 
     def _anybody_serves(self) -> bool:
         return any(worker.stage in {Stage.SERVING, Stage.READY} for worker in self._workers.values())
@@ -167,3 +184,9 @@ class Crew:
             if old is not None:
                 under_way = True
                 yield Start(number, replaces=old)
+
+
+def _late(worker: _Worker, now: float) -> str:
+    if worker.until > now:
+        return f"has not said for {SILENT_SECONDS:g} s that it lives"
+    return "does not end" if worker.replaces is None else f"is not ready after {READY_SECONDS:g} s"

@@ -102,6 +102,8 @@ class _Parent:
             said = self._lines[pid].recv(_MUCH)
         if not said:
             self._selector.unregister(self._lines[pid])
+        else:
+            self._crew.lives(pid, monotonic())
         if SERVING in said:
             self._do(self._crew.serves(pid))
         if READY in said:

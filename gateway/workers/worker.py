@@ -15,13 +15,14 @@ from broker_setup.errors import XQueueError
 from broker_setup.link.essential import essential
 from gateway.http.connection import BoundedConnection
 from gateway.workers.patience import Patient, is_ready
-from gateway.workers.words import READY, RETIRE, SERVING
+from gateway.workers.words import ALIVE, READY, RETIRE, SERVING
 
 log = logging.getLogger(__name__)
 
 # A retired worker stays no longer than this: a long poll lasts up to 60 s, and a client may keep a connection for 75 s
 # without asking anything; what it asks then is answered, and the answer tells it to close.
 RETIRING_SECONDS = 90.0
+ALIVE_EVERY_SECONDS = 2.0
 _LOOK_EVERY_SECONDS = 0.1
 _CLOSE = (b"connection", b"close")
 
@@ -46,6 +47,7 @@ async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: s
     tasks = {
         "words of the parent": _listen(words, told),
         "words to the parent": _tell(server, application, answers),
+        "signs of life": _live(answers),
         "retirement": _retire(server, told),
     }
     async with essential(tasks):
@@ -67,6 +69,12 @@ async def _tell(server: uvicorn.Server, application: ASGIApp, answers: asyncio.S
     await _for_ever()
 
 
+async def _live(answers: asyncio.StreamWriter) -> None:
+    while True:
+        answers.write(ALIVE)
+        await asyncio.sleep(ALIVE_EVERY_SECONDS)
+
+
 async def _retire(server: uvicorn.Server, told: _Told) -> None:
     """Take no more connections, serve those that are there, and stop.
 
@@ -85,6 +93,8 @@ async def _retire(server: uvicorn.Server, told: _Told) -> None:
             connection.cycle.keep_alive = False
     with suppress(TimeoutError):
         async with asyncio.timeout(RETIRING_SECONDS):
+            # One that came in this very round of the event loop is among them in the next.
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
             while server.server_state.connections:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
     server.should_exit = True

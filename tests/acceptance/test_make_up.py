@@ -127,8 +127,9 @@ def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHo
 @pytest.mark.timeout(2 * READY_SECONDS)
 def test_kill_9_of_the_stack_leaves_no_process(vhost: VHost, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with make_up(data, XQUEUE_AMQP_URL=vhost.amqp_url) as command:
+    with make_up(data, XQUEUE_AMQP_URL=vhost.amqp_url, WORKERS="2") as command:
         command.wait_ready()
+        assert wait_until(lambda: sum("-m gateway.workers" in each for each in processes_of(data)) == 2, 60)
         os.killpg(command.process.pid, signal.SIGKILL)  # make and the stack; the children have sessions of their own
         assert wait_until(lambda: not processes_of(data), STOP_SECONDS), processes_of(data)
 

@@ -216,7 +216,10 @@ def test_no_service_takes_all_of_the_machines_memory_or_disk() -> None:
 
 def test_the_gateways_temporary_files_fit_into_its_memory_beside_what_is_promised_of_it() -> None:
     gateway = OURS["gateway"]
-    room, memory = bytes_of(gateway["tmpfs"][0].partition("size=")[2].partition(",")[0]), bytes_of(gateway["mem_limit"])
+    room, memory = (
+        bytes_of(gateway["tmpfs"][0].partition("size=")[2].partition(",")[0]),
+        bytes_of(filled(gateway["mem_limit"])),
+    )
     settings = Settings(max_uploads_size=int(variables(gateway)["XQUEUE_MAX_UPLOADS_SIZE"]))
     assert settings.max_upload_size <= settings.max_uploads_size <= room
     strangers = 800 * 1024 * settings.max_connections

@@ -6,7 +6,7 @@ from signal import SIGINT, SIGKILL, SIGTERM
 
 from broker_setup.process.back_off import FIRST_DELAY, STEADY_SECONDS
 from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
-from gateway.workers.crew import READY_SECONDS, RETIRE_SECONDS, STOP_SECONDS, Crew
+from gateway.workers.crew import READY_SECONDS, RETIRE_SECONDS, SILENT_SECONDS, STOOD_SECONDS, STOP_SECONDS, Crew
 
 
 class Played:
@@ -173,6 +173,39 @@ def test_one_that_was_retired_and_stays_is_killed() -> None:
     assert played.pass_time(RETIRE_SECONDS) == [Send(101, SIGKILL)]
     played.end(101)
     assert played.started[3:] == [(2, 104)]
+
+
+def test_one_that_says_nothing_more_is_killed_and_started_again() -> None:
+    played = running(2)
+    for _ in range(6):
+        played.crew.lives(101, played.now)
+        if played.now == 1000:
+            played.crew.lives(102, played.now)
+        assert played.pass_time(SILENT_SECONDS / 6) == ([Send(102, SIGKILL)] if played.now >= 1060 else [])
+    assert played.crew.next_look() == played.now + SILENT_SECONDS * 5 / 6
+    played.end(102)
+    played.pass_time(FIRST_DELAY)
+    assert played.started[2:] == [(2, 103)]
+
+
+def test_nobody_is_killed_for_having_been_silent_while_the_machine_stood_still() -> None:
+    played = running(2)
+    played.crew.lives(101, played.now)
+    played.pass_time(1)
+    assert played.pass_time(10 * SILENT_SECONDS) == []
+    assert played.pass_time(STOOD_SECONDS) == []
+    for _ in range(3):
+        assert played.pass_time(STOOD_SECONDS - 1) == []
+    assert played.pass_time(STOOD_SECONDS - 1) == [Send(101, SIGKILL)]
+
+
+def test_one_that_is_still_being_loaded_or_leaves_may_be_silent() -> None:
+    played = running(1)
+    played.crew.lives(101, played.now)
+    played.do(played.crew.hang_up())
+    assert played.get_ready(102) == [Retire(101)]
+    for _ in range(10):
+        assert played.pass_time(RETIRE_SECONDS / 11) == []
 
 
 def test_all_are_stopped_by_the_signal_that_came_and_the_parent_ends_of_it_when_the_last_has() -> None:
