@@ -92,7 +92,8 @@ class LmsCalls:
                 asked = await beside(form.size, parse_submit, form.fields)
                 self._check(asked, permission_of(request))
                 start = monotonic()
-                await self._accept(asked, form, account_of(request), self._base_url(request) if form.files else "")
+                with self._counts.submitting(asked.queue):
+                    await self._accept(asked, form, account_of(request), self._base_url(request) if form.files else "")
         except (BadFormError, IllFormedError) as error:
             raise RefusedError(INVALID_FORMAT) from error
         except (TooLargeError, MessageTooLargeError) as error:
@@ -148,7 +149,7 @@ class LmsCalls:
 
     async def _waiting(self, queue: str, *, within: float) -> int:
         try:
-            return max(1, await self._counts.of(queue, within=within))
+            return max(1, await self._counts.after_submit(queue, within=within))
         except BrokerUnavailableError:
             # The submission is safe, which is what 0 promises; the number is only for show.
             return 1

@@ -1,6 +1,8 @@
 """Counting what waits: in the broker, here, without what was superseded, and in time."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -8,8 +10,9 @@ from typing import Any
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
+from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
-from gateway.leasing.waiting_count import WaitingCount
+from gateway.leasing.waiting_count import FRESH_SECONDS, WaitingCount
 from tests.support.ledger_events import submitted, superseded
 
 
@@ -35,10 +38,15 @@ class FakeBroker:
         return SimpleNamespace(declaration_result=SimpleNamespace(message_count=self.ready))
 
 
-def counts(broker: FakeBroker, waiting_here: int = 0, state: LedgerState | None = None) -> WaitingCount:
+def counts(
+    broker: FakeBroker,
+    waiting_here: int = 0,
+    state: LedgerState | None = None,
+    clock: Callable[[], float] = steady,
+) -> WaitingCount:
     link: Any = broker
     queues: Any = {"openedx": SimpleNamespace(waiting_here=waiting_here)}
-    return WaitingCount(link, queues, state or LedgerState())
+    return WaitingCount(link, queues, state or LedgerState(), clock)
 
 
 async def test_what_waits_in_the_broker_and_here_is_counted_over_one_channel() -> None:
@@ -90,3 +98,75 @@ async def test_nobody_waits_longer_for_a_silent_broker_than_he_would_alone() -> 
 
 
 # What a submit is told.
+
+
+async def one_after_another(mine: WaitingCount, broker: FakeBroker) -> int:
+    with mine.submitting("openedx"):
+        broker.ready += 1
+    return await mine.after_submit("openedx")
+
+
+async def test_a_submit_that_comes_alone_is_told_what_the_broker_says_however_soon_it_comes() -> None:
+    broker = FakeBroker()
+    mine = counts(broker, clock=lambda: 0.0)
+    assert await one_after_another(mine, broker) == 1
+    broker.ready = 0  # handed out at once
+    assert await one_after_another(mine, broker) == 1, "none too high"
+    assert await one_after_another(mine, broker) == 2
+    broker.ready = 20
+    assert await one_after_another(mine, broker) == 21, "of another gateway's too"
+    assert broker.asked == 4
+
+
+async def test_submits_that_come_together_ask_the_broker_once_in_a_moment_and_count_up() -> None:
+    now = 0.0
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, waiting_here=1, clock=lambda: now)
+    with mine.submitting("openedx"):  # another one, all the time
+        assert [await one_after_another(mine, broker) for _ in range(3)] == [6, 7, 8]
+        assert broker.asked == 1
+        broker.ready = 100
+        now += FRESH_SECONDS
+        assert [await one_after_another(mine, broker) for _ in range(2)] == [102, 103]
+        assert broker.asked == 2
+
+
+async def test_a_submit_that_was_under_way_when_the_broker_was_asked_is_not_counted_twice() -> None:
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, clock=lambda: 0.0)
+    with mine.submitting("openedx"):
+        with mine.submitting("openedx"):
+            broker.ready += 1  # stored, though this side has not heard of it
+            assert await mine.after_submit("openedx") == 5
+        assert await mine.after_submit("openedx") == 5
+    assert broker.asked == 1
+
+
+async def test_a_submit_that_failed_and_one_to_another_queue_are_not_counted() -> None:
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, clock=lambda: 0.0)
+    with mine.submitting("openedx"):
+        assert await mine.after_submit("openedx") == 4
+        with suppress(BrokerUnavailableError), mine.submitting("openedx"):
+            raise BrokerUnavailableError
+        with mine.submitting("other"):
+            pass
+        assert await mine.after_submit("openedx") == 4
+
+
+async def test_after_submits_that_came_together_the_next_is_told_the_brokers_count_again() -> None:
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, clock=lambda: 0.0)
+    with mine.submitting("openedx"):
+        assert await one_after_another(mine, broker) == 5
+    broker.ready = 7
+    assert await one_after_another(mine, broker) == 8
+
+
+async def test_get_queuelen_is_told_the_brokers_count_also_among_submits() -> None:
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, clock=lambda: 0.0)
+    with mine.submitting("openedx"):
+        assert await mine.after_submit("openedx") == 4
+        broker.ready = 0
+        assert await mine.of("openedx") == 0
