@@ -16,12 +16,13 @@ _FOR_BROWSERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cache-control": "no-store",
 }
+_HEADERS = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS}
+_READY_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 _PIECE = 16 * 1024  # characters
 # A large answer goes out in pieces of this many bytes or little more; a connection has no more of it in memory.
 _SENT_BYTES = 64 * 1024
 # Content up to this size is written at once; written, it may be seven times as large, which a connection may hold.
 SMALL_BYTES = 64 * 1024
-_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def envelope(return_code: int, content: object) -> dict[str, object]:
@@ -31,6 +32,13 @@ def envelope(return_code: int, content: object) -> dict[str, object]:
 
 class EnvelopeResponse(Response):
     """An answer that is an envelope and nothing else: dialects.py may still change its Content-Type."""
+
+    def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """Have the headers of every envelope, which are bytes already, and some more."""
+        self.status_code, self.background = status, None
+        self.body = text.encode()
+        more = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()] if headers else []
+        self.raw_headers = [*_READY_HEADERS, *more, (b"content-length", b"%d" % len(self.body))]
 
 
 class LargeEnvelope(StreamingResponse, EnvelopeResponse):
@@ -46,7 +54,7 @@ def quoted(*texts: Iterable[str]) -> Iterator[str]:
     yield '"'
     for text in texts:
         for part in text:
-            for piece in _pieces(part):
+            for piece in _pieces(part) if len(part) > _PIECE else (part,):
                 yield json.dumps(piece)[1:-1]
     yield '"'
 
@@ -56,25 +64,25 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _without_markup(text: str) -> str:
-    for character, escape in _MARKUP.items():
-        text = text.replace(character, escape)
-    return text
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def success(content: object) -> EnvelopeResponse:
     """Answer that the call did what was asked; `content` is what the contract says for it."""
-    return _answer(0, content, 200, {})
+    return EnvelopeResponse(_enveloped_whole(0, content))
 
 
 def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> EnvelopeResponse:
     """Answer that the call did nothing, and why; HTTP 200 is right also for a caller's mistake."""
-    return _answer(1, content, status, headers or {})
+    return EnvelopeResponse(_enveloped_whole(1, content), status, headers)
 
 
-def _answer(return_code: int, content: object, status: int, headers: Mapping[str, str]) -> EnvelopeResponse:
-    written = quoted([content]) if isinstance(content, str) else _pieces(json.dumps(content))
-    all_headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS, **headers}
-    return EnvelopeResponse("".join(_enveloped(return_code, written)), status_code=status, headers=all_headers)
+def _enveloped_whole(return_code: int, content: object) -> str:
+    if not isinstance(content, str):
+        written: Iterable[str] = _pieces(json.dumps(content))
+    else:
+        written = quoted([content]) if len(content) > _PIECE else [json.dumps(content)]
+    return "".join(_enveloped(return_code, written))
 
 
 def _enveloped(return_code: int, content: Iterable[str]) -> Iterator[str]:
@@ -89,11 +97,10 @@ async def success_of(size: int, write: Callable[[], Iterable[str]]) -> EnvelopeR
 
     A large one is written twice: once for its length, which the head of the answer says, once as it is read.
     """
-    headers = {"content-type": CONTENT_TYPE, **_FOR_BROWSERS}
     if size <= SMALL_BYTES:
-        return EnvelopeResponse("".join(_enveloped(0, write())), headers=headers)
+        return EnvelopeResponse("".join(_enveloped(0, write())))
     length = await beside(size, lambda: sum(map(len, _enveloped(0, write()))))
-    return LargeEnvelope(_sent(_enveloped(0, write())), headers=headers | {"content-length": str(length)})
+    return LargeEnvelope(_sent(_enveloped(0, write())), headers=_HEADERS | {"content-length": str(length)})
 
 
 async def _sent(pieces: Iterable[str]) -> AsyncIterator[bytes]:

@@ -1,7 +1,8 @@
 """The route table: every path of the gateway, in one place."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,6 +23,7 @@ from gateway.http.files import LINK_PATH
 from gateway.http.forms import ShortError
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.guarded_calls import Endpoint, GuardedCalls
+from gateway.http.hot_calls import Handler, HotCalls
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.operation_calls import OPENAPI_PATH, OperationCalls
@@ -34,9 +36,16 @@ from gateway.http.shared_room import SharedRoom
 log = logging.getLogger(__name__)
 
 SERVER_ERROR = 500
-Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of LMSs or graders; one that is hot is made again and again, and found before all others."""
+
+    endpoint: Endpoint
+    is_hot: bool = False
 
 
 def application(
@@ -54,41 +63,49 @@ def application(
     lifespan: Lifespan[Starlette],
 ) -> Starlette:
     """Lay out the paths and map errors to answers, each once."""
-    guarded: dict[str, Endpoint] = {
-        "submit": lms.submit,
-        "get_queuelen": grader.get_queuelen,
-        "get_submission": grader.get_submission,
-        "put_result": grader.put_result,
-        "get_submissions": bulk.get_submissions,
-        "put_results": bulk.put_results,
-        "extend_lease": lease.extend_lease,
-        "release_submission": lease.release_submission,
+    guarded = {
+        "submit": Call(lms.submit, is_hot=True),
+        "get_queuelen": Call(grader.get_queuelen),
+        "get_submission": Call(grader.get_submission, is_hot=True),
+        "put_result": Call(grader.put_result, is_hot=True),
+        "get_submissions": Call(bulk.get_submissions, is_hot=True),
+        "put_results": Call(bulk.put_results, is_hot=True),
+        "extend_lease": Call(lease.extend_lease),
+        "release_submission": Call(lease.release_submission),
     }
     calls: dict[str, Endpoint] = {
         "/xqueue/login": session.login,
         "/xqueue/logout": session.logout,
         "/xqueue/status": session.status,
-        **{f"/xqueue/{call}": guard.guarded(call, endpoint) for call, endpoint in guarded.items()},
+        **{f"/xqueue/{name}": guard.guarded(name, call.endpoint) for name, call in guarded.items()},
     }
-    table = {path: _in_dialect(endpoint, dialects) for path, endpoint in calls.items()}
+    table = _with_and_without_slash({path: _in_dialect(endpoint, dialects) for path, endpoint in calls.items()})
+    hot = {f"/xqueue/{name}{slash}" for name, call in guarded.items() if call.is_hot for slash in ("", "/")}
     routes = [
-        *(Route(f"{path}/", endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
-        *(Route(path, _without_slash(endpoint), methods=ANY_METHOD) for path, endpoint in table.items()),
+        *(Route(path, endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
         Route(LINK_PATH + "{token}/{name}", _in_dialect(files.download, dialects), methods=["GET", "HEAD"]),
         Route(OPENAPI_PATH, operation.openapi),
         Route("/healthz", operation.healthz),
         Route("/readyz", operation.readyz),
     ]
+    handlers: dict[type[Exception], Handler] = {
+        **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(calls))),
+        # Nobody is there to read it.
+        ClientDisconnect: _saying("The client has gone", 400, dialects),
+    }
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(UnheededProxies), Middleware(PlainPaths), Middleware(AnswerRoom, room=answers)],
+        middleware=[
+            Middleware(UnheededProxies),
+            Middleware(PlainPaths),
+            Middleware(AnswerRoom, room=answers),
+            Middleware(HotCalls, calls={path: table[path] for path in hot}, methods=ANY_METHOD, handlers=handlers),
+        ],
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),
-            **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(table))),
-            # Nobody is there to read it.
-            ClientDisconnect: _saying("The client has gone", 400, dialects),
+            **handlers,
             Exception: _saying("Internal error", 500, dialects),
         },
     )
@@ -108,6 +125,12 @@ def _in_dialect(endpoint: Endpoint, dialects: Dialects) -> Endpoint:
         return dialects.answer(request, answer)
 
     return call
+
+
+def _with_and_without_slash(calls: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    return {f"{path}/": endpoint for path, endpoint in calls.items()} | {
+        path: _without_slash(endpoint) for path, endpoint in calls.items()
+    }
 
 
 def _without_slash(endpoint: Endpoint) -> Endpoint:
