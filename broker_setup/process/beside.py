@@ -31,6 +31,11 @@ class Turns:
         # None while any are free.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether whoever comes now need not wait."""
+        return self._free > 0
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Go on when it is the caller's turn, which lasts as long as the block."""
@@ -111,12 +116,21 @@ class Portions:
 
     async def turn(self, size: int) -> None:
         """Return when there is room for `size` bytes in this round: the caller goes on without an await."""
+        if self._turns.is_free and not self._is_full(size):
+            self._use(size)
+            return
         async with self._turns.turn():
-            while self._used and self._used + size > self._most:  # noqa: ASYNC110 - it waits for a round, and each is one
+            while self._is_full(size):  # noqa: ASYNC110 - it waits for a round, and each is one
                 await asyncio.sleep(0)
-            if not self._used:
-                asyncio.get_running_loop().call_soon(self._begin_round)
-            self._used += size
+            self._use(size)
+
+    def _is_full(self, size: int) -> bool:
+        return bool(self._used) and self._used + size > self._most
+
+    def _use(self, size: int) -> None:
+        if not self._used:
+            asyncio.get_running_loop().call_soon(self._begin_round)
+        self._used += size
 
     def _begin_round(self) -> None:
         self._used = 0
@@ -129,6 +143,8 @@ turn_here = Turnstile(MIDDLING_BYTES).turn
 
 async def beside(size: int, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
     """Call a function of something of `size` bytes or characters: here, in turn, or in the thread if it is large."""
+    if size <= MIDDLING_BYTES:
+        return function(*arguments)
     if size <= LARGE_BYTES:
         await turn_here(size)
         return function(*arguments)
