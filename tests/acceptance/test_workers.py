@@ -14,8 +14,8 @@ import pytest
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import Broker, VHost, temporary_vhost
-from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, lms_header, wait_until
-from tests.support.new_connections import AT_ONCE, NewConnections
+from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, free_port, lms_header, wait_until
+from tests.support.new_connections import AT_ONCE, KeptConnection, NewConnections
 
 POLLS = 6
 # For what a busy machine starts anew: two processes, one after the other.
@@ -65,13 +65,13 @@ def wait_for_line(gateway: Gateway, pattern: str, count: int = 1) -> None:
     wait_until(has_come, REPLACING_SECONDS, f"{pattern!r} did not come {count} times:\n{gateway.log}")
 
 
-def test_workers_are_replaced_one_by_one_and_neither_a_new_connection_nor_a_long_poll_notices(
+def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_ones_nor_long_polls_notice(
     gateway: Gateway,
 ) -> None:
     assert gateway.process
     before = {worker.pid for worker in workers(gateway)}
-    clients = NewConnections(gateway.port, "openedx")
-    with ThreadPoolExecutor(POLLS) as pool, clients.submitting():
+    clients, kept = NewConnections(gateway.port, "openedx"), KeptConnection(gateway.port)
+    with ThreadPoolExecutor(POLLS) as pool, clients.submitting(), kept.asking():
         polls = [pool.submit(_poll, gateway.url) for _ in range(POLLS)]
         wait_until(lambda: _is_polled(gateway, POLLS), PATIENCE_SECONDS, "the polls did not come")
         gateway.process.send_signal(signal.SIGHUP)
@@ -82,7 +82,8 @@ def test_workers_are_replaced_one_by_one_and_neither_a_new_connection_nor_a_long
                 assert lms.submit(lms_header(queue="other"), f"work {number}")[0] == 0
         assert sorted(poll.result() for poll in polls) == [f"work {number}" for number in range(POLLS)]
         wait_for_line(gateway, "has ended, replaced", 2)
-    assert clients.wrong == []
+    assert clients.wrong == kept.wrong == []
+    assert kept.told_to_close
     assert clients.taken > 2 * AT_ONCE
     # Who is new takes connections when it could answer.
     assert [said for said in clients.unready if "no connection to the broker" in said] == []
@@ -143,29 +144,33 @@ def test_workers_end_with_a_parent_that_is_told_to_and_with_one_that_is_killed(g
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        # What the parent finds, and what only a worker does.
+        # What the parent finds, what only a worker does, and what the system refuses.
         ({"XQUEUE_PORT": "eighty"}, "xqueue-gateway: XQUEUE_PORT"),
         (
             {"XQUEUE_UPLOAD_STORE": "s3://bucket", "XQUEUE_UPLOAD_STORE_OPTIONS": '{"nonsense": "1"}'},
             "xqueue-gateway: UPLOAD_STORE",
         ),
+        ({"XQUEUE_HOST": "192.0.2.1"}, "[Errno 99] error while attempting to bind on address"),
     ],
 )
-def test_settings_that_no_worker_can_use_end_it_as_they_end_one_gateway(
+def test_what_no_worker_can_use_ends_it_as_it_ends_one_gateway(
     tmp_path: Path, wrong: dict[str, str], said: str
 ) -> None:
-    ends = []
+    ends, port = [], free_port()
     for count in ("1", "2"):
         folder = tmp_path / count
         folder.mkdir()
-        gateway = Gateway("amqp://127.0.0.1:1", folder, settings=wrong | {"XQUEUE_WORKERS": count})
+        gateway = Gateway("amqp://127.0.0.1:1", folder, settings=wrong | {"XQUEUE_WORKERS": count}, port=port)
         with pytest.raises(AssertionError, match="ended by itself"):
             gateway.start()
         assert gateway.process
-        ends.append((gateway.process.poll(), [line for line in gateway.log.splitlines() if line.startswith(said)]))
+        ends.append(
+            (gateway.process.poll(), [line.partition(said)[2] for line in gateway.log.splitlines() if said in line])
+        )
     assert ends[0] == ends[1]
-    assert ends[0][0] == 1
-    assert len(ends[0][1]) == 1
+    code, lines = ends[0]
+    assert code
+    assert len(lines) == 1
 
 
 def _poll(url: str) -> str:

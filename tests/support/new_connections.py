@@ -1,4 +1,4 @@
-"""LMSs that open a connection for each call, and note what went wrong with which: for ports that change hands."""
+"""LMSs that open a connection for each call, or keep one, and note what went wrong: for ports that change hands."""
 
 import base64
 import http.client
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from tests.support.gateway import USERS, lms_header
 
 AT_ONCE = 4
+PAUSE_SECONDS = 0.05
 
 
 @dataclass
@@ -70,3 +71,40 @@ class NewConnections:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
+
+
+@dataclass
+class KeptConnection:
+    """Asks again and again on one connection, until an answer says that it closes; then it opens another."""
+
+    port: int
+    asked: int = 0
+    told_to_close: int = 0
+    wrong: list[Exception] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask for as long as the block runs."""
+        client = threading.Thread(target=self._ask)
+        client.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            client.join()
+
+    def _ask(self) -> None:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            while not self._stop.wait(PAUSE_SECONDS):
+                try:
+                    connection.request("GET", "/xqueue/status/")
+                    answer = connection.getresponse()
+                    answer.read()
+                except (OSError, http.client.HTTPException) as error:
+                    self.wrong.append(error)
+                    connection.close()
+                    continue
+                self.asked += 1
+                # http.client then closes, and opens another for the next.
+                self.told_to_close += answer.getheader("connection") == "close"
