@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from time import time
 
@@ -18,6 +19,7 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.coalesced import Coalesced
+from broker_setup.process.deadlines import Deadlines
 
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5
@@ -49,6 +51,7 @@ class Ledger:
         self._notes = Notes(self._writer)
         self._barrier = Coalesced(self._reader.barrier)
         self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
+        self._deadlines = Deadlines(RECORD_SECONDS, _not_read)
         self._gone: Gone = _nobody_holds_it
 
     def on_gone(self, gone: Gone) -> None:
@@ -87,19 +90,20 @@ class Ledger:
         Reading it back proves both that it is stored and what came before it. Raise BrokerUnavailableError if that
         takes too long: then the event may turn up in the ledger or not.
         """
-        appended = self._writer.append(event)
-        self._reader.expect(appended.confirmed)
+        return await self.begin_to_record(event)
+
+    def begin_to_record(self, event: AnyEvent) -> asyncio.Future[bool]:
+        """Do the same for one who cannot wait: the future is done when `record` would return, or raise."""
+        frame, index, confirmed = self._writer.append(event)
+        self._reader.expect(confirmed)
         recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = self._recording.get(appended.frame)
+        waiting = self._recording.get(frame)
         if waiting is None:
-            waiting = self._recording[appended.frame] = []
-            appended.confirmed.add_done_callback(lambda confirmed: self._failed(appended.frame, confirmed))
-        waiting.append((appended.index, recorded))
-        try:
-            async with asyncio.timeout(RECORD_SECONDS):
-                return await recorded
-        except TimeoutError:
-            raise BrokerUnavailableError("the ledger is not being read at the moment") from None
+            waiting = self._recording[frame] = []
+            confirmed.add_done_callback(partial(self._failed, frame))
+        waiting.append((index, recorded))
+        self._deadlines.limit(recorded)
+        return recorded
 
     def note(self, event: AnyEvent) -> None:
         """Write an event some time soon: one that changes nothing for whoever notes it."""
@@ -145,6 +149,10 @@ class Ledger:
             for _, recorded in self._recording.pop(frame, ()):
                 if not recorded.done():
                     recorded.set_exception(error)
+
+
+def _not_read() -> BrokerUnavailableError:
+    return BrokerUnavailableError("the ledger is not being read at the moment")
 
 
 def _nobody_holds_it(queue: str, submission: bytes) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, time
+from typing import NamedTuple
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import AnyEvent, Leased
@@ -28,8 +29,7 @@ STORE_SECONDS = 6.0
 MAX_WAITING = 100_000
 
 
-@dataclass(frozen=True)
-class Appended:
+class Appended(NamedTuple):
     """Where an event will stand: in the frame of this id, at this index, once `confirmed` is done."""
 
     frame: bytes
