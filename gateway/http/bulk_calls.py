@@ -32,7 +32,7 @@ from gateway.http.refusals import (
     reason_of,
     text_of,
 )
-from gateway.leasing.course_queue import Handout
+from gateway.leasing.handing_out import Handout
 from gateway.leasing.reply_check import BadReplyError
 from gateway.leasing.results import Permission, Results
 

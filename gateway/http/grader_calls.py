@@ -23,7 +23,7 @@ from gateway.http.refusals import (
     RefusedError,
     WrongMethodError,
 )
-from gateway.leasing.course_queue import Handout
+from gateway.leasing.handing_out import Handout
 from gateway.leasing.results import Permission, Results
 from gateway.leasing.waiting_count import WaitingCount
 

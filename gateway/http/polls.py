@@ -16,8 +16,9 @@ from gateway.http.envelope import success_of
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
 from gateway.http.rounds import Rounds
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.deliveries import held_by
+from gateway.leasing.handing_out import Handout
 
 # The most that the setting MAX_WAIT may be.
 LONGEST_WAIT_SECONDS = 60.0

@@ -1,27 +1,21 @@
 """One course queue as this gateway serves it: deliveries in, leases out."""
 
-import asyncio
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic, time
 
-from broker_setup.errors import (
-    BrokerUnavailableError,
-)
-from broker_setup.ledger.events import Leased, Released, hash_key
+from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
 from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.return_address import Sealer
-from broker_setup.wire.submissions import Submission
 from gateway.leasing.consumer import SubmissionsConsumer
 from gateway.leasing.deadline import in_time
 from gateway.leasing.deliveries import Deliveries, Waiting, held_by
+from gateway.leasing.handing_out import HandingOut, Handout
 from gateway.leasing.holding import Holding
-from gateway.leasing.lease_decision import Grant, LookAgain, Park, PutOff, Terms, decide
+from gateway.leasing.lease_decision import Terms
 from gateway.leasing.returns import Returns
 
 # A poll of a cold queue waits for the first delivery, less than the one second that some graders have for everything.
@@ -53,15 +47,6 @@ class NoRoomForAnswerError(BrokerUnavailableError):
         super().__init__(f"the answers that nobody has read yet leave no room for what waits in queue {queue}")
 
 
-@dataclass(frozen=True)
-class Handout:
-    """What a grader gets: the submission, the key of its lease, and when (seconds since the epoch) that ends."""
-
-    submission: Submission
-    key: str
-    expires_at: float
-
-
 class CourseQueue:
     """Hands out the submissions of one course queue, each to one grader at a time."""
 
@@ -82,13 +67,18 @@ class CourseQueue:
         self.name = name
         self._ledger = ledger
         self._state = ledger.state
-        self._sealer = sealer
-        self._returns = returns
-        self._terms = Terms(processing_delay, max_attempts)
-        self._clock = clock
         self._steady = steady
         self._deliveries = Deliveries()
         self.held = Holding(name, self._deliveries, ledger=ledger, parking=parking, clock=clock, steady=steady)
+        self._handing_out = HandingOut(
+            name,
+            self.held,
+            ledger=ledger,
+            sealer=sealer,
+            returns=returns,
+            terms=Terms(processing_delay, max_attempts),
+            clock=clock,
+        )
         self._consumer = SubmissionsConsumer(
             link, submissions_queue(name), self._deliveries, received=self.held.received, give_back=self.held.give_back
         )
@@ -128,7 +118,9 @@ class CourseQueue:
                 first_at = first_at or now
                 until = min(self._consumer.hopeful_until, first_at + FIRST_DELIVERY_SECONDS)
                 if buffered >= limit or now >= until:
-                    handouts = await self._lease(self._chosen(limit, fits))
+                    chosen = self._chosen(limit, fits)
+                    self._consumer.nudge()
+                    handouts = await self._handing_out.lease(chosen)
                     if handouts:
                         return handouts
                     continue
@@ -146,22 +138,14 @@ class CourseQueue:
         self._consumer.expect()
 
     def take_back(self, handouts: Sequence[Handout]) -> None:
-        """Release leases at once, as whoever asked has gone; those above the bound on returns are left to run out."""
-        now = self._clock()
-        for handout in handouts:
-            if self._returns.take(self.name, handout.submission.sealed_return):
-                continue
-            key = hash_key(handout.key)
-            self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
+        """Release leases at once, as whoever asked has gone."""
+        self._handing_out.take_back(handouts)
 
     def _patient_until(self, start: float, wait: float) -> float:
         if not self._consumer.is_consuming:
             return max(start, self._consumer.stopped_at) + BROKER_SECONDS
         first_delivery = min(start + FIRST_DELIVERY_SECONDS, self._consumer.hopeful_until)
         return max(start + wait, first_delivery)
-
-    # Leasing may await between deciding and recording: the state may lag behind, but when the event's turn comes in the
-    # ledger, it is decided again whether the lease is valid, for all gateways alike.
 
     def _chosen(self, limit: int, fits: Fits) -> list[Waiting]:
         chosen: list[Waiting] = []
@@ -175,61 +159,3 @@ class CourseQueue:
             self._deliveries.withdraw(waiting.id)
             chosen.append(waiting)
         return chosen
-
-    async def _lease(self, chosen: Sequence[Waiting]) -> list[Handout]:
-        # A task of its own: a grader that hangs up now must not leave leases that nobody knows of.
-        leasing = asyncio.create_task(self._lease_all(chosen))
-        try:
-            return await asyncio.shield(leasing)
-        except asyncio.CancelledError:
-            leasing.add_done_callback(self._hung_up_on)
-            raise
-
-    async def _lease_all(self, chosen: Sequence[Waiting]) -> list[Handout]:
-        outcomes = await asyncio.gather(*(self._lease_one(waiting) for waiting in chosen), return_exceptions=True)
-        self._consumer.nudge()
-        handouts = [outcome for outcome in outcomes if isinstance(outcome, Handout)]
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not handouts:
-                raise outcome
-        return handouts
-
-    async def _lease_one(self, waiting: Waiting) -> Handout | None:
-        submission, key = waiting.submission, secrets.token_hex(16)
-        decision = decide(
-            submission,
-            self.held.standing(waiting.id),
-            self._state.lease_of(waiting.id),
-            terms=self._terms,
-            now=self._clock(),
-            key=key,
-            callback_url=self._callback_url,
-        )
-        match decision:
-            case Park(parked, why):
-                self.held.park(parked, why)
-            case PutOff(why):
-                self.held.put_off(submission, why)
-            case Grant(event):
-                if await self._record(event):
-                    return Handout(submission, key, event.expires_at)
-                self.held.look_again(waiting)
-            case LookAgain():
-                self.held.look_again(waiting)
-        return None
-
-    async def _record(self, event: Leased) -> bool:
-        try:
-            return await self._ledger.record(event)
-        except BrokerUnavailableError:
-            # The lease may stand in the ledger all the same, though nobody has its key.
-            self._ledger.note(Released(event.at, event.submission, event.key, available_at=event.at, failed=False))
-            self.held.give_one_back(event.submission)
-            raise
-
-    def _callback_url(self, submission: Submission) -> str:
-        return self._sealer.open(submission.sealed_return, submission.uuid).callback_url
-
-    def _hung_up_on(self, leasing: "asyncio.Task[list[Handout]]") -> None:
-        if not leasing.cancelled() and not leasing.exception():
-            self.take_back(leasing.result())

@@ -36,6 +36,9 @@ class LookAgain:
     """Something has happened to it since it began to wait."""
 
 
+Decision = Grant | Park | PutOff | LookAgain
+
+
 @dataclass(frozen=True)
 class Terms:
     """On which terms a queue leases: for how long (seconds), and how often."""
@@ -53,7 +56,7 @@ def decide(
     now: float,
     key: str,
     callback_url: Callable[[Submission], str],
-) -> Grant | Park | PutOff | LookAgain:
+) -> Decision:
     """Decide on a lease with `key` at `now` (seconds since the epoch); `last` is the newest lease before, if any.
 
     `callback_url` opens the return address; it may raise BadReturnAddressError or UnknownSecretError.

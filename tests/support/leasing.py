@@ -21,7 +21,8 @@ from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHAN
 from broker_setup.wire.properties import AMENDMENT_HEADER, RETURN_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
-from gateway.leasing.course_queue import CourseQueue, Handout
+from gateway.leasing.course_queue import CourseQueue
+from gateway.leasing.handing_out import Handout
 from gateway.leasing.returns import Returns
 from tests.support.ledger_events import URL, uuid_of
 
@@ -79,6 +80,9 @@ class FakeLedger:
         if self.swallows:
             raise BrokerUnavailableError("the ledger is not being read at the moment")
         return valid
+
+    def begin_to_record(self, event: AnyEvent) -> asyncio.Future[bool]:
+        return asyncio.ensure_future(self.record(event))
 
     def note(self, event: AnyEvent) -> None:
         self.noted.append(event)

@@ -14,7 +14,7 @@ from gateway.http.grader_calls import GraderCalls, parse_reply, written
 from gateway.http.lms_calls import parse_submit
 from gateway.http.polls import parse_wait
 from gateway.http.refusals import IllFormedError, QueueNotFoundError, headers_of, text_of
-from gateway.leasing.course_queue import Handout
+from gateway.leasing.handing_out import Handout
 from tests.support.asgi import posted
 
 GOOD_SUBMIT = {"lms_callback_url": "http://lms/callback", "lms_key": "key", "queue_name": "openedx"}

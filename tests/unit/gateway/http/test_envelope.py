@@ -13,7 +13,7 @@ from gateway.http import bulk_calls, grader_calls
 from gateway.http import envelope as envelope_module
 from gateway.http.envelope import quoted, refusal, success, success_of
 from gateway.http.grader_calls import strings_of
-from gateway.leasing.course_queue import Handout
+from gateway.leasing.handing_out import Handout
 
 WORK = "<script>alert('&amp;')</script> <!-- \u2028 é"
 

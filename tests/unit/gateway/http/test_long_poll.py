@@ -12,7 +12,8 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.wire.submissions import Submission
 from gateway.http.polls import Poll, Polls, take
-from gateway.leasing.course_queue import CourseQueue, Fits, Handout
+from gateway.leasing.course_queue import CourseQueue, Fits
+from gateway.leasing.handing_out import Handout
 from tests.support.asgi import hung_up, staying
 
 HANDOUT = Handout(Submission(uuid="f" * 32, queue="openedx", body="", sealed_return="sealed"), "key", 1.0)

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from broker_setup.ledger.events import Expired, Superseded, hash_key
 from gateway.leasing import course_queue
-from gateway.leasing.course_queue import CourseQueue, Handout, TooMuchLeasedError
+from gateway.leasing.course_queue import CourseQueue, TooMuchLeasedError
 from gateway.leasing.deliveries import Buffered
+from gateway.leasing.handing_out import Handout
 from tests.support.leasing import DELAY, FakeChannel, Scene
 from tests.support.ledger_events import graded, leased, parked, redriven, retired, submitted, uuid_of
 

@@ -9,7 +9,8 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Leased, Released, hash_key, hash_url
 from gateway.leasing import consumer, course_queue, deadline
-from gateway.leasing.course_queue import Handout, NoRoomForAnswerError
+from gateway.leasing.course_queue import NoRoomForAnswerError
+from gateway.leasing.handing_out import Handout
 from tests.support.leasing import DELAY, Scene, turns
 from tests.support.ledger_events import graded, leased, released, submitted, uuid_of
 from tests.support.waiting import quickest
