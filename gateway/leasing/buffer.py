@@ -1,8 +1,7 @@
 """Deliveries in memory that wait for a poll, and polls that wait for a delivery."""
 
 import asyncio
-import contextlib
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -14,7 +13,7 @@ class Buffer(Generic[T]):
 
     def __init__(self) -> None:
         self._items: dict[bytes, T] = {}
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()  # in the order in which they came
 
     def __len__(self) -> int:
         return len(self._items)
@@ -53,24 +52,29 @@ class Buffer(Generic[T]):
 
     async def wait(self, seconds: float) -> None:
         """Return when there may be an item, after `seconds` at the latest; the caller pops, at once."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _wake, waiter)
+        self._waiters[waiter] = None
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await waiter
+            await waiter
         except asyncio.CancelledError:
             # Woken and cancelled at once: the item is still here, and for whoever waits next.
             if waiter.done() and not waiter.cancelled():
                 self._wake_one()
             raise
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiters.remove(waiter)
+            timer.cancel()
+            self._waiters.pop(waiter, None)
 
     def _wake_one(self) -> None:
         while self._waiters:
-            waiter = self._waiters.popleft()
+            waiter, _ = self._waiters.popitem(last=False)
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

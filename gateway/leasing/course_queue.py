@@ -11,7 +11,7 @@ from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.return_address import Sealer
 from gateway.leasing.consumer import SubmissionsConsumer
-from gateway.leasing.deadline import in_time
+from gateway.leasing.deadline import InTime
 from gateway.leasing.deliveries import Deliveries, Waiting, held_by
 from gateway.leasing.handing_out import HandingOut, Handout
 from gateway.leasing.holding import Holding
@@ -99,7 +99,7 @@ class CourseQueue:
         Raise BrokerUnavailableError if the broker or the ledger could not be asked, NoRoomForAnswerError if not even
         one fits.
         """
-        async with in_time(extra=wait):
+        async with InTime(extra=wait):
             return await self._take(limit, wait, fits)
 
     async def _take(self, limit: int, wait: float, fits: Fits) -> list[Handout]:

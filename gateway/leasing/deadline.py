@@ -5,8 +5,7 @@ other; lease_changes.py is its third user.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from broker_setup.errors import BrokerUnavailableError
 
@@ -14,14 +13,25 @@ from broker_setup.errors import BrokerUnavailableError
 ANSWER_SECONDS = 2.75
 
 
-@asynccontextmanager
-async def in_time(extra: float = 0.0) -> AsyncIterator[None]:
-    """Raise BrokerUnavailableError if the block takes longer; `extra` are the seconds for which a caller wants to wait.
+class InTime:
+    """Raises BrokerUnavailableError if its block takes longer; `extra` are the seconds for which a caller will wait.
 
-    The block is cancelled as by a client that hangs up: what must not be cut short runs in a task of its own.
+    The block is cancelled as by a client that hangs up: what must not be cut short goes on without it. No generator, as
+    contextlib would make of it: each call of a grader has one of these.
     """
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS + extra):
-            yield
-    except TimeoutError:
-        raise BrokerUnavailableError("the broker did not answer in time") from None
+
+    def __init__(self, extra: float = 0.0) -> None:
+        self._timeout = asyncio.timeout(ANSWER_SECONDS + extra)
+
+    async def __aenter__(self) -> None:
+        """Begin to count."""
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say what a block that was cut short has run into."""
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise BrokerUnavailableError("the broker did not answer in time") from None

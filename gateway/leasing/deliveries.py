@@ -45,6 +45,7 @@ class Deliveries:
         self._buffer: Buffer[Waiting] = Buffer()
         self._holds: dict[bytes, list[Hold]] = {}
         self._unacked: Counter[str] = Counter()  # by the consumer that they came by
+        self._buffered_bytes = 0
 
     def __contains__(self, submission: bytes) -> bool:
         return submission in self._holds
@@ -62,14 +63,17 @@ class Deliveries:
         first = self._buffer.first()
         return Buffered(
             number=len(self._buffer),
-            bytes=sum(waiting.size for waiting in self._buffer),
+            bytes=self._buffered_bytes,
             oldest=monotonic() - first.since if first else 0.0,
             waiting=self._buffer.waiting,
         )
 
     def redriven(self, submission: bytes) -> int:
         """Say how often the copy of a submission that is held was redriven; of several the newest counts."""
-        return max((hold.redriven for hold in self._holds.get(submission, ())), default=0)
+        newest = 0
+        for hold in self._holds.get(submission, ()):
+            newest = max(newest, hold.redriven)
+        return newest
 
     def came(self, tag: str) -> None:
         """Count a delivery of the consumer `tag`, whatever it is."""
@@ -93,6 +97,8 @@ class Deliveries:
 
     def offer(self, waiting: Waiting) -> None:
         """Let a held submission wait for a poll."""
+        self.withdraw(waiting.id)
+        self._buffered_bytes += waiting.size
         self._buffer.push(waiting.id, waiting)
 
     def first(self) -> Waiting | None:
@@ -101,12 +107,13 @@ class Deliveries:
 
     def release(self, submission: bytes) -> list[Hold]:
         """Stop holding a submission, and return what of it has to be acked or given back."""
-        self._buffer.remove(submission)
+        self.withdraw(submission)
         return self._holds.pop(submission, [])
 
     def withdraw(self, submission: bytes) -> None:
         """Let a submission wait for a poll no more; it stays held."""
-        self._buffer.remove(submission)
+        if waiting := self._buffer.remove(submission):
+            self._buffered_bytes -= waiting.size
 
     def waiting(self) -> list[bytes]:
         """Return the submissions that wait for a poll, the oldest first."""
@@ -115,6 +122,7 @@ class Deliveries:
     def forget(self) -> None:
         """Forget every delivery: their channel is gone, and the broker delivers them anew."""
         self._buffer.drain()
+        self._buffered_bytes = 0
         self._holds.clear()
         self._unacked.clear()
 

@@ -6,7 +6,6 @@ The ledger's state says which; here alone they are acked or given back, in tasks
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -49,24 +48,26 @@ class Holding:
 
     def received(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery from the consumer: it is kept, parked where it can't be read, or let go."""
-        hold = Hold.of(message)
         try:
             submission = decode_submission(message, self._queue)
         except BadMessageError as error:
             parking = self._parking.unreadable(message, self._queue, str(error))
-            self._start(self._end_when_parked([hold], parking))
+            self._start(self._end_when_parked([Hold.of(message)], parking))
             return
         uuid = submission.uuid_bytes
-        if self._deliveries.hold(uuid, replace(hold, redriven=submission.redriven)):
+        if self._deliveries.hold(uuid, Hold.of(message, submission.redriven)):
             size = held_by(submission) + len(submission.sealed_return)
             self._place(Waiting(uuid, submission, monotonic(), size), self.standing(uuid))
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
         # Asked again: a redriven copy may be here before the event that parked the copy before it, and is not closed.
-        if submission in self._deliveries and self.standing(submission) in {Standing.CLOSED, Standing.SUPERSEDED}:
+        if submission not in self._deliveries:
+            return
+        standing = self.standing(submission)
+        if standing is Standing.CLOSED or standing is Standing.SUPERSEDED:
             self._deliveries.withdraw(submission)
-            self._let_go(submission)
+            self._let_go(submission, standing)
 
     def ran_out(self, lease: Lease) -> None:
         """Give the delivery of a submission back, if it is here: its lease ran out, or its release came due."""
@@ -113,12 +114,12 @@ class Holding:
             case Standing.FREE:
                 self._deliveries.offer(held)
             case Standing.CLOSED | Standing.SUPERSEDED:
-                self._let_go(held.id)
+                self._let_go(held.id, standing)
             case Standing.LEASED:
                 pass  # adopted: kept for whoever has leased it, until its result or its expiry
 
-    def _let_go(self, submission: bytes) -> None:
-        if self._state.standing(submission, self._steady()) is not Standing.CLOSED:
+    def _let_go(self, submission: bytes, standing: Standing) -> None:
+        if standing is not Standing.CLOSED:
             # Acked when the ledger has this event, which a crash in between must not lose.
             by = self._state.superseded_by(submission)
             self._ledger.note(Superseded(self._clock(), submission, self._queue, by))

@@ -17,7 +17,7 @@ from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.replies import FINE
 from broker_setup.wire.results import Result, encode_result
-from gateway.leasing.deadline import in_time
+from gateway.leasing.deadline import InTime
 from gateway.leasing.reply_check import ReplyCheck
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Results:
         MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
         result that had arrived all the same is not delivered twice.
         """
-        async with in_time():
+        async with InTime():
             await self._take(submission_id, key, body, permission, account)
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
