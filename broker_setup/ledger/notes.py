@@ -11,7 +11,7 @@ from broker_setup.ledger.writer import LedgerWriter
 
 log = logging.getLogger(__name__)
 
-# What is noted lingers this long, so that many share a frame; nobody waits for it.
+# What is noted lingers this long, so that many share a frame, also of a stream of submits; nobody waits for it.
 LINGER_SECONDS = 0.02
 # Between two tries to write what could not be written.
 RETRY_SECONDS = 1.0
@@ -78,13 +78,15 @@ class Notes:
         """Write what is noted, until cancelled."""
         while True:
             await self._some.wait()
-            await asyncio.sleep(LINGER_SECONDS)
+            if len(self._noted) < AT_ONCE:
+                await asyncio.sleep(LINGER_SECONDS)
             self._some.clear()
-            while self._noted:
-                try:
-                    await self._write()
-                except BrokerUnavailableError:
-                    await asyncio.sleep(RETRY_SECONDS)
+            try:
+                await self._write()
+            except BrokerUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            if self._noted:
+                self._some.set()
 
     async def flush(self) -> None:
         """Write what is noted at once, if the ledger takes it: for the end of a process."""
