@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, time
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.events import AnyEvent, Leased
@@ -29,7 +30,7 @@ STORE_SECONDS = 6.0
 MAX_WAITING = 100_000
 
 
-class Appended(NamedTuple):
+class Appended(Struct, frozen=True):
     """Where an event will stand: in the frame of this id, at this index, once `confirmed` is done."""
 
     frame: bytes
