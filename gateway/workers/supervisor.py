@@ -58,8 +58,8 @@ def _ended_with(code: int) -> int:
     if -code not in {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
-    # The first process of a container survives signals that it does not handle.
-    return 128 - code
+    # The first process of a container survives signals that it does not handle; one gateway then ends with 0 as well.
+    return 0 if code == -signal.SIGTERM else 128 - code
 
 
 class _Parent:

@@ -70,7 +70,7 @@ def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_on
 ) -> None:
     assert gateway.process
     before = {worker.pid for worker in workers(gateway)}
-    clients, kept = NewConnections(gateway.port, "openedx"), KeptConnection(gateway.port)
+    clients, kept = NewConnections(gateway.port, "openedx"), KeptConnection(gateway.port, "killed")
     with ThreadPoolExecutor(POLLS) as pool, clients.submitting(), kept.asking():
         polls = [pool.submit(_poll, gateway.url) for _ in range(POLLS)]
         wait_until(lambda: _is_polled(gateway, POLLS), PATIENCE_SECONDS, "the polls did not come")

@@ -45,8 +45,7 @@ class NewConnections:
                 client.join()
 
     def _submit(self) -> None:
-        login = base64.b64encode(f"lms:{USERS['lms']}".encode()).decode()
-        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **_login()}
         while not self._stop.is_set():
             form = urlencode({"xqueue_header": lms_header(queue=self.queue), "xqueue_body": "work"})
             try:
@@ -75,9 +74,10 @@ class NewConnections:
 
 @dataclass
 class KeptConnection:
-    """Asks again and again on one connection, until an answer says that it closes; then it opens another."""
+    """Polls an empty queue again and again on one connection, until an answer says that it closes; then on another."""
 
     port: int
+    queue: str
     asked: int = 0
     told_to_close: int = 0
     wrong: list[Exception] = field(default_factory=list)
@@ -98,7 +98,7 @@ class KeptConnection:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             while not self._stop.wait(PAUSE_SECONDS):
                 try:
-                    connection.request("GET", "/xqueue/status/")
+                    connection.request("GET", f"/xqueue/get_submission/?queue_name={self.queue}", headers=_login())
                     answer = connection.getresponse()
                     answer.read()
                 except (OSError, http.client.HTTPException) as error:
@@ -108,3 +108,8 @@ class KeptConnection:
                 self.asked += 1
                 # http.client then closes, and opens another for the next.
                 self.told_to_close += answer.getheader("connection") == "close"
+
+
+def _login() -> dict[str, str]:
+    login = f"lms:{USERS['lms']}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
