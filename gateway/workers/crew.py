@@ -17,9 +17,11 @@ READY_SECONDS = 300.0
 # A service stops by itself within 15 s, a retired worker within what `worker.py` gives it and as much again.
 STOP_SECONDS = 17.0
 RETIRE_SECONDS = 110.0
-# A worker says every other second that it lives. Where nobody is heard, it is this process, or the machine, that stood.
+# A worker says every other second that it lives. Where we have not looked for so long, though we look that often, we
+# have stood still ourselves, with the machine perhaps, and know nothing of others' silence.
 SILENT_SECONDS = 60.0
 STOOD_SECONDS = 15.0
+LOOK_EVERY_SECONDS = 5.0
 
 
 class Stage(Enum):
@@ -145,7 +147,9 @@ class Crew:
 
     def next_look(self) -> float:
         """Say when something is due; infinity if nothing is."""
-        return min([*self._due.values(), *(worker.due for worker in self._workers.values())], default=inf)
+        due = min([*self._due.values(), *(worker.due for worker in self._workers.values())], default=inf)
+        listens = any(worker.heard < inf for worker in self._workers.values())
+        return min(due, self._looked + LOOK_EVERY_SECONDS) if listens else due
 
     def _anybody_serves(self) -> bool:
         return any(worker.stage in {Stage.SERVING, Stage.READY} for worker in self._workers.values())

@@ -19,7 +19,7 @@ from tests.support.new_connections import AT_ONCE, KeptConnection, NewConnection
 
 POLLS = 6
 # For what a busy machine starts anew: two processes, one after the other.
-REPLACING_SECONDS = 90
+REPLACING_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

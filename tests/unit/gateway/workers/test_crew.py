@@ -182,10 +182,19 @@ def test_one_that_says_nothing_more_is_killed_and_started_again() -> None:
         if played.now == 1000:
             played.crew.lives(102, played.now)
         assert played.pass_time(SILENT_SECONDS / 6) == ([Send(102, SIGKILL)] if played.now >= 1060 else [])
-    assert played.crew.next_look() == played.now + SILENT_SECONDS * 5 / 6
     played.end(102)
     played.pass_time(FIRST_DELAY)
     assert played.started[2:] == [(2, 103)]
+
+
+def test_one_that_says_nothing_more_is_killed_also_where_nobody_else_says_anything() -> None:
+    played = running(1)
+    played.crew.lives(101, played.now)
+    silent_since, done = played.now, played.pass_time(0)
+    while not done:
+        done = played.pass_time(played.crew.next_look() - played.now)
+    assert done == [Send(101, SIGKILL)]
+    assert played.now == silent_since + SILENT_SECONDS
 
 
 def test_nobody_is_killed_for_having_been_silent_while_the_machine_stood_still() -> None:
