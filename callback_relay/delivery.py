@@ -95,7 +95,7 @@ class Delivering:
                     if not self._is_stopping():
                         self.start(self._deliver(delivery))
                 case Settle(delivery, verdict):
-                    if delivery.unread and verdict == Repeat():
+                    if delivery.unread and isinstance(verdict, Repeat):
                         say(self._repeats.of(delivery.identity.submission, delivery.message.user_id, monotonic()))
                     self.start(self.settle(delivery, verdict, level=level_of(delivery, verdict)))
 
@@ -165,7 +165,8 @@ class Delivering:
         """Say what becomes of a result, and what the log, the ledger and the metrics have to know of its callback."""
         now, answered_at = time(), monotonic()
         ruling = self._schedule.outcome(delivery, outcome, answered_at)
-        ruling = replace(ruling, is_too_large=is_too_large(outcome, delivery.callback))
+        if is_too_large(outcome, delivery.callback):
+            ruling = replace(ruling, is_too_large=True)
         tries = delivery.tries
         verdict = judge(outcome, ruling, tries, self._ladder, self._patience, now=now, chance=self._chance())
         say(self._announcer.of(self._schedule.paces[delivery.origin], answered_at))
@@ -175,7 +176,7 @@ class Delivering:
             self._metrics.page(delivery.origin)
         if kind_of(outcome) is not Kind.UNASKED:
             self._metrics.posted(delivery.origin, answered_at - began_at)
-        if verdict == Delivered():
+        if isinstance(verdict, Delivered):
             submission, notice = bytes.fromhex(delivery.identity.submission), delivery.result.notice
             self._notes.note(LedgerDelivered(now, submission, tries.made + 1, notice))
             self._metrics.delivered(delivery.origin, delivery.graded_at, now)

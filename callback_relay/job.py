@@ -6,8 +6,7 @@ from typing import NamedTuple
 from broker_setup.wire.results import Result, Tries
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which result of which submission; two with the same identity are the same to the LMS."""
 
     submission: str
@@ -51,13 +50,13 @@ class Job:
     graded_at: float
     submitted_at: float
     unread: bool = field(default=False, kw_only=True)
+    line: Line = field(init=False)  # in which it stands
     void: bool = field(default=False, init=False)
     comes_back: bool = field(default=False, init=False)
 
-    @property
-    def line(self) -> Line:
-        """The line in which it stands."""
-        return Line(self.url, self.queue)
+    def __post_init__(self) -> None:
+        """Work its line out, which is asked for again and again."""
+        self.line = Line(self.url, self.queue)
 
     @property
     def is_tried(self) -> bool:

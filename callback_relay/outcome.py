@@ -67,9 +67,10 @@ class Kind(Enum):
 
 def kind_of(outcome: Outcome) -> Kind:
     """Sort an outcome."""
+    # First and plainly, as it is asked of each callback a few times.
+    if isinstance(outcome, Answered) and outcome.status == HTTPStatus.OK:
+        return Kind.DELIVERED
     match outcome:
-        case Answered(HTTPStatus.OK):
-            return Kind.DELIVERED
         case Answered(status) if status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Kind.FAILED
         case Answered():

@@ -13,12 +13,12 @@ from callback_relay.ladder import Ladder
 from callback_relay.lines import Lines, Place
 from callback_relay.orders import Order, Post, Settle
 from callback_relay.origins import Origins
-from callback_relay.outcome import Outcome
+from callback_relay.outcome import Kind, Outcome, kind_of
 from callback_relay.pace import Pace
 from callback_relay.reason import Reason, Slug
 from callback_relay.room import Room
 from callback_relay.sick_rung import sick_rung
-from callback_relay.verdict import Delivered, Patience, Repeat, Retry, Ruling, Verdict, wait_untried
+from callback_relay.verdict import NO_FAILURE, Delivered, Patience, Repeat, Retry, Ruling, Verdict, wait_untried
 
 J = TypeVar("J", bound=Job)
 
@@ -97,6 +97,8 @@ class Schedule(Generic[J]):
     def outcome(self, job: J, outcome: Outcome, now: float) -> Ruling:
         """Take in how the callback of a job ended; say what is known of that beside."""
         blame = self._origins.judge(job, outcome, now)
+        if kind_of(outcome) is Kind.DELIVERED:
+            return NO_FAILURE
         min_age = self._outdates_after(job.queue)
         is_outdated = min_age is not None and self._lines.is_outdated(job, min_age)
         return Ruling(blame, self._rung(self._origins.of(job)), is_outdated)
@@ -110,7 +112,7 @@ class Schedule(Generic[J]):
         if isinstance(verdict, Retry) and not job.void:
             self._send_away(job, now + verdict.delay)
         else:
-            self._lines.leave(job, delivered=verdict == Delivered())
+            self._lines.leave(job, delivered=isinstance(verdict, Delivered))
         orders = [*self._advance(job.line, now), *self._go_on(pace, now)]
         return orders + self._go_on(self.paces[other], now) if other in self.paces else orders
 
@@ -143,6 +145,8 @@ class Schedule(Generic[J]):
         """Let the one of a line be ready whose turn it is; send those after it that stand behind one away for long."""
         for held in self._held.values():
             held.pop(line, None)
+        if not self._lines.length(line):
+            return []
         for place in self._lines.drop_delivered(line):
             self._origins.back(place.origin)
         if (job := self._lines.call(line)) is not None:

@@ -30,7 +30,7 @@ from callback_relay.endings import tell
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import GiveBack, Outdated, Park, Retry, Verdict
+from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,9 @@ class Settling:
             if _is_void(message):
                 log.debug("submission %s: its delivery is void and comes again", message.correlation_id)
                 return None
-            verdict, how = await self._store(message, verdict, about)
+            how = Ending.ACKED
+            if not isinstance(verdict, Delivered | Repeat):
+                verdict, how = await self._store(message, verdict, about)
             self._metrics.settled(about.origin, verdict)
             tell(message, verdict, about.origin or "-", level)
             if how is Ending.RETURNED:

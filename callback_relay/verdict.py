@@ -100,6 +100,9 @@ class Ruling:
     is_too_large: bool = False
 
 
+NO_FAILURE = Ruling(Blame.OPEN, 0.0)
+
+
 def judge(
     outcome: Outcome, ruling: Ruling, tries: Tries, ladder: Ladder, patience: Patience, *, now: float, chance: float
 ) -> Verdict:

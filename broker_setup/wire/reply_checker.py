@@ -61,11 +61,9 @@ class ReplyChecker:
 
     def at_once(self, callback_url: str, reply: bytes, returns: int = 0) -> Finding | None:
         """Check a reply that came back `returns` times, if that can be done here and now; None where it can't."""
-        if not is_checked(callback_url):
-            return FINE
-        if returns >= SUSPECTED_RETURNS or BESIDE_BYTES < len(reply) <= self._most:
-            return None
-        return check_reply(callback_url, reply, self._most)
+        if returns < SUSPECTED_RETURNS and not BESIDE_BYTES < len(reply) <= self._most:
+            return check_reply(callback_url, reply, self._most)
+        return None if is_checked(callback_url) else FINE
 
     async def taste(self, body: bytes, returns: int) -> None:
         """Have the body of a submission looked at that came back `returns` times; raise DeadlyMessageError."""
