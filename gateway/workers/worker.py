@@ -50,8 +50,11 @@ async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: s
         "signs of life": _live(answers),
         "retirement": _retire(server, told),
     }
-    async with essential(tasks):
-        await server.serve(sockets=list(sockets))
+    try:
+        async with essential(tasks):
+            await server.serve(sockets=list(sockets))
+    finally:
+        answers.close()
 
 
 async def _listen(words: asyncio.StreamReader, told: _Told) -> None:

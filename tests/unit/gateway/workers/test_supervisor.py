@@ -1,0 +1,51 @@
+"""What a parent makes of its address and of the end of its workers; what it does between is in the acceptance tests."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker_setup.settings import Settings
+from gateway.serving import START_FAILED
+from gateway.workers import supervisor
+
+
+async def test_it_has_the_port_before_anybody_listens_there() -> None:
+    [bound] = await supervisor._bound("127.0.0.1", 0)
+    with bound:
+        with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+            client.connect(bound.getsockname())
+        with pytest.raises(OSError, match="address already in use"):
+            await supervisor._bound(*bound.getsockname())
+
+
+def test_a_port_that_is_taken_ends_it_as_it_ends_one_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "log_to_stderr", lambda *_, **__: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert supervisor.supervise(Settings(port=taken.getsockname()[1], workers=2)) == START_FAILED
+
+
+@pytest.mark.parametrize(("code", "ends_with"), [(0, 0), (1, 1), (-signal.SIGKILL, 137), (-signal.SIGTERM, 0)])
+def test_it_ends_as_its_workers_did_or_with_a_code_where_it_survives_that(
+    code: int, ends_with: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert supervisor._ended_with(code) == ends_with
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert sent == ([(os.getpid(), -code)] if code < 0 else [])
+
+
+def test_a_worker_takes_modules_from_the_working_directory_only_where_its_parent_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(Path.cwd()), "/elsewhere"])
+    assert supervisor._python_options() == []
+    monkeypatch.setattr(sys, "path", ["/elsewhere"])
+    assert supervisor._python_options() == ["-P"]
