@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import goals, replays
+from bench import burdens, goals, growth, replays, scaling
 from bench.figures import Comparison, as_table, figure
 from bench.pace import Pace
 from bench.program import run
@@ -52,11 +52,10 @@ def measure(run: Run) -> Measured:
     with run.stack() as stack, stack.running():
         count = _count(run)
         ways: list[tuple[Comparison, str, Callable[[], Pace]]] = [
-            (SUBMITS, "publish", lambda: _submit(stack, count, next(numbers) * count)),
+            (SUBMITS, "publish", lambda: _submit(stack, count, next(run.numbers) * count)),
             (PULLS, "cycle", partial(_pull, stack, count)),
             (CALLBACKS, "post", partial(_callbacks, stack, count)),
         ]
-        numbers = iter(range(1, run.rounds + 1))
         paces: Paces = {comparison: ([], []) for comparison, *_ in ways if comparison.key in run.chosen}
         last = max(number for number, (comparison, *_) in enumerate(ways) if comparison in paces)
         _submit(stack, WARM_UP, first=0)
@@ -144,6 +143,9 @@ HTTP, LIBRARY = (SUBMITS.key, PULLS.key, CALLBACKS.key), (GRADERS.key, THREADS.k
 SECTIONS = (
     Section("figures", HTTP, _two_each(*HTTP), measure),
     Section("graders", LIBRARY, _two_each(*LIBRARY), measure_graders),
+    Section("latencies", burdens.BURDENS, burdens.steps, burdens.measure),
+    Section("scaling", (scaling.GATEWAYS, scaling.WORKERS), scaling.steps, scaling.measure),
+    Section("growth", (growth.BACKLOG,), growth.steps, growth.measure),
     Section("replays", replays.KINDS, replays.steps, replays.measure),
 )
 

@@ -9,11 +9,12 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import uvloop
 
+from bench.payload import QUEUE
 from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted, hash_sender
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.writer import MAX_EVENTS
@@ -25,30 +26,32 @@ from broker_setup.topology import LEDGER
 SEALED = "x" * 500
 QUIET_IN_FLIGHT = 500
 
+SUBMITTED, GRADED = "submitted", "graded"
 
-def life_of(submission: bytes, *, graded: bool) -> list[AnyEvent]:
+
+def life_of(submission: bytes, up_to: str) -> list[AnyEvent]:
     """Make the events of one submission, up to its delivery or only its submit."""
     now, url, key = time.time(), secrets.token_bytes(12), secrets.token_bytes(16)
     submitted = Submitted(
-        now, submission, "bench", supersede_after=2.0, url=url, sender=hash_sender("lms", url), anybodys=True
+        now, submission, QUEUE, supersede_after=2.0, url=url, sender=hash_sender("lms", url), anybodys=True
     )
-    if not graded:
+    if up_to == SUBMITTED:
         return [submitted]
     return [
         submitted,
-        Leased(now, submission, "bench", url, key, now + 60, SEALED, 1),
-        Graded(now, submission, "bench", url, key, key),
+        Leased(now, submission, QUEUE, url, key, now + 60, SEALED, 1),
+        Graded(now, submission, QUEUE, url, key, key),
         Delivered(now, submission, 1),
     ]
 
 
-async def fill(publisher: Publisher, kind: str, submissions: int) -> None:
-    """Write the events of that many submissions."""
+async def fill(publisher: Publisher, submissions: Iterable[bytes], up_to: str, *, alone: bool) -> None:
+    """Write the events of these submissions, in full frames or each event alone."""
     frames: list[Sequence[AnyEvent]] = []
     batch: list[AnyEvent] = []
-    for _ in range(submissions):
-        events = life_of(secrets.token_bytes(16), graded=kind != "backlog")
-        if kind == "quiet":
+    for submission in submissions:
+        events = life_of(submission, up_to)
+        if alone:
             frames += [[event] for event in events]
         else:
             batch += events
@@ -66,7 +69,8 @@ async def _write(publisher: Publisher, frames: Sequence[Sequence[AnyEvent]]) -> 
     for start in range(0, len(frames), at_once):
         await asyncio.gather(
             *(
-                publisher.publish(
+                # Waits for its confirm as long as it takes: the broker has much to do.
+                publisher.publish_copy(
                     encode_frame(Frame(new_frame_id(), "bench", events)),
                     exchange="",
                     routing_key=LEDGER,
@@ -84,11 +88,19 @@ async def _publishing(url: str) -> AsyncIterator[Publisher]:
         yield Publisher(link)
 
 
-async def main(arguments: Sequence[str]) -> None:
+async def record(url: str, submissions: Iterable[bytes], up_to: str, *, alone: bool = False) -> None:
+    """Write the events of these submissions to the ledger of the broker at `url`."""
+    async with _publishing(url) as publisher:
+        await fill(publisher, submissions, up_to, alone=alone)
+
+
+def main() -> None:
     """Do what the command line says; prints nothing."""
-    async with _publishing(os.environ["XQUEUE_AMQP_URL"]) as publisher:
-        await fill(publisher, arguments[0], int(arguments[1]))
+    kind, number = sys.argv[1:]
+    submissions = (secrets.token_bytes(16) for _ in range(int(number)))
+    up_to = SUBMITTED if kind == "backlog" else GRADED
+    uvloop.run(record(os.environ["XQUEUE_AMQP_URL"], submissions, up_to, alone=kind == "quiet"))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1:]))
+    main()

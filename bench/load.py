@@ -1,11 +1,16 @@
 """The load: LMSs that submit and graders that pull, over the legacy HTTP API.
 
-`python -m bench.load submit|pull PORT COUNT CLIENTS [CALLBACK_URL FIRST]` prints its pace as a JSON line.
+`python -m bench.load submit PORTS COUNT CLIENTS CALLBACK_URL FIRST`, or `pull|poll|result PORTS COUNT CLIENTS`, prints
+a pace as a JSON line: pull is of the whole cycle, poll of get_submission alone, result of put_result alone. PORTS are
+one or several, with commas: clients take turns.
 """
 
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import perf_counter
 
 import uvloop
 
@@ -18,7 +23,7 @@ GET_SUBMISSION = request("GET", f"/xqueue/get_submission/?queue_name={QUEUE}")
 MOST_EMPTY_POLLS = 2000
 
 
-async def submit(port: int, count: int, clients: int, callback_url: str, first: int) -> Pace:
+async def submit(ports: Sequence[int], count: int, clients: int, callback_url: str, first: int) -> Pace:
     """Submit `count` times over `clients` connections."""
     requests = SubmitRequests(callback_url)
 
@@ -28,36 +33,46 @@ async def submit(port: int, count: int, clients: int, callback_url: str, first: 
 
         return submit_one
 
-    connections = [await connect(port) for _ in range(clients)]
-    pace = await paced([lms(connection) for connection in connections], count, first)
-    for connection in connections:
-        connection.close()
-    return pace
+    async with _connected(ports, clients) as connections:
+        return await paced([lms(connection) for connection in connections], count, first)
 
 
-async def pull(port: int, count: int, clients: int) -> Pace:
-    """Take and grade `count` submissions with `clients` graders."""
-    connections = [await connect(port) for _ in range(clients)]
-    pace = await paced([_grader(connection) for connection in connections], count)
-    for connection in connections:
-        connection.close()
-    return pace
+async def pull(ports: Sequence[int], count: int, clients: int, what: str = "pull") -> Pace:
+    """Take and grade `count` submissions with `clients` graders; the pace is that of `what`."""
+    async with _connected(ports, clients) as connections:
+        return await paced([_grader(connection, what) for connection in connections], count)
 
 
-def _grader(connection: HttpConnection) -> Worker:
-    async def grade_one(_: int) -> None:
-        for _ in range(MOST_EMPTY_POLLS):
-            answer = json.loads(await connection.call(GET_SUBMISSION))
-            if answer["return_code"] == 0:
-                break
-            await asyncio.sleep(0.005)
-        else:
-            raise RuntimeError(f"no submission left: {answer['content']}")
-        header = json.loads(answer["content"])["xqueue_header"]
-        body = form({"xqueue_header": header, "xqueue_body": REPLY})
+@asynccontextmanager
+async def _connected(ports: Sequence[int], clients: int) -> AsyncIterator[Sequence[HttpConnection]]:
+    connections = [await connect(ports[number % len(ports)]) for number in range(clients)]
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def _grader(connection: HttpConnection, what: str) -> Worker:
+    async def grade_one(_: int) -> float | None:
+        content, polled = await _taken(connection)
+        body = form({"xqueue_header": json.loads(content)["xqueue_header"], "xqueue_body": REPLY})
+        began = perf_counter()
         _accepted(await connection.call(request("POST", "/xqueue/put_result/", body)))
+        return {"poll": polled, "result": perf_counter() - began}.get(what)
 
     return grade_one
+
+
+async def _taken(connection: HttpConnection) -> tuple[str, float]:
+    """Take a submission; return it, and the seconds of the poll that got it."""
+    for _ in range(MOST_EMPTY_POLLS):
+        began = perf_counter()
+        answer = json.loads(await connection.call(GET_SUBMISSION))
+        if answer["return_code"] == 0:
+            return str(answer["content"]), perf_counter() - began
+        await asyncio.sleep(0.005)
+    raise RuntimeError(f"no submission left: {answer['content']}")
 
 
 def _accepted(body: bytes) -> None:
@@ -67,12 +82,13 @@ def _accepted(body: bytes) -> None:
 
 def main() -> None:
     """Run the load that the command line names."""
-    what, port, count, clients, *rest = sys.argv[1:]
+    what, told, count, clients, *rest = sys.argv[1:]
+    ports = [int(port) for port in told.split(",")]
     if what == "submit":
         callback_url, first = rest
-        load = submit(int(port), int(count), int(clients), callback_url, int(first))
+        load = submit(ports, int(count), int(clients), callback_url, int(first))
     else:
-        load = pull(int(port), int(count), int(clients))
+        load = pull(ports, int(count), int(clients), what)
     print(uvloop.run(load).as_json())
 
 

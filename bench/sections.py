@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ class Run:
     quick: bool
     rounds: int
     done: Callable[[], None]
-    _stacks: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
+    # Each hands out numbers that nothing else of the run has: of stacks, and of a thousand submissions.
+    _stacks: Iterator[int] = field(default_factory=count)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @contextmanager
     def stack(self, *, gateways: int = 1, **settings: str) -> Iterator[Stack]:

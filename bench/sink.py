@@ -1,7 +1,8 @@
 """The light LMS that callbacks go to: answers 200 at once and counts.
 
 `python -m bench.sink PORT`. `GET /` answers `{"posts", "distinct", "seconds"}`: how many came since the last
-`GET /reset`, how many different ones, and the seconds from the first to the last.
+`GET /reset`, how many different ones, and the seconds from the first to the last. After `GET /delay/3` a callback is
+answered when so many seconds have passed; of what was taken before, as it was said then.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ class Count:
 
     def __init__(self) -> None:
         """Begin with nothing."""
+        self.delay = 0.0  # seconds
         self.reset()
 
     def reset(self) -> None:
@@ -66,7 +68,11 @@ class Connection(asyncio.Protocol):
                 return
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
             assert self._transport
-            self._transport.write(self._answer(head, body))
+            answer = self._answer(head, body)
+            if self._count.delay and head.startswith(b"post "):
+                asyncio.get_running_loop().call_later(self._count.delay, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
     def _answer(self, head: bytes, body: bytes) -> bytes:
         if head.startswith(b"post "):
@@ -74,6 +80,9 @@ class Connection(asyncio.Protocol):
             return _OK
         if head.startswith(b"get /reset "):
             self._count.reset()
+            return _OK
+        if head.startswith(b"get /delay/"):
+            self._count.delay = float(head.split()[1].rpartition(b"/")[2])
             return _OK
         counts = self._count.as_json()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(counts), counts)
