@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,13 +20,15 @@ class Patient:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer; say that it has started when it is ready."""
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, partial(self._sent_in_time, send))
+        else:
+            await self._application(scope, receive, send)
 
-        async def send_in_time(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                await self._until_ready()
-            await send(message)
-
-        await self._application(scope, receive, send_in_time if scope["type"] == "lifespan" else send)
+    async def _sent_in_time(self, send: Send, message: Message) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            await self._until_ready()
+        await send(message)
 
     async def _until_ready(self) -> None:
         while not self._is_told() and not await is_ready(self._application):  # noqa: ASYNC110 - it asks

@@ -130,6 +130,7 @@ def test_kill_9_of_the_stack_leaves_no_process(vhost: VHost, tmp_path: Path) -> 
     with make_up(data, XQUEUE_AMQP_URL=vhost.amqp_url, WORKERS="2") as command:
         command.wait_ready()
         assert wait_until(lambda: sum("-m gateway.workers" in each for each in processes_of(data)) == 2, 60)
+        assert "WORKERS" not in command.errors()  # it is no setting of a site that has lost its prefix
         os.killpg(command.process.pid, signal.SIGKILL)  # make and the stack; the children have sessions of their own
         assert wait_until(lambda: not processes_of(data), STOP_SECONDS), processes_of(data)
 

@@ -31,11 +31,13 @@ def module_vhost(broker: Broker) -> Iterator[VHost]:
 @pytest.fixture(scope="module")
 def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Two workers, both ready."""
+    folder = tmp_path_factory.mktemp("workers")
+    (folder / "xqueue.yml").write_text("WORKERS: 2\n")
     running = Gateway(
         module_vhost.amqp_url,
-        tmp_path_factory.mktemp("workers"),
+        folder,
         queues={"openedx": None, "other": None, "killed": None},
-        settings={"XQUEUE_WORKERS": "2"},
+        settings={"XQUEUE_CFG": str(folder / "xqueue.yml")},
     )
     declare(module_vhost.amqp_url, topology(running.queues, RETRY_DELAYS))
     running.start()
@@ -111,6 +113,19 @@ def test_while_a_worker_is_killed_and_started_again_no_connection_is_refused(gat
         waiting = lms.queuelen("killed")
     assert clients.taken <= waiting <= clients.taken + len(clients.wrong) + clients.put_off
     assert [said for said in clients.unready if "no connection to the broker" in said] == []
+
+
+def test_where_the_settings_have_become_wrong_nothing_is_replaced(gateway: Gateway) -> None:
+    assert gateway.process
+    before = {worker.pid for worker in workers(gateway)}
+    file = gateway.folder / "xqueue.yml"
+    good = file.read_text()
+    file.write_text(f"{good}MAX_WAIT: never\n")
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for_line(gateway, r"ended with 1 before it was ready: the others are not replaced")
+    file.write_text(good)
+    assert "xqueue-gateway: MAX_WAIT" in gateway.log
+    assert {worker.pid for worker in workers(gateway)} == before
 
 
 def test_each_worker_is_told_from_the_others_at_the_broker_and_in_the_log(
