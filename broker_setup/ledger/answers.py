@@ -18,7 +18,7 @@ class Standing(Enum):
     SUPERSEDED = auto()  # a newer submission took its place: the delivery goes, and the ledger hears of it
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """A submission's last refused reply: its digest, why, in which lease, and in how many in a row."""
 
     digest: bytes
@@ -27,7 +27,7 @@ class Refused(Struct, frozen=True):
     leases: int = 1
 
 
-class Lease(Struct, frozen=True):
+class Lease(Struct, frozen=True, gc=False):
     """What a grader was told, and what its result needs; times are seconds since the epoch.
 
     A lease that was released has the key b"" and "expires" when the submission may be leased again. `granted_at` and
@@ -49,7 +49,7 @@ class Lease(Struct, frozen=True):
     refused: Refused | None = None
 
 
-class Take(Struct, frozen=True):
+class Take(Struct, frozen=True, gc=False):
     """The result is welcome; `amendment` counts from 0 (the first result) upwards, `late` if the lease has run out."""
 
     lease: Lease

@@ -10,6 +10,7 @@ from math import inf
 
 from msgspec import Struct
 
+UUID_BYTES = 16
 # 96 bits: among a million URLs two of one hash are as likely as not after 10^17 days.
 URL_HASH_BYTES = 12
 # 64 bits: of the few accounts that send to one URL no two have one hash.
@@ -18,14 +19,14 @@ SENDER_HASH_BYTES = 8
 KEY_HASH_BYTES = 16
 
 
-class Event(Struct, frozen=True, array_like=True):
+class Event(Struct, frozen=True, array_like=True, gc=False):
     """What happened to a submission."""
 
     at: float
     submission: bytes
 
 
-class Submitted(Event, frozen=True, array_like=True, tag=1):
+class Submitted(Event, frozen=True, array_like=True, gc=False, tag=1):
     """The LMS's submit was accepted, from `sender` (the hash of an account).
 
     It takes the place of what waits with the same callback URL, came from the same sender, and is `supersede_after`
@@ -45,7 +46,7 @@ class Submitted(Event, frozen=True, array_like=True, tag=1):
     anybodys: bool = False
 
 
-class Leased(Event, frozen=True, array_like=True, tag=2):
+class Leased(Event, frozen=True, array_like=True, gc=False, tag=2):
     """A grader got it until `expires_at`; `key` is the hash of the lease key, `sealed` the sealed return address.
 
     `after` is the key of the lease before it that its gateway has seen run out, b"" if there was none or a released
@@ -61,7 +62,7 @@ class Leased(Event, frozen=True, array_like=True, tag=2):
     after: bytes | None = None
 
 
-class Extended(Event, frozen=True, array_like=True, tag=3):
+class Extended(Event, frozen=True, array_like=True, gc=False, tag=3):
     """The lease of `key` runs until `expires_at`.
 
     Or, with `refused`, it goes on as it was after a reply that was refused for that reason: `digest` is of the reply,
@@ -76,7 +77,7 @@ class Extended(Event, frozen=True, array_like=True, tag=3):
     again: int = 1
 
 
-class Released(Event, frozen=True, array_like=True, tag=4):
+class Released(Event, frozen=True, array_like=True, gc=False, tag=4):
     """The grader of `key` gave it back; nobody gets it before `available_at`. `failed` counts as a failed attempt."""
 
     key: bytes
@@ -84,13 +85,13 @@ class Released(Event, frozen=True, array_like=True, tag=4):
     failed: bool
 
 
-class Expired(Event, frozen=True, array_like=True, tag=5):
+class Expired(Event, frozen=True, array_like=True, gc=False, tag=5):
     """The lease of `key` ran out, and its holder gave the delivery back."""
 
     key: bytes
 
 
-class Graded(Event, frozen=True, array_like=True, tag=6):
+class Graded(Event, frozen=True, array_like=True, gc=False, tag=6):
     """The first result is safe in the results queue; `digest` is of the reply, `odd` a warning to its author."""
 
     queue: str
@@ -100,7 +101,7 @@ class Graded(Event, frozen=True, array_like=True, tag=6):
     odd: str = ""
 
 
-class Amended(Event, frozen=True, array_like=True, tag=7):
+class Amended(Event, frozen=True, array_like=True, gc=False, tag=7):
     """A further, different result of the same lease is safe; `amendment` counts from 1."""
 
     key: bytes
@@ -108,14 +109,14 @@ class Amended(Event, frozen=True, array_like=True, tag=7):
     amendment: int
 
 
-class Superseded(Event, frozen=True, array_like=True, tag=8):
+class Superseded(Event, frozen=True, array_like=True, gc=False, tag=8):
     """It left its queue ungraded, because `by`, a newer submission with the same callback URL, took its place."""
 
     queue: str
     by: bytes
 
 
-class Retired(Event, frozen=True, array_like=True, tag=9):
+class Retired(Event, frozen=True, array_like=True, gc=False, tag=9):
     """An operator took it out of its queue."""
 
     queue: str
@@ -123,7 +124,7 @@ class Retired(Event, frozen=True, array_like=True, tag=9):
     reason: str
 
 
-class Parked(Event, frozen=True, array_like=True, tag=10):
+class Parked(Event, frozen=True, array_like=True, gc=False, tag=10):
     """It left its queue for the parked submissions; it had been redriven so often before.
 
     Its student's notice goes at `tell_at` (seconds since the epoch), unless it is redriven or discarded; 0: none goes.
@@ -136,14 +137,14 @@ class Parked(Event, frozen=True, array_like=True, tag=10):
     tell_at: float = 0.0
 
 
-class Delivered(Event, frozen=True, array_like=True, tag=11):
+class Delivered(Event, frozen=True, array_like=True, gc=False, tag=11):
     """The LMS took the callback, after `attempts` tries: of a result or, if `notice`, of what its student is told."""
 
     attempts: int
     notice: bool = False
 
 
-class Undeliverable(Event, frozen=True, array_like=True, tag=12):
+class Undeliverable(Event, frozen=True, array_like=True, gc=False, tag=12):
     """The result was parked, or the `notice` for its student; `tell_at` as with Parked."""
 
     reason: str
@@ -151,7 +152,7 @@ class Undeliverable(Event, frozen=True, array_like=True, tag=12):
     tell_at: float = 0.0
 
 
-class Redriven(Event, frozen=True, array_like=True, tag=13):
+class Redriven(Event, frozen=True, array_like=True, gc=False, tag=13):
     """An operator puts the parked submission back into its queue, for the `number`th time: it waits again."""
 
     queue: str
@@ -159,7 +160,7 @@ class Redriven(Event, frozen=True, array_like=True, tag=13):
     number: int
 
 
-class Discarded(Event, frozen=True, array_like=True, tag=14):
+class Discarded(Event, frozen=True, array_like=True, gc=False, tag=14):
     """An operator discarded the parked result, or the relay one that failed after a newer submission's had come."""
 
     reason: str

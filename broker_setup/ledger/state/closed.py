@@ -1,24 +1,30 @@
 """Which submissions have ended, for as long as a delivery of one could still come, and which were redriven since."""
 
-from itertools import takewhile
+from math import ceil
+
+from broker_setup.ledger.events import UUID_BYTES
+from broker_setup.ledger.state.shelves import Shelves
 
 # How long we know that a submission is closed at all. A delivery of one can come back while its queue holds it unacked,
 # which ends with the gateway that held it; a day is what a replay covers, too.
 CLOSED_SECONDS = 24 * 3600.0
 TRIM_SECONDS = 60.0
+# Seconds since the epoch, which sort as numbers do.
+_MINUTE_BYTES = 5
 
 
 class Closed:
     """The submissions that were settled, superseded, retired or parked; those that are parked may be redriven."""
 
     def __init__(self) -> None:
-        self._minutes: dict[bytes, int] = {}
+        # There may be a million: each with the minute in which it ended.
+        self._minutes = Shelves(key_bytes=UUID_BYTES, value_bytes=_MINUTE_BYTES)
         self._parked: dict[bytes, bytes | None] = {}  # who sent it; None where no newer one could take its place
         self._redrives: dict[bytes, int] = {}
         self._minute = 0
 
     def __contains__(self, submission: bytes) -> bool:
-        return submission in self._minutes
+        return self._minutes.find(submission) is not None
 
     def is_parked(self, submission: bytes) -> bool:
         """Say whether a submission was parked, and neither redriven nor retired since."""
@@ -33,8 +39,7 @@ class Closed:
         if at - self._minute >= TRIM_SECONDS:
             self._minute = int(at)
             self._forget(at)
-        # One number object for all of a minute: there may be a million of them.
-        self._minutes[submission] = self._minute
+        self._minutes[submission] = _packed(self._minute)
 
     def park(self, submission: bytes, redriven: int, sender: bytes | None) -> None:
         """Let a closed submission be one that may be redriven; it was so often before.
@@ -56,13 +61,15 @@ class Closed:
 
     def redrive(self, submission: bytes, number: int) -> bytes | None:
         """Open a submission again, for the `number`th time; return its sender, None if it is not to be superseded."""
-        self._minutes.pop(submission, None)
+        self._minutes.discard(submission)
         self._redrives[submission] = number
         return self._parked.pop(submission, None)
 
     def _forget(self, now: float) -> None:
-        old = list(takewhile(lambda submission: now - self._minutes[submission] > CLOSED_SECONDS, self._minutes))
-        for submission in old:
-            del self._minutes[submission]
+        for submission in self._minutes.discard_below(_packed(max(0, ceil(now - CLOSED_SECONDS)))):
             self._parked.pop(submission, None)
             self._redrives.pop(submission, None)
+
+
+def _packed(seconds: int) -> bytes:
+    return seconds.to_bytes(_MINUTE_BYTES)

@@ -21,9 +21,9 @@ class Leases:
         self._unsettled: dict[bytes, Lease] = {}
         self._expiries: list[tuple[float, bytes]] = []
         self._due: list[Lease] = []
-        # Those that no grader gets before their time comes: each with its queue and the size of its sealed return
-        # address; how many there are in each queue, and of what size together.
-        self._held: dict[bytes, tuple[str, int]] = {}
+        # Those that no grader gets before their time comes; how many there are in each queue, and of what size their
+        # sealed return addresses are together.
+        self._held: dict[bytes, Lease] = {}
         self._held_in: Counter[str] = Counter()
         self._sealed_in: Counter[str] = Counter()
 
@@ -57,9 +57,8 @@ class Leases:
         """Count a submission among the held ones no more."""
         held = self._held.pop(submission, None)
         if held is not None:
-            queue, size = held
-            self._held_in[queue] -= 1
-            self._sealed_in[queue] -= size
+            self._held_in[held.queue] -= 1
+            self._sealed_in[held.queue] -= len(held.sealed)
 
     def give(self, lease: Lease) -> None:
         """Take in a new lease; whoever had the submission before is too late from now on."""
@@ -102,23 +101,27 @@ class Leases:
         return lease
 
     def _keep(self, lease: Lease) -> None:
-        self._unsettled[lease.submission] = lease
-        heappush(self._expiries, (lease.ends_at, lease.submission))
+        submission, queue = lease.submission, lease.queue
+        self._unsettled[submission] = lease
+        heappush(self._expiries, (lease.ends_at, submission))
         if len(self._expiries) > _FEW_EXPIRIES + 2 * len(self._unsettled):
             self._forget_expiries()
-        self.pass_over(lease.submission)
-        self._held[lease.submission] = lease.queue, len(lease.sealed)
-        self._held_in[lease.queue] += 1
-        self._sealed_in[lease.queue] += len(lease.sealed)
+        self.pass_over(submission)
+        self._held[submission] = lease
+        self._held_in[queue] += 1
+        self._sealed_in[queue] += len(lease.sealed)
 
     def _forget_expiries(self) -> None:
         """Drop the times at which leases would have ended that were extended or released since."""
-        self._expiries = list({each for each in self._expiries if self._is_current(*each)})
+        unsettled = self._unsettled
+        self._expiries = list(
+            {
+                (ends_at, submission)
+                for ends_at, submission in self._expiries
+                if (lease := unsettled.get(submission)) and lease.ends_at == ends_at
+            }
+        )
         heapify(self._expiries)
-
-    def _is_current(self, ends_at: float, submission: bytes) -> bool:
-        lease = self._unsettled.get(submission)
-        return lease is not None and lease.ends_at == ends_at
 
     def _let_time_pass(self, now: float) -> None:
         while self._expiries and self._expiries[0][0] <= now:

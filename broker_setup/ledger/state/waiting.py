@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from struct import Struct as Packing
 
-from broker_setup.ledger.events import SENDER_HASH_BYTES
+from broker_setup.ledger.events import SENDER_HASH_BYTES, URL_HASH_BYTES, UUID_BYTES
+from broker_setup.ledger.state.shelves import Shelves
 
 # A submission that waits: uuid, when it was submitted, number of its queue, who sent it. Packed, for there may be a
 # million of them.
-_ENTRY = Packing(f"16sdI{SENDER_HASH_BYTES}s")
+_ENTRY = Packing(f"{UUID_BYTES}sdI{SENDER_HASH_BYTES}s")
 # Of an event that does not say it.
 NO_SENDER = bytes(SENDER_HASH_BYTES)
 
@@ -25,13 +26,14 @@ class Waiting:
     """The submissions that have not ended, by the hash of their callback URL, in the ledger's order."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, bytes] = {}
+        # Nearly always one alone waits for a URL.
+        self._entries = Shelves(key_bytes=URL_HASH_BYTES, value_bytes=_ENTRY.size)
         self._queues: dict[str, int] = {}
         self._count: Counter[int] = Counter()  # by number of the queue
 
     def at(self, url: bytes) -> list[Entry]:
         """Return what waits for `url`."""
-        packed = self._entries.get(url)
+        packed = self._entries.find(url)
         return list(_ENTRY.iter_unpack(packed)) if packed else []
 
     def queue_of(self, entry: Entry) -> str:
@@ -59,17 +61,20 @@ class Waiting:
         """
         number = self._queues.setdefault(queue, len(self._queues))
         sender = sender or NO_SENDER
+        self._count[number] += 1
+        if not before and not instead_of:
+            self._entries.add(url, _ENTRY.pack(submission, at, number, sender))
+            return
         too_many = [entry for entry in before if entry[3] == sender][: -MAX_OF_URL + 1]
         kept = [entry for entry in before if entry not in too_many] if too_many else before
         self._keep(url, [*kept, (submission, at, number, sender)])
-        self._count[number] += 1
         for entry in (*instead_of, *too_many):
             self._count[entry[2]] -= 1
 
     def drop(self, url: bytes, submission: bytes) -> None:
         """Let a submission wait no more."""
-        if url in self._entries:
-            entries = self.at(url)
+        entries = self.at(url)
+        if entries:
             self._keep(url, [entry for entry in entries if entry[0] != submission])
             for entry in entries:
                 self._count[entry[2]] -= entry[0] == submission
@@ -78,4 +83,4 @@ class Waiting:
         if entries:
             self._entries[url] = b"".join(_ENTRY.pack(*entry) for entry in entries)
         else:
-            self._entries.pop(url, None)
+            self._entries.discard(url)
