@@ -116,13 +116,19 @@ class Portions:
 
     async def turn(self, size: int) -> None:
         """Return when there is room for `size` bytes in this round: the caller goes on without an await."""
-        if self._turns.is_free and not self._is_full(size):
-            self._use(size)
+        if self.turn_now(size):
             return
         async with self._turns.turn():
             while self._is_full(size):  # noqa: ASYNC110 - it waits for a round, and each is one
                 await asyncio.sleep(0)
             self._use(size)
+
+    def turn_now(self, size: int) -> bool:
+        """Take room for `size` bytes in this round, where nobody waits for some and there is enough; say whether."""
+        if not self._turns.is_free or self._is_full(size):
+            return False
+        self._use(size)
+        return True
 
     def _is_full(self, size: int) -> bool:
         return bool(self._used) and self._used + size > self._most

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from time import time
+from typing import Any
 
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.answers import Lease, Refusal, Take
@@ -71,7 +73,7 @@ class Results:
         self._publisher = publisher
         self._clock = clock
         self._steady = steady
-        self._under_way: dict[bytes, asyncio.Task[None]] = {}
+        self._under_way: dict[bytes, _Delivery] = {}
         # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
         # their events are noted, and nobody says when they are written.
         self._unrecorded: dict[tuple[bytes, int], bytes] = {}
@@ -94,7 +96,8 @@ class Results:
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
         await self._ledger.wait_up_to_date()
-        digest = await _digest(body)
+        # A thread that hashes leaves the interpreter to others: it need not stand in line with what is decoded beside.
+        digest = await asyncio.to_thread(_digest, body) if len(body) > LARGE_BYTES else _digest(body)
         up_to_date, found, found_for = False, FINE, None
         while True:
             match self._may_take(submission_id, key, digest, permission):
@@ -106,21 +109,23 @@ class Results:
                     up_to_date = True
                 case Refusal() as refusal:
                     raise refused(refusal, submission_id)
-                case Take(lease) if self._check and lease.sealed != found_for:
-                    # The check may take a while, so the loop then asks again whether the result is welcome.
-                    found, found_for = await self._check.look(lease, body), lease.sealed
-                case Take(lease, amendment) if self._check and found.wrong:
-                    raise self._check.refuse(lease, amendment, digest, found.wrong, account)
-                case Take(lease, amendment):
-                    under_way = self._under_way.get(lease.submission)
-                    if under_way is None:
-                        # Nothing was awaited since the state was asked, so two results can't both be the first.
-                        if self._check and found.odd:
-                            self._check.warn(lease, found.odd, account)
-                        await asyncio.shield(self._begin(lease, amendment, body, digest, found.odd))
-                        return
-                    # The same grader's first try, or another result under the same key: wait for it, then ask again.
-                    await asyncio.wait({under_way})
+                case Take(lease, amendment) as welcome:
+                    if self._check and lease.sealed != found_for:
+                        at_once, found_for = self._check.at_once(body), lease.sealed
+                        if at_once is None:
+                            # This may take a while, so the loop then asks again whether the result is welcome.
+                            found = await self._check.look(lease, body)
+                            continue
+                        found = at_once
+                    if self._check and found.wrong:
+                        raise self._check.refuse(lease, amendment, digest, found.wrong, account)
+                    if under_way := self._under_way.get(lease.submission):
+                        # The same grader's first try, or another result under the same key: wait, then ask again.
+                        await under_way.over()
+                        continue
+                    # Nothing was awaited since the state was asked, so two results can't both be the first.
+                    await self._begin(welcome, body, digest, found.odd, account).outcome()
+                    return
 
     def _may_take(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
         state = self._ledger.state
@@ -128,17 +133,18 @@ class Results:
             return Refusal.UNKNOWN_SUBMISSION
         return state.may_take(submission_id, key, digest, self._steady())
 
-    def _begin(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> asyncio.Task[None]:
-        # A task of its own: a grader that hangs up now doesn't undo what it handed in.
-        task = asyncio.create_task(self._deliver(lease, amendment, body, digest, odd))
-        self._under_way[lease.submission] = task
-        task.add_done_callback(lambda done: self._ended(lease, done))
-        return task
+    def _begin(self, welcome: Take, body: bytes, digest: bytes, odd: str, account: str) -> "_Delivery":
+        lease = welcome.lease
+        if self._check and odd:
+            self._check.warn(lease, odd, account)
+        delivery = _Delivery(
+            self._deliver(lease, welcome.amendment, body, digest, odd), partial(self._ended, lease.submission)
+        )
+        self._under_way[lease.submission] = delivery
+        return delivery
 
-    def _ended(self, lease: Lease, task: asyncio.Task[None]) -> None:
-        self._under_way.pop(lease.submission, None)
-        if not task.cancelled():
-            task.exception()  # the grader may have hung up; then nobody else asks for it
+    def _ended(self, submission: bytes) -> None:
+        self._under_way.pop(submission, None)
 
     async def _deliver(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> None:
         submission, now = lease.submission, self._clock()
@@ -168,10 +174,38 @@ class Results:
             del self._unrecorded[next(iter(self._unrecorded))]
 
 
-async def _digest(body: bytes) -> bytes:
-    # A thread that hashes leaves the interpreter to others: it need not stand in line with what is decoded beside.
-    return await asyncio.to_thread(_hashed, body) if len(body) > LARGE_BYTES else _hashed(body)
+class _Delivery:
+    """A result on its way, in a task of its own: a grader that hangs up now doesn't undo what it handed in."""
+
+    def __init__(self, delivering: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
+        self._ended = ended
+        self._waiters: list[asyncio.Future[Exception | None]] = []
+        self._task = asyncio.create_task(self._run(delivering))
+
+    async def outcome(self) -> None:
+        """Return when it is safe, or raise what became of it instead."""
+        if error := await self.over():
+            raise error
+
+    async def over(self) -> Exception | None:
+        """Return when nothing is under way any more, with what it ended with; who gives up stops nobody else."""
+        waiter: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return await waiter
+
+    async def _run(self, delivering: Coroutine[Any, Any, None]) -> None:
+        error: Exception | None = BrokerUnavailableError("the gateway is stopping")
+        try:
+            await delivering
+            error = None
+        except Exception as raised:  # noqa: BLE001 - whoever handed it in is told
+            error = raised
+        finally:
+            self._ended()
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(error)
 
 
-def _hashed(body: bytes) -> bytes:
+def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=KEY_HASH_BYTES).digest()

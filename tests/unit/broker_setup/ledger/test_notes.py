@@ -10,6 +10,7 @@ from broker_setup.ledger import notes as notes_module
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import Appended
+from tests.support.leasing import turns
 from tests.support.ledger_events import expired, graded, released, submitted, superseded
 from tests.support.waiting import eventually
 
@@ -57,6 +58,31 @@ async def test_what_is_noted_together_shares_a_frame(notes: Notes, writer: FakeW
         notes.note(event)
     await eventually(lambda: writer.written == EVENTS[:10])
     assert len(writer.frames) == 1
+
+
+async def test_what_is_noted_while_a_frame_is_written_collects_as_long_as_that_did(
+    notes: Notes, writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = asyncio.get_running_loop().create_future()
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "append", lambda *events: Appended(b"frame", 0, confirmed))
+        notes.note(EVENTS[0])
+        await eventually(lambda: not notes._noted)
+    monkeypatch.setattr(notes_module, "LINGER_SECONDS", 600.0)
+    notes.note(EVENTS[1])
+    confirmed.set_result(None)
+    await turns(20)
+    assert writer.frames == []
+    assert list(notes._noted) == [EVENTS[1]]
+
+
+async def test_what_fills_a_frame_does_not_linger(
+    notes: Notes, writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes_module, "LINGER_SECONDS", 600.0)
+    for event in EVENTS[: notes_module.AT_ONCE]:
+        notes.note(event)
+    await eventually(lambda: writer.written == EVENTS[: notes_module.AT_ONCE])
 
 
 async def test_what_could_not_be_written_is_written_when_the_ledger_is_back(notes: Notes, writer: FakeWriter) -> None:
