@@ -54,6 +54,7 @@ class SubmissionsConsumer:
         self._received = received
         self._give_back = give_back
         self._wake = asyncio.Event()
+        self._looks_soon = False
         self._tag: str | None = None
         self._channel_lost = False
         self._prefetch = FIRST_PREFETCH
@@ -82,15 +83,25 @@ class SubmissionsConsumer:
         self._last_poll = monotonic()
         self._polls += 1
         self._wanted = max(self._wanted, wanted)
-        self._wake.set()
+        self.nudge()
 
     def expect(self) -> None:
         """Note that a message may be on its way: it was published just now."""
         self._quiet_since = monotonic()
 
     def nudge(self) -> None:
-        """Wake the task to decide anew: a lease has used up prefetch."""
-        self._wake.set()
+        """Wake the task if there is something to do by now: a poll or a delivery came, or a lease used up prefetch.
+
+        That is looked at once for all that comes in a turn of the loop, and nearly always there is nothing.
+        """
+        if not self._looks_soon:
+            self._looks_soon = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looks_soon = False
+        if self._tag is None or next_step(self._view()) is not Step.STAY:
+            self._wake.set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -173,7 +184,7 @@ class SubmissionsConsumer:
         if self._tag is None and self._deliveries.buffered().bytes > MAX_BUFFERED_BYTES:
             # The consumer is cancelled as too much waits; these the broker had sent before it heard of that.
             self._give_back()
-        self._wake.set()
+        self.nudge()
 
     def _view(self) -> View:
         now = monotonic()

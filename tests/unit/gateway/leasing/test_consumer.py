@@ -5,9 +5,13 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from gateway.leasing import consumer as module
 from gateway.leasing.consumer import SubmissionsConsumer
 from gateway.leasing.deliveries import Buffered, Deliveries
-from gateway.leasing.demand import MAX_BUFFERED_BYTES
+from gateway.leasing.demand import MAX_BUFFERED_BYTES, Step, View, next_step
+from tests.support.leasing import turns
 
 OnMessage = Callable[[Any], Awaitable[None]]
 
@@ -166,5 +170,34 @@ async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() 
     consumer.demand(64)
     await until(lambda: len(broker.prefetch) == 2)
     assert broker.prefetch[1] == 1
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_what_comes_in_one_turn_of_the_loop_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, polls = SlowBroker(), Polls()
+    link: Any = broker
+    consumer = consumer_for(link, polls)
+    running = asyncio.create_task(consumer.run())
+    consumer.demand(64)
+    broker.begin.release()
+    await until(lambda: consumer.is_consuming)
+    polls.polls = 0
+    looks = list[View]()
+
+    def counted(view: View) -> Step:
+        looks.append(view)
+        return next_step(view)
+
+    monkeypatch.setattr(module, "next_step", counted)
+    monkeypatch.setattr(module, "TICK_SECONDS", 600.0)
+    await turns()
+    looks.clear()
+    for _ in range(8):
+        consumer.demand(1)
+        consumer.nudge()
+    await turns(20)
+    assert len(looks) == 1
+    assert next_step(looks[0]) is Step.STAY
     running.cancel()
     await asyncio.wait({running})
