@@ -59,7 +59,7 @@ class Door:
         note_caller(request, known.caller.name)
         if not known.caller.roles & CALLS[call]:
             raise MissingScopeError
-        request.state.permission = partial(self._access.may, known.caller, call)
+        request.scope["state"]["permission"] = partial(self._access.may, known.caller, call)
         return known.session
 
     async def _who_calls(self, request: Request) -> Known | None:
@@ -106,18 +106,18 @@ class Door:
 def note_caller(request: Request, name: str) -> None:
     """Note who calls: for the code that answers, and for what is shared out between callers."""
     acting_for.set(name)
-    request.state.caller = name
+    request.scope.setdefault("state", {})["caller"] = name
 
 
 def permission_of(request: Request) -> Callable[[str], bool]:
     """Return what says whether the caller of a guarded call may reach the queue of a name."""
-    permission: Callable[[str], bool] = request.state.permission
+    permission: Callable[[str], bool] = request.scope["state"]["permission"]
     return permission
 
 
 def account_of(request: Request) -> str:
     """Return the name of the caller of a guarded call."""
-    account: str = getattr(request.state, "caller", "")
+    account: str = request.scope.get("state", {}).get("caller", "")
     return account
 
 

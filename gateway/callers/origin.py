@@ -1,6 +1,7 @@
 """Where a request comes from, as the server and the trusted proxies before it say; and whether one is not trusted."""
 
 import logging
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -13,15 +14,25 @@ log = logging.getLogger(__name__)
 _IPV6_PREFIX = 64
 # Characters of a header that names hosts. Each name takes a moment, and a head has room for 30,000.
 LONGEST_NAMES = 1024
+# Characters; no address has more, and what a proxy says may.
+_LONGEST_ADDRESS = 64
+# To read an address takes as long as to look up a whole call.
+_ADDRESSES_IN_MIND = 1000
 
 
 def address_of(request: Request) -> str:
     """Return the caller's address as guesses are counted for it; of IPv6 only the network. Empty if there is none."""
-    host = request.client.host if request.client else ""
+    client = request.scope.get("client")
+    host: str = client[0] if client else ""
+    return _counted_for(host) if len(host) <= _LONGEST_ADDRESS else _counted_for(host[:_LONGEST_ADDRESS])
+
+
+@lru_cache(_ADDRESSES_IN_MIND)
+def _counted_for(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
-        return host[:64]
+        return host
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)

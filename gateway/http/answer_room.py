@@ -64,5 +64,5 @@ class AnswerRoom:
 
 def share_of(request: Request) -> AnswerShare:
     """Return the share of a request's answer."""
-    share: AnswerShare = request.state.answer_share
+    share: AnswerShare = request.scope["state"]["answer_share"]
     return share

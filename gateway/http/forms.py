@@ -41,6 +41,7 @@ __all__ = [
 
 # An early answer makes proxies say 502, so a refused body is read to its end, but not for ever.
 DRAIN_SECONDS = 30.0
+_USUAL_TYPE = "application/x-www-form-urlencoded"
 
 T = TypeVar("T")
 
@@ -140,6 +141,8 @@ async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytearray
 
 
 def _parse(body: bytearray, content_type: str) -> dict[str, str]:
+    if content_type == _USUAL_TYPE:
+        return parse_urlencoded(body)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.endswith(("/json", "+json")) and is_json_object(body):
         return parse_json_form(body)

@@ -83,32 +83,33 @@ class Polls:
 
 async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:
     """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
-    hang_up = asyncio.create_task(_hang_up(request))
-    try:
-        return await _take(hang_up, queue, wait, limit, share_of(request).fits)
-    finally:
-        hang_up.cancel()
-
-
-async def _take(
-    hang_up: asyncio.Task[None], queue: CourseQueue, wait: float, limit: int, fits: Callable[[int], bool]
-) -> list[Handout]:
-    if wait == 0:
-        handouts = await queue.take(limit, fits=fits)
+    fits = share_of(request).fits
+    if wait:
+        handouts, has_gone = await _wait_for(request, queue, wait, limit, fits)
     else:
-        poll = asyncio.create_task(queue.take(limit, wait, fits=fits))
-        try:
-            await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-            if not poll.done():
-                return []
-            handouts = [] if hang_up.done() and poll.exception() else poll.result()
-        finally:
-            poll.cancel()
-    if hang_up.done():
-        # The caller has gone, so nobody would get what was just leased.
+        handouts = await queue.take(limit, fits=fits)
+        has_gone = has_hung_up(request)
+    if has_gone:
+        # Nobody would get what was just leased.
         queue.take_back(handouts)
         return []
     return handouts
+
+
+async def _wait_for(
+    request: Request, queue: CourseQueue, wait: float, limit: int, fits: Callable[[int], bool]
+) -> tuple[list[Handout], bool]:
+    """Return what was leased, and whether the caller has gone meanwhile, which ends the wait."""
+    hang_up = asyncio.create_task(_hang_up(request))
+    poll = asyncio.create_task(queue.take(limit, wait, fits=fits))
+    try:
+        await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        if not poll.done() or (hang_up.done() and poll.exception()):
+            return [], True
+        return poll.result(), hang_up.done()
+    finally:
+        poll.cancel()
+        hang_up.cancel()
 
 
 async def parameters_of(request: Request) -> Mapping[str, str]:
@@ -150,3 +151,17 @@ def _who(request: Request) -> str:
 async def _hang_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def has_hung_up(request: Request) -> bool:
+    """Whether the caller has gone, as far as is known now: asked of the server, and let go where that would wait."""
+    while True:
+        asking = request.receive().__await__()
+        try:
+            next(asking)
+        except StopIteration as said:
+            if said.value["type"] == "http.disconnect":
+                return True
+        else:
+            asking.close()
+            return False

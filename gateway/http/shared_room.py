@@ -1,7 +1,5 @@
 """Room, in bytes, that all requests of a kind share: no account can take all of it with many requests."""
 
-from collections import Counter
-
 from broker_setup.errors import XQueueError
 
 # With several requests an account may take so many times what it leaves free: three quarters of all if it is alone,
@@ -21,7 +19,7 @@ class SharedRoom:
         self._left = limit
         self._setting = setting
         self._what = what
-        self._taken: Counter[str] = Counter()
+        self._taken: dict[str, int] = {}
 
     def take(self, account: str, size: int, so_far: int) -> None:
         """Take so many bytes for a request of that account, which has `so_far`; raise BusyError if too few are left.
@@ -29,7 +27,7 @@ class SharedRoom:
         A request may hold its room for long, so an account with several leaves room for others. An account's only
         request is taken wherever it fits.
         """
-        left, taken = self._left - size, self._taken[account] + size
+        left, taken = self._left - size, self._taken.get(account, 0) + size
         if left < 0:
             raise BusyError(f"the {self._what} under way are over {self._setting}")
         if taken > so_far + size and taken > _SHARE * left:
@@ -39,7 +37,11 @@ class SharedRoom:
 
     def give_back(self, account: str, size: int) -> None:
         """Give back what was taken."""
+        if not size:
+            return
         self._left += size
-        self._taken[account] -= size
-        if not self._taken[account]:
+        taken = self._taken[account] - size
+        if taken:
+            self._taken[account] = taken
+        else:
             del self._taken[account]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.form_limits import TooLargeError
+from gateway.http import urlencoded
+from gateway.http.form_limits import MAX_FIELDS, TooLargeError
 from gateway.http.urlencoded import _PIECE_BYTES, MAX_SPOILT, parse_urlencoded
 
 PIECES = [b"%", b"4", b"1", b"a", b"=", b"&", b"+", b"\\", b"x", b"\xc3", b"\xa9", b"%41", b"%0A", b"\n", b"%e2%82%ac"]
@@ -23,6 +24,24 @@ def test_any_body_is_read_as_urllib_reads_it(pieces: list[bytes]) -> None:
     by_urllib = {name.encode("latin-1"): value.encode("latin-1") for name, value in read}
     expected = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in by_urllib.items()}
     assert parse_urlencoded(body) == expected
+
+
+@given(
+    st.lists(st.sampled_from([*PIECES, *TRICKS, b"a=1", b"&a=2", b"_charset_=", b"cp1251&", b"%e9"]), max_size=30)
+    | st.lists(st.binary(max_size=4), max_size=10)
+    | st.integers(MAX_FIELDS - 2, MAX_FIELDS + 2).map(lambda count: [b"&a%d=%%41" % number for number in range(count)]),
+    st.sampled_from([None, "cp1252"]),
+)
+def test_a_small_form_is_read_the_quick_way_byte_for_byte_as_the_long_way(
+    pieces: list[bytes], charset: str | None
+) -> None:
+    def outcome(read: Callable[[bytes, str | None], dict[str, str]]) -> object:
+        try:
+            return list(read(b"".join(pieces), charset).items())
+        except TooLargeError as error:
+            return str(error)
+
+    assert outcome(parse_urlencoded) == outcome(urlencoded._parse_any)
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.wire.submissions import Submission
-from gateway.http.polls import Poll, Polls, take
+from gateway.http.polls import Poll, Polls, has_hung_up, take
 from gateway.leasing.course_queue import CourseQueue, Fits
 from gateway.leasing.handing_out import Handout
 from tests.support.asgi import hung_up, staying
@@ -109,3 +109,24 @@ async def test_what_was_leased_to_a_caller_who_goes_while_its_large_answer_is_wr
     answer = await Polls({}, 60.0).answer(request, Poll({}, cast("CourseQueue", queue), 0.0), handouts, write)
     assert answer.headers["content-length"] == str(len('{"return_code": 0, "content": 1}'))
     assert queue.taken_back == (handouts if goes else [])
+
+
+async def test_whether_a_caller_has_gone_is_known_without_a_wait_and_leaves_nothing_behind() -> None:
+    came, asked = asyncio.Event(), 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        await came.wait()
+        came.clear()
+        return messages.pop(0)
+
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    request = Request({"type": "http", "method": "GET", "headers": []}, receive)
+    assert not has_hung_up(request)
+    came.set()
+    assert not has_hung_up(request)
+    assert (len(messages), asked) == (1, 3)
+    came.set()
+    assert has_hung_up(request)
+    assert not came._waiters
