@@ -11,7 +11,7 @@ from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.return_address import Sealer
 from gateway.leasing.consumer import SubmissionsConsumer
-from gateway.leasing.deadline import InTime
+from gateway.leasing.deadline import Patience
 from gateway.leasing.deliveries import Deliveries, Waiting, held_by
 from gateway.leasing.handing_out import HandingOut, Handout
 from gateway.leasing.holding import Holding
@@ -68,6 +68,7 @@ class CourseQueue:
         self._ledger = ledger
         self._state = ledger.state
         self._steady = steady
+        self._patience = Patience()
         self._deliveries = Deliveries()
         self.held = Holding(name, self._deliveries, ledger=ledger, parking=parking, clock=clock, steady=steady)
         self._handing_out = HandingOut(
@@ -99,7 +100,7 @@ class CourseQueue:
         Raise BrokerUnavailableError if the broker or the ledger could not be asked, NoRoomForAnswerError if not even
         one fits.
         """
-        async with InTime(extra=wait):
+        async with self._patience.in_time(extra=wait):
             return await self._take(limit, wait, fits)
 
     async def _take(self, limit: int, wait: float, fits: Fits) -> list[Handout]:

@@ -10,7 +10,7 @@ from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from gateway.leasing.course_queue import CourseQueue
-from gateway.leasing.deadline import InTime
+from gateway.leasing.deadline import Patience
 from gateway.leasing.results import Permission, Results, TooLateError, is_hidden, refused
 from gateway.leasing.returns import Returns, TooManyReturnsError
 
@@ -41,6 +41,7 @@ class LeaseChanges:
         self._ledger = ledger
         self._max_seconds = max_seconds
         self._returns = returns
+        self._patience = Patience()
         self._clock = clock
         self._steady = steady
 
@@ -50,7 +51,7 @@ class LeaseChanges:
         One that would run for less than a second more is left as it is. Raise UnknownSubmissionError (also without
         `permission` for the queue), WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
         """
-        async with InTime():
+        async with self._patience.in_time():
             lease = await self._find(submission_id, key, permission)
             now = self._steady()
             cap = lease.began + self._max_seconds(lease.queue)
@@ -69,7 +70,7 @@ class LeaseChanges:
 
         Raise what extend raises, or TooManyReturnsError: then the lease goes on.
         """
-        async with InTime():
+        async with self._patience.in_time():
             lease = await self._find(submission_id, key, permission)
             if wait := self._returns.take(lease.queue, lease.sealed):
                 raise TooManyReturnsError(wait)

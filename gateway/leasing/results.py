@@ -19,7 +19,7 @@ from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.replies import FINE
 from broker_setup.wire.results import Result, encode_result
-from gateway.leasing.deadline import InTime
+from gateway.leasing.deadline import Patience
 from gateway.leasing.reply_check import ReplyCheck
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class Results:
         self._publisher = publisher
         self._clock = clock
         self._steady = steady
+        self._patience = Patience()
         self._under_way: dict[bytes, _Delivery] = {}
         # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
         # their events are noted, and nobody says when they are written.
@@ -91,7 +92,7 @@ class Results:
         MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
         result that had arrived all the same is not delivered twice.
         """
-        async with InTime():
+        async with self._patience.in_time():
             await self._take(submission_id, key, body, permission, account)
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
