@@ -65,7 +65,7 @@ class Refusal(Enum):
     REPEAT = auto()  # it is here already: success for the caller, nothing to do
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What an event has done: was it valid, and whose deliveries should be let go of now (queue, submission)."""
 
     valid: bool

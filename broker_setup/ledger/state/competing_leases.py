@@ -4,6 +4,8 @@ Each function takes what is known, an event, and when it was heard; it writes do
 event was valid.
 """
 
+from sys import intern
+
 from msgspec.structs import replace
 
 from broker_setup.ledger.answers import VALID, VOID, Lease, Outcome
@@ -72,14 +74,14 @@ def _has_not_seen(event: Leased, before: Lease) -> bool:
 def _lease_of(event: Leased, before: Lease | None, heard: Heard) -> Lease:
     """Make the lease that an event tells of, where `before` is that which the submission had last."""
     return Lease(
-        submission=event.submission,
-        queue=event.queue,
-        url=event.url,
-        key=event.key,
-        granted_at=event.at,
-        expires_at=event.expires_at,
-        sealed=event.sealed,
-        attempt=event.attempt,
+        event.submission,
+        intern(event.queue),  # one string for all leases of a queue
+        event.url,
+        event.key,
+        event.at,
+        event.expires_at,
+        event.sealed,
+        event.attempt,
         began=heard.time_of(event.at),
         ends_at=heard.end_of(event.at, event.expires_at),
         refused=before.refused if before else None,

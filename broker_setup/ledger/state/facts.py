@@ -36,9 +36,10 @@ class Facts:
     def is_free(self, submission: bytes, at: float) -> bool:
         """Say, between events, whether one of `at` finds it neither closed, superseded nor leased."""
         lease = self.leases.of(submission)
-        return not (
-            submission in self.closed or self.superseded.counts(submission, at) or (lease and lease.expires_at > at)
-        )
+        if self.superseded.counts(submission, at):
+            return False
+        # What has a lease is not closed.
+        return lease.expires_at <= at if lease else submission not in self.closed
 
     def lease_of_key(self, submission: bytes, key: bytes, at: float) -> Lease | None:
         """Return the lease that an event of `at` is about; None if that is not the submission's any more."""
@@ -46,7 +47,7 @@ class Facts:
         return lease if lease and lease.key == key and not self.superseded.counts(submission, at) else None
 
     def close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:
-        """Let a submission be one that has ended, whose delivery nobody wants any more."""
+        """Let a submission be one that has ended, and has no lease: nobody wants its delivery any more."""
         lease = self.leases.end(submission)
         self.delivered.pop(submission, None)
         self.superseded.drop(submission)

@@ -43,14 +43,14 @@ def graded(facts: Facts, event: Graded, heard: Heard) -> Outcome:
         if lease:
             facts.settled.settle(lease, event.key, event.digest, now)
         return VALID
-    if event.submission in facts.closed:
+    lease = facts.leases.of(event.submission)
+    if lease is None and event.submission in facts.closed:
         settled = facts.settled.of(event.submission)
         # One that is here already: its sender tried again, at another gateway or before it was read back, and may
         # have been taken for an amendment there.
         if settled is None or settled.lease.key != event.key:
             return VOID
         return VALID if event.digest in (settled.first, settled.digest) else VOID
-    lease = facts.leases.of(event.submission)
     outcome = facts.close(event.submission, event.queue, event.url, now)
     if lease:
         facts.settled.settle(lease, event.key, event.digest, now)

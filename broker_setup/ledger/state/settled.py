@@ -18,7 +18,7 @@ SETTLED_MAX_BYTES = 64 * 1024 * 1024
 UNKNOWN_DIGEST = b""
 
 
-class Settled(Struct, frozen=True):
+class Settled(Struct, frozen=True, gc=False):
     """A submission whose result is safe: `first` and `digest` are of the first and the newest of `results`."""
 
     lease: Lease
@@ -34,7 +34,7 @@ class SettledLeases:
     def __init__(self, keys: LeaseKeys) -> None:
         self._keys = keys
         self._settled: dict[bytes, Settled] = {}
-        self._order: deque[tuple[float, bytes]] = deque()
+        self._order: deque[Settled] = deque()  # as they were settled
         self._bytes = 0
 
     def of(self, submission: bytes) -> Settled | None:
@@ -45,11 +45,12 @@ class SettledLeases:
         """Remember by which key a submission was settled whose lease has ended."""
         # A late result may have won against the lease that was given next: then its key is the one that settled.
         lease = lease if lease.key == key else replace(lease, key=key)
-        self._keys.add(key, lease.submission)
-        again = self._settled.get(lease.submission)
+        submission = lease.submission
+        self._keys.add(key, submission)
+        again = self._settled.get(submission)
         self._bytes += len(lease.sealed) - (len(again.lease.sealed) if again else 0)
-        self._settled[lease.submission] = Settled(lease, digest, digest, 1, at)
-        self._order.append((at, lease.submission))
+        settled = self._settled[submission] = Settled(lease, digest, digest, 1, at)
+        self._order.append(settled)
         self._forget(at)
 
     def unsettle(self, submission: bytes) -> None:
@@ -66,10 +67,10 @@ class SettledLeases:
     def _forget(self, now: float) -> None:
         order = self._order
         while order and (
-            len(order) > SETTLED_MAX or self._bytes > SETTLED_MAX_BYTES or now - order[0][0] > SETTLED_SECONDS
+            len(order) > SETTLED_MAX or self._bytes > SETTLED_MAX_BYTES or now - order[0].at > SETTLED_SECONDS
         ):
-            at, submission = order.popleft()
-            settled = self._settled.get(submission)
+            oldest = order.popleft()
+            settled = self._settled.get(oldest.lease.submission)
             # Else it was settled once more, its end being forgotten, and stands further back, too.
-            if settled and settled.at == at:
-                self.unsettle(submission)
+            if settled and settled.at == oldest.at:
+                self.unsettle(oldest.lease.submission)

@@ -19,6 +19,9 @@ def submitted(facts: Facts, event: Submitted, _: Heard) -> Outcome:
         facts.closed.note_supersedable(event.submission, event.sender or NO_SENDER)
         return VALID
     entries = facts.waiting.at(url)
+    if not entries:  # nearly always, and quickly
+        facts.waiting.put(url, entries, event.submission, event.at, event.queue, sender=event.sender)
+        return VALID
     if any(submission == event.submission for submission, *_ in entries):
         return VALID
     older = [
