@@ -65,6 +65,7 @@ class Crew:
         self._outdated: list[int] = []
         # With what the parent ends, once all workers have.
         self._code: int | None = None
+        self._has_served = False
         self._looked = inf
 
     def begin(self) -> Iterator[Action]:
@@ -84,7 +85,7 @@ class Crew:
     def serves(self, pid: int) -> Iterator[Action]:
         """A worker takes connections: the numbers that never had one follow the first."""
         if self._workers[pid].stage is Stage.STARTING:
-            self._workers[pid].stage = Stage.SERVING
+            self._workers[pid].stage, self._has_served = Stage.SERVING, True
             known = {worker.number for worker in self._workers.values()} | self._due.keys()
             yield from (Start(number) for number in range(1, self._count + 1) if number not in known)
 
@@ -113,7 +114,8 @@ class Crew:
         elif worker.replaces is not None:
             self._outdated.clear()
             yield Say(f"{who} ended with {code} before it was ready: the others are not replaced", is_bad=True)
-        elif worker.stage is Stage.STARTING and not self._anybody_serves():
+        elif worker.stage is Stage.STARTING and not self._anybody_serves() and (code >= 0 or not self._has_served):
+            # It says itself that it can't, and so would the next.
             yield from self._stop(SIGTERM, code, now)
         else:
             yield from self._vacant(worker, who, code, now, pid)

@@ -75,6 +75,16 @@ def test_one_that_ends_while_none_serves_ends_the_parent_with_its_exit_code() ->
     assert Played(2).end(101, 1) == [End(1)]
 
 
+def test_what_is_killed_from_outside_is_started_again_where_some_have_served() -> None:
+    assert Played(1).end(101, -SIGKILL) == [End(-SIGKILL)]
+    played = running(1)
+    played.end(101)
+    played.pass_time(FIRST_DELAY)
+    assert played.end(102, -SIGKILL) == []
+    assert played.pass_time(2 * FIRST_DELAY) == [Open(103)]
+    assert played.end(103, 1) == [End(1)]
+
+
 def test_one_that_ends_before_it_serves_is_started_again_while_another_serves() -> None:
     played = Played(2)
     played.get_ready(101)
