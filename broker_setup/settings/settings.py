@@ -14,6 +14,8 @@ from broker_setup.settings.table import SettingsTable
 from broker_setup.settings.value_types import QueueOptions
 from broker_setup.topology import Topology, former_rung, notices_queue, retry_queue, topology
 
+_NO_OPTIONS = QueueOptions()
+
 
 class Settings(SettingsTable):
     """What stands in the table, and what follows from it; all of it agrees with each other."""
@@ -97,22 +99,22 @@ class Settings(SettingsTable):
 
     def processing_delay_of(self, queue: str) -> float:
         """How long a lease of `queue` lasts, in seconds."""
-        options = self.queue_options.get(queue, QueueOptions())
+        options = self.queue_options.get(queue, _NO_OPTIONS)
         return (options.processing_delay or self.submission_processing_delay) * 60
 
     def max_processing_delay_of(self, queue: str) -> float:
         """How long a lease of `queue` may last when it is extended, in seconds."""
-        options = self.queue_options.get(queue, QueueOptions())
+        options = self.queue_options.get(queue, _NO_OPTIONS)
         return (options.max_processing_delay or self.max_processing_delay) * 60
 
     def notice_grace_of(self, queue: str) -> float:
         """How long after a parking the student of `queue` is told, in seconds; 0: at once."""
-        grace = self.queue_options.get(queue, QueueOptions()).notice_grace
+        grace = self.queue_options.get(queue, _NO_OPTIONS).notice_grace
         return self.notice_grace if grace is None else grace
 
     def supersede_after(self, queue: str) -> float | None:
         """How old a submission of `queue` must be to be superseded, in seconds; None: it never is."""
-        return self.supersede_min_age if self.queue_options.get(queue, QueueOptions()).supersede else None
+        return self.supersede_min_age if self.queue_options.get(queue, _NO_OPTIONS).supersede else None
 
     @property
     def secrets(self) -> tuple[str, ...]:

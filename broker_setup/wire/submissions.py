@@ -84,9 +84,10 @@ def encode_submission(submission: Submission) -> Message:
     """Make the AMQP message of a submission; raise MessageTooLargeError if no broker would take it."""
     if is_too_large(submission.sealed_return):
         raise MessageTooLargeError(f"the LMS's header makes more than the {MAX_RETURN_BYTES} bytes that fit a message")
+    submission_id = submission.submission_id
     headers: dict[str, Any] = {
         RETURN_HEADER: submission.sealed_return,
-        SUBMISSION_ID_HEADER: submission.submission_id,
+        SUBMISSION_ID_HEADER: submission_id,
         ATTEMPT_HEADER: submission.attempt,
     }
     if submission.redriven:
@@ -94,7 +95,7 @@ def encode_submission(submission: Submission) -> Message:
     if submission.untold:
         headers[UNTOLD_HEADER] = 1
     return make_message(
-        _encoded(submission),
+        _encoded(submission, submission_id),
         kind="xqueue.submission",
         content_type="application/json",
         correlation_id=submission.uuid,
@@ -104,10 +105,10 @@ def encode_submission(submission: Submission) -> Message:
     )
 
 
-def _encoded(submission: Submission) -> bytes:
+def _encoded(submission: Submission, submission_id: int) -> bytes:
     return _encode_json(
         {
-            "xqueue_header": {"submission_id": submission.submission_id, "queue_name": submission.queue},
+            "xqueue_header": {"submission_id": submission_id, "queue_name": submission.queue},
             "xqueue_body": submission.body,
             "xqueue_files": submission.files,
         }
@@ -118,7 +119,7 @@ def encoded_size(submission: Submission) -> int:
     """Say how many bytes the body of a submission's message has, in a fifth of the time that it takes to make it."""
     text = submission.body.encode()
     two, six = (len(text) - len(text.translate(None, escaped)) for escaped in (_TWO, _SIX))
-    return len(_encoded(replace(submission, body=""))) + len(text) + two + 5 * six
+    return len(_encoded(replace(submission, body=""), submission.submission_id)) + len(text) + two + 5 * six
 
 
 def decode_submission(message: Received, queue: str) -> Submission:

@@ -9,6 +9,7 @@ import pytest
 
 from broker_setup.settings.access_settings import Dialect
 from broker_setup.wire.submissions import Submission
+from gateway.http import grader_calls
 from gateway.http.forms import FormLimits, TooLargeError
 from gateway.http.grader_calls import GraderCalls, parse_reply, written
 from gateway.http.lms_calls import parse_submit
@@ -202,6 +203,17 @@ def test_a_handout_is_three_json_strings_in_a_json_string(body: str, files: dict
     assert outer["xqueue_body"] == body
     assert json.loads(outer["xqueue_files"]) == files
     assert "sealed" not in answer
+
+
+@pytest.mark.parametrize("body", ["", "🐍 \ud83d é\r\n\x00\u2028", '{"nested": "json"}'])
+@pytest.mark.parametrize("files", [{}, {"a b.py": "http://x/y", "é": "http://x/z"}])
+def test_a_small_handout_is_written_as_a_large_one(
+    monkeypatch: pytest.MonkeyPatch, body: str, files: dict[str, str]
+) -> None:
+    handout = Handout(Submission("f" * 32, "openedx", body, "sealed", files=files), "key", expires_at=1.0)
+    at_once = "".join(written([handout]))
+    monkeypatch.setattr(grader_calls, "SMALL_CHARACTERS", -1)
+    assert "".join(written([handout])) == at_once
 
 
 def test_a_caller_gets_back_only_so_much_of_the_name_of_a_queue_that_there_is_not() -> None:
