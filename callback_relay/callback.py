@@ -1,8 +1,7 @@
 """The callback: what is posted to which URL."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from yarl import URL
@@ -29,15 +28,15 @@ class Callback:
     header: bytes
     body: bytes
     id: str = ""
+    origin: str = field(init=False, compare=False)  # the LMS as scheme://host:port: no path, no user, no password
+
+    def __post_init__(self) -> None:
+        """Work the origin out, which is asked for again and again."""
+        object.__setattr__(self, "origin", origin_of(self.url))
 
     def __repr__(self) -> str:
         """Show nothing of the reply, the LMS's key, and the URL's path and password."""
         return f"Callback({self.id} to {self.origin})"
-
-    @cached_property
-    def origin(self) -> str:
-        """The LMS as scheme://host:port: no path, no user, no password."""
-        return origin_of(self.url)
 
     def form(self) -> bytes:
         """Encode the two fields as application/x-www-form-urlencoded."""

@@ -20,6 +20,9 @@ MAX_REPLY_BYTES = 2_621_440
 _SCORE = "/score_update"
 _UNGRADED = "/ungraded_response"
 
+# Of a URL with nothing in it that would have to be taken apart or unquoted: its path.
+_USUAL_URL = re.compile(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9/._~+@:;=-]*)")
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r"[\[\]{}]")
 # An LMS whose requests run 200 calls deep raises at some 800, and catches nothing; and each list costs memory.
@@ -78,6 +81,8 @@ def is_checked(callback_url: str) -> bool:
 
 
 def _path(url: str) -> str:
+    if usual := _USUAL_URL.fullmatch(url):
+        return usual[1].rstrip("/")
     try:
         path = urlsplit(url).path
     except ValueError:
