@@ -22,7 +22,7 @@ class Patience:
 
     def __init__(self) -> None:
         self._slots: dict[int, _Slot] = {}  # by when they end, in SLOT_SECONDS
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: tuple[int, asyncio.Handle] | None = None  # and whose it is; uvloop's do not all say `when`
 
     def in_time(self, extra: float = 0.0) -> "_Call":
         """Raise BrokerUnavailableError if a block takes longer; `extra` are the seconds for which a caller will wait.
@@ -43,11 +43,13 @@ class Patience:
         return slot
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        next_one = min(self._slots)
-        if self._timer is None or next_one * SLOT_SECONDS < self._timer.when():
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_at(next_one * SLOT_SECONDS, self._end, next_one)
+        first = min(self._slots)
+        if self._timer is not None:
+            of, timer = self._timer
+            if of <= first:
+                return
+            timer.cancel()
+        self._timer = first, loop.call_at(first * SLOT_SECONDS, self._end, first)
 
     def _end(self, number: int) -> None:
         for call in self._slots.pop(number):

@@ -1,8 +1,10 @@
 """One deadline for a call: it ends what takes too long, and nothing else."""
 
 import asyncio
+import time
 
 import pytest
+import uvloop
 
 from broker_setup.errors import BrokerUnavailableError
 from gateway.leasing import deadline as module
@@ -85,3 +87,31 @@ async def test_who_hangs_up_in_the_moment_in_which_it_is_late_has_hung_up() -> N
     calling.cancel()
     await asyncio.wait({calling})
     assert calling.cancelled()
+
+
+async def test_a_loop_that_was_held_up_for_longer_than_calls_may_take_ends_them_and_takes_new_ones() -> None:
+    patience = Patience()
+
+    async def call(extra: float) -> None:
+        async with patience.in_time(extra):
+            await asyncio.sleep(600)
+
+    calls = [asyncio.create_task(call(extra)) for extra in (0.0, 0.1, 0.2)]
+    await turns()
+    time.sleep(0.4)  # noqa: ASYNC251 - the loop is held up
+    async with asyncio.timeout(60):
+        while not all(each.done() for each in calls):
+            async with patience.in_time(600.0 + len(patience._slots)):
+                await turns(1)
+    assert all(isinstance(each.exception(), BrokerUnavailableError) for each in calls)
+
+
+def test_it_is_so_on_the_loop_that_a_gateway_has() -> None:
+    loop = uvloop.new_event_loop()
+    try:
+        loop.run_until_complete(
+            test_a_loop_that_was_held_up_for_longer_than_calls_may_take_ends_them_and_takes_new_ones()
+        )
+        loop.run_until_complete(test_each_has_the_time_that_it_asked_for_whichever_began_first())
+    finally:
+        loop.close()
