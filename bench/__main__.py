@@ -166,18 +166,23 @@ def main(
         with running_broker() as broker:
             run = Run(broker, Path(folder), chosen, quick, rounds, lambda: progress.advance(task))
             progress.update(task, total=sum(section.steps(run) for section in sections))
-            measured = {}
+            measured, failed = {}, []
             for section in sections:
                 progress.update(task, description=f"measuring {section.title}")
-                measured[section.title] = section.measure(run)
+                try:
+                    measured[section.title] = section.measure(run)
+                except BenchError as error:  # what else is measured takes its time, and is worth having
+                    failed.append(f"{section.title}: {error}")
     about = {"rounds": rounds, "cores": os.cpu_count(), "Python": platform.python_version(), "quick": quick}
     if as_json:
         print(json.dumps({"about": about} | {title: found.rows for title, found in measured.items()}))
-        return
-    console = Console()
-    for found in measured.values():
-        console.print(found.table)
-    console.print(", ".join(f"{name}: {value}" for name, value in about.items()))
+    else:
+        console = Console()
+        for found in measured.values():
+            console.print(found.table)
+        console.print(", ".join(f"{name}: {value}" for name, value in about.items()))
+    if failed:
+        raise BenchError("\n".join(failed))
 
 
 if __name__ == "__main__":

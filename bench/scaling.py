@@ -73,8 +73,7 @@ def measure(run: Run) -> Measured:
     with ExitStack() as running:
         stacks = []
         for fleet in fleets:
-            settings = {"XQUEUE_WORKERS": str(fleet.workers)}
-            stacks.append(running.enter_context(run.stack(gateways=fleet.gateways, **settings)))
+            stacks.append(running.enter_context(run.stack(gateways=fleet.gateways, workers=fleet.workers)))
             running.enter_context(stacks[-1].running())
         for _ in range(run.rounds):
             for stack, fleet in zip(stacks, fleets, strict=True):

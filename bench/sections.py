@@ -28,10 +28,11 @@ class Run:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @contextmanager
-    def stack(self, *, gateways: int = 1, **settings: str) -> Iterator[Stack]:
+    def stack(self, *, gateways: int = 1, workers: int = 1, **settings: str) -> Iterator[Stack]:
         """Plan a stack in a virtual host of its own, which goes with the block."""
         with temporary_vhost(self.broker) as vhost:
-            yield Stack(vhost.amqp_url, self.folder / str(next(self._stacks)), gateways=gateways, settings=settings)
+            folder = self.folder / str(next(self._stacks))
+            yield Stack(vhost.amqp_url, folder, gateways=gateways, workers=workers, settings=settings)
 
 
 @dataclass(frozen=True)

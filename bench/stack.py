@@ -21,6 +21,7 @@ from deploy.local.ready import http_answers, wait_until
 
 READY_SECONDS = 300.0  # a ledger of a million is replayed first
 STOP_SECONDS = 10.0
+WORKER_READY = ") is ready"  # as a gateway says of each of its workers
 PROGRAM_SECONDS = 1200.0  # a backlog of a million is made in minutes
 
 
@@ -32,7 +33,13 @@ class Stack:
     """Gateways and a sink that run all the time, and a relay that runs when asked."""
 
     def __init__(
-        self, amqp_url: str, folder: Path, *, gateways: int = 1, settings: Mapping[str, str] | None = None
+        self,
+        amqp_url: str,
+        folder: Path,
+        *,
+        gateways: int = 1,
+        workers: int = 1,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Plan them on the broker at `amqp_url`, with these settings; logs go to `folder`."""
         self.amqp_url = amqp_url
@@ -43,6 +50,7 @@ class Stack:
             self.gateway_ports.append(pick(self.gateway_ports))
         self._sink_port = pick(self.gateway_ports)
         self._gateways: list[Child] = []
+        self._workers = workers
         self.callback_url = f"http://127.0.0.1:{self._sink_port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
         self._env = inherited | {
@@ -51,6 +59,7 @@ class Stack:
             "XQUEUE_USERS": json.dumps({USER: PASSWORD}),
             "XQUEUE_XQUEUES": json.dumps({QUEUE: None}),
             "XQUEUE_UPLOAD_PATH": str(folder / "uploads"),
+            "XQUEUE_WORKERS": str(workers),
             **(settings or {}),
         }
 
@@ -124,8 +133,14 @@ class Stack:
         return counted
 
     def _wait_ready(self, gateway: Child, port: int) -> None:
-        ready = f"http://127.0.0.1:{port}/readyz"
-        if not wait_until(lambda: http_answers(ready) or gateway.pid is None, READY_SECONDS) or gateway.pid is None:
+        url = f"http://127.0.0.1:{port}/readyz"
+
+        def ready() -> bool:
+            # One of several workers answers while others still start, and take of the machine what would be missed.
+            started = self._workers == 1 or gateway.log.read_text().count(WORKER_READY) >= self._workers
+            return started and http_answers(url)
+
+        if not wait_until(lambda: ready() or gateway.pid is None, READY_SECONDS) or gateway.pid is None:
             raise BenchError(f"the gateway did not come up:\n{_end_of(gateway.log.read_text())}")
 
     @contextmanager
