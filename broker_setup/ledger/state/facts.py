@@ -46,9 +46,14 @@ class Facts:
         lease = self.leases.of(submission)
         return lease if lease and lease.key == key and not self.superseded.counts(submission, at) else None
 
-    def close(self, submission: bytes, queue: str, url: bytes, at: float) -> Outcome:
-        """Let a submission be one that has ended, and has no lease: nobody wants its delivery any more."""
+    def close(self, submission: bytes, queue: str, url: bytes, at: float, settled_by: bytes | None = None) -> Outcome:
+        """Let a submission be one that has ended, and has no lease: nobody wants its delivery any more.
+
+        It is still found by the key that it was `settled_by`.
+        """
         lease = self.leases.end(submission)
+        if lease and lease.key != settled_by:
+            self.keys.drop(lease.key, submission)
         self.delivered.pop(submission, None)
         self.superseded.drop(submission)
         self.waiting.drop(url or (lease.url if lease else b""), submission)

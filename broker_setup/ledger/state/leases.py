@@ -93,11 +93,9 @@ class Leases:
         self._unsettled[lease.submission] = replace(lease, attempt=lease.attempt + attempts - 1, refused=refused)
 
     def end(self, submission: bytes) -> Lease | None:
-        """Forget the lease of a submission that is closed; return it."""
+        """Forget the lease of a submission that is closed, but not its key; return it."""
         lease = self._unsettled.pop(submission, None)
         self.pass_over(submission)
-        if lease:
-            self._keys.drop(lease.key, submission)
         return lease
 
     def _keep(self, lease: Lease) -> None:

@@ -51,7 +51,7 @@ def graded(facts: Facts, event: Graded, heard: Heard) -> Outcome:
         if settled is None or settled.lease.key != event.key:
             return VOID
         return VALID if event.digest in (settled.first, settled.digest) else VOID
-    outcome = facts.close(event.submission, event.queue, event.url, now)
+    outcome = facts.close(event.submission, event.queue, event.url, now, settled_by=event.key)
     if lease:
         facts.settled.settle(lease, event.key, event.digest, now)
     return outcome

@@ -46,7 +46,7 @@ class SettledLeases:
         # A late result may have won against the lease that was given next: then its key is the one that settled.
         lease = lease if lease.key == key else replace(lease, key=key)
         submission = lease.submission
-        self._keys.add(key, submission)
+        self._keys.add(lease.key, submission)
         again = self._settled.get(submission)
         self._bytes += len(lease.sealed) - (len(again.lease.sealed) if again else 0)
         settled = self._settled[submission] = Settled(lease, digest, digest, 1, at)

@@ -60,7 +60,7 @@ class Shelves(MutableMapping[bytes, bytes]):
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if it has none."""
         shelf = self._shelves.get(hash(key) % _SHELVES, b"")
-        start = shelf.find(key)
+        start = shelf.rfind(key)  # the newest is asked for most
         if start >= 0:
             start = self._exactly(shelf, key, start)
         if start < 0:
@@ -71,7 +71,7 @@ class Shelves(MutableMapping[bytes, bytes]):
         """Take a key and its value away; say whether it was there."""
         number = hash(key) % _SHELVES
         shelf = self._shelves.get(number, b"")
-        start = shelf.find(key)
+        start = shelf.rfind(key)  # the newest is asked for most
         if start >= 0:
             start = self._exactly(shelf, key, start)
         if start < 0:
@@ -95,11 +95,11 @@ class Shelves(MutableMapping[bytes, bytes]):
         return gone
 
     def _exactly(self, shelf: bytes, key: bytes, start: int) -> int:
-        """Return where the record of a key begins, the first place of whose bytes on the shelf is `start`; or -1."""
+        """Return where the record of a key begins, whose bytes stand last on the shelf at `start`; or -1."""
         if len(key) != self._key_bytes:
             return -1
         while start > 0 and start % self._record_bytes:  # in the middle of others, by chance
-            start = shelf.find(key, start + 1)
+            start = shelf.rfind(key, 0, start + self._key_bytes - 1)
         return start
 
     def _put(self, number: int, shelf: bytes) -> None:
