@@ -5,12 +5,13 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker_setup.process.beside import turn_here
+from broker_setup.process.beside import MIDDLING_BYTES, turn_here
 from broker_setup.process.parsing_turns import ParsingTurns
 from gateway.http.crowd import Crowd
 from gateway.http.dialects import asked_for, translated
@@ -48,7 +49,7 @@ class BoundedConnection(OneByOne):
         self._bounds = bounds
         self._crowd = crowd
         self._is_late = False
-        self._application, self._serve = self.app, self._unless_gone
+        self._application, self._serve, self._serve_in_turn = self.app, self._unless_gone, self._in_turn
         # The first head is expected at once, a later one from its first byte on.
         self._is_receiving, self._is_in_body = True, False
         self._began = self._heard = self.loop.time()
@@ -70,7 +71,7 @@ class BoundedConnection(OneByOne):
         self._cancel()
         self._crowd.left(self)
         super().connection_lost(exc)
-        self.app = self._serve = self._application
+        self.app = self._serve = self._serve_in_turn = self._application
 
     def feed(self, piece: bytes) -> None:
         """Parse a piece, and count its bytes; afterwards a clock runs as long as the request is not whole."""
@@ -90,11 +91,13 @@ class BoundedConnection(OneByOne):
 
     def on_headers_complete(self) -> None:
         """Begin the request, or its refusal if there are too many or its head is too large."""
-        self.app = self._serve
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        # To look into a large head (a query, cookies, Accept) takes milliseconds, and strangers come together.
+        self.app = self._serve_in_turn if size > MIDDLING_BYTES else self._serve
         self._crowd.asks(self)
         if self._is_late and self._crowd.is_too_large and self.url.partition(b"?")[0] != ALIVE_PATH:
             self.app = _refusing(503, UNAVAILABLE)
-        elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._bounds.head_size:
+        elif size > self._bounds.head_size:
             self.app = _refusing(431, HEAD_TOO_LARGE)
         super().on_headers_complete()
         self._is_in_body, self._began, self._outside = True, self._heard, 0
@@ -127,10 +130,12 @@ class BoundedConnection(OneByOne):
             self._unread.cancel()
         super().resume_writing()
 
+    async def _in_turn(self, scope: Any, receive: Any, send: Any) -> None:
+        await turn_here(MIDDLING_BYTES + 1)
+        await self._unless_gone(scope, receive, send)
+
     async def _unless_gone(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            # To look into a large head (a query, cookies, Accept) takes milliseconds, and strangers come together.
-            await turn_here(len(scope["query_string"]) + sum(len(value) for _, value in scope["headers"]))
             await self._application(scope, receive, send)
         except RuntimeError:
             # uvloop raises it where a client hangs up just as it is answered: no error, and any stranger can cause it.

@@ -98,7 +98,7 @@ async def success_of(size: int, write: Callable[[], Iterable[str]]) -> EnvelopeR
     A large one is written twice: once for its length, which the head of the answer says, once as it is read.
     """
     if size <= SMALL_BYTES:
-        return EnvelopeResponse("".join(_enveloped(0, write())))
+        return EnvelopeResponse("".join(_enveloped(0, ["".join(write())])))
     length = await beside(size, lambda: sum(map(len, _enveloped(0, write()))))
     return LargeEnvelope(_sent(_enveloped(0, write())), headers=_HEADERS | {"content-length": str(length)})
 
