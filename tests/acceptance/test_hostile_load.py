@@ -1,6 +1,7 @@
-"""Ten thousand hostile requests at once and in a row: no 500, no hang, no memory kept, and good work goes on."""
+"""Thousands of hostile requests at once and in a row: no 500, no hang, no memory kept, and good work goes on."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,11 @@ from tests.support.hostile_requests import HUNG_UP, TOO_LATE, fire
 from tests.support.memory import MIB, Memory
 from tests.support.waiting import eventually
 
-REQUESTS = 10_000
+# REQUESTS=10000 for what `make attack` sends.
+REQUESTS = int(os.environ.get("REQUESTS", "4000"))
 AT_ONCE = 40
+# A request may leave 2 KiB, which is less than the least of them has.
+KEPT = REQUESTS * 2 * 1024
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def good_request_is_served(gateway: Gateway) -> None:
 
 
 async def test_probes_whose_senders_hang_up_cost_no_connection_to_the_broker(gateway: Gateway) -> None:
-    numbers = iter(range(1, 8_001, 4))
+    numbers = iter(range(1, 4_001, 4))
 
     async def prober() -> None:
         for number in numbers:
@@ -48,7 +52,7 @@ async def test_probes_whose_senders_hang_up_cost_no_connection_to_the_broker(gat
 
 
 @pytest.mark.timeout(240)
-async def test_ten_thousand_hostile_requests_leave_nothing_behind(gateway: Gateway) -> None:
+async def test_thousands_of_hostile_requests_leave_nothing_behind(gateway: Gateway) -> None:
     await asyncio.to_thread(good_request_is_served, gateway)
     memory = Memory(gateway)
     before = memory.now()
@@ -71,4 +75,4 @@ async def test_ten_thousand_hostile_requests_leave_nothing_behind(gateway: Gatew
     # With it would have gone whatever graders hold.
     assert "the connection to the broker is gone" not in gateway.log, gateway.log[-5000:]
     assert "Traceback" not in gateway.log, gateway.log[-5000:]
-    await eventually(lambda: memory.now() < before + 20 * MIB)
+    await eventually(lambda: memory.now() < before + KEPT)

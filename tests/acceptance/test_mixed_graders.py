@@ -37,7 +37,7 @@ from tests.support.passive import bridge_process, running_grader, settings_for
 from tests.support.queues import ready
 from tests.support.relay import relay_process
 
-SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "400"))
+SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "240"))
 # How long a lease lasts whose grader was killed.
 DELAY_MINUTES = 0.05
 PULL_GRADERS = 6

@@ -25,7 +25,7 @@ from tests.support.hand_outs import leased_beside
 from tests.support.lms import running_lms
 from tests.support.waiting import eventually
 
-SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "400"))
+SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "240"))
 # Longer than the 30 s after which the broker gives a frozen client's deliveries to somebody else.
 FREEZE_SECONDS = float(os.environ.get("FREEZE_SECONDS", "36"))
 KILL_EVERY_SECONDS = 2.0
@@ -88,8 +88,8 @@ async def test_three_gateways_killed_at_random_grade_every_submission_once(vhost
 async def test_leases_outlive_the_only_gateway(vhost: VHost, tmp_path: Path) -> None:
     async with several(vhost.amqp_url, tmp_path, count=1, delay=60) as (stack, [gateway]), stack.relay():
         async with fleet(gateway.url) as clients:
-            await clients.submit_all(stack.headers(210))
-            leased = [await clients.take(wait=5) for _ in range(200)]
+            await clients.submit_all(stack.headers(110))
+            leased = [await clients.take(wait=5) for _ in range(100)]
             await asyncio.to_thread(gateway.kill)
             await asyncio.to_thread(gateway.start)
             # New graders poll meanwhile, and get only what nobody was grading.
@@ -99,7 +99,7 @@ async def test_leases_outlive_the_only_gateway(vhost: VHost, tmp_path: Path) -> 
             for submission in leased:
                 assert submission
                 assert await clients.put(submission, reply_to(submission["xqueue_body"]))
-            await stack.lms.wait_accepted(200)
+            await stack.lms.wait_accepted(100)
         assert set(keys(stack).values()) == {1}
 
 

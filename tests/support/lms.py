@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import monotonic
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -39,13 +40,13 @@ class Callback:
     body: bytes
     at: float
 
-    @property
+    @cached_property
     def fields(self) -> list[tuple[bytes, bytes]]:
         """The urlencoded form's fields in their order, decoded to the sender's bytes."""
         pairs = (pair.partition(b"=") for pair in self.body.split(b"&"))
         return [(_unquoted(name), _unquoted(value)) for name, _, value in pairs]
 
-    @property
+    @cached_property
     def xqueue_header(self) -> bytes:
         return dict(self.fields)[b"xqueue_header"]
 
@@ -53,7 +54,7 @@ class Callback:
     def xqueue_body(self) -> bytes:
         return dict(self.fields)[b"xqueue_body"]
 
-    @property
+    @cached_property
     def lms_key(self) -> Any:
         """The key that the LMS put into its header: what tells submissions apart here."""
         return json.loads(self.xqueue_header)["lms_key"]
