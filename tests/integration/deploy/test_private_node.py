@@ -2,6 +2,8 @@
 
 import json
 import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,10 +14,11 @@ from deploy.local.errors import BusyError
 from deploy.local.node import PrivateNode
 from deploy.local.process import is_ours
 from deploy.local.ready import amqp_answers, http_answers, wait_until
-from tests.support.broker import call
-from tests.support.node_control import rabbitmqctl
+from tests.support.broker import call, own_node
+from tests.support.node_control import evaluated
 
 QUORUM = {"x-queue-type": "quorum"}
+STREAM = {"x-queue-type": "stream"}
 
 
 def listeners(pid: int) -> set[str]:
@@ -25,70 +28,93 @@ def listeners(pid: int) -> set[str]:
     return {row[1].rsplit(":", 1)[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("private")
+
+
+@pytest.fixture(scope="module")
+def node(folder: Path) -> Iterator[PrivateNode]:
+    """One node for all tests here: a start takes it 7 s of processor time."""
+    with own_node(folder) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """What was seen of a node that was stopped, and then started while somebody else had its port."""
+
+    left: tuple[bool, bool]  # whether its server and its epmd were still there
+    port: int | None  # before
+
+
+@pytest.fixture(scope="module")
+def restarted(node: PrivateNode, folder: Path) -> Restarted:
+    port = urlsplit(node.amqp_url).port
+    marker = (folder / "node/marker").read_text()
+    server, epmd = (int((folder / f"node/{name}.pid").read_text()) for name in ("server", "epmd"))
+    with pika.BlockingConnection(pika.URLParameters(node.amqp_url)) as connection:
+        connection.channel().queue_declare("ledger", durable=True, arguments=STREAM)
+    node.stop()
+    left = is_ours(server, marker), is_ours(epmd, "-relaxed_command_check")
+    with socket.create_server(("127.0.0.1", port or 0)):
+        node.start()
+    return Restarted(left, port)
+
+
 @pytest.mark.timeout(180)
-def test_a_killed_node_comes_back_in_place_with_its_messages(private_node: PrivateNode, tmp_path: Path) -> None:
-    amqp_url, management_url = private_node.amqp_url, private_node.management_url
+def test_a_killed_node_comes_back_in_place_with_its_messages(node: PrivateNode, folder: Path) -> None:
+    amqp_url, management_url = node.amqp_url, node.management_url
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         channel.queue_declare("kept", durable=True, arguments=QUORUM)
         channel.basic_publish("", "kept", b"still here", pika.BasicProperties(delivery_mode=2))
 
-    pid = int((tmp_path / "node/server.pid").read_text())
+    pid = int((folder / "node/server.pid").read_text())
     if Path(f"/proc/{pid}").exists():
         assert listeners(pid) == {"0100007F"}  # 127.0.0.1, and nothing else
     with pytest.raises(BusyError, match="stop that one first"):
-        PrivateNode(tmp_path).start()
+        PrivateNode(folder).start()
 
     # 3.10 writes a new queue's name down half a second late: killed before that, the queue never gets a leader.
-    directory = tmp_path / "node/data/xqueue@localhost/quorum/xqueue@localhost/names.dets"
+    directory = folder / "node/data/xqueue@localhost/quorum/xqueue@localhost/names.dets"
     assert wait_until(lambda: b"kept" in directory.read_bytes(), 60)
 
-    private_node.kill()
-    assert not private_node.running
+    node.kill()
+    assert not node.running
     assert not amqp_answers(amqp_url)
-    private_node.start()
+    node.start()
 
-    assert (private_node.amqp_url, private_node.management_url) == (amqp_url, management_url)
+    assert (node.amqp_url, node.management_url) == (amqp_url, management_url)
     assert http_answers(f"{management_url}/api/overview")
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         assert connection.channel().basic_get("kept", auto_ack=True)[2] == b"still here"
 
 
 @pytest.mark.timeout(180)
-def test_a_started_node_has_its_streams_back(private_node: PrivateNode) -> None:
-    stream = {"x-queue-type": "stream"}
-    with pika.BlockingConnection(pika.URLParameters(private_node.amqp_url)) as connection:
-        connection.channel().queue_declare("ledger", durable=True, arguments=stream)
-    private_node.stop()
-    private_node.start()
-    with pika.BlockingConnection(pika.URLParameters(private_node.amqp_url)) as connection:
-        connection.channel().queue_declare("ledger", durable=True, arguments=stream)
-
-
-@pytest.mark.timeout(180)
 def test_a_stopped_node_leaves_no_process_and_finds_other_ports_where_its_own_were_taken(
-    private_node: PrivateNode, tmp_path: Path
+    restarted: Restarted, node: PrivateNode, folder: Path
 ) -> None:
-    port = urlsplit(private_node.amqp_url).port
-    marker = (tmp_path / "node/marker").read_text()
-    pids = [int((tmp_path / f"node/{name}.pid").read_text()) for name in ("server", "epmd")]
-    private_node.stop()
-    assert not is_ours(pids[0], marker)
-    assert not is_ours(pids[1], "-relaxed_command_check")
-    with socket.create_server(("127.0.0.1", port or 0)):
-        private_node.start()
-        assert urlsplit(private_node.amqp_url).port != port
-        assert json.loads((tmp_path / "node/ports.json").read_text())["amqp"] == urlsplit(private_node.amqp_url).port
+    assert restarted.left == (False, False)
+    assert urlsplit(node.amqp_url).port != restarted.port
+    assert json.loads((folder / "node/ports.json").read_text())["amqp"] == urlsplit(node.amqp_url).port
 
 
 @pytest.mark.timeout(180)
-def test_a_node_runs_with_what_grading_and_a_cluster_need(private_node: PrivateNode) -> None:
+@pytest.mark.usefixtures("restarted")
+def test_a_started_node_has_its_streams_back(node: PrivateNode) -> None:
+    with pika.BlockingConnection(pika.URLParameters(node.amqp_url)) as connection:
+        connection.channel().queue_declare("ledger", durable=True, passive=True)
+
+
+@pytest.mark.timeout(180)
+def test_a_node_runs_with_what_grading_and_a_cluster_need(node: PrivateNode) -> None:
     keys = "cluster_partition_handling, max_message_size, dead_letter_worker_publisher_confirm_timeout"
-    said = rabbitmqctl(private_node, "--quiet", "eval", f"[application:get_env(rabbit, Key) || Key <- [{keys}]].")
-    assert said.strip() == "[{ok,pause_minority},{ok,16777216},{ok,15000}]"
+    said = evaluated(node, f"[application:get_env(rabbit, Key) || Key <- [{keys}]].")
+    assert said == "[{ok,pause_minority},{ok,16777216},{ok,15000}]"
 
     def ticks() -> bool:  # among what the management API gathers every 5 s
-        return [node.get("net_ticktime") for node in call(private_node.management_url, "GET", "nodes").json()] == [10]
+        return [node.get("net_ticktime") for node in call(node.management_url, "GET", "nodes").json()] == [10]
 
     assert wait_until(ticks, 60)
