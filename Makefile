@@ -23,7 +23,7 @@ MAKEFLAGS += --no-print-directory
 # Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check compiled bench simulate chaos attack fuzz lock clean run-env dev-env
+.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -32,10 +32,8 @@ help:  ## say what can be made
 up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways, WORKERS=2 for two processes of each)
 	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)" "--workers=$(WORKERS)"
 
-# worksteal: the slow tests stand together, and without it whoever has the first of them has most of them
 test: dev-env  ## check, then all tests (RABBITMQ=debian-13, BROKER=docker or amqp://..., ARGS=...)
-	@$(MAKE) -j 2 check compiled
-	$(VENV)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
+	@$(MAKE) -j 2 check together
 	@printf 'Covered by unit tests, lines and branches, in percent: '
 	@$(VENV)/coverage report --format=total $(if $(ARGS),,--fail-under=$(COVERED))
 	$(VENV)/python -m pytest -n 0 -m alone $(or $(ARGS),tests/acceptance) || [ $$? -eq 5 ]  # 5: ARGS leave none
@@ -46,7 +44,13 @@ check: dev-env  ## lint, format, types, import rules
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 
-# Beside the checks, which leave a core idle: otherwise each worker compiles all tests for itself, at the same time.
+# Beside the checks, of which the types take most of a minute where nothing is known of before, as in CI. Checks that
+# fail sooner than the tests begin leave those out.
+# worksteal: the slow tests stand together, and without it whoever has the first of them has most of them
+together: compiled
+	$(VENV)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
+
+# Otherwise each worker compiles all tests for itself, at the same time.
 compiled: dev-env
 	@$(VENV)/python -m pytest -n 0 --collect-only -q >/dev/null 2>&1 || true
 

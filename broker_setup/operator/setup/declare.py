@@ -27,7 +27,8 @@ def declare(url: str, topology: Topology) -> None:
     """
     items: Sequence[Item] = (*topology.exchanges, *topology.queues, *topology.bindings)
     with connect(url) as connection:
-        problems = [problem for item in items if (problem := _try(connection, item, _declare))]
+        channels = _Channels(connection)
+        problems = [problem for item in items if (problem := _try(channels, item, _declare))]
     if problems:
         raise TopologyError("\n".join(problems))
 
@@ -40,32 +41,38 @@ def check(url: str, topology: Topology) -> list[str]:
     """
     items: Sequence[Item] = (*topology.exchanges, *topology.queues)
     with connect(url) as connection:
+        channels = _Channels(connection)
         return [
-            problem
-            for item in items
-            if (problem := _try(connection, item, _exists) or _try(connection, item, _declare))
+            problem for item in items if (problem := _try(channels, item, _exists) or _try(channels, item, _declare))
         ]
 
 
-def _try(
-    connection: pika.BlockingConnection,
-    item: Item,
-    act: Callable[[BlockingChannel, Item], None],
-) -> str | None:
+class _Channels:
+    """One channel for all tries; a refusal closes it, and the next try gets another."""
+
+    def __init__(self, connection: pika.BlockingConnection) -> None:
+        self.connection = connection
+        self._last: BlockingChannel | None = None
+
+    def channel(self) -> BlockingChannel:
+        if self._last is None or not self._last.is_open:
+            self._last = self.connection.channel()
+        return self._last
+
+
+def _try(channels: _Channels, item: Item, act: Callable[[BlockingChannel, Item], None]) -> str | None:
     deadline = monotonic() + LEADER_SECONDS
     while True:
-        # A refusal closes the channel, so each try gets its own.
-        channel = connection.channel()
+        channel = channels.channel()
         try:
             act(channel, item)
         except ChannelClosedByBroker as refusal:
             if _has_no_leader_yet(refusal) and monotonic() < deadline:
-                connection.sleep(LOOK_SECONDS)
+                channels.connection.sleep(LOOK_SECONDS)
                 continue
             return _explain(item, refusal)
         except AMQPError as error:
             raise BrokerUnavailableError(f"the broker was lost at the {_name(item)}: {in_words(error)}") from error
-        channel.close()
         return None
 
 
