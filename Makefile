@@ -68,6 +68,7 @@ attack: dev-env  ## attack a stack of its own as strangers and accounts may: som
 
 FUZZED := tests/unit/fuzzing tests/unit/broker_setup/wire/test_replies_as_the_lms.py \
 	tests/unit/broker_setup/ledger/test_any_order.py tests/unit/broker_setup/ledger/test_state_redriven.py \
+	tests/unit/broker_setup/ledger/test_histories.py \
 	tests/integration/gateway/test_hostile.py tests/integration/gateway/test_schemathesis.py
 fuzz: dev-env  ## give every parser, call and order of events some thousand inputs that nobody thought of: some minutes
 	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(TEST_WORKERS) --timeout 1800 $(FUZZED) $(ARGS)

@@ -46,13 +46,13 @@ async def test_a_url_that_fails_does_not_stop_the_callbacks_of_another_lms(
 async def test_a_long_line_of_a_quick_lms_does_not_hold_up_another(
     vhost: VHost, lms: FakeLMS, another: FakeLMS
 ) -> None:
-    """1,500 of them, 20 ms each, take half a minute: one result of another LMS waited for that."""
+    """1,500 of them, 20 ms each, took half a minute, and one result of another LMS waited for that."""
     lms.always(Answer(delay=0.02))
     settings = settings_for(vhost.amqp_url, retry_delays=(1, 5, 30))
     async with results_at(settings) as results:
-        await put_many(results, lms, 1500)
+        await put_many(results, lms, 700)
         async with running_relay(settings, until_idle=False):
             await lms.wait_received(5)
             await results.put(another.header())
             await another.wait_accepted(1, within=60)
-            assert len(lms.received) < 1000
+            assert len(lms.received) < 450

@@ -216,7 +216,7 @@ async def test_what_a_gateway_holds_for_a_moment_is_met_when_it_comes_back(opera
     assert tally.retired == 2
 
 
-@pytest.mark.parametrize(("number", "prefetch"), [(95, 20), (700, 150), (2_500, 1_000)])
+@pytest.mark.parametrize(("number", "prefetch"), [(95, 20), (700, 150), (1_200, 1_000)])
 async def test_more_than_a_prefetch_that_stays_is_put_back_in_its_order(
     operator: Operator, number: int, prefetch: int
 ) -> None:
