@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from broker_setup.topology import CHECKED_QUEUE
 from tests.support.operator import (
     Operator,
@@ -13,6 +15,8 @@ from tests.support.operator import (
     waiting_in,
 )
 from tests.support.retiring import OLD, fill, new_ones, retired_in
+
+pytestmark = pytest.mark.usefixtures("_no_hurry")
 
 # The command, which sends itself a signal after its first turn: sooner or later by no machine's pace.
 _SIGNALLED = """
