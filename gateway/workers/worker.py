@@ -92,8 +92,10 @@ async def _retire(server: uvicorn.Server, told: _Told) -> None:
     server.config.encoded_headers.append(_CLOSE)
     server.server_state.default_headers.append(_CLOSE)
     for connection in server.server_state.connections:
-        if isinstance(connection, BoundedConnection) and connection.cycle is not None:
-            connection.cycle.keep_alive = False
+        # Whose answer has begun is told with the next one: it would be closed unawares.
+        cycle = connection.cycle if isinstance(connection, BoundedConnection) else None
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
     with suppress(TimeoutError):
         async with asyncio.timeout(RETIRING_SECONDS):
             # One that came in this very round of the event loop is among them in the next.

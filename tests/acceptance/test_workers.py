@@ -84,7 +84,7 @@ def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_on
                 assert lms.submit(lms_header(queue="other"), f"work {number}")[0] == 0
         assert sorted(poll.result() for poll in polls) == [f"work {number}" for number in range(POLLS)]
         wait_for_line(gateway, "has ended, replaced", 2)
-    assert clients.wrong == kept.wrong == []
+    assert clients.wrong == kept.wrong == [], gateway.log
     assert kept.told_to_close
     assert clients.taken > 2 * AT_ONCE
     # Who is new takes connections when it could answer.
