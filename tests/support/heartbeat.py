@@ -11,6 +11,7 @@ from pathlib import Path
 from time import process_time, thread_time
 from typing import Any, NamedTuple
 
+from gateway import serving
 from tests.support.gateway import PATIENCE_SECONDS, wait_until
 
 PROGRAM = "tests.support.heartbeat"
@@ -84,7 +85,7 @@ def _with_heartbeat(main: Any, path: Path) -> None:
     def start() -> None:
         beats.append(asyncio.get_running_loop().create_task(beat(path)))
 
-    if hasattr(main, "build"):
+    if hasattr(main, "build"):  # what serves HTTP
         build = main.build
 
         def built(settings: Any) -> Any:
@@ -101,14 +102,15 @@ def _with_heartbeat(main: Any, path: Path) -> None:
     else:
         serve = main._serve
 
-        async def serving(relay: Any) -> None:
+        async def beating_beside(relay: Any) -> None:
             start()
             await serve(relay)
 
-        main._serve = serving
+        main._serve = beating_beside
 
 
 if __name__ == "__main__":
-    service = import_module(f"{os.environ[OF]}.__main__")
-    _with_heartbeat(service, Path(os.environ[FILE]))
-    service.main()
+    program = import_module(f"{os.environ[OF]}.__main__")
+    # A gateway is built elsewhere than where it is started.
+    _with_heartbeat(serving if os.environ[OF] == "gateway" else program, Path(os.environ[FILE]))
+    program.main()
