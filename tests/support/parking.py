@@ -44,9 +44,9 @@ async def put(amqp_url: str, queue: str, messages: Sequence[Message]) -> None:
     async with supervised(link):
         await link.wait_up()
         publisher = Publisher(link)
-        for start in range(0, len(messages), 200):
+        for start in range(0, len(messages), 50):
             await asyncio.gather(
-                *(publisher.publish(each, exchange="", routing_key=queue) for each in messages[start : start + 200])
+                *(publisher.publish(each, exchange="", routing_key=queue) for each in messages[start : start + 50])
             )
 
 
