@@ -9,13 +9,13 @@ import secrets
 import sys
 import time
 
-import aio_pika
 import pika
 import uvloop
 from pika.adapters.blocking_connection import BlockingChannel
 
 from bench.ledger import SUBMITTED, record
 from bench.payload import QUEUE, SECRET_KEY, lms_body, lms_header
+from broker_setup.amqp.messages import Message
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.seals import Form
@@ -44,7 +44,7 @@ def publish(url: str, uuids: list[bytes]) -> None:
             sys.exit(f"of {len(uuids)} submissions {name} holds {_ready(channel, name)}")
 
 
-def _publish_one(channel: BlockingChannel, message: aio_pika.Message) -> None:
+def _publish_one(channel: BlockingChannel, message: Message) -> None:
     properties = pika.BasicProperties(
         content_type=message.content_type,
         headers=dict(message.headers),

@@ -18,6 +18,7 @@ from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissio
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission as Sent
 from broker_setup.wire.submissions import encode_submission
+from tests.support.foreign_messages import to_aio_pika
 
 KINDS = ("coroutine", *Workers)
 BATCH = 500
@@ -74,7 +75,7 @@ async def _submit(channel: AbstractChannel, count: int) -> None:
     async def submit_one() -> None:
         uuid = uuid4().hex
         sealed = sealer.seal(ReturnAddress(uuid, lms_header("http://127.0.0.1:20000")))
-        await exchange.publish(encode_submission(Sent(uuid, QUEUE, body, sealed)), QUEUE)
+        await exchange.publish(to_aio_pika(encode_submission(Sent(uuid, QUEUE, body, sealed))), QUEUE)
 
     for begin in range(0, count, BATCH):
         await asyncio.gather(*(submit_one() for _ in range(min(BATCH, count - begin))))

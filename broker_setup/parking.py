@@ -7,9 +7,7 @@ from functools import partial
 from time import time
 from typing import Protocol
 
-from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage, AbstractMessage
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError, MistakeError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Parked, hash_url
@@ -116,7 +114,7 @@ class Parking:
         await self._store(encode_submission(replace(submission, untold=untold)), case)
         await self._record(submission.uuid_bytes, case, submission.redriven)
 
-    async def unreadable(self, message: AbstractIncomingMessage, queue: str, why: str) -> None:
+    async def unreadable(self, message: Arrival, queue: str, why: str) -> None:
         """Park a message of the course queue `queue` that is no submission, and tell whoever waits for it, if any."""
         waits = self._addressee_of(message)
         uuid = bytes.fromhex(waits.submission) if waits else b""
@@ -131,7 +129,7 @@ class Parking:
         if tell:
             await self._record(uuid, case)
 
-    def _addressee_of(self, message: AbstractIncomingMessage) -> Addressee | None:
+    def _addressee_of(self, message: Arrival) -> Addressee | None:
         try:
             return self._addressee(*decode_return(message))
         except BadMessageError:
@@ -151,7 +149,7 @@ class Parking:
         await self._publisher.publish_copy(encode_result(notice), exchange=exchange, routing_key=routing_key)
         return telling
 
-    async def _store(self, message: AbstractMessage, case: Case) -> None:
+    async def _store(self, message: Message | Arrival, case: Case) -> None:
         whose = f"queue {case.queue}: parking"
         try:
             await despite_mistakes(partial(self._copy, message, case), whose=whose)
@@ -160,7 +158,7 @@ class Parking:
             bare, case = _bare(message, case.waits), replace(case, why=f"{case.why} ({error})")
             await despite_mistakes(partial(self._copy, bare, case), whose=whose)
 
-    async def _copy(self, message: AbstractMessage, case: Case) -> None:
+    async def _copy(self, message: Message | Arrival, case: Case) -> None:
         origin = case.waits.origin if case.waits else ""
         copy = parked_copy(message, case.why, queue=case.queue, origin=origin, telling=case.telling)
         await self._publisher.publish_copy(copy, exchange=PARKED_EXCHANGE, routing_key=SUBMISSIONS_PARKED)
@@ -173,7 +171,7 @@ class Parking:
         )
 
 
-def _bare(message: AbstractMessage, waits: Addressee | None) -> Message:
+def _bare(message: Message | Arrival, waits: Addressee | None) -> Message:
     """Make a message of the body alone, and of who waits for its result."""
     if waits is None:
         return Message(message.body)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link.settling import Hold
 
 # One message of the largest size there is, or six replies of MAX_REPLY_SIZE. Checking and copying take several times
@@ -41,7 +40,7 @@ class Bodies:
         self._coming: deque[float] = deque()  # until when each of those is waited for that was given back
         self._clock = clock
 
-    def takes(self, message: AbstractIncomingMessage) -> bool:
+    def takes(self, message: Arrival) -> bool:
         """Count a delivery, or say that there is no room: then its hold is kept here, and the caller lets it go."""
         size = len(message.body)
         if size <= self._small:
@@ -57,7 +56,7 @@ class Bodies:
         self._taken += size
         return True
 
-    def ended(self, message: AbstractIncomingMessage) -> None:
+    def ended(self, message: Arrival) -> None:
         """Note that a delivery is settled."""
         self._taken -= self._sizes.pop(id(message), 0)
 

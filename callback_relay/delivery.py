@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from time import monotonic, time
 from typing import Any
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.process.beside import acting_for
@@ -42,7 +41,7 @@ STOP_GRACE_SECONDS = 4.0
 class Delivery(Job):
     """A job with what it takes to do it."""
 
-    message: AbstractIncomingMessage
+    message: Arrival
     result: Result
     callback: Callback
     callback_url: str  # as the LMS wrote it
@@ -101,7 +100,7 @@ class Delivering:
 
     def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Do something in a task that `finish` waits for."""
-        # A task of our own: aiormq cancels its own when the channel closes, in the midst of a POST.
+        # Not cancelled when the channel closes, in the midst of a POST.
         task = asyncio.create_task(coroutine)
         self._under_way.add(task)
         task.add_done_callback(self._ended)

@@ -2,8 +2,7 @@
 
 import logging
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Job
 from callback_relay.reason import Slug
@@ -28,7 +27,7 @@ def level_of_try(verdict: Retry) -> int:
     return logging.DEBUG if verdict.reason.slug == Slug.OURS else logging.INFO
 
 
-def tell(message: AbstractIncomingMessage, verdict: Verdict, origin: str, level: int) -> None:
+def tell(message: Arrival, verdict: Verdict, origin: str, level: int) -> None:
     """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
     submission = message.correlation_id
     match verdict:

@@ -5,8 +5,7 @@ from functools import partial
 from hashlib import blake2b
 from time import monotonic, time
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.events import KEY_HASH_BYTES, Graded, hash_url
 from broker_setup.ledger.notes import Notes
@@ -73,7 +72,7 @@ class Incoming:
         self._floods, self._unopened = Floods(), Floods(UNOPENED_AT_ONCE, UNOPENED_EACH_SECOND)
         self._on_rungs = OnRungs(MOST_UNOPENED)
 
-    def received(self, message: AbstractIncomingMessage, *, unread: bool = False) -> None:
+    def received(self, message: Arrival, *, unread: bool = False) -> None:
         """Read a message and give it its place, or settle what can not be delivered; `unread`: a grader sent it."""
         if unread and not self._settling.takes_unread(message):
             return
@@ -91,7 +90,7 @@ class Incoming:
             log.exception("submission %s: unexpected error", message.correlation_id)
             self._delivering.start(self._settling.settle(message, Park(mistake(error), tell=Tell.NEVER), About()))
 
-    def _keep_unopened(self, message: AbstractIncomingMessage, why: UnknownSecretError) -> None:
+    def _keep_unopened(self, message: Arrival, why: UnknownSecretError) -> None:
         """Have what only another secret opens wait on a rung, where so much of its sender may."""
         now, reason = monotonic(), Reason(Slug.RETURN_ADDRESS, str(why))
         # From a rung it comes back as ours, with its sender's name if it has one.
@@ -112,7 +111,7 @@ class Incoming:
             self._on_rungs.went(sender, now + verdict.delay)
         self._delivering.start(self._settling.settle(message, verdict, About(), level=logging.WARNING))
 
-    def _put_aside(self, message: AbstractIncomingMessage, park: Park, about: About) -> None:
+    def _put_aside(self, message: Arrival, park: Park, about: About) -> None:
         """Park what no student is told of, for no result, not its sender's, or parked before: with its reason.
 
         Unless there is no end of it.
@@ -120,9 +119,7 @@ class Incoming:
         if not self._is_turned_away(message, self._floods, park):
             self._delivering.start(self._settling.settle(message, park, about))
 
-    def _is_turned_away(
-        self, message: AbstractIncomingMessage, floods: Floods, park: Park, *, is_full: bool = False
-    ) -> bool:
+    def _is_turned_away(self, message: Arrival, floods: Floods, park: Park, *, is_full: bool = False) -> bool:
         now = monotonic()
         if self._is_ours(message.user_id) or not floods.is_one(message.user_id, now, is_full=is_full):
             return False
@@ -131,7 +128,7 @@ class Incoming:
             log.error("%s", line)
         return True
 
-    def _take(self, message: AbstractIncomingMessage, *, unread: bool) -> None:
+    def _take(self, message: Arrival, *, unread: bool) -> None:
         delivery = self._read(message, unread=unread)
         # A reply is looked at last: that costs most, and whoever sends what is settled before can send any number.
         if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
@@ -156,7 +153,7 @@ class Incoming:
         else:
             self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
 
-    def _read(self, message: AbstractIncomingMessage, *, unread: bool) -> Delivery:
+    def _read(self, message: Arrival, *, unread: bool) -> Delivery:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message, ours=self._is_ours(message.user_id))

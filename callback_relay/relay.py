@@ -14,7 +14,6 @@ from time import monotonic, time
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.broker_calls import CONNECTION_ERRORS
-from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.process_name import process_name
@@ -134,7 +133,6 @@ class Relay:
 
         Raise SettingsError if the metrics' port can't be had.
         """
-        tolerate_ill_made_properties()
         async with self._endpoint, supervised(self._source, self._sink), self._poster:
             consuming = asyncio.create_task(self._consumer.run(), name="consume results")
             ticking = asyncio.create_task(self._tick(), name="schedule")

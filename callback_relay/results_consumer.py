@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import NOT_FOUND, ChannelClosedError
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.broker_calls import close_channel
 from broker_setup.link.connection import Link
@@ -46,8 +46,8 @@ class ResultsConsumer(SteadyConsumer):
         prefetch: int,
         unread_prefetch: int,
         others: Sequence[str],
-        received: Callable[[AbstractIncomingMessage], None],
-        received_unread: Callable[[AbstractIncomingMessage], None],
+        received: Callable[[Arrival], None],
+        received_unread: Callable[[Arrival], None],
         lost: Callable[[], None],
     ) -> None:
         """Consume once the queues `others` are there, too, to which results go from here.
@@ -68,24 +68,25 @@ class ResultsConsumer(SteadyConsumer):
             return ConsumerState.WORKING
         return ConsumerState.STANDING_BY if self._stands_by and self._link.is_up else ConsumerState.TRYING
 
-    async def prepare(self, channel: AbstractChannel) -> None:
+    async def prepare(self, channel: Channel) -> None:
         """Look whether the queues are there, and take the lock; without them, let it go to a relay that has them."""
         for name in (CHECKED_QUEUE, RESULTS_QUEUE, *self._others):
             try:
-                await channel.declare_queue(name, passive=True)
-            except ChannelNotFoundEntity as error:
+                await channel.count_ready(name)
+            except ChannelClosedError as error:
+                if error.code != NOT_FOUND:
+                    raise
                 await self._unlock()
                 raise BrokerUnavailableError(f"queue {name!r} is missing: run `xqueue-broker declare`") from error
-        # Classic, whatever the virtual host's default: no other type can be exclusive.
-        await channel.declare_queue(RELAY_LOCK, exclusive=True, arguments={"x-queue-type": "classic"})
+        await channel.declare_exclusive(RELAY_LOCK)
         self._locked_on = self._link.opened
         self._stands_by = False
 
-    async def begin(self, channel: AbstractChannel) -> list[str]:
+    async def begin(self, channel: Channel) -> list[str]:
         """Consume the one queue, then the other."""
         tags = await super().begin(channel)
-        await channel.set_qos(prefetch_count=self._unread_prefetch)  # of consumers that begin after this
-        return [*tags, await self.consume(channel, RESULTS_QUEUE, self._received_unread)]
+        await channel.set_prefetch(self._unread_prefetch)  # of consumers that begin after this
+        return [*tags, await channel.consume(RESULTS_QUEUE, self._received_unread)]
 
     @property
     def pause(self) -> float:
@@ -97,7 +98,7 @@ class ResultsConsumer(SteadyConsumer):
         if self._locked_on == self._link.opened:
             self._locked_on = 0
             channel = await self._link.channel()
-            await channel.queue_delete(RELAY_LOCK)
+            await channel.delete_queue(RELAY_LOCK)
             await close_channel(channel)
 
     def failed(self, error: Exception) -> None:

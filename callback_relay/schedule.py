@@ -50,10 +50,9 @@ class Schedule(Generic[J]):
     ) -> None:
         """Share `room` for deliveries among the LMSs, with at most `per_origin` callbacks under way to each.
 
-        What comes unread has `unread_room`, beside and not within it.
-        `wall` says what time it is (seconds since the epoch), `outdates_after` how much later a submission to a course
-        queue must be sent in to make an older one of the same URL worthless, None: it never is; the LMSs that are
-        `listed` are known to answer.
+        What comes unread has `unread_room`, beside and not within it. `wall` says what time it is (seconds since the
+        epoch), `outdates_after` how much later a submission to a course queue must be sent in to make an older one of
+        the same URL worthless, None: it never is; the LMSs that are `listed` are known to answer.
         """
         self._ladder = ladder
         self._patience = patience
@@ -105,8 +104,7 @@ class Schedule(Generic[J]):
 
     def ended(self, job: J, verdict: Verdict, now: float) -> list[Order[J]]:
         """Take in what became of a result whose callback was made."""
-        pace = self._origins.of(job)
-        pace.ended(job, now)
+        (pace := self._origins.of(job)).ended(job, now)
         other = self._room.ended(job) or ""
         self._room.left(job)
         if isinstance(verdict, Retry) and not job.void:
@@ -168,8 +166,7 @@ class Schedule(Generic[J]):
         """Begin what may be begun; of a sick LMS keep what probes need, and send the rest to a rung."""
         orders: list[Order[J]] = []
         while pace.ready and self._room.admits(pace, now) and (job := pace.next_ready(now, self._chance)):
-            if self._lines.is_delivered(job.identity):
-                # Its twin stood before it in the line.
+            if self._lines.is_delivered(job.identity):  # its twin stood before it in the line
                 self._leave(pace, job)
                 self._lines.leave(job)
                 orders += [Settle(job, Repeat()), *self._advance(job.line, now)]
@@ -219,8 +216,7 @@ class Schedule(Generic[J]):
                 continue
             if self._room.is_kept_back(pace):
                 newest, reason = waiting.newest(), STRANGERS
-                third = self._ladder.third
-                delay = sick_rung(self._ladder, third, pace.away, self._origins.away, answers=True)
+                delay = sick_rung(self._ladder, self._ladder.third, pace.away, self._origins.away, answers=True)
             else:
                 newest, reason = pace.newest_of_the_slowest(unread=unread), SLOW
                 delay = self._ladder.towards(pace.all_drain_seconds(now, self._lines.length(newest.line)))

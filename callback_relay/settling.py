@@ -2,23 +2,19 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import time
 
-from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import ChannelInvalidStateError
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadMessageError, MessageTooLargeError, MistakeError
 from broker_setup.ledger.events import Discarded, Undeliverable
 from broker_setup.ledger.notes import Notes
 from broker_setup.ledger.writer import STORE_SECONDS
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
-from broker_setup.link.settling import Hold, despite_mistakes, end, end_message, pause
+from broker_setup.link.settling import despite_mistakes, end, end_message, pause
 from broker_setup.topology import PARKED_EXCHANGE, RESULTS_PARKED, RETRY_EXCHANGE, retry_queue
 from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
@@ -64,10 +60,8 @@ class Settling:
         self._notices = notices
         self._is_ours = is_ours
         self._unread = Bodies()
-        self._leaving: deque[tuple[Hold, Ending]] = deque()
-        self._letting_go: asyncio.Task[None] | None = None
 
-    def takes_unread(self, message: AbstractIncomingMessage) -> bool:
+    def takes_unread(self, message: Arrival) -> bool:
         """Whether there is room for what came unread; else it is dropped here, and comes again when there is."""
         taken = not _is_void(message) and self._unread.takes(message)
         self.make_use_of_room()
@@ -76,7 +70,7 @@ class Settling:
     def make_use_of_room(self) -> None:
         """Let one of those come again that found no room, if there is room now."""
         if hold := self._unread.next():
-            self._let_go(hold, Ending.RETURNED)
+            end(hold, Ending.RETURNED)
 
     def lost(self) -> None:
         """Forget what is held here: its channel is gone."""
@@ -84,7 +78,7 @@ class Settling:
 
     async def settle(
         self,
-        message: AbstractIncomingMessage,
+        message: Arrival,
         verdict: Verdict,
         about: About,
         *,
@@ -110,32 +104,23 @@ class Settling:
             tell(message, verdict, about.origin or "-", level)
             if how is Ending.RETURNED:
                 await pause()
-            await end_message(message, how)
+            end_message(message, how)
             return verdict
         finally:
             self._ended(message)
 
-    def turn_away(self, message: AbstractIncomingMessage, verdict: Park) -> None:
-        """Park what nobody need read, by the thousand: the broker moves it, one task lets go of all of it."""
+    def turn_away(self, message: Arrival, verdict: Park) -> None:
+        """Park what nobody need read, by the thousand: the broker moves it."""
         self._metrics.settled("", verdict)
         if not _is_void(message):
-            self._let_go(Hold.of(message), Ending.REJECTED)
+            end_message(message, Ending.REJECTED)
         self._ended(message)
 
-    def _ended(self, message: AbstractIncomingMessage) -> None:
+    def _ended(self, message: Arrival) -> None:
         self._unread.ended(message)
         self.make_use_of_room()
 
-    def _let_go(self, hold: Hold, how: Ending) -> None:
-        self._leaving.append((hold, how))
-        if self._letting_go is None or self._letting_go.done():
-            self._letting_go = asyncio.create_task(self._let_all_go())
-
-    async def _let_all_go(self) -> None:
-        while self._leaving:
-            await end(*self._leaving.popleft())
-
-    async def _store(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
+    async def _store(self, message: Arrival, verdict: Verdict, about: About) -> tuple[Verdict, Ending]:
         """Store what a verdict wants stored; return what holds then, and how the delivery ends."""
         try:
             if not isinstance(verdict, Park) or len(message.body) <= MAX_MESSAGE_BYTES:
@@ -152,7 +137,7 @@ class Settling:
         self._note_parked(message, verdict.reason.text, None, is_notice=False)
         return verdict, Ending.REJECTED
 
-    async def _store_copy(self, message: AbstractIncomingMessage, verdict: Verdict, about: About) -> None:
+    async def _store_copy(self, message: Arrival, verdict: Verdict, about: About) -> None:
         match verdict:
             case Retry(delay, tries, reason):
                 copy = self._again(message, tries) if verdict.opened else self._unopened(message, tries)
@@ -172,46 +157,41 @@ class Settling:
             case Outdated(reason):
                 self._note_given_up(message, reason.text)
 
-    def _read(self, message: AbstractIncomingMessage) -> Result:
+    def _read(self, message: Arrival) -> Result:
         return decode_result(message, ours=self._is_ours(message.user_id))
 
-    def _read_if_any(self, message: AbstractIncomingMessage) -> Result | None:
+    def _read_if_any(self, message: Arrival) -> Result | None:
         try:
             return self._read(message)
         except BadMessageError:
             return None
 
-    def _again(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
+    def _again(self, message: Arrival, tries: Tries) -> Message:
         """Make the message of a result that has been tried as `tries` says; the ledger has heard of it by now."""
         return encode_result(replace(self._read(message), tries=tries, recorded=True))
 
-    def _unopened(self, message: AbstractIncomingMessage, tries: Tries) -> Message:
+    def _unopened(self, message: Arrival, tries: Tries) -> Message:
         """Make that of one whose return address could not be opened: what it says of itself is still to be judged."""
         result = self._read(message)
         return encode_result(replace(result, tries=tries, sender=result.sender or message.user_id))
 
-    def _note_parked(
-        self, message: AbstractIncomingMessage, reason: str, telling: Telling | None, *, is_notice: bool
-    ) -> None:
+    def _note_parked(self, message: Arrival, reason: str, telling: Telling | None, *, is_notice: bool) -> None:
         # Whatever is not a result of ours may name anything.
         if is_uuid(message.correlation_id):
             submission, tell_at = bytes.fromhex(message.correlation_id), telling.at if telling else 0.0
             self._notes.note(Undeliverable(time(), submission, reason[:MAX_REASON], is_notice, tell_at))
 
-    def _note_given_up(self, message: AbstractIncomingMessage, reason: str) -> None:
+    def _note_given_up(self, message: Arrival, reason: str) -> None:
         if is_uuid(message.correlation_id):
             self._notes.note(Discarded(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
 
-    async def _put(self, copy: Message, queue: str, message: AbstractIncomingMessage) -> None:
+    async def _put(self, copy: Message, queue: str, message: Arrival) -> None:
         exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
         await self._publisher.publish_copy(
             copy, exchange=exchange, routing_key=queue, held=lambda: not _is_void(message)
         )
 
 
-def _is_void(message: AbstractIncomingMessage) -> bool:
+def _is_void(message: Arrival) -> bool:
     """Tell whether the channel that brought it is gone, so that the broker delivers it again."""
-    try:
-        return message.channel.is_closed
-    except ChannelInvalidStateError:
-        return True
+    return message.channel.is_closed

@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
-from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
 from broker_setup.link.publisher import Publisher
@@ -137,7 +136,6 @@ def build(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        tolerate_ill_made_properties()
         tasks = {f"queue {queue.name}": queue.run() for queue in queues.values()} | {
             "ledger reader": ledger.read(),
             "ledger notes": ledger.write_notes(),

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.grader.answering import Answering, warn_of
 from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, GradingError
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import read_request, tolerated_returns
 from broker_setup.grader.settlement import Answered, Failed, GivenBack, Settlement
-from broker_setup.link.arrivals import Arrival
-from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
@@ -82,7 +81,6 @@ class Grader:
 
         Raise GraderBrokenError where no worker can be started, none comes back, or a mistake of ours ended a task.
         """
-        tolerate_ill_made_properties()
         try:
             await self._pool.open()
             async with supervised(self._source, self._sink, stop=self._end):
@@ -183,7 +181,7 @@ class Grader:
                 how = Ending.REJECTED
             case GivenBack():
                 how = Ending.RETURNED
-        await end_message(message, how)
+        end_message(message, how)
 
 
 def _show_trace(message: Arrival, attempt: int, trace: str) -> None:

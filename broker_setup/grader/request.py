@@ -4,11 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aio_pika import Message
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadMessageError
 from broker_setup.grader.errors import UnreadableBodyError
-from broker_setup.link.arrivals import Arrival
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
 from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER, count_in

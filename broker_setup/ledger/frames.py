@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Sequence
 
 import msgspec
-from aio_pika import DeliveryMode, Message
 from msgspec import Struct
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BadMessageError
 from broker_setup.ledger.events import AnyEvent
 
@@ -59,7 +59,6 @@ def encode_frame(frame: Frame) -> Message:
     """Make the stream message of a frame."""
     return Message(
         _encoder.encode(FrameOnWire(frame.id, frame.writer, frame.events, frame.at)),
-        delivery_mode=DeliveryMode.PERSISTENT,
         content_type="application/msgpack",
         message_id=frame.id.hex(),
         type="xqueue.ledger.frame",

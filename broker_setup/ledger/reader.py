@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
-
+from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED, ChannelClosedError
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.applying import Applying, OtherStreamError, Position
 from broker_setup.ledger.frames import Frame
@@ -16,7 +16,6 @@ from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.replaying import replay_all
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.link.arrivals import Arrival, consume
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending, end_delivery
@@ -117,12 +116,13 @@ class LedgerReader:
             if last is None:
                 last = self._applying.last = await self._replay()
             await self._follow(last)
-        except ChannelNotFoundEntity as error:
-            # A stream also answers "not found" for a moment while its node comes back.
-            words = broker_words(str(error)).rstrip(".")
-            self._fail(f"{LEDGER} is missing or not ready ({words}): run `xqueue-broker declare` if that stays so")
-        except ChannelPreconditionFailed as error:
-            if NO_COPY not in str(error):
+        except ChannelClosedError as error:
+            if error.code == NOT_FOUND:
+                # A stream also answers "not found" for a moment while its node comes back.
+                words = broker_words(str(error)).rstrip(".")
+                self._fail(f"{LEDGER} is missing or not ready ({words}): run `xqueue-broker declare` if that stays so")
+                return
+            if error.code != PRECONDITION_FAILED or NO_COPY not in str(error):
                 raise
             self._fail("the node of the broker that we are connected to has no copy of the ledger")
             if self._link.has_other_nodes:
@@ -137,12 +137,11 @@ class LedgerReader:
         # Of this turn's own, so that what the last channel still delivers is not taken for this one's.
         lost = self._lost = asyncio.Event()
         channel = await self._link.channel(prefetch=PREFETCH)
-        channel.close_callbacks.add(self._on_lost)
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._on_lost)
+        channel.on_closed.add(self._on_lost)
+        channel.on_cancelled.add(self._on_lost)
         # From the last frame that we have: if another one stands there, this is another stream.
         take = partial(self._take, lost)
-        await consume(channel, LEDGER, take, arguments={"x-stream-offset": max(0, last.offset)})
+        await channel.consume(LEDGER, take, {"x-stream-offset": max(0, last.offset)})
         try:
             await self._prove(lost)
             await self._watch(lost)
@@ -152,7 +151,7 @@ class LedgerReader:
             raise
         finally:
             lost.set()
-            channel.close_callbacks.discard(self._on_lost)
+            channel.on_closed.discard(self._on_lost)
             await close_channel(channel)
         raise BrokerUnavailableError(
             "the broker cancelled its consumer or closed its channel"
@@ -207,7 +206,7 @@ class LedgerReader:
         if self._silences > 1:
             self._applying.last = None
 
-    async def _take(self, lost: asyncio.Event, message: Arrival) -> None:
+    def _take(self, lost: asyncio.Event, message: Arrival) -> None:
         if lost.is_set():
             return
         self._taken += 1
@@ -220,7 +219,7 @@ class LedgerReader:
         if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
             with contextlib.suppress(BrokerUnavailableError):  # then its channel is gone, and is opened anew
-                await end_delivery(message.channel, message.delivery_tag, Ending.ACKED, multiple=True)
+                end_delivery(message.channel, message.delivery_tag, Ending.ACKED, multiple=True)
 
     def _take_at(self, offset: int, body: bytes, last: Position) -> None:
         try:

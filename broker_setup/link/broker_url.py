@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-# Where aio-pika looks for the authorities to trust.
+# Where the authorities to trust stand.
 _CA_FILE = "cafile"
 _DEFAULT_PORTS = {"amqps": 5671}
 # Only a comma before a scheme separates: a password may have one, too.

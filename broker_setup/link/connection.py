@@ -1,7 +1,6 @@
 """A supervised connection to the broker: opened, watched and opened again; whoever needs a channel asks for one.
 
-Plain connections under our own supervisor rather than aio-pika's robust ones: those reopen a channel that the broker
-closed and so hide that the deliveries held on it are gone.
+A channel that has closed is not opened again here: the deliveries held on it are gone, which nobody must overlook.
 """
 
 import asyncio
@@ -11,27 +10,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.connection import Connection, connect
+from broker_setup.amqp.errors import AmqpError
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import CONNECTION_ERRORS, broker_calls, close_quietly, heed_cancel
+from broker_setup.link.broker_calls import CONNECTION_ERRORS, broker_calls, close_quietly
 from broker_setup.link.broker_url import address_of, user_of, ways_to
-from broker_setup.link.codec import take_any_queue_name
 from broker_setup.link.essential import essential
 from broker_setup.link.refusals import in_words
 from broker_setup.link.watching import Outage, until_silent
 
 log = logging.getLogger(__name__)
 
-# A dead peer is noticed within three heartbeats; at aio-pika's default of 60 s that would be three minutes.
+# A dead peer is noticed within three heartbeats; at RabbitMQ's default of 60 s that would be three minutes.
 HEARTBEAT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5.0
 # For one node, where there is another to try.
 NODE_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 3.0
-# That a connection is not blocked is known without asking the broker; whatever takes longer is blocked.
-READY_SECONDS = 0.1
 # Full jitter below these, so that many gateways don't come back to a restarted broker in one moment.
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
@@ -47,7 +43,7 @@ class Link:
         self.name = name
         self.user = user_of(url)
         self._address = address_of(url)
-        self._connection: AbstractConnection | None = None
+        self._connection: Connection | None = None
         self.opened = 0  # how many connections there have been, with the present one
         self._way = ""  # the node of the present connection, or of the last
         self._ways = 1
@@ -70,31 +66,22 @@ class Link:
         """Return once the connection stands."""
         await self._up.wait()
 
-    async def channel(self, *, prefetch: int | None = None) -> AbstractChannel:
-        """Open a channel that confirms publishes and raises for unroutable ones.
-
-        Raise BrokerUnavailableError where there is no connection. Never call it from a task that a client's hanging
-        up can cancel: a cancelled call closes the channel under everybody's feet.
-        """
+    async def channel(self, *, prefetch: int | None = None) -> Channel:
+        """Open a channel, whose publishes are confirmed; raise BrokerUnavailableError where there is no connection."""
         connection = self._connection
         if connection is None:
             raise BrokerUnavailableError("no connection to the broker")
         with broker_calls("the broker opened no channel"):
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                channel = await connection.channel()
                 if prefetch is not None:
-                    await channel.set_qos(prefetch_count=prefetch)
+                    await channel.set_prefetch(prefetch)
         return channel
 
-    async def is_blocked(self) -> bool:
-        """Say whether the broker has told us that it takes nothing on this connection: memory or disk is short."""
-        transport = self._connection.transport if self._connection else None
-        if transport is None:
-            return False
-        ready = asyncio.create_task(transport.connection.ready())
-        done, _ = await asyncio.wait({ready}, timeout=READY_SECONDS)
-        ready.cancel()
-        return not done
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker has told us that it takes nothing on this connection: memory or disk is short."""
+        return self._connection is not None and self._connection.is_blocked
 
     def drop(self, why: str) -> None:
         """Give up the present connection, which is of no use, and open another: to another node, if one answers."""
@@ -103,7 +90,6 @@ class Link:
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
-        take_any_queue_name()
         backoff = FIRST_BACKOFF_SECONDS
         outage: Outage | None = None
         while True:
@@ -114,11 +100,9 @@ class Link:
                 outage = outage or Outage(self._address, monotonic())
                 level, words = outage.failed(in_words(error.__cause__ or error), monotonic())
                 log.log(level, "%s: %s", self.name, words)
-                heed_cancel()
             else:
                 backoff, outage = FIRST_BACKOFF_SECONDS, None
                 try:
-                    heed_cancel()
                     await self._drop.wait()
                 finally:
                     self._part_from(connection)
@@ -131,10 +115,12 @@ class Link:
         if self._closing:
             await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT_SECONDS)
 
-    async def _connect(self) -> AbstractConnection:
+    async def _connect(self) -> Connection:
         self._drop.clear()
         connection = await self._reach()
-        connection.close_callbacks.add(lambda _, error: self._on_closed(connection, error))
+        if connection.is_closed:
+            raise BrokerUnavailableError("the connection was lost as soon as it stood")
+        connection.on_closed.add(lambda error: self._on_closed(connection, error))
         self._connection = connection
         self.opened += 1
         self._up.set()
@@ -143,7 +129,7 @@ class Link:
         log.info("%s: connected to the broker", self.name)
         return connection
 
-    async def _reach(self) -> AbstractConnection:
+    async def _reach(self) -> Connection:
         """Connect to the first node that answers; raise what the last one said."""
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             ways = await ways_to(self._url)
@@ -155,12 +141,8 @@ class Link:
         while True:
             way = ways.pop()
             try:
-                connection = await aio_pika.connect(
-                    way,
-                    heartbeat=self._heartbeat,
-                    timeout=patience,
-                    client_properties={"connection_name": self.name},
-                )
+                async with asyncio.timeout(patience):
+                    connection = await connect(way, name=self.name, heartbeat=self._heartbeat)
             except CONNECTION_ERRORS as error:
                 if not ways:
                     raise
@@ -169,11 +151,11 @@ class Link:
                 self._way = way
                 return connection
 
-    async def _watch(self, connection: AbstractConnection) -> None:
+    async def _watch(self, connection: Connection) -> None:
         await until_silent(connection, self._heartbeat)
         self.drop(f"nothing has come on it for {self._heartbeat} s, and there is another node")
 
-    def _part_from(self, connection: AbstractConnection) -> None:
+    def _part_from(self, connection: Connection) -> None:
         self._connection = None
         self._up.clear()
         if self._watching:
@@ -183,7 +165,7 @@ class Link:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    def _on_closed(self, connection: AbstractConnection, error: BaseException | None) -> None:
+    def _on_closed(self, connection: Connection, error: AmqpError) -> None:
         # An old connection that closes late says nothing of the present one.
         if connection is self._connection:
             log.warning("%s: the connection to the broker is gone: %s", self.name, in_words(error))

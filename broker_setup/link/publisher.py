@@ -3,24 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 
-from aio_pika import Message
-from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelClosed
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.confirms import Confirm
+from broker_setup.amqp.errors import AmqpError, ChannelClosedError
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import broker_calls, close_channel
-from broker_setup.link.confirmed import publish_confirmed
+from broker_setup.link.broker_calls import close_channel
 from broker_setup.link.connection import Link
+from broker_setup.link.not_stored import why_not_stored
+from broker_setup.link.publish import Publish
 from broker_setup.link.publishing_channels import PublishingChannels, Way
 from broker_setup.link.pulse import Pulse
 from broker_setup.link.refusals import in_words
 from broker_setup.link.room_for_copies import RoomForCopies
 from broker_setup.link.size_limit import SizeLimit
 from broker_setup.link.unconfirmed import Unconfirmed
-from broker_setup.process.beside import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +42,8 @@ DOUBTFUL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 # How often a copy looks whether a silent queue answers again.
 LOOK_SECONDS = 0.25
-# A publish that has not ended so long after its channel was closed never would.
-ENDED_SECONDS = 1.0
+# How often it is looked which publishes are overdue.
+TICK_SECONDS = 0.05
 
 
 class _SilentQueueError(BrokerUnavailableError):
@@ -65,12 +64,11 @@ class Publisher:
         self._pulse = Pulse(link)
         self._opened = 0  # the link's connection to which all of this belongs
         self._channels = PublishingChannels(link, self._on_channel_closed)
-        self._under_way: dict[asyncio.Task[None], AbstractChannel | None] = {}  # which channel each is on
+        self._under_way: dict[Publish, None] = {}  # in the order in which they began
         self._unconfirmed = Unconfirmed()
         self._closing: set[asyncio.Task[None]] = set()
-        # A message is copied whole, a few times, on its way to the socket.
-        self._large = Turnstile()
-        self._copies: set[asyncio.Task[None]] = set()  # those of _under_way that are copies of deliveries
+        self._opening: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.TimerHandle | None = None
         self._room = RoomForCopies()
         self._size_limit = SizeLimit()
 
@@ -91,9 +89,9 @@ class Publisher:
         stored. Cancelling the caller does not cancel the publish.
         """
         self._size_limit.check(len(message.body))
-        self._refuse_what_would_wait((exchange, routing_key))
-        task = self._begin(message, exchange, routing_key)
-        await self._wait(task, at_most=CONFIRM_TIMEOUT_SECONDS)
+        way = (exchange, routing_key)
+        self._refuse_what_would_wait(way)
+        await self._begin(message, way, is_copy=False).waiter
 
     async def publish_copy(
         self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True
@@ -104,54 +102,93 @@ class Publisher:
         of it, and at each turn more. So here BrokerUnavailableError says that nothing was sent, or that the channel or
         the connection ended before a confirm came. It is not sent when its delivery is `held` no more.
         """
+        way = (exchange, routing_key)
         async with self._room.taken(len(message.body)):
             self._size_limit.check(len(message.body))
             while True:
                 if not held():
                     raise BrokerUnavailableError("its delivery is void, and comes again")
                 try:
-                    self._refuse_what_would_wait((exchange, routing_key))
+                    self._refuse_what_would_wait(way)
                     break
                 except _SilentQueueError:
                     await asyncio.sleep(LOOK_SECONDS)
-            task = self._begin(message, exchange, routing_key)
-            self._copies.add(task)
-            task.add_done_callback(self._copies.discard)
-            looking = asyncio.get_running_loop().call_later(
-                PATIENCE_SECONDS, self._look_for, task, (exchange, routing_key)
-            )
+            copy = self._begin(message, way, is_copy=True)
+            looking = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._look_for, copy)
             try:
-                await self._wait(task, at_most=None)
+                await copy.waiter
             finally:
                 looking.cancel()
 
-    def _look_for(self, copy: asyncio.Task[None], way: Way) -> None:
+    def _look_for(self, copy: Publish) -> None:
         """Have a copy's channel closed where publishes after it are confirmed and it is not: its confirm got lost."""
-        if copy.done():
+        if copy not in self._under_way:
             return
-        if self._unconfirmed.waits(way[1], copy):
-            asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._look_for, copy, way)
-        elif self._channels.current(way) is self._under_way[copy]:
-            self._part_from(way, f"a confirm for {way[1]!r} got lost")
+        if self._unconfirmed.waits(copy.way[1], copy):
+            asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._look_for, copy)
+        elif self._channels.current(copy.way) is copy.channel:
+            self._part_from(copy.way, f"a confirm for {copy.way[1]!r} got lost")
 
-    def _begin(self, message: Message, exchange: str, routing_key: str) -> asyncio.Task[None]:
-        # A task of its own, not cancelled while its channel is open: that would leave the count of confirms in doubt.
-        task = asyncio.create_task(self._publish(message, exchange, routing_key))
-        self._under_way[task] = None
-        self._unconfirmed.sent(routing_key, task, monotonic())
-        task.add_done_callback(partial(self._ended, routing_key))
-        return task
+    def _begin(self, message: Message, way: Way, *, is_copy: bool) -> Publish:
+        # The broker refuses a wrong user id, so whoever reads the message can trust it.
+        message.user_id = self._link.user
+        loop = asyncio.get_running_loop()
+        publish = Publish(way, len(message.body), monotonic(), loop.create_future(), is_copy)
+        channel = self._channels.current(way)
+        if channel is not None:
+            confirm = channel.publish(message, exchange=way[0], routing_key=way[1])
+            self._sent(publish, channel, confirm)
+        else:
+            opening = asyncio.create_task(self._open_and_send(message, publish))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+        self._under_way[publish] = None
+        self._unconfirmed.sent(way[1], publish, publish.began)
+        if self._ticking is None:
+            self._ticking = loop.call_later(TICK_SECONDS, self._tick)
+        return publish
 
-    async def _wait(self, task: asyncio.Task[None], *, at_most: float | None) -> None:
-        done, _ = await asyncio.wait({task}, timeout=DOUBT_SECONDS)
-        if not done:
-            self._pulse.look()
-            done, _ = await asyncio.wait({task}, timeout=at_most and at_most - DOUBT_SECONDS)
-        if not done:
-            raise BrokerUnavailableError("the broker did not confirm in time")
-        if task.cancelled():
-            raise BrokerUnavailableError("the broker was lost before it confirmed")
-        task.result()
+    async def _open_and_send(self, message: Message, publish: Publish) -> None:
+        way = publish.way
+        try:
+            channel = await self._channels.open(way)
+            confirm = channel.publish(message, exchange=way[0], routing_key=way[1])
+        except ChannelClosedError as error:
+            self._ended(publish, BrokerUnavailableError(f"the broker was lost before it confirmed: {in_words(error)}"))
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            self._ended(publish, error)
+        else:
+            self._sent(publish, channel, confirm)
+
+    def _sent(self, publish: Publish, channel: Channel, confirm: Confirm) -> None:
+        publish.channel = channel
+        confirm.then(lambda: self._answered(publish, confirm.error))
+
+    def _answered(self, publish: Publish, error: AmqpError | None) -> None:
+        self._ended(publish, error and why_not_stored(error, publish.way, publish.size, self._size_limit))
+
+    def _ended(self, publish: Publish, error: Exception | None) -> None:
+        self._under_way.pop(publish, None)
+        if error is None:
+            self._unconfirmed.confirmed(publish.way[1], publish, monotonic())
+        else:
+            self._unconfirmed.forget(publish)
+        publish.tell(error)
+
+    def _tick(self) -> None:
+        """Look at what is overdue: doubted after a while, and given up by those who can't wait."""
+        now = monotonic()
+        for publish in self._under_way:
+            age = now - publish.began
+            if age < DOUBT_SECONDS:
+                break
+            if not publish.is_doubted:
+                publish.is_doubted = True
+                self._pulse.look()
+            if age >= CONFIRM_TIMEOUT_SECONDS and not publish.is_copy:
+                publish.tell(BrokerUnavailableError("the broker did not confirm in time"))
+        loop = asyncio.get_running_loop()
+        self._ticking = loop.call_later(TICK_SECONDS, self._tick) if self._under_way else None
 
     def _refuse_what_would_wait(self, way: Way) -> None:
         key = way[1]
@@ -172,33 +209,11 @@ class Publisher:
         if pending >= MAX_OF_KEY or len(self._under_way) >= MAX_UNCONFIRMED:
             raise BrokerUnavailableError("too much waits for the broker's confirm")
 
-    async def _publish(self, message: Message, exchange: str, routing_key: str) -> None:
-        # The broker refuses a wrong user id, so whoever reads the message can trust it.
-        message.user_id = self._link.user
-        with broker_calls("the broker was lost before it confirmed"):
-            await self._large.turn(len(message.body))
-            channel = await self._channels.open((exchange, routing_key))
-            if (task := asyncio.current_task()) in self._under_way:
-                self._under_way[task] = channel
-            await publish_confirmed(
-                channel, message, exchange=exchange, routing_key=routing_key, limit=self._size_limit
-            )
-
-    def _on_channel_closed(self, channel: object, error: BaseException | None) -> None:
-        # Only the broker gives a reason; there is none when the connection ends, or when we close the channel.
-        if isinstance(error, ChannelClosed) and any(error.args):
+    def _on_channel_closed(self, channel: Channel, error: AmqpError) -> None:
+        # Only the broker gives a code; there is none when the connection ends, or when we close the channel.
+        if isinstance(error, ChannelClosedError) and error.code:
             log.error("the broker closed the publishing channel: %s", in_words(error))
         self._channels.drop(channel)
-        # aiormq ends most publishes on it with an error, but not those that wait for room on a connection that takes
-        # nothing more: they would count as unconfirmed for ever, and the broker as blocked.
-        asyncio.get_running_loop().call_later(ENDED_SECONDS, self._end_all_on, channel)
-
-    def _end_all_on(self, channel: object) -> None:
-        for task in self._all_on(channel):
-            task.cancel()
-
-    def _all_on(self, channel: object) -> list[asyncio.Task[None]]:
-        return [task for task, its_channel in self._under_way.items() if channel is its_channel]
 
     def _part_from(self, way: Way, why: str) -> None:
         """Publish on a fresh channel from now on, and close the old one when nobody waits on it."""
@@ -206,23 +221,18 @@ class Publisher:
         if channel is None:
             return
         log.warning("publishing on another channel: %s", why)
-        for task in self._all_on(channel):
-            self._unconfirmed.forget(task)
+        for publish in self._all_on(channel):
+            self._unconfirmed.forget(publish)
         closing = asyncio.create_task(self._close_later(channel))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
-        self._under_way.pop(task, None)
-        # Asks for its error in any case: where its publisher has gone, nobody else does.
-        if not task.cancelled() and task.exception() is None:
-            self._unconfirmed.confirmed(key, task, monotonic())
-        else:
-            self._unconfirmed.forget(task)
+    def _all_on(self, channel: Channel) -> list[Publish]:
+        return [publish for publish in self._under_way if publish.channel is channel]
 
-    async def _close_later(self, channel: AbstractChannel) -> None:
+    async def _close_later(self, channel: Channel) -> None:
         # Publishes by other keys that share the channel have their confirms by then, or were given up.
         await asyncio.sleep(CONFIRM_TIMEOUT_SECONDS)
-        if copies := self._copies.intersection(self._all_on(channel)):
-            await asyncio.wait(copies, timeout=PATIENCE_SECONDS)
+        if waiters := [publish.waiter for publish in self._all_on(channel) if publish.is_copy]:
+            await asyncio.wait(waiters, timeout=PATIENCE_SECONDS)
         await close_channel(channel)

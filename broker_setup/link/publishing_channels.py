@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from aio_pika.abc import AbstractChannel
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import AmqpError
 from broker_setup.link.connection import Link
 
 # By the default exchange answers go to callers' own queues, a key for each: they share one channel. Beyond this many
@@ -18,10 +18,10 @@ Way = tuple[str, str]
 class PublishingChannels:
     """Opens the channels and keeps them; `closed` is called with each that has closed, and with the reason."""
 
-    def __init__(self, link: Link, closed: Callable[[object, BaseException | None], None]) -> None:
+    def __init__(self, link: Link, closed: Callable[[Channel, AmqpError], None]) -> None:
         self._link = link
         self._closed = closed
-        self._channels: dict[Way, AbstractChannel] = {}
+        self._channels: dict[Way, Channel] = {}
         self._opening = asyncio.Lock()
 
     def forget(self) -> None:
@@ -29,40 +29,32 @@ class PublishingChannels:
         self._channels.clear()
         self._opening = asyncio.Lock()  # the old one may be held for long, by who opens on the old connection
 
-    async def open(self, exchange_and_key: Way) -> AbstractChannel:
-        """Return the open channel of a way; raise BrokerUnavailableError where none can be opened."""
+    async def open(self, exchange_and_key: Way) -> Channel:
+        """Open the channel of a way, unless somebody just has; raise BrokerUnavailableError where none can be."""
         way = self._shared(exchange_and_key)
-        return self._usable(way) or await self._opened(way)
-
-    def current(self, exchange_and_key: Way) -> AbstractChannel | None:
-        """Return the channel of a way, which may have just closed; None if it has none."""
-        return self._channels.get(self._shared(exchange_and_key))
-
-    def part_from(self, exchange_and_key: Way) -> AbstractChannel | None:
-        """Have a way go by a fresh channel from now on; return the one that it had."""
-        return self._channels.pop(self._shared(exchange_and_key), None)
-
-    def drop(self, channel: object) -> None:
-        """Forget one that has closed."""
-        for way, its_channel in list(self._channels.items()):
-            if channel is its_channel:
-                del self._channels[way]
-
-    async def _opened(self, way: Way) -> AbstractChannel:
         async with self._opening:
-            channel = self._usable(way)
+            channel = self._channels.get(way)
             if channel is None:
                 opened = self._link.opened
                 channel = await self._link.channel()
-                channel.close_callbacks.add(self._closed)
+                channel.on_closed.add(self._closed)
                 if opened == self._link.opened:
                     self._channels[way] = channel
             return channel
 
-    def _usable(self, way: Way) -> AbstractChannel | None:
-        # A channel that has just closed is still listed until its callback has run.
-        channel = self._channels.get(way)
-        return None if channel is None or channel.is_closed else channel
+    def current(self, exchange_and_key: Way) -> Channel | None:
+        """Return the open channel of a way; None if it has none."""
+        return self._channels.get(self._shared(exchange_and_key))
+
+    def part_from(self, exchange_and_key: Way) -> Channel | None:
+        """Have a way go by a fresh channel from now on; return the one that it had."""
+        return self._channels.pop(self._shared(exchange_and_key), None)
+
+    def drop(self, channel: Channel) -> None:
+        """Forget one that has closed."""
+        for way, its_channel in list(self._channels.items()):
+            if channel is its_channel:
+                del self._channels[way]
 
     def _shared(self, way: Way) -> Way:
         """Say on which channel a way goes: its own, or that of its exchange."""

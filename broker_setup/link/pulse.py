@@ -42,7 +42,7 @@ class Pulse:
                         return
                     await asyncio.sleep(ANSWER_SECONDS)
                     asking = asyncio.create_task(self._ask())
-                if await self._link.is_blocked():
+                if self._link.is_blocked:
                     # It has told us, so it lives, and a fresh connection would be blocked too.
                     self.problem = "the broker takes nothing: it is out of memory or disk"
                     continue

@@ -3,16 +3,11 @@
 No class names, numbers or addresses in memory: with those each try would seem to fail for a new reason.
 """
 
-import asyncio
 import re
 
-from aiormq.exceptions import ChannelLockedResource
-
+from broker_setup.amqp.errors import LOCKED, AmqpError
 from broker_setup.errors import XQueueError
 from broker_setup.failure_words import why_not_connected
-
-# The broker's reply code for a queue or an exchange that is not there.
-NOT_FOUND = 404
 
 _ADVICE = (
     (
@@ -27,12 +22,6 @@ _ADVICE = (
 # Such as "ACCESS_REFUSED - Login was refused using ...", in quotes or to the end.
 _OWN = r"[A-Z]{2,}(?:_[A-Z]+)* - .*"
 _OWN_WORDS = re.compile(rf"(['\"])(?P<quoted>{_OWN})\1|(?P<plain>{_OWN})")
-# aiormq says only that another frame came. RabbitMQ has then taken the login, and closes for the virtual host.
-_NO_VHOST = re.compile(r"Expected one of \['Connection\.OpenOk'\], got <Connection\.Close")
-_NO_VHOST_WORDS = (
-    "the virtual host of AMQP_URL is not there, its limit is reached, or the user has no rights in it "
-    "(`xqueue-broker setup` gives them)"
-)
 # Such as "Stream connection lost: ConnectionResetError(104, 'Connection reset by peer')", which pika writes.
 _WRAPPED = re.compile(r"\w+(?:Error|Exception)\(\d+, (['\"])(?P<words>.+?)\1\)")
 _IN_MEMORY = re.compile(r"(?: object)? at 0x[0-9a-f]+")
@@ -40,14 +29,11 @@ _IN_MEMORY = re.compile(r"(?: object)? at 0x[0-9a-f]+")
 
 def in_words(error: BaseException | None) -> str:
     """Say why a call failed or a connection ended; None: nobody said why."""
-    # aiormq wraps the CancelledError with which it ends the calls of a connection that goes away in another.
-    if error is None or isinstance(error, asyncio.CancelledError):
+    if error is None:
         return "the connection was lost"
     if isinstance(error, XQueueError):
         return str(error)
     text = " ".join(str(error).split())
-    if _NO_VHOST.match(text):
-        return _NO_VHOST_WORDS
     if own := refusal_in(text):
         return with_advice(own)
     if wrapped := _WRAPPED.search(text):
@@ -57,7 +43,7 @@ def in_words(error: BaseException | None) -> str:
 
 def is_locked(error: BaseException) -> bool:
     """Tell whether somebody else has what was asked for, an exclusive queue."""
-    return isinstance(error, ChannelLockedResource)
+    return isinstance(error, AmqpError) and error.code == LOCKED
 
 
 def advice(words: str) -> str | None:

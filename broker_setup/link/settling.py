@@ -9,12 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from aio_pika.abc import AbstractIncomingMessage
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelInvalidStateError
-
+from broker_setup.amqp.messages import Arrival, Source
 from broker_setup.errors import BrokerUnavailableError, MistakeError, UnroutableError, XQueueError
-from broker_setup.link.arrivals import Arrival
 from broker_setup.link.ending import Ending, end_delivery
 from broker_setup.process.shortages import shortage
 
@@ -36,15 +32,15 @@ Stored = TypeVar("Stored")
 class Hold:
     """An unacked delivery: its tag and channel, not its body; `redriven` says how often its copy was redriven."""
 
-    channel: AbstractChannel
+    channel: Source
     consumer_tag: str
     delivery_tag: int
     redriven: int = 0
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage | Arrival, redriven: int = 0) -> "Hold":
-        """Make the hold of a delivery; raise ChannelInvalidStateError where its channel is gone."""
-        return cls(message.channel, message.consumer_tag or "", message.delivery_tag or 0, redriven)
+    def of(cls, message: Arrival, redriven: int = 0) -> "Hold":
+        """Make the hold of a delivery."""
+        return cls(message.channel, message.consumer_tag, message.delivery_tag, redriven)
 
 
 async def ending_after(store: Awaitable[object], *, failed: str) -> Ending:
@@ -105,19 +101,14 @@ async def pause() -> None:
     await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def end(hold: Hold, how: Ending) -> None:
+def end(hold: Hold, how: Ending) -> None:
     """Ack, return or reject; where the channel is gone the delivery comes again, and is decided on anew."""
     try:
-        await end_delivery(hold.channel, hold.delivery_tag, how)
+        end_delivery(hold.channel, hold.delivery_tag, how)
     except BrokerUnavailableError as error:
         log.debug("a delivery of %s is void and comes again: %s", hold.consumer_tag, error)
 
 
-async def end_message(message: AbstractIncomingMessage | Arrival, how: Ending) -> None:
+def end_message(message: Arrival, how: Ending) -> None:
     """End a delivery of which no hold was made, because it was dealt with at once."""
-    try:
-        hold = Hold.of(message)
-    except ChannelInvalidStateError:
-        log.debug("a delivery's channel is gone: it comes again")
-        return
-    await end(hold, how)
+    end(Hold.of(message), how)

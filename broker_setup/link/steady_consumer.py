@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from typing import Any
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError, XQueueError
-from broker_setup.link.arrivals import Arrival, consume
 from broker_setup.link.broker_calls import CONNECTION_ERRORS, close_channel
 from broker_setup.link.connection import Link
 from broker_setup.link.refusals import in_words, refusal_in
@@ -41,11 +41,6 @@ class Steady(ABC):
                 await self._consume()
             except (XQueueError, *CONNECTION_ERRORS) as error:
                 self.failed(error)
-            except asyncio.CancelledError:
-                # aiormq cancels what waits on a connection that goes away; only a real cancel is counted.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
             self._lost()
             await asyncio.sleep(self.pause)
 
@@ -55,7 +50,7 @@ class Steady(ABC):
         return PAUSE_SECONDS
 
     @abstractmethod
-    async def begin(self, channel: AbstractChannel) -> Iterable[str]:
+    async def begin(self, channel: Channel) -> Iterable[str]:
         """Consume the queue on a fresh channel; return the tags of its consumers."""
 
     def failed(self, error: Exception) -> None:
@@ -72,14 +67,14 @@ class Steady(ABC):
         """Consume on a channel of its own until that is over; what was delivered on it is then void."""
         channel = await self._link.channel(prefetch=self._prefetch)
         over = asyncio.Event()
-        channel.close_callbacks.add(lambda *_: over.set())
+        channel.on_closed.add(lambda *_: over.set())
         # When a queue is deleted RabbitMQ cancels its consumers, and leaves the channel open.
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
+        channel.on_cancelled.add(lambda _: over.set())
         try:
             async with asyncio.timeout(START_SECONDS):
                 tags = await self.begin(channel)
-        except TimeoutError:  # aiormq has closed the channel
+        except TimeoutError:
+            await close_channel(channel)
             raise BrokerUnavailableError("the broker does not answer in time") from None
         log.info("consuming %s", self._queue)
         self._failure = ""
@@ -88,7 +83,7 @@ class Steady(ABC):
             await over.wait()
         except asyncio.CancelledError:
             # Stopping: nothing new, while what is under way can still be settled on this channel.
-            await asyncio.gather(*(_quietly(underlay.basic_cancel(tag)) for tag in tags))
+            await asyncio.gather(*(_quietly(channel.cancel(tag)) for tag in tags))
             raise
         finally:
             self.is_consuming = False
@@ -104,44 +99,45 @@ class SteadyConsumer(Steady):
         queue: str,
         *,
         prefetch: int,
-        received: Callable[[AbstractIncomingMessage], None],
+        received: Callable[[Arrival], None],
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(link, queue, prefetch=prefetch, lost=lost)
         self._received = received
 
-    async def prepare(self, channel: AbstractChannel) -> None:
+    async def prepare(self, channel: Channel) -> None:
         """Do on a fresh channel what has to be done before it consumes; for whoever derives from this."""
 
-    async def begin(self, channel: AbstractChannel) -> list[str]:
-        """Consume by aio-pika."""
+    async def begin(self, channel: Channel) -> list[str]:
+        """Prepare, and consume."""
         await self.prepare(channel)
-        return [await self.consume(channel, self._queue, self._received)]
-
-    async def consume(
-        self, channel: AbstractChannel, queue: str, received: Callable[[AbstractIncomingMessage], None]
-    ) -> str:
-        """Consume one queue, with the prefetch that the channel has at this moment; return the consumer's tag."""
-
-        async def hand_over(message: AbstractIncomingMessage) -> None:
-            received(message)
-
-        return await (await channel.get_queue(queue, ensure=False)).consume(hand_over)
+        return [await channel.consume(self._queue, self._received)]
 
 
 class SteadyTasks(Steady):
-    """Serves each delivery in a task of its own, which is cancelled when its channel is gone.
+    """Serves each delivery in a task of its own, which is cancelled when its channel is gone."""
 
-    It consumes beneath aio-pika, whose message objects cost a grader as much time as all the rest of a cycle.
-    """
-
-    def __init__(self, link: Link, queue: str, *, prefetch: int, serve: Callable[[Arrival], Awaitable[None]]) -> None:
+    def __init__(
+        self, link: Link, queue: str, *, prefetch: int, serve: Callable[[Arrival], Coroutine[Any, Any, None]]
+    ) -> None:
         super().__init__(link, queue, prefetch=prefetch)
         self._serve = serve
 
-    async def begin(self, channel: AbstractChannel) -> list[str]:
-        """Consume without aio-pika's messages."""
-        return [await consume(channel, self._queue, self._serve)]
+    async def begin(self, channel: Channel) -> list[str]:
+        """Consume; the tasks are the channel's."""
+        tasks: set[asyncio.Task[None]] = set()
+
+        def received(message: Arrival) -> None:
+            task = asyncio.create_task(self._serve(message))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def cancel(*_: object) -> None:
+            for task in tasks:
+                task.cancel()
+
+        channel.on_closed.add(cancel)
+        return [await channel.consume(self._queue, received)]
 
 
 async def _quietly(call: Awaitable[object]) -> None:

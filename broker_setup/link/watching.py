@@ -7,9 +7,8 @@ than three heartbeats; where there is another node to connect to, that is too lo
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import Any, cast
 
-from aio_pika.abc import AbstractConnection
+from broker_setup.amqp.connection import Connection
 
 # How often the log says that an outage goes on: no flood in a night without a broker.
 REMINDER_SECONDS = 30.0
@@ -37,7 +36,7 @@ class Outage:
         return logging.DEBUG, f"no connection to the broker at {self.where}: {why}"
 
 
-async def until_silent(connection: AbstractConnection, heartbeat: float) -> None:
+async def until_silent(connection: Connection, heartbeat: float) -> None:
     """Return once nothing at all has come for `heartbeat` seconds.
 
     Counted in looks: a process that was frozen itself has read nothing meanwhile, and does so before it looks again.
@@ -45,11 +44,5 @@ async def until_silent(connection: AbstractConnection, heartbeat: float) -> None
     looks, heard_at = 0.0, 0.0
     while looks * LOOK_SECONDS <= heartbeat:
         await asyncio.sleep(LOOK_SECONDS)
-        before, heard_at = heard_at, last_frame_at(connection)
+        before, heard_at = heard_at, connection.last_heard_at
         looks = looks + 1 if heard_at == before else 0
-
-
-def last_frame_at(connection: AbstractConnection) -> float:
-    """Say when the last frame came, by the loop's clock; the library keeps it in a private attribute."""
-    transport = cast("Any", connection.transport)
-    return float(transport.connection._Connection__last_frame_time) if transport else 0.0  # noqa: SLF001 - see above

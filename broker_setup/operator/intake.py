@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from itertools import groupby
 from time import monotonic
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.broker_calls import CONNECTION_ERRORS
 from broker_setup.link.connection import Link
@@ -56,22 +56,20 @@ class Intake:
     delivery that comes when the consumer is gone, and that we would put back behind those that follow it.
     """
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Arrival] = asyncio.Queue()
         self._name = ""
         self._counted = 0
         self._taken = 0
         self._turn = 0
         self._held: dict[int, int] = {}  # delivery tags, each with its turn
-        self._queue: AbstractQueue | None = None
         self._consumer = ""
 
     async def open(self, name: str) -> int:
         """Find the queue; return how many messages are ready."""
         self._name = name
-        self._queue = await self._channel.get_queue(name)
-        self._counted = self._queue.declaration_result.message_count or 0
+        self._counted = await self._sync()
         return self._counted
 
     @property
@@ -79,16 +77,15 @@ class Intake:
         """How many of those that were ready have not come yet."""
         return max(0, self._counted - self._taken)
 
-    async def take(self, most: int) -> list[AbstractIncomingMessage]:
+    async def take(self, most: int) -> list[Arrival]:
         """Take the next messages, up to `most`, waiting a moment for each; empty if nothing comes.
 
         While some of those that were ready are left, the first of a turn has a few seconds to come.
         """
-        assert self._queue is not None
-        await self._channel.set_qos(prefetch_count=most)
+        await self._channel.set_prefetch(most)
         self._turn += 1
-        self._consumer = await self._queue.consume(self._receive)
-        taken: list[AbstractIncomingMessage] = []
+        self._consumer = await self._channel.consume(self._name, self._receive)
+        taken: list[Arrival] = []
         with contextlib.suppress(TimeoutError):
             while len(taken) < most:
                 async with asyncio.timeout(STALL_SECONDS if self.left and not taken else IDLE_SECONDS):
@@ -99,16 +96,16 @@ class Intake:
         self._taken += len(taken)
         return taken
 
-    async def ack(self, messages: Iterable[AbstractIncomingMessage]) -> None:
+    async def ack(self, messages: Iterable[Arrival]) -> None:
         """Let some go for good."""
-        await self.ack_tags(message.delivery_tag or 0 for message in messages)
+        await self.ack_tags(message.delivery_tag for message in messages)
 
     async def ack_tags(self, tags: Iterable[int]) -> None:
         """Do the same where only the tags of their deliveries were kept."""
-        underlay, number = await self._channel.get_underlay_channel(), 0
+        number = 0
         for number, tag in enumerate(tags, start=1):
             self._held.pop(tag, None)
-            await end_delivery(underlay, tag, Ending.ACKED)
+            end_delivery(self._channel, tag, Ending.ACKED)
             if number % ACKS_UNDER_WAY == 0:
                 await self._sync()
         if number % ACKS_UNDER_WAY:
@@ -119,10 +116,9 @@ class Intake:
         await self._cancel()
         if not self._held:
             return
-        underlay = await self._channel.get_underlay_channel()
         ready, patience = await self._sync(), RETURN_SECONDS
         for number, tags in enumerate(_together(self._held), start=1):
-            await end_delivery(underlay, tags[-1], Ending.RETURNED, multiple=True)
+            end_delivery(self._channel, tags[-1], Ending.RETURNED, multiple=True)
             ready += len(tags)
             if number % UNDER_WAY == 0:
                 patience = RETURN_SECONDS if await self._comes_to(ready, patience) else 0.0
@@ -131,7 +127,6 @@ class Intake:
     async def _comes_to(self, ready: int, patience: float) -> bool:
         """Wait until the queue has so many ready messages, for so many seconds; say whether it has."""
         deadline = monotonic() + patience
-        # No timeout around the question: to cancel one closes the channel, and returns all that is held at once.
         while await self._sync() < ready:
             if monotonic() >= deadline:
                 return False
@@ -140,16 +135,15 @@ class Intake:
 
     async def _sync(self) -> int:
         """Return how many messages are ready, once the broker has read all that we sent before."""
-        asked = await self._channel.declare_queue(self._name, passive=True)
-        return asked.declaration_result.message_count or 0
+        return await self._channel.count_ready(self._name)
 
     async def _cancel(self) -> None:
-        if self._queue is not None and self._consumer:
+        if self._consumer:
             consumer, self._consumer = self._consumer, ""
-            await self._queue.cancel(consumer)
+            await self._channel.cancel(consumer)
 
-    async def _receive(self, message: AbstractIncomingMessage) -> None:
-        self._held[message.delivery_tag or 0] = self._turn
+    def _receive(self, message: Arrival) -> None:
+        self._held[message.delivery_tag] = self._turn
         self._inbox.put_nowait(message)
 
 

@@ -8,11 +8,12 @@ from time import time
 import pika
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
+from broker_setup.amqp.errors import NOT_FOUND
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.replay import replay
 from broker_setup.link.blocking import connect
-from broker_setup.link.refusals import NOT_FOUND, in_words
+from broker_setup.link.refusals import in_words
 from broker_setup.operator.console import progress
 from broker_setup.process.process_name import process_name
 from broker_setup.topology import LEDGER, LEDGER_EXCHANGE

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
-from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.process_name import process_name
@@ -41,7 +40,6 @@ class Session:
 
         Raise BrokerUnavailableError if the broker, or the ledger that is asked for, does not answer in time.
         """
-        tolerate_ill_made_properties()
         async with supervised(self.source, self._sink):
             await self._connected()
             reading = asyncio.create_task(self.ledger.read()) if read_ledger else None

@@ -24,7 +24,7 @@ def log_to_stderr(level: str, *, is_shared: bool = False) -> None:
     logging.basicConfig(level=level, handlers=[handler])
     # The libraries report every lost connection with a traceback; our own supervisor says it in a line. And the form
     # parser reports each byte that it skips; a refusal says it once.
-    for library in ("aio_pika", "aiormq", "pika", "python_multipart"):
+    for library in ("pika", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
 
 

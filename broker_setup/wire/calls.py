@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from aio_pika import DeliveryMode, Message
-
+from broker_setup.amqp.messages import Message
 from broker_setup.topology import is_ours
 from broker_setup.wire.properties import RETURN_HEADER
 
@@ -37,7 +36,6 @@ def answer_to(origin: CallOrigin, body: bytes) -> Message:
     """Make the message that answers a caller."""
     return Message(
         body,
-        delivery_mode=DeliveryMode.PERSISTENT,
         content_type="application/octet-stream",
         correlation_id=origin.correlation_id,
         message_id=uuid4().hex,

@@ -8,9 +8,7 @@ from time import time
 from typing import Any, TypeGuard
 from uuid import uuid4
 
-from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractMessage
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_EXCHANGE, SUBMISSIONS_PARKED, is_notices_queue
 from broker_setup.wire.header_values import text_of, time_of
 from broker_setup.wire.notices import Telling
@@ -44,7 +42,7 @@ PARKED_NOTICE_HEADER = f"{PARKED_PREFIX}notice"
 # headers, the largest return address and room for the rest. Beside them stand at most 6 KiB of ours, which say why,
 # and 2 KiB of other properties.
 MAX_HEADERS = MAX_RETURN_BYTES + 4 * 1024
-# pamqp cuts longer names when it writes them: two that begin alike would stand twice in the copy.
+# AMQP has room for 128 bytes of a header's name, though RabbitMQ takes longer ones.
 MAX_NAME_BYTES = 128
 _MAX_REASON = 500
 _MAX_INT = 2**63 - 1  # what a header can carry
@@ -65,7 +63,7 @@ UNTOLD_HEADERS: Mapping[Kind, str] = {Kind.RESULT: RESULT_UNTOLD_HEADER, Kind.SU
 
 
 def parked_copy(
-    message: AbstractMessage,
+    message: Message | Arrival,
     reason: str,
     *,
     queue: str = "",
@@ -94,11 +92,10 @@ def parked_copy(
     return fresh_copy(message, headers)
 
 
-def fresh_copy(message: AbstractMessage, headers: Mapping[str, Any], reply_to: str | None = None) -> Message:
+def fresh_copy(message: Message | Arrival, headers: Mapping[str, Any], reply_to: str | None = None) -> Message:
     """Copy `message` to be published once more: persistent, under an id of its own, with `headers` for its own."""
     return Message(
         message.body,
-        delivery_mode=DeliveryMode.PERSISTENT,
         content_type=message.content_type,
         content_encoding=message.content_encoding,
         correlation_id=message.correlation_id,
@@ -134,7 +131,7 @@ def _wire_size(name: str, value: str | int) -> int:
 
 
 def _is_plain(value: object) -> TypeGuard[str | int]:
-    # A text that is not UTF-8 is read as bytes, and pamqp writes none: its copy would fail for ever.
+    # A text that is not UTF-8 is read as bytes, of which AMQP has no kind that we write.
     if isinstance(value, int):
         return abs(value) <= _MAX_INT
     return isinstance(value, str)
@@ -179,7 +176,7 @@ class ParkedMessage:
         return None if self.uuid is None else submission_id_of(self.uuid)
 
 
-def read_parked(message: AbstractMessage, kind: Kind, *, ours: bool = True) -> ParkedMessage:
+def read_parked(message: Message | Arrival, kind: Kind, *, ours: bool = True) -> ParkedMessage:
     """Read a delivery of a parked queue, whatever it is; what we did not write, RabbitMQ's x-death says.
 
     Unless it is `ours`, what a stranger wrote as the broker moved it, its bookkeeping is passed over, whatever it says.

@@ -8,8 +8,7 @@ from itertools import count
 from typing import Any, Protocol, TypeGuard
 from uuid import uuid4
 
-from aio_pika import DeliveryMode, Message
-
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BadMessageError, MessageTooLargeError, in_brief
 
 RETURN_HEADER = "xqueue-return"
@@ -126,7 +125,6 @@ def make_message(
         raise MessageTooLargeError(f"{len(body)} bytes are more than the {MAX_MESSAGE_BYTES} bytes that fit a message")
     return Message(
         body,
-        delivery_mode=DeliveryMode.PERSISTENT,
         content_type=content_type,
         correlation_id=correlation_id,
         headers=headers,

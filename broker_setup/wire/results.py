@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadMessageError, in_brief
 from broker_setup.wire.properties import (
     AMENDMENT_HEADER,
@@ -87,7 +85,7 @@ def encode_result(result: Result) -> Message:
     )
 
 
-def decode_result(message: AbstractIncomingMessage, *, ours: bool = True) -> Result:
+def decode_result(message: Arrival, *, ours: bool = True) -> Result:
     """Read a delivery from the results queue; raise BadMessageError if it is no result.
 
     Unless it is `ours`, published by a service of XQueue, its bookkeeping is passed over, whatever that says.
@@ -128,14 +126,14 @@ def _counts(result: Result) -> Iterable[tuple[str, int]]:
     )
 
 
-def _sender(message: AbstractIncomingMessage) -> str | None:
+def _sender(message: Arrival) -> str | None:
     value = message.headers.get(SENDER_HEADER)
     if value is not None and not isinstance(value, str):
         raise BadMessageError(f"the header {SENDER_HEADER} is no user: {in_brief(value)}", message.body)
     return value
 
 
-def _tries(message: AbstractIncomingMessage) -> Tries:
+def _tries(message: Arrival) -> Tries:
     made, refused = count_in(message, TRIES_HEADER), count_in(message, REFUSALS_HEADER)
     waits, since = count_in(message, WAITS_HEADER), count_in(message, FAILING_SINCE_HEADER)
     return Tries(made, refused, waits, since) if made or waits or since else NO_TRIES

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.properties import (

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from aio_pika.exceptions import ChannelNotFoundEntity
-
+from broker_setup.amqp.errors import NOT_FOUND, ChannelClosedError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.broker_calls import broker_calls
@@ -15,7 +14,7 @@ from broker_setup.process.coalesced import Coalesced
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel
+    from broker_setup.amqp.channel import Channel
 
 ANSWER_SECONDS = 2.0
 # Callers wait less. The look itself is given up, and its channel closed, only so that none stands for ever.
@@ -41,7 +40,7 @@ class Readiness:
         """
         self._links = links
         self._link = asking
-        self._channel: AbstractChannel | None = None  # for all questions of all looks, until a refusal closes it
+        self._channel: Channel | None = None  # for all questions of all looks, until a refusal closes it
         self._publisher = publisher
         self._ledger = ledger
         self._queues = [CHECKED_QUEUE, *(submissions_queue(queue) for queue in queues), *notices]
@@ -86,10 +85,11 @@ class Readiness:
             self._channel = await self._link.channel()
         try:
             if is_exchange:
-                await self._channel.get_exchange(name, ensure=True)
+                await self._channel.find_exchange(name)
             else:
-                await self._channel.declare_queue(name, passive=True)
-        except ChannelNotFoundEntity:
-            self._channel = None
+                await self._channel.count_ready(name)
+        except ChannelClosedError as error:
+            if error.code != NOT_FOUND:
+                raise
             return False
         return True

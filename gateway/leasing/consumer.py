@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import AmqpError
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
@@ -44,7 +45,7 @@ class SubmissionsConsumer:
         queue: str,
         deliveries: Deliveries,
         *,
-        received: Callable[[AbstractIncomingMessage], None],
+        received: Callable[[Arrival], None],
         give_back: Callable[[], None],
     ) -> None:
         """Have each message `received`; `give_back` returns those that wait for a poll."""
@@ -122,39 +123,37 @@ class SubmissionsConsumer:
                 self._wake.clear()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _serve(self, channel: AbstractChannel) -> None:
+    async def _serve(self, channel: Channel) -> None:
         self._channel_lost = False
-        channel.close_callbacks.add(self._on_closed)
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._on_cancelled_by_broker)
-        queue = await channel.get_queue(self._queue, ensure=False)
+        channel.on_closed.add(self._on_closed)
+        channel.on_cancelled.add(self._on_cancelled_by_broker)
         try:
             while not self._channel_lost:
                 self._wake.clear()
-                await self._take_step(next_step(self._view()), channel, queue)
+                await self._take_step(next_step(self._view()), channel)
         finally:
-            channel.close_callbacks.discard(self._on_closed)
+            channel.on_closed.discard(self._on_closed)
             # Whether the broker cancelled it or we end, closing gives back what is held on it. Forgotten first,
             # as an ack that comes after the close would cost the whole connection.
             self._end()
             await close_channel(channel)
 
-    async def _take_step(self, step: Step, channel: AbstractChannel, queue: AbstractQueue) -> None:
+    async def _take_step(self, step: Step, channel: Channel) -> None:
         match step:
             case Step.CONSUME:
                 prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
-                await self._consume(channel, queue, prefetch)
+                await self._consume(channel, prefetch)
             case Step.ROTATE:
                 # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
                 old = self._tag
                 prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
-                await self._consume(channel, queue, prefetch)
-                await self._cancel(queue, old)
+                await self._consume(channel, prefetch)
+                await self._cancel(channel, old)
             case Step.PAUSE:
                 # First cancelled, then given back, or they would be delivered to us again at once.
                 old = self._tag
                 self._stop()
-                await self._cancel(queue, old)
+                await self._cancel(channel, old)
                 self._give_back()
             case Step.STAY:
                 buffered = self._deliveries.buffered().number
@@ -162,22 +161,22 @@ class SubmissionsConsumer:
                     async with asyncio.timeout(TICK_SECONDS if self._tag or buffered else None):
                         await self._wake.wait()
 
-    async def _consume(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> None:
-        await channel.set_qos(prefetch_count=prefetch)
-        tag = await queue.consume(self._on_message)
+    async def _consume(self, channel: Channel, prefetch: int) -> None:
+        await channel.set_prefetch(prefetch)
+        tag = await channel.consume(self._queue, self._on_message)
         # Only now, and without an await in between: until here polls go by the old consumer's values.
         self._tag, self._prefetch = tag, prefetch
         self._quiet_since = monotonic()
         self._polls = self._wanted = 0
 
-    async def _cancel(self, queue: AbstractQueue, tag: str | None) -> None:
+    async def _cancel(self, channel: Channel, tag: str | None) -> None:
         if tag is not None:
-            await queue.cancel(tag)
+            await channel.cancel(tag)
 
-    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+    def _on_message(self, message: Arrival) -> None:
         if self._channel_lost:
             return
-        self._deliveries.came(message.consumer_tag or "")
+        self._deliveries.came(message.consumer_tag)
         self._quiet_since = monotonic()
         self._body_bytes = expected_size(self._body_bytes, len(message.body))
         self._received(message)
@@ -202,12 +201,12 @@ class SubmissionsConsumer:
             wanted=self._wanted,
         )
 
-    def _on_closed(self, channel: object, error: BaseException | None) -> None:
+    def _on_closed(self, channel: Channel, error: AmqpError) -> None:
         if self._link.is_up:
             self._fail(str(error))
         self._end()
 
-    def _on_cancelled_by_broker(self, frame: object) -> None:
+    def _on_cancelled_by_broker(self, tag: str) -> None:
         self._fail("the broker cancelled the consumer: the queue was deleted or moved")
         self._end()
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 from functools import partial
 from time import time
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, MistakeError, UnroutableError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Superseded
@@ -65,16 +64,16 @@ class Failures:
         """Serve until cancelled."""
         await self._consumer.run()
 
-    def _received(self, message: AbstractIncomingMessage) -> None:
+    def _received(self, message: Arrival) -> None:
         task = asyncio.create_task(self._settle(message))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _settle(self, message: AbstractIncomingMessage) -> None:
+    async def _settle(self, message: Arrival) -> None:
         how = await ending_after(self._take(message), failed=f"submission {message.correlation_id}: it failed")
-        await end_message(message, how)
+        end_message(message, how)
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
+    async def _take(self, message: Arrival) -> None:
         """Do what is to be done before the delivery is acked."""
         await self._ledger.wait_up_to_date()
         queue = course_queue_of(message)
@@ -86,7 +85,7 @@ class Failures:
             # It would come again without end, and nobody would see it.
             await self._parking.unreadable(message, queue, str(error))
 
-    async def _take_of(self, message: AbstractIncomingMessage, queue: str) -> None:
+    async def _take_of(self, message: Arrival, queue: str) -> None:
         try:
             await self._checker.taste(message.body, returns_of(message))
             submission = decode_submission(message, queue)
@@ -117,7 +116,7 @@ class Failures:
             await self._parking.submission(submission, str(error))
 
 
-def course_queue_of(message: AbstractIncomingMessage) -> str:
+def course_queue_of(message: Arrival) -> str:
     """Say which course queue a failed submission was in: RabbitMQ's word for it, before the message's own."""
     deaths = message.headers.get("x-death")
     newest = deaths[0] if isinstance(deaths, list) and deaths else None

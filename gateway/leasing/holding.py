@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError
 from broker_setup.ledger.answers import Lease, Standing
 from broker_setup.ledger.events import Expired, Superseded
@@ -46,7 +45,7 @@ class Holding:
         self._steady = steady
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def received(self, message: AbstractIncomingMessage) -> None:
+    def received(self, message: Arrival) -> None:
         """Take a delivery from the consumer: it is kept, parked where it can't be read, or let go."""
         try:
             submission = decode_submission(message, self._queue)
@@ -130,7 +129,7 @@ class Holding:
         # Frames leave in the order in which they were decided.
         for hold in holds:
             self._deliveries.ended(hold.consumer_tag)
-            self._start(end(hold, how))
+            end(hold, how)
 
     async def _end_when_parked(self, holds: Sequence[Hold], parking: Awaitable[None]) -> None:
         self._end(holds, await ending_after(parking, failed=f"queue {self._queue}: a message could not be parked"))

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from aio_pika.abc import AbstractChannel
-
+from broker_setup.amqp.channel import Channel
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
@@ -48,7 +47,7 @@ class WaitingCount:
         self._clock = clock
         self._state = state
         self._queues = queues
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._opening = asyncio.Lock()
         self._counts = {name: Coalesced(self._asking(name)) for name in queues}
         self._last: dict[str, _Count] = {}
@@ -102,7 +101,7 @@ class WaitingCount:
         finally:
             await close_channel(channel)
 
-    async def _open(self) -> AbstractChannel:
+    async def _open(self) -> Channel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self._link.channel()
@@ -131,6 +130,5 @@ class Submitting:
             last.submitted += 1
 
 
-async def _count(channel: AbstractChannel, queue: str) -> int:
-    declared = await channel.declare_queue(submissions_queue(queue), passive=True)
-    return declared.declaration_result.message_count or 0
+async def _count(channel: Channel, queue: str) -> int:
+    return await channel.count_ready(submissions_queue(queue))

@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 from broker_setup.ledger.writer import LedgerWriter
-from broker_setup.link.codec import tolerate_ill_made_properties
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
 from broker_setup.link.publisher import Publisher
@@ -67,7 +66,6 @@ class Bridge:
 
     async def run(self) -> None:
         """Serve until `stop`; a broker or a grader that is away, or comes back, is no reason to end."""
-        tolerate_ill_made_properties()
         queues = {f"queue {queue.name}": queue.run() for queue in self._queues}
         async with supervised(self._source, self._sink), essential(queues):
             await self._stopping.wait()

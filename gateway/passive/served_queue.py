@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BadReturnAddressError, MistakeError, UnknownSecretError
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending
@@ -100,8 +99,8 @@ class ServedQueue:
             finally:
                 await self._finish()
 
-    def _received(self, message: AbstractIncomingMessage) -> None:
-        # A task of our own: aiormq cancels its own when the channel closes.
+    def _received(self, message: Arrival) -> None:
+        # Not cancelled when the channel closes.
         task = asyncio.create_task(self._serve(message))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -120,7 +119,7 @@ class ServedQueue:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _serve(self, message: AbstractIncomingMessage) -> None:
+    async def _serve(self, message: Arrival) -> None:
         acting_for.set(self.name)
         try:
             end = await self._grade(message)
@@ -141,7 +140,7 @@ class ServedQueue:
                 end = GiveUp(f"unexpected error: {type(error).__name__}")
         await self._settle(message, end)
 
-    async def _grade(self, message: AbstractIncomingMessage) -> Publish | GiveUp | GiveBack:
+    async def _grade(self, message: Arrival) -> Publish | GiveUp | GiveBack:
         await self._checker.taste(message.body, returns_of(message))
         if origin := _call_origin_of(message):
             body, files = decode_work(message.body)
@@ -158,7 +157,7 @@ class ServedQueue:
 
     async def _try(
         self,
-        message: AbstractIncomingMessage,
+        message: Arrival,
         request: bytes,
         callback_url: str,
         answer: Callable[[bytes], Awaitable[None]],
@@ -186,7 +185,7 @@ class ServedQueue:
             if self._stopping.is_set():
                 return GiveBack()
 
-    async def _wrong_with(self, message: AbstractIncomingMessage, callback_url: str, reply: bytes) -> str:
+    async def _wrong_with(self, message: Arrival, callback_url: str, reply: bytes) -> str:
         if not self._validates:
             return ""
         found = await self._checker.check(callback_url, reply, returns_of(message))
@@ -202,14 +201,14 @@ class ServedQueue:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _settle(self, message: AbstractIncomingMessage, end: Publish | GiveUp | GiveBack) -> None:
+    async def _settle(self, message: Arrival, end: Publish | GiveUp | GiveBack) -> None:
         """Store what came of a delivery, then let it go."""
         how = Ending.RETURNED
         if not isinstance(end, GiveBack):
             how = await ending_after(self._store(message, end), failed=f"queue {self.name}: nothing could be stored")
-        await end_message(message, how)
+        end_message(message, how)
 
-    async def _store(self, message: AbstractIncomingMessage, end: Publish | GiveUp) -> None:
+    async def _store(self, message: Arrival, end: Publish | GiveUp) -> None:
         match end:
             case Publish(answer):
                 try:
@@ -224,7 +223,7 @@ class ServedQueue:
                 else:
                     await self._until_stored(partial(self._park, message, reason, unread=unread))
 
-    async def _park(self, message: AbstractIncomingMessage, reason: str, *, unread: bool) -> None:
+    async def _park(self, message: Arrival, reason: str, *, unread: bool) -> None:
         if unread:
             await self._parking.unreadable(message, self.name, reason)
             return
@@ -240,5 +239,5 @@ class ServedQueue:
         await until_stored(store, whose=f"queue {self.name}")
 
 
-def _call_origin_of(message: AbstractIncomingMessage) -> CallOrigin | None:
+def _call_origin_of(message: Arrival) -> CallOrigin | None:
     return call_origin_of(message.headers, message.reply_to, message.correlation_id)

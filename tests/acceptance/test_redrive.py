@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import MAX_RETURN_BYTES

@@ -1,27 +1,11 @@
-"""A delivery as a consumer gets it, made by hand: the attributes of aio-pika's message that our code reads."""
+"""A delivery as a consumer gets it, made by hand."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
 
-from aio_pika import Message
-from aio_pika.abc import AbstractIncomingMessage
+from broker_setup.amqp.messages import Arrival, Message
 
 
-@dataclass
-class FakeDelivery:
-    """What stood in a message's body and properties."""
-
-    body: bytes = b""
-    correlation_id: Any = None
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    timestamp: datetime | None = None
-    reply_to: str | None = None
-    redelivered: bool | None = False
-
-
-def delivered(message: Message) -> AbstractIncomingMessage:
+def delivered(message: Message) -> Arrival:
     """The delivery that a consumer gets of a message that was published."""
     return delivery(
         body=message.body,
@@ -31,6 +15,6 @@ def delivered(message: Message) -> AbstractIncomingMessage:
     )
 
 
-def delivery(**attributes: Any) -> AbstractIncomingMessage:
+def delivery(**attributes: Any) -> Arrival:
     """A delivery of anything, however wrong."""
-    return cast("AbstractIncomingMessage", FakeDelivery(**attributes))
+    return Arrival(channel=cast("Any", None), **attributes)

@@ -4,20 +4,19 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiormq.abc import DeliveredMessage
-from pamqp import commands, header
+from aio_pika.abc import AbstractChannel
 
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.grader import Grade, Grader, Options
-from broker_setup.link.arrivals import Arrival, arrival_of
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue, topology
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
+from tests.support.foreign_messages import from_aio_pika, to_aio_pika
 
 QUEUE = "openedx"
 SECRET = "a secret of the tests, long enough for a key"
@@ -27,9 +26,7 @@ BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).en
 
 def delivered(body: bytes = BODY, **properties: Any) -> Arrival:
     """Make a delivery as a link hands it out."""
-    basic = commands.Basic.Properties(**properties)
-    content = header.ContentHeader(body_size=len(body), properties=basic)
-    return arrival_of(DeliveredMessage(commands.Basic.Deliver("tag", 1), content, body, None))  # type: ignore[arg-type]
+    return Arrival(body, channel=cast("Any", None), consumer_tag="tag", delivery_tag=1, **properties)
 
 
 class Course:
@@ -61,20 +58,20 @@ class Course:
                 while await found.get(fail=False) is None:
                     await asyncio.sleep(0.02)
 
-    async def put(self, message: aio_pika.Message, queue: str = QUEUE) -> None:
+    async def put(self, message: Message, queue: str = QUEUE) -> None:
         """Put anything into a course queue."""
         exchange = await self._channel.get_exchange(SUBMISSIONS_EXCHANGE, ensure=False)
-        await exchange.publish(message, queue)
+        await exchange.publish(to_aio_pika(message), queue)
 
-    async def take(self, queue: str = RESULTS_QUEUE, within: float = 60) -> AbstractIncomingMessage:
+    async def take(self, queue: str = RESULTS_QUEUE, within: float = 60) -> Arrival:
         """Take the next message of a RabbitMQ queue, waiting for it."""
         found = await self._channel.get_queue(queue, ensure=False)
         async with asyncio.timeout(within):
             while (message := await found.get(no_ack=True, fail=False)) is None:
                 await asyncio.sleep(0.02)
-        return message
+        return from_aio_pika(message)
 
-    async def take_failed(self) -> AbstractIncomingMessage:
+    async def take_failed(self) -> Arrival:
         """Take what was rejected, from wherever the topology sends it."""
         [queue] = [each for each in TOPOLOGY.queues if each.name == submissions_queue(QUEUE)]
         return await self.take(str(queue.arguments["x-dead-letter-routing-key"]))

@@ -4,11 +4,9 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, cast
 
-from aio_pika import Message
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.heard import Heard
@@ -187,36 +185,16 @@ class FakeChannel:
 
     sent: list[tuple[str, int]] = field(default_factory=list)
 
-    @property
-    def connection(self) -> Any:
-        """A connection on which nothing waits to be sent."""
-        return SimpleNamespace(write_queue=asyncio.Queue())
+    is_closed: bool = False
 
-    async def basic_ack(self, tag: int, *, multiple: bool, wait: bool) -> None:
+    def ack(self, tag: int, *, multiple: bool = False) -> None:
         self.sent.append(("ack", tag))
 
-    async def basic_nack(self, tag: int, *, multiple: bool, requeue: bool, wait: bool) -> None:
-        self.sent.append(("requeue" if requeue else "drop", tag))
+    def give_back(self, tag: int, *, multiple: bool = False) -> None:
+        self.sent.append(("requeue", tag))
 
-    async def basic_reject(self, tag: int, *, requeue: bool, wait: bool) -> None:
-        self.sent.append(("requeue" if requeue else "park", tag))
-
-
-@dataclass
-class HeldDelivery:
-    """The attributes of a delivery that a course queue reads."""
-
-    body: bytes
-    correlation_id: str | None
-    headers: dict[str, Any]
-    channel: FakeChannel
-    delivery_tag: int
-    timestamp: None = None
-    consumer_tag: str = "consumer"
-    content_type: str | None = None
-    content_encoding: str | None = None
-    type: str | None = None
-    redelivered: bool = False
+    def reject(self, tag: int) -> None:
+        self.sent.append(("park", tag))
 
 
 class Scene:
@@ -281,10 +259,10 @@ class Scene:
             "correlation_id": message.correlation_id,
             "headers": dict(message.headers),
             "channel": channel or self.channel,
+            "consumer_tag": "consumer",
             "delivery_tag": self.tag,
         }
-        message_of_broker: Any = HeldDelivery(**values | spoilt)
-        self.queue.held.received(message_of_broker)
+        self.queue.held.received(Arrival(**values | spoilt))
         return self.tag
 
     async def poll(self) -> Handout:

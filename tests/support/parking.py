@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pika
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_FAILED, SUBMISSIONS_PARKED, submissions_queue

@@ -6,16 +6,16 @@ Each lets through its declared refusal, and nothing else: what comes out of a ca
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pamqp import decode
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from broker_setup.amqp.properties import read_properties
+from broker_setup.amqp.tables import read_table
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.frames import decode_frame
-from broker_setup.link import codec
 from broker_setup.wire.replies import check_reply
 from broker_setup.wire.results import Result, decode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
@@ -37,18 +37,6 @@ LMS = "https://lms.example/courses/x/xqueue/7/block/"
 BOUNDARY = "limit"
 _LIMITS = FormLimits(fields=2**24, file=2**24, files_total=2**24, files=32)
 _FORM_REFUSALS = (BadFormError, TooLargeError, ShortError)
-
-
-@contextlib.contextmanager
-def tolerant() -> Iterator[None]:
-    """Let pamqp read properties as the services do."""
-    kept = dict(decode.METHODS), dict(decode.TABLE_MAPPING)
-    codec.tolerate_ill_made_properties()
-    try:
-        yield
-    finally:
-        decode.METHODS.update(kept[0])
-        decode.TABLE_MAPPING.update(kept[1])
 
 
 def _score(body: bytes) -> None:
@@ -102,9 +90,14 @@ def _frame(body: bytes) -> None:
         decode_frame(body)
 
 
+def _properties(content: bytes) -> None:
+    read_properties(delivery(), content)
+
+
 def _table(content: bytes) -> None:
-    consumed, _ = decode.by_type(struct.pack(">I", len(content)) + content, "table")
-    assert consumed == len(content) + 4
+    with contextlib.suppress(ValueError):
+        end, _ = read_table(struct.pack(">I", len(content)) + content)
+        assert end == len(content) + 4
 
 
 def _message(body: bytes) -> None:
@@ -148,6 +141,7 @@ PARSERS: dict[str, Callable[[bytes], None]] = {
     "authorization": _authorization,
     "frame": _frame,
     "table": _table,
+    "properties": _properties,
     "message": _message,
     "return_address": _return_address,
     "lms_header": _lms_header,

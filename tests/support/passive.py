@@ -14,6 +14,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import web
 
+from broker_setup.amqp.messages import Message
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, SUBMISSIONS_EXCHANGE
@@ -22,6 +23,7 @@ from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.passive.bridge import Bridge
 from gateway.passive.grader import PassiveGrader, graders_for
 from tests.support.certificates import server_tls
+from tests.support.foreign_messages import to_aio_pika
 from tests.support.lms import LOOPBACK
 from tests.support.service_process import ServiceProcess, service_process
 from tests.support.waiting import eventually
@@ -128,9 +130,9 @@ class LmsSide:
         await self.put(queue, encode_submission(submission))
         return submission
 
-    async def put(self, queue: str, message: aio_pika.Message) -> None:
+    async def put(self, queue: str, message: Message) -> None:
         exchange = await self.channel.get_exchange(SUBMISSIONS_EXCHANGE, ensure=False)
-        await exchange.publish(message, queue)
+        await exchange.publish(to_aio_pika(message), queue)
 
     async def waiting(self, queue: str) -> int:
         """Count the messages of a RabbitMQ queue that are with no consumer."""

@@ -1,7 +1,6 @@
 """Results to publish, where a test is about publishing rather than about results."""
 
-from aio_pika import Message
-
+from broker_setup.amqp.messages import Message
 from broker_setup.link.publisher import Publisher
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE
 from broker_setup.wire.results import Result, encode_result

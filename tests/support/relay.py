@@ -10,14 +10,16 @@ from time import monotonic
 from uuid import uuid4
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel
 
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE, retry_queue
 from broker_setup.wire.results import NO_TRIES, Result, Tries, encode_result
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.relay import Relay
+from tests.support.foreign_messages import from_aio_pika, to_aio_pika
 from tests.support.lms import FakeLMS
 from tests.support.service_process import ServiceProcess, service_process
 from tests.support.waiting import eventually
@@ -59,11 +61,11 @@ class Results:
         return uuid
 
     async def put_message(
-        self, message: aio_pika.Message, exchange: str = RESULTS_EXCHANGE, routing_key: str = RESULTS_QUEUE
+        self, message: Message, exchange: str = RESULTS_EXCHANGE, routing_key: str = RESULTS_QUEUE
     ) -> None:
         """Publish it, as an AMQP grader does unless it is said otherwise."""
         to = await self._channel.get_exchange(exchange, ensure=False)
-        await to.publish(message, routing_key)
+        await to.publish(to_aio_pika(message), routing_key)
 
     async def put_many(self, headers: list[str]) -> None:
         await asyncio.gather(*(self.put(header) for header in headers))
@@ -80,13 +82,13 @@ class Results:
             while sum([await self.waiting(queue) for queue in (RESULTS_QUEUE, CHECKED_QUEUE, *rungs)]):
                 await asyncio.sleep(0.05)
 
-    async def parked(self) -> AbstractIncomingMessage:
+    async def parked(self) -> Arrival:
         """Take one parked message, waiting for it."""
         queue = await self._channel.get_queue(RESULTS_PARKED, ensure=False)
         deadline = monotonic() + 60
         while monotonic() < deadline:
             if (message := await queue.get(no_ack=True, fail=False)) is not None:
-                return message
+                return from_aio_pika(message)
             await asyncio.sleep(0.02)
         raise AssertionError("nothing was parked within 60 s")
 

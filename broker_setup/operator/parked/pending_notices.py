@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
-
+from broker_setup.amqp.errors import NOT_FOUND, ChannelClosedError
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.wire.parked import Kind, ParkedMessage, read_parked
@@ -45,8 +44,10 @@ class PendingNotices:
             intake = await self._stack.enter_async_context(taking_in(self._source))
             try:
                 await intake.open(name)
-            except ChannelNotFoundEntity:
-                continue
+            except ChannelClosedError as error:
+                if error.code == NOT_FOUND:
+                    continue
+                raise
             while intake.left and (batch := await intake.take(TURN)):
                 for message in batch:
                     self._hold(intake, message)
@@ -66,7 +67,7 @@ class PendingNotices:
         for intake, tags in by_intake.items():
             await intake.ack_tags(sorted(tags))
 
-    def _hold(self, intake: Intake, message: AbstractIncomingMessage) -> None:
+    def _hold(self, intake: Intake, message: Arrival) -> None:
         notice = read_parked(message, Kind.RESULT)
         self._held[notice.correlation_id].append(Held(intake, message.delivery_tag or 0, notice.redriven))
 

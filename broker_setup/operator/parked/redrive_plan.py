@@ -4,9 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import Enum, auto
 
-from aio_pika import Message
-from aio_pika.abc import AbstractMessage
-
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.state import LedgerState
 from broker_setup.topology import RESULTS_QUEUE
@@ -70,7 +68,7 @@ def fate_of(parked: ParkedMessage, queues: Collection[str], state: LedgerState, 
     return Fate.GOES if state.is_parked(parked.uuid) and redrives <= parked.redriven else Fate.DEBRIS
 
 
-def redriven_copy(message: AbstractMessage, parked: ParkedMessage, *, told: bool) -> Message:
+def redriven_copy(message: Message | Arrival, parked: ParkedMessage, *, told: bool) -> Message:
     """Make what is published: as it was before it was tried for the first time, and redriven once more.
 
     Where its student was `told` it says so, or the student would be told again if it is parked again. What a stranger

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.parked.selection import Selection, Tally
@@ -22,7 +21,7 @@ MAX_TURN = 500
 class Met:
     """A delivery that is selected, and what it says."""
 
-    message: AbstractIncomingMessage
+    message: Arrival
     parked: ParkedMessage
 
 
@@ -73,9 +72,7 @@ class Walk:
                 await self._take(batch, kind, act, limit, intake)
                 turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
 
-    async def _take(
-        self, batch: Sequence[AbstractIncomingMessage], kind: Kind, act: Act, limit: RateLimit, intake: Intake
-    ) -> None:
+    async def _take(self, batch: Sequence[Arrival], kind: Kind, act: Act, limit: RateLimit, intake: Intake) -> None:
         selected = self._select(batch, kind)
         for start in range(0, len(selected), limit.portion):
             portion = selected[start : start + limit.portion]
@@ -84,7 +81,7 @@ class Walk:
             self._progress(self._tally)
         self._progress(self._tally)
 
-    def _select(self, batch: Sequence[AbstractIncomingMessage], kind: Kind) -> list[Met]:
+    def _select(self, batch: Sequence[Arrival], kind: Kind) -> list[Met]:
         selected, now = [], datetime.now(UTC)
         for message in batch:
             parked = read_parked(message, kind, ours=self._is_written_by_us(message, kind))
@@ -97,7 +94,7 @@ class Walk:
                 selected.append(Met(message, parked))
         return selected
 
-    def _is_written_by_us(self, message: AbstractIncomingMessage, kind: Kind) -> bool:
+    def _is_written_by_us(self, message: Arrival, kind: Kind) -> bool:
         # No grader may write to that exchange, or submissions. What the broker moved is as it was published.
         return kind is Kind.SUBMISSION or message.exchange == PARKED_EXCHANGE or self._is_ours(message.user_id)
 

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.operator.intake import taking_in
 from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
@@ -104,7 +103,7 @@ class WaitingResults:
                     portion = meant[start : start + limit.portion]
                     await limit.wait(len(portion))
 
-                    async def settle(portion: Sequence[AbstractIncomingMessage] = portion) -> None:
+                    async def settle(portion: Sequence[Arrival] = portion) -> None:
                         await asyncio.gather(*map(self._publish, portion))
                         await intake.ack(portion)
                         self.found.called += len(portion)
@@ -112,7 +111,7 @@ class WaitingResults:
                     await to_its_end(settle())
                     self._progress(self.found)
 
-    def _select(self, batch: Sequence[AbstractIncomingMessage], rung: str) -> list[AbstractIncomingMessage]:
+    def _select(self, batch: Sequence[Arrival], rung: str) -> list[Arrival]:
         meant = []
         for message in batch:
             self.found.seen += 1
@@ -123,13 +122,13 @@ class WaitingResults:
         self._progress(self.found)
         return meant
 
-    async def _publish(self, message: AbstractIncomingMessage) -> None:
+    async def _publish(self, message: Arrival) -> None:
         # As the rung would have sent it, with its tries: that it waited less is all that is new.
         copy = fresh_copy(message, plain_headers(message.headers))
         await self._session.publisher.publish_copy(copy, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
 
 
-def read_waiting(message: AbstractIncomingMessage, rung: str) -> WaitingResult:
+def read_waiting(message: Arrival, rung: str) -> WaitingResult:
     """Read a delivery of a rung, whatever it is."""
     tries = message.headers.get(TRIES_HEADER)
     return WaitingResult(

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import AnyEvent, Retired, Superseded, hash_url
@@ -33,7 +32,7 @@ MAX_REASON = 500
 class Met:
     """A delivery, what it says, and what is to become of it."""
 
-    message: AbstractIncomingMessage
+    message: Arrival
     submission: Submission | None
     choice: Choice
 
@@ -80,7 +79,7 @@ class Retirement:
             else:
                 tally.missed = intake.left
 
-    def _look_at(self, batch: Sequence[AbstractIncomingMessage], tally: Tally) -> list[Met]:
+    def _look_at(self, batch: Sequence[Arrival], tally: Tally) -> list[Met]:
         looked_at: list[Met] = []
         seen: set[str] = set()
         for message in batch:

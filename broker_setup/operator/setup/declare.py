@@ -7,9 +7,10 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from broker_setup.amqp.errors import NOT_FOUND
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.link.blocking import connect
-from broker_setup.link.refusals import NOT_FOUND, in_words
+from broker_setup.link.refusals import in_words
 from broker_setup.topology import Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding

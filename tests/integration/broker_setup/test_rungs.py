@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import end_message
 from broker_setup.topology import CHECKED_QUEUE, retry_queue
 from broker_setup.wire.results import Result, Tries, decode_result, encode_result
 from tests.support.broker import VHost
@@ -31,12 +32,12 @@ async def test_a_result_comes_straight_back_after_the_delay_as_it_was(declared: 
         await link.wait_up()
         came: list[tuple[float, Result]] = []
 
-        async def take(message: AbstractIncomingMessage) -> None:
+        def take(message: Arrival) -> None:
             came.append((time.monotonic(), decode_result(message)))
-            await message.ack()
+            end_message(message, Ending.ACKED)
 
         channel = await link.channel(prefetch=10)
-        await (await channel.get_queue(CHECKED_QUEUE, ensure=False)).consume(take)
+        await channel.consume(CHECKED_QUEUE, take)
         publisher = Publisher(link)
         # Twice the same way: the relay publishes afresh each time, so RabbitMQ sees no cycle.
         for turn in (1, 2):

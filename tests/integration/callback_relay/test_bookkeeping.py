@@ -5,8 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.ledger import notes
 from broker_setup.ledger.events import Delivered, Graded
 from broker_setup.link.broker_url import user_of

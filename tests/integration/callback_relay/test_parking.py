@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pika
 import pytest
-from aio_pika import Message
 from pydantic import SecretStr
 
+from broker_setup.amqp.messages import Message
 from broker_setup.link.broker_url import user_of
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED, RESULTS_QUEUE

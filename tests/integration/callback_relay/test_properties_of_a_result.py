@@ -1,11 +1,9 @@
 """What an AMQP grader may write beside its result - how long it lasts, how soon it goes - loses no result."""
 
 import asyncio
-from datetime import timedelta
 from uuid import uuid4
 
-from aio_pika import Message
-
+from broker_setup.amqp.messages import Message
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED
 from broker_setup.wire.parked import Kind, read_parked
@@ -14,7 +12,7 @@ from broker_setup.wire.return_address import ReturnAddress
 from tests.support.lms import FakeLMS
 from tests.support.relay import REPLY, Results, running_relay
 
-SHORT = timedelta(milliseconds=50)
+SHORT = "50"
 
 
 def short_lived(results: Results, lms: FakeLMS) -> Message:
@@ -41,6 +39,6 @@ async def test_a_parked_copy_of_one_that_would_expire_does_not(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
     async with running_relay(settings):
-        await results.put_message(Message(b"no result", expiration=timedelta(seconds=60), priority=9))
+        await results.put_message(Message(b"no result", expiration="60000", priority=9))
         parked = await results.parked()
     assert (parked.body, parked.expiration, parked.priority or 0) == (b"no result", None, 0)

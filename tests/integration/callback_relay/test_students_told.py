@@ -7,8 +7,7 @@ import signal
 import sys
 from collections import Counter
 
-from aio_pika.abc import AbstractIncomingMessage
-
+from broker_setup.amqp.messages import Arrival
 from broker_setup.operator.parked.redriving import ParkedMessages
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.settings import Settings
@@ -63,7 +62,7 @@ async def is_later(results: Results, number: int) -> bool:
     return await results.waiting(LATER) == number
 
 
-async def the_parked(results: Results) -> AbstractIncomingMessage:
+async def the_parked(results: Results) -> Arrival:
     await eventually(lambda: is_parked(results))
     return await results.parked()
 

@@ -48,8 +48,7 @@ class Desk:
     @property
     def channels(self) -> int:
         """How many channels this side has open."""
-        connection = cast("Any", self.link)._connection
-        return len(connection.transport.connection.channels)
+        return len(cast("Any", self.link)._connection._channels)
 
 
 @asynccontextmanager

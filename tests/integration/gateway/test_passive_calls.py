@@ -8,6 +8,7 @@ import aio_pika
 import pika
 import pytest
 
+from broker_setup.amqp.messages import Message
 from broker_setup.settings import Settings
 from broker_setup.topology import (
     ANSWERS_EXCHANGE,
@@ -49,8 +50,8 @@ async def bound_queue(inside: LmsSide, name: str, exchange: str = ANSWERS_EXCHAN
     await queue.bind(exchange, name)
 
 
-def call(reply_to: str, correlation_id: str = "a call", body: bytes = WORK) -> aio_pika.Message:
-    return aio_pika.Message(body, reply_to=reply_to, correlation_id=correlation_id)
+def call(reply_to: str, correlation_id: str = "a call", body: bytes = WORK) -> Message:
+    return Message(body, reply_to=reply_to, correlation_id=correlation_id)
 
 
 async def test_a_caller_gets_the_graders_reply_whatever_it_is(

@@ -4,10 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-import aio_pika
 import pytest
 from aiohttp import web
 
+from broker_setup.amqp.messages import Message
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, RESULTS_QUEUE, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.notices import failure_notice
@@ -18,6 +18,7 @@ from broker_setup.wire.results import decode_result
 from gateway.passive import served_queue
 from gateway.passive.grader import Failed, NotAsked, PassiveGrader, Replied
 from tests.support.broker import VHost
+from tests.support.foreign_messages import from_aio_pika
 from tests.support.passive import (
     REPLY,
     FakeGrader,
@@ -150,7 +151,7 @@ async def test_a_redriven_submission_has_a_result_of_its_own_or_no_second_notice
 ) -> None:
     async with running_bridge(settings):
         await lms.submit("red", redriven=2)
-        result = decode_result(await lms.take())
+        result = decode_result(from_aio_pika(await lms.take()))
         # It is no repeat of the notice that the student had: that is marked as one.
         assert (result.redriven, result.notice) == (0, False)
         red.says(b"no reply")
@@ -204,11 +205,11 @@ async def test_what_is_no_submission_is_parked_and_those_behind_it_flow(
 ) -> None:
     good = await lms.submit("red", "first")
     message = (await lms.take(RED)).body
-    forged = aio_pika.Message(message, correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
-    broken = aio_pika.Message(b"{", correlation_id=good.uuid, headers={RETURN_HEADER: good.sealed_return})
-    nobody = aio_pika.Message(message, correlation_id=good.uuid)
-    ours = aio_pika.Message(message, correlation_id="x", reply_to=RESULTS_QUEUE)
-    half = aio_pika.Message(b'{"xqueue_body": "\\ud800"}', correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
+    forged = Message(message, correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
+    broken = Message(b"{", correlation_id=good.uuid, headers={RETURN_HEADER: good.sealed_return})
+    nobody = Message(message, correlation_id=good.uuid)
+    ours = Message(message, correlation_id="x", reply_to=RESULTS_QUEUE)
+    half = Message(b'{"xqueue_body": "\\ud800"}', correlation_id=good.uuid, headers={RETURN_HEADER: "forged"})
     for bad in (forged, broken, nobody, ours, half):
         await lms.put("red", bad)
     await lms.submit("red", "last")
@@ -227,7 +228,7 @@ async def test_a_result_that_nobody_waits_for_where_it_should_go_is_the_relays(
 ) -> None:
     await lms.submit("red")
     submission = await lms.take(RED)
-    elsewhere = aio_pika.Message(
+    elsewhere = Message(
         submission.body, correlation_id=submission.correlation_id, headers=submission.headers, reply_to="nowhere"
     )
     await lms.put("red", elsewhere)

@@ -19,6 +19,7 @@ from broker_setup.settings import Settings
 from gateway import app as module
 from tests.support.broker import VHost
 from tests.support.gateway import SECRET_KEY, USERS
+from tests.support.stalling import stall
 from tests.support.waiting import eventually
 
 HEALED_SECONDS = 15.0
@@ -56,13 +57,6 @@ async def served(settings: Settings) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
-
-
-async def stall(link: Link) -> None:
-    """Have the ledger's consumer get nothing any more, its channel open and nobody told of it."""
-    channels = cast("Any", link)._connection.transport.connection.channels.values()
-    [(channel, tag)] = [(channel, tag) for channel in channels if channel for tag in getattr(channel, "consumers", ())]
-    await channel.basic_cancel(tag)
 
 
 async def test_while_the_ledgers_consumer_stalls_readyz_says_so_and_it_is_healed_within_seconds(

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.ledger.events import AnyEvent, Discarded, Undeliverable
 from broker_setup.link import settling as link_settling
@@ -24,7 +22,7 @@ from callback_relay.schedule import BEHIND, SLOW
 from callback_relay.settling import MAX_REASON, About, Settling
 from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import Delivered, Outdated, Park, Repeat, Retry, Verdict
-from tests.support.deliveries import FakeDelivery, delivered
+from tests.support.deliveries import delivered
 
 UUID = "0" * 32
 ENDLESS = Reason(Slug.MISTAKE, "why? " * 20_000)
@@ -36,24 +34,14 @@ class Channel:
     is_closed = False
 
     def __init__(self) -> None:
-        self.connection = SimpleNamespace(write_queue=asyncio.Queue())
         self.acked: list[int] = []
         self.rejected: list[int] = []
 
-    async def basic_ack(self, tag: int, **_: Any) -> None:
+    def ack(self, tag: int, **_: Any) -> None:
         self.acked.append(tag)
 
-    async def basic_reject(self, tag: int, *, requeue: bool, **_: Any) -> None:
-        assert not requeue
+    def reject(self, tag: int) -> None:
         self.rejected.append(tag)
-
-
-@dataclass
-class Delivery(FakeDelivery):
-    channel: Channel = field(default_factory=Channel)
-    consumer_tag = "ctag"
-    delivery_tag = 1
-    user_id = content_type = content_encoding = type = None
 
 
 class Broker:
@@ -223,7 +211,9 @@ async def test_what_can_not_be_copied_for_no_known_reason_is_moved_to_the_parked
 
 def a_result() -> Any:
     sent = encode_result(Result(UUID, b"reply", "sealed"))
-    return Delivery(sent.body, UUID, sent.headers, sent.timestamp)
+    message = delivered(sent)
+    message.channel, message.delivery_tag = cast("Any", Channel()), 1
+    return message
 
 
 def settling(broker: Any) -> Settling:

@@ -6,9 +6,9 @@ from time import thread_time
 from typing import Any
 
 import pytest
-from aio_pika import Message
 from yarl import URL
 
+from broker_setup.amqp.messages import Message
 from broker_setup.wire.notices import TOLD_BEFORE, failure_notice, notice_of
 from broker_setup.wire.results import NO_TRIES, Result, decode_result
 from callback_relay.callback import Callback

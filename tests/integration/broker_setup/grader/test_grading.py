@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import PERSISTENT, Message
 from broker_setup.grader import Answer, Options, Submission, Workers, reply
 from broker_setup.link.broker_url import user_of
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
@@ -69,7 +69,7 @@ async def test_a_submission_is_answered_with_what_the_relay_needs(
     assert course.opens(str(result.headers[RETURN_HEADER]), uuid)
     assert result.user_id == user_of(course.amqp_url)
     assert (result.exchange, result.routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
-    assert int(result.delivery_mode) == 2
+    assert result.delivery_mode == PERSISTENT
     assert await course.is_settled()
 
 

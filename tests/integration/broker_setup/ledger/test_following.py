@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
 
 import pytest
 
@@ -25,6 +24,7 @@ from tests.support.broker import VHost
 from tests.support.ledger import DAY, follower, pika_channel, write_body, write_frames
 from tests.support.ledger_events import expirations, expired
 from tests.support.proxy import proxied
+from tests.support.stalling import stall
 from tests.support.waiting import eventually
 
 Deliver = Callable[[Sequence[Frame], int], None]
@@ -245,13 +245,6 @@ async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
 
 
 # When it stalls.
-
-
-async def stall(link: Link) -> None:
-    """Have the ledger's consumer get nothing any more, its channel open and nobody told of it."""
-    channels = cast("Any", link)._connection.transport.connection.channels.values()
-    [(channel, tag)] = [(channel, tag) for channel in channels if channel for tag in getattr(channel, "consumers", ())]
-    await channel.basic_cancel(tag)
 
 
 async def test_a_consumer_that_stalls_with_its_channel_open_is_found_out_and_healed(declared: VHost) -> None:

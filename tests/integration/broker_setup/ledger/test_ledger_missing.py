@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-import aiormq
 import pytest
-from aiormq.exceptions import ChannelPreconditionFailed
 
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import PRECONDITION_FAILED, ChannelClosedError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
 from broker_setup.operator.setup.declare import declare
@@ -31,16 +31,15 @@ NO_COPY = "PRECONDITION_FAILED - queue 'queue 'xqueue.ledger' in vhost '/'' does
 def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the broker refuses the next consumers with, as one does whose node has no copy."""
     left: list[str] = []
-    consume = aiormq.Channel.basic_consume
+    consume = Channel.consume
 
-    async def refuse(self: aiormq.Channel, *arguments: Any, **options: Any) -> Any:
+    async def refuse(self: Channel, *arguments: Any) -> str:
         if left:
-            error = ChannelPreconditionFailed(406, left.pop())
-            await self.close(error)
-            raise error
-        return await consume(self, *arguments, **options)
+            await self.close()
+            raise ChannelClosedError(left.pop(), PRECONDITION_FAILED)
+        return await consume(self, *arguments)
 
-    monkeypatch.setattr(aiormq.Channel, "basic_consume", refuse)
+    monkeypatch.setattr(Channel, "consume", refuse)
     return left
 
 

@@ -108,12 +108,11 @@ async def test_a_channel_takes_no_more_than_its_prefetch(declared: VHost) -> Non
         for _ in range(5):
             await publisher.publish(result(), exchange=RESULTS_EXCHANGE, routing_key=RESULTS_QUEUE)
         channel = await link.channel(prefetch=2)
-        queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
         taken: list[object] = []
-        await queue.consume(taken.append)  # type: ignore[arg-type]
+        await channel.consume(RESULTS_QUEUE, taken.append)
         await eventually(lambda: len(taken) == 2)
         # The broker has handed out all that it will: the rest is ready in the queue.
-        assert (await channel.declare_queue(RESULTS_QUEUE, passive=True)).declaration_result.message_count == 3
+        assert await channel.count_ready(RESULTS_QUEUE) == 3
 
 
 async def test_a_link_stops_at_once_and_leaves_no_connection(declared: VHost) -> None:
@@ -169,4 +168,4 @@ async def test_a_virtual_host_that_is_not_there_is_said_once_and_in_words(
     async with supervised(link):
         await eventually(lambda: caplog.text.count("no connection to the broker") >= 3)
     (warned,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
-    assert "the virtual host of AMQP_URL is not there" in warned
+    assert "AMQP_URL names a virtual host that the broker doesn't have" in warned

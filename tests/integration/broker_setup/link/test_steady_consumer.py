@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
 
-from broker_setup.link.arrivals import Arrival
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link.connection import Link, supervised
+from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.settling import end_message
 from broker_setup.link.steady_consumer import Steady, SteadyConsumer, SteadyTasks
 from broker_setup.topology import RESULTS_QUEUE
 from tests.support.broker import VHost
@@ -27,7 +28,7 @@ class Scene:
     link: Link
     proxy: Proxy
     amqp_url: str
-    held: list[AbstractIncomingMessage] = field(default_factory=list)
+    held: list[Arrival] = field(default_factory=list)
     begun: int = 0
     cancelled: int = 0
     lost: int = 0
@@ -132,7 +133,7 @@ async def test_a_consumer_that_stops_can_still_ack_what_is_at_hand_and_gets_noth
     async with running(scene.consumer()):
         await eventually(lambda: len(scene.held) == 1)
     await publish(publisher)
-    await scene.held[0].ack()
+    end_message(scene.held[0], Ending.ACKED)
     await eventually(lambda: asyncio.to_thread(count, RESULTS_QUEUE))
     assert len(scene.held) == 1
 

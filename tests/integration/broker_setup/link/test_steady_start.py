@@ -1,10 +1,11 @@
 """A steady consumer waits for no answer for ever."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from broker_setup.amqp.channel import Channel
 from broker_setup.link import steady_consumer
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
@@ -15,13 +16,16 @@ from tests.support.proxy import Proxy, proxied
 from tests.support.publishing import publish
 from tests.support.waiting import eventually
 
+if TYPE_CHECKING:
+    from broker_setup.amqp.messages import Arrival
+
 
 class Unlucky(SteadyConsumer):
     """Its broker stops answering when it is about to consume for the first time."""
 
     proxy: Proxy | None = None
 
-    async def prepare(self, channel: AbstractChannel) -> None:
+    async def prepare(self, channel: Channel) -> None:
         if self.proxy:
             self.proxy.freeze()
         self.proxy = None
@@ -31,7 +35,7 @@ async def test_a_broker_that_does_not_answer_when_it_begins_is_asked_again(
     declared: VHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(steady_consumer, "START_SECONDS", 0.3)
-    received: list[AbstractIncomingMessage] = []
+    received: list[Arrival] = []
     async with proxied(declared.amqp_url) as proxy:
         link, other = Link(proxy.url, "unlucky"), Link(declared.amqp_url, "lucky")
         consumer = Unlucky(link, RESULTS_QUEUE, prefetch=1, received=received.append)

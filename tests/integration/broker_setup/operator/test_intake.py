@@ -1,13 +1,13 @@
 """What was counted and does not come at once is waited for, and what does not come is said."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
-import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
 
+from broker_setup.link.connection import Link, supervised
 from broker_setup.operator import intake as operating_intake
 from broker_setup.operator.intake import IDLE_SECONDS, Intake
 from broker_setup.operator.parked.runs import Run, look
@@ -25,6 +25,9 @@ from tests.support.operator import SECRET, submission, submit
 from tests.support.parking import NOON, park_results, parked_result, result_for
 from tests.support.waiting import eventually
 
+if TYPE_CHECKING:
+    from broker_setup.amqp.messages import Arrival
+
 BEHIND = 5
 
 
@@ -38,10 +41,18 @@ def held_by_another(amqp_url: str, queue: str) -> Iterator[list[int]]:
         yield tags
 
 
+@asynccontextmanager
+async def opened(amqp_url: str) -> AsyncIterator[Link]:
+    link = Link(amqp_url, "intake")
+    async with supervised(link):
+        await link.wait_up()
+        yield link
+
+
 async def test_what_was_counted_is_waited_for_while_somebody_holds_it_for_a_moment(declared: VHost) -> None:
     await asyncio.to_thread(park_results, declared.amqp_url, *(parked_result(result_for("https://lms")) for _ in "abc"))
-    async with await aio_pika.connect(declared.amqp_url) as connection, await connection.channel() as channel:
-        intake = Intake(channel)
+    async with opened(declared.amqp_url) as link:
+        intake = Intake(await link.channel())
         assert await intake.open(RESULTS_PARKED) == 3
         with held_by_another(declared.amqp_url, RESULTS_PARKED) as held:
             taking = asyncio.create_task(intake.take(3))
@@ -58,17 +69,13 @@ async def test_what_others_take_as_it_is_put_back_is_not_waited_for_again_and_ag
 ) -> None:
     monkeypatch.setattr(operating_intake, "RETURN_SECONDS", 2.0)
     await submit(declared.amqp_url, [submission(NOON, f"https://lms/{each}") for each in range(900)])
-    async with await aio_pika.connect(declared.amqp_url) as connection, await connection.channel() as channel:
-        intake = Intake(channel)
+    async with opened(declared.amqp_url) as link:
+        intake = Intake(await link.channel())
         await intake.open(submissions_queue("openedx"))
         assert len(await intake.take(900)) == 900
-        other = await (await connection.channel()).get_queue(submissions_queue("openedx"), ensure=False)
-        taken: list[str | None] = []
-
-        async def take(message: AbstractIncomingMessage) -> None:
-            taken.append(message.correlation_id)
-
-        await other.consume(take, no_ack=True)
+        other = await link.channel(prefetch=900)
+        taken: list[Arrival] = []
+        await other.consume(submissions_queue("openedx"), taken.append)
         # Seven waits, of which one is in vain.
         async with asyncio.timeout(7 * 2.0):
             await intake.put_back()

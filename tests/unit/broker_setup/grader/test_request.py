@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError
 from broker_setup.grader import Options
 from broker_setup.grader.errors import UnreadableBodyError
 from broker_setup.grader.request import Submission, read_request, tolerated_returns
-from broker_setup.link.arrivals import Arrival
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.properties import ATTEMPT_HEADER, RETURN_HEADER, SUBMISSION_ID_HEADER

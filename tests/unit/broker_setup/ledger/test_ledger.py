@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import ledger as module
 from broker_setup.ledger.answers import Standing

@@ -5,8 +5,8 @@ import logging
 import time
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import writer as writer_module
 from broker_setup.ledger.events import Parked

@@ -91,16 +91,6 @@ async def test_an_orderly_end_stops_every_task_and_kills_nobody(killed: list[tup
     assert killed == []
 
 
-async def test_a_cancel_that_the_library_raises_by_itself_is_a_lost_broker() -> None:
-    # What aiormq does to the calls of a connection whose heartbeats stop.
-    async def call() -> None:
-        with broker_calls("asking"):
-            raise asyncio.CancelledError
-
-    with pytest.raises(BrokerUnavailableError, match="asking: the connection to the broker was lost"):
-        await asyncio.create_task(call())
-
-
 async def test_a_cancel_of_ours_stays_one() -> None:
     async def call() -> None:
         with broker_calls("asking"):

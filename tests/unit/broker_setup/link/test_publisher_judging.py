@@ -1,13 +1,14 @@
 """Whom a publisher refuses: a silent queue's publishers at once, all of them only where the connection is silent."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
-from aio_pika import Message
-from aio_pika.exceptions import ChannelClosed
 
+from broker_setup.amqp.confirms import Confirm
+from broker_setup.amqp.errors import ChannelClosedError, ConnectionLostError
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link import publisher as module
 from broker_setup.link import pulse as pulse_module
@@ -32,23 +33,26 @@ class Channel:
 
     def __init__(self, broker: "Broker") -> None:
         self.broker = broker
-        self.is_closed = False
-        self.close_callbacks: set[Any] = set()
+        self.on_closed: set[Any] = set()
+        self._confirms: list[Confirm] = []
 
-    async def get_underlay_channel(self) -> "Channel":
-        return self
-
-    async def basic_publish(self, body: bytes, *, routing_key: str, **_: object) -> None:
+    def publish(self, message: Message, *, routing_key: str, **_: object) -> Confirm:
         self.broker.sent[routing_key] += 1
+        confirm = Confirm(message.message_id)
+        self._confirms.append(confirm)
         if routing_key in self.broker.slow:
-            await self.broker.slow[routing_key].wait()
-        elif routing_key in self.broker.silent or self.broker.frozen:
-            await asyncio.Event().wait()
+            self.broker.late[routing_key].append(confirm)
+        elif routing_key not in self.broker.silent and not self.broker.frozen:
+            asyncio.get_running_loop().call_soon(confirm.end)
+        return confirm
 
     async def close(self) -> None:
-        self.is_closed = True
-        for callback in list(self.close_callbacks):
-            callback(self, None)
+        error = ChannelClosedError("the channel was closed")
+        for confirm in self._confirms:
+            if not confirm.done:
+                confirm.end(error)
+        for callback in list(self.on_closed):
+            callback(self, error)
 
 
 class Broker:
@@ -58,9 +62,10 @@ class Broker:
 
     def __init__(self) -> None:
         self.silent: set[str] = set()
-        self.slow: dict[str, asyncio.Event] = {}  # confirm when these are set, and not before
+        self.slow: set[str] = set()  # confirmed late, by `store`
+        self.late: defaultdict[str, list[Confirm]] = defaultdict(list)
         self.frozen = False
-        self.blocked = False
+        self.is_blocked = False
         self.opened = 1
         self.is_up = True
         self.sent: Counter[str] = Counter()
@@ -71,8 +76,9 @@ class Broker:
             await asyncio.Event().wait()
         return Channel(self)
 
-    async def is_blocked(self) -> bool:
-        return self.blocked
+    def store(self, key: str) -> None:
+        for confirm in self.late.pop(key):
+            confirm.end()
 
     def drop(self, why: str) -> None:
         self.dropped.append(why)
@@ -169,7 +175,7 @@ async def test_a_connection_that_is_silent_refuses_all_and_is_dropped_once() -> 
 
 async def test_a_broker_that_says_that_it_is_blocked_is_believed_and_its_connection_kept() -> None:
     broker, publisher = pair()
-    broker.frozen = broker.blocked = True
+    broker.frozen = broker.is_blocked = True
     with pytest.raises(BrokerUnavailableError):
         await publish(publisher, "one")
     await eventually(lambda: "memory or disk" in publisher.problem)
@@ -195,9 +201,11 @@ async def test_only_a_channel_that_the_broker_closed_is_an_error_and_it_says_why
 ) -> None:
     broker, publisher = pair()
     await publish(publisher, "key")
-    publisher._on_channel_closed(Channel(broker), ChannelClosed(None, None))  # what aiormq says where we closed it
+    channel: Any = Channel(broker)
+    publisher._on_channel_closed(channel, ChannelClosedError("the channel was closed"))
+    publisher._on_channel_closed(channel, ConnectionLostError("the broker ended the connection"))
     assert "closed" not in caplog.text
-    publisher._on_channel_closed(Channel(broker), ChannelClosed(404, "NOT_FOUND - no exchange 'x' in vhost '/'"))
+    publisher._on_channel_closed(channel, ChannelClosedError("NOT_FOUND - no exchange 'x' in vhost '/'", 404))
     [record] = caplog.records
     assert record.getMessage() == (
         "the broker closed the publishing channel: NOT_FOUND - no exchange 'x' in vhost '/': "
@@ -211,7 +219,7 @@ async def test_a_copy_waits_for_a_confirm_that_is_late_and_is_sent_once_however_
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(module, "LOST_SECONDS", 1.0)
     broker, publisher = pair()
-    broker.slow["parked"] = stored = asyncio.Event()
+    broker.slow.add("parked")
 
     async def park() -> None:
         await publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked")
@@ -222,7 +230,7 @@ async def test_a_copy_waits_for_a_confirm_that_is_late_and_is_sent_once_however_
     with pytest.raises(BrokerUnavailableError):
         await publish(publisher, "parked")
     assert not any(task.done() for task in parking), "it may be stored: to give it back now would make two of it"
-    stored.set()
+    broker.store("parked")
     await asyncio.gather(*parking)
     assert broker.sent["parked"] <= 36 + 1
 
@@ -251,12 +259,11 @@ async def test_a_copy_whose_confirm_was_lost_with_a_leader_ends_with_its_channel
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(module, "ENDED_SECONDS", 0.1)
     broker, publisher = pair()
-    broker.slow["parked"] = asyncio.Event()
+    broker.slow.add("parked")
     lost = asyncio.create_task(publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked"))
     await eventually(lambda: bool(broker.sent["parked"]))
-    del broker.slow["parked"]  # its new leader knows nothing of it
+    broker.slow.clear()  # its new leader knows nothing of it
     await publisher.publish_copy(Message(b""), exchange="exchange", routing_key="parked")
     with pytest.raises(BrokerUnavailableError, match="was lost before it confirmed"):
         await asyncio.wait_for(lost, 30)

@@ -2,24 +2,25 @@
 
 import asyncio
 from errno import EMFILE
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiormq.exceptions import ChannelInvalidStateError
 
+from broker_setup.amqp.errors import ChannelClosedError
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BrokerUnavailableError, MistakeError, UnroutableError
 from broker_setup.link import settling
 from broker_setup.link.ending import Ending
 from broker_setup.link.settling import despite_mistakes, end_message, ending_after, until_stored
 
 
-class Orphan(SimpleNamespace):
-    """A delivery as aio-pika shows it when its channel has closed."""
+class ClosedChannel:
+    """A channel on which nothing can be said any more."""
 
-    @property
-    def channel(self) -> Any:
-        raise ChannelInvalidStateError
+    def ack(self, *_: object, **__: object) -> None:
+        raise ChannelClosedError("the channel is closed")
+
+    give_back = reject = ack
 
 
 class Tries:
@@ -47,8 +48,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def test_a_delivery_whose_channel_has_closed_is_left_to_the_broker() -> None:
     for how in Ending:
-        message: Any = Orphan(consumer_tag="ctag", delivery_tag=1)
-        await end_message(message, how)
+        channel: Any = ClosedChannel()
+        end_message(Arrival(channel=channel, consumer_tag="ctag", delivery_tag=1), how)
 
 
 async def test_what_is_stored_is_acked_without_a_pause(pauses: list[float]) -> None:

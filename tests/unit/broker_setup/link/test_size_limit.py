@@ -4,9 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aio_pika import Message
-from aiormq.exceptions import ChannelPreconditionFailed
 
+from broker_setup.amqp.confirms import Confirm
+from broker_setup.amqp.errors import PRECONDITION_FAILED, ChannelClosedError
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError, MessageTooLargeError
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.size_limit import largest_taken
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from broker_setup.link.connection import Link
 
 REFUSAL = "PRECONDITION_FAILED - message size 2000 is larger than configured max size 1000"
+REFUSED = ChannelClosedError(REFUSAL, PRECONDITION_FAILED)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ REFUSAL = "PRECONDITION_FAILED - message size 2000 is larger than configured max
     ],
 )
 def test_the_refusal_names_how_large_a_message_may_be(refusal: str, largest: int | None) -> None:
-    assert largest_taken(ChannelPreconditionFailed(refusal)) == largest
+    assert largest_taken(ChannelClosedError(refusal, PRECONDITION_FAILED)) == largest
 
 
 class SmallBroker:
@@ -37,25 +39,28 @@ class SmallBroker:
     user = None
     opened = 1
     is_up = True
-    is_closed = False
 
     def __init__(self) -> None:
-        self.close_callbacks: set[Any] = set()
+        self.on_closed: set[Any] = set()
         self.came = 0
-        self._refused = asyncio.Event()
+        self._confirms: list[Confirm] = []
 
     async def channel(self) -> "SmallBroker":
         return self
 
-    async def get_underlay_channel(self) -> "SmallBroker":
-        return self
-
-    async def basic_publish(self, body: bytes, **_: object) -> None:
+    def publish(self, message: Message, **_: object) -> Confirm:
         self.came += 1
-        if len(body) > 1000:
-            self._refused.set()
-        await self._refused.wait()
-        raise ChannelPreconditionFailed(REFUSAL)
+        self._confirms.append(Confirm(message.message_id))
+        if len(message.body) > 1000:
+            asyncio.get_running_loop().call_soon(self._refuse)
+        return self._confirms[-1]
+
+    def _refuse(self) -> None:
+        for confirm in self._confirms:
+            confirm.end(REFUSED)
+        self._confirms.clear()
+        for callback in tuple(self.on_closed):
+            callback(self, REFUSED)
 
 
 def message(size: int) -> Message:

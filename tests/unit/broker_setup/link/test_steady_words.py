@@ -1,19 +1,18 @@
 """What is said of a queue that can't be consumed: what passes by itself is no error, what the broker refuses is."""
 
 import logging
-from typing import Any
 
 import pytest
-from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import ChannelNotFoundEntity
 
+from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import NOT_FOUND, ChannelClosedError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.connection import Link
 from broker_setup.link.steady_consumer import Steady
 
 
 class Consumer(Steady):
-    async def begin(self, channel: AbstractChannel) -> list[str]:
+    async def begin(self, channel: Channel) -> list[str]:
         return ["tag"]
 
 
@@ -44,7 +43,7 @@ def test_what_passes_by_itself_is_a_warning_once(
 def test_what_the_broker_refuses_is_an_error_with_what_helps(
     consumer: Steady, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refusal: Any = ChannelNotFoundEntity("NOT_FOUND - no queue 'xqueue.results' in vhost '/'")
+    refusal = ChannelClosedError("NOT_FOUND - no queue 'xqueue.results' in vhost '/'", NOT_FOUND)
     consumer.failed(refusal)
     [record] = caplog.records
     assert record.levelno == logging.ERROR

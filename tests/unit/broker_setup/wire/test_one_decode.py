@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError
 from broker_setup.grader.request import read_request
-from broker_setup.link.arrivals import Arrival
 from broker_setup.topology import RESULTS_QUEUE
 from broker_setup.wire.properties import (
     ATTEMPT_HEADER,

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aio_pika import Message
 from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import decode, encode
 
+from broker_setup.amqp.messages import Message
+from broker_setup.amqp.properties import write_properties
 from broker_setup.operator.parked.redrive_plan import StudentStanding, redriven_copy, student_of
 from broker_setup.operator.parked.selection import MAX_GROUPS, OTHERS, Selection, Tally
 from broker_setup.topology import RESULTS_QUEUE
@@ -291,7 +292,7 @@ def test_names_that_would_be_one_when_they_are_cut_do_not_hide_the_return_addres
 
 
 def properties_size(message: Message) -> int:
-    return len(message.properties.marshal())
+    return len(write_properties(message))
 
 
 def test_a_redriven_submission_can_be_answered_by_amqp_graders_again() -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from aio_pika import DeliveryMode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_setup.amqp.messages import PERSISTENT
 from broker_setup.errors import BadMessageError, MessageTooLargeError
 from broker_setup.wire.properties import (
     ATTEMPT_HEADER,
@@ -110,7 +110,7 @@ def test_a_submission_is_what_an_amqp_grader_is_promised() -> None:
 
 def test_messages_survive_a_restart_of_the_broker() -> None:
     for message in (encode_submission(Submission(UUID, "q", "", "s")), encode_result(Result(UUID, b"", "s"))):
-        assert message.delivery_mode is DeliveryMode.PERSISTENT
+        assert message.delivery_mode is PERSISTENT
 
 
 def test_two_publishes_of_one_submission_have_two_message_ids() -> None:

@@ -1,7 +1,7 @@
 """What a consumer tells impatient polls while the broker is slow to start or to rotate it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,15 +13,15 @@ from gateway.leasing.deliveries import Buffered, Deliveries
 from gateway.leasing.demand import MAX_BUFFERED_BYTES, Step, View, next_step
 from tests.support.leasing import turns
 
-OnMessage = Callable[[Any], Awaitable[None]]
+OnMessage = Callable[[Any], None]
 
 
 class SlowBroker:
     """Link, channel and queue in one; each consumer begins only when the test lets it."""
 
     def __init__(self) -> None:
-        self.close_callbacks: set[Any] = set()
-        self.on_consumer_cancel_callbacks: set[Any] = set()
+        self.on_closed: set[Any] = set()
+        self.on_cancelled: set[Any] = set()
         self.is_up = True
         self.is_closed = False
         self.prefetch: list[int] = []
@@ -32,16 +32,10 @@ class SlowBroker:
     async def channel(self) -> "SlowBroker":
         return self
 
-    async def get_underlay_channel(self) -> "SlowBroker":
-        return self
+    async def set_prefetch(self, number: int) -> None:
+        self.prefetch.append(number)
 
-    async def get_queue(self, name: str, *, ensure: bool) -> "SlowBroker":
-        return self
-
-    async def set_qos(self, *, prefetch_count: int) -> None:
-        self.prefetch.append(prefetch_count)
-
-    async def consume(self, on_message: OnMessage) -> str:
+    async def consume(self, _: str, on_message: OnMessage) -> str:
         await self.begin.acquire()
         self.on_message = on_message
         return f"consumer {len(self.prefetch)}"
@@ -93,7 +87,7 @@ async def test_polls_keep_hoping_while_a_consumer_starts_and_while_it_rotates() 
     assert consumer.hopeful_until < float("inf"), "nothing came, so the queue may be empty"
 
     assert broker.on_message
-    await broker.on_message(SimpleNamespace(consumer_tag="consumer 1", body=b"x"))
+    broker.on_message(SimpleNamespace(consumer_tag="consumer 1", body=b"x"))
     assert consumer.hopeful_until == float("inf"), "the prefetch is used up, so more may wait in the broker"
 
     polls.polls = 1
@@ -119,7 +113,7 @@ async def test_after_a_blip_of_the_channel_it_consumes_again_for_a_poll_that_has
     broker.begin.release()
     await until(lambda: consumer.is_consuming)
     consumer._last_poll -= 20  # it asked for a minute
-    for closed in list(broker.close_callbacks):
+    for closed in list(broker.on_closed):
         closed(broker, None)
     assert not consumer.is_consuming
     broker.begin.release()
@@ -161,7 +155,7 @@ async def test_large_bodies_after_many_small_ones_are_given_back_as_they_come() 
     shelf.polls = 0
     most = 0
     for _ in range(64):
-        await broker.on_message(large)
+        broker.on_message(large)
         await asyncio.sleep(0)
         most = max(most, sum(shelf.sizes))
     assert most <= MAX_BUFFERED_BYTES + 2 * len(large.body), "of 64 that the broker may send, so many are kept"

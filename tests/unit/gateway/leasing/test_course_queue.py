@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from broker_setup.amqp.errors import ChannelClosedError
 from broker_setup.ledger.events import Expired, Superseded, hash_key
 from gateway.leasing import course_queue
 from gateway.leasing.course_queue import CourseQueue, TooMuchLeasedError
@@ -210,8 +211,8 @@ async def test_a_release_on_a_channel_that_is_gone_disturbs_nobody() -> None:
     scene = Scene()
 
     class Gone(FakeChannel):
-        async def basic_ack(self, tag: int, *, multiple: bool, wait: bool) -> None:
-            raise RuntimeError("this channel is closed")
+        def ack(self, tag: int, *, multiple: bool = False) -> None:
+            raise ChannelClosedError("the channel is closed")
 
     scene.deliver(1, Gone())
     settle(scene, 1, await scene.poll())

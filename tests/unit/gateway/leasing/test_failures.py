@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.ledger.events import AnyEvent, Superseded
 from broker_setup.link import settling
@@ -18,7 +18,7 @@ from broker_setup.wire.return_address import ReturnAddress
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.leasing.failures import Failures, course_queue_of
 from tests.support.deliveries import delivery
-from tests.support.leasing import MAX_ATTEMPTS, QUEUE, HeldDelivery, Scene, turns
+from tests.support.leasing import MAX_ATTEMPTS, QUEUE, Scene, turns
 from tests.support.ledger_events import URL, leased, parked, released, submitted, uuid_of
 
 
@@ -56,8 +56,7 @@ class Failed(Scene):
             "channel": self.channel,
             "delivery_tag": self.tag,
         }
-        message_of_broker: Any = HeldDelivery(**values | spoilt)
-        self.failures._received(message_of_broker)
+        self.failures._received(Arrival(**values | spoilt))
         await turns(30)
         [how] = [how for how, tag in self.channel.sent if tag == self.tag]
         return how

@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Parked
 from broker_setup.link import settling

@@ -32,10 +32,10 @@ class FakeBroker:
         self.is_closed = False
         return self
 
-    async def declare_queue(self, name: str, *, passive: bool) -> Any:
+    async def count_ready(self, _: str) -> int:
         self.asked += 1
         await self.speaks.wait()
-        return SimpleNamespace(declaration_result=SimpleNamespace(message_count=self.ready))
+        return self.ready
 
 
 def counts(

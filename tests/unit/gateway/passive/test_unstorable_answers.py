@@ -1,17 +1,17 @@
 """An answer of a called grader that can't be stored for no known reason: its submission is parked, and graded once."""
 
 import json
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from broker_setup.amqp.messages import Arrival
 from broker_setup.link import settling
 from broker_setup.wire.parked import PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.passive.served_queue import Publish, ServedQueue
-from tests.support.leasing import QUEUE, HeldDelivery, Scene
+from tests.support.leasing import QUEUE, Scene
 from tests.support.ledger_events import URL, uuid_of
 
 
@@ -35,11 +35,9 @@ async def test_an_answer_that_can_not_be_stored_parks_its_submission_and_has_it_
     uuid = uuid_of(1).hex()
     sealed = scene.sealer.seal(ReturnAddress(uuid, json.dumps({"lms_callback_url": URL, "queue_name": QUEUE})))
     sent = encode_submission(Submission(uuid, QUEUE, "work", sealed))
-    held: Any = HeldDelivery(
+    held = Arrival(
         body=sent.body, correlation_id=uuid, headers=dict(sent.headers), channel=scene.channel, delivery_tag=1
     )
-
-    held.reply_to = None
 
     async def fail() -> None:
         asked.append(1)

@@ -4,8 +4,8 @@ import asyncio
 from time import time
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
 from broker_setup.wire.notices import Telling, notice_of, telling_after

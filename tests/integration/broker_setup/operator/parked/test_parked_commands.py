@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired
 from broker_setup.topology import (
     CHECKED_QUEUE,

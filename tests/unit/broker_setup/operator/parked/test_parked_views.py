@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aio_pika import Message
 
+from broker_setup.amqp.messages import Message
 from broker_setup.operator.parked.views import parked_as_dict, print_parked, student
 from broker_setup.wire.notices import TOLD_BEFORE, Telling, telling_after
 from broker_setup.wire.parked import (

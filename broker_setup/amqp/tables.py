@@ -1,15 +1,17 @@
-"""Reads header tables that strangers wrote: in time that goes with their size, and as RabbitMQ itself reads them.
+"""Header tables: written from plain values, and read, whoever wrote them, in time that goes with their size.
 
-pamqp copies all that is left of a table at each of its values: one message of 125 KB that holds nothing but a list of
-nulls costs it some ten seconds of the event loop, in which heartbeats are missed, so that the broker takes the
+A reader that copies all that is left of a table at each of its values, as pamqp's does, takes some ten seconds of the
+event loop for one message of 125 KB that holds nothing but a list of nulls: heartbeats are missed, the broker takes the
 connection for dead and delivers the message again, for ever. Where a key stands twice, RabbitMQ goes by the first and
 pamqp by the last: a copy would have the value that RabbitMQ did not look at when it took the message, and could be
 refused for ever.
 """
 
 import struct
+from collections.abc import Mapping
+from typing import Any
 
-from pamqp import common, decode
+from pamqp import decode, encode
 
 # The most values in one table, those of nested tables included, and how deep they may be nested. A result has some
 # twenty values, and ten more for each queue that it was dead-lettered from.
@@ -18,12 +20,38 @@ MOST_LEVELS = 20
 # The most bytes of a value whose kind has no length before it.
 _FIXED_BYTES = 8
 _LENGTH_BYTES = 4
+_TEXT = ord("S")
+_length = struct.Struct(">I").unpack_from
+_text_head = struct.Struct(">cI").pack
+_number = struct.Struct(">cq").pack
+# What a name on the wire has room for, in bytes, with the length before it.
+_MAX_NAME_BYTES = 128
+_HALF = 2**63  # beyond it a number has no room
 
 
-def read_table(value: bytes) -> tuple[int, common.FieldTable]:
-    """Return how many bytes the table at the beginning of `value` takes, and the table; raise ValueError."""
+def write_table(headers: Mapping[str, Any]) -> bytes:
+    """Write a table; raise TypeError for a value that AMQP has no kind for, ValueError for a name that is too long."""
+    parts: list[bytes] = []
+    for name, value in headers.items():
+        key = name.encode()
+        if len(key) > _MAX_NAME_BYTES:
+            raise ValueError(f"a header's name has {len(key)} bytes, more than {_MAX_NAME_BYTES}")
+        parts += (len(key).to_bytes(), key)
+        if type(value) is str:
+            text = value.encode()
+            parts += (_text_head(b"S", len(text)), text)
+        elif type(value) is int and -_HALF <= value < _HALF:
+            parts.append(_number(b"l", value))
+        else:
+            parts.append(encode.encode_table_value(value))
+    table = b"".join(parts)
+    return len(table).to_bytes(4) + table
+
+
+def read_table(value: bytes, at: int = 0) -> tuple[int, dict[str, Any]]:
+    """Return where the table that begins at `at` in `value` ends, and the table; raise ValueError if it is none."""
     try:
-        return _Reader(value).table(0, len(value))
+        return _Reader(value).table(at, len(value))
     except (struct.error, IndexError, ArithmeticError) as error:
         raise ValueError(f"no table: {error!r}") from error
 
@@ -36,9 +64,9 @@ class _Reader:
         self._values = 0
         self._level = 0
 
-    def table(self, at: int, end: int) -> tuple[int, common.FieldTable]:
+    def table(self, at: int, end: int) -> tuple[int, dict[str, Any]]:
         at, end = self._enter(at, end)
-        table: common.FieldTable = {}
+        table: dict[str, Any] = {}
         while at < end:
             key_ends = at + 1 + self._bytes[at]
             key = self._bytes[at + 1 : key_ends].decode()
@@ -48,9 +76,9 @@ class _Reader:
         self._leave(at, end)
         return end, table
 
-    def _list(self, at: int, end: int) -> tuple[int, common.FieldArray]:
+    def _list(self, at: int, end: int) -> tuple[int, list[Any]]:
         at, end = self._enter(at, end)
-        values: common.FieldArray = []
+        values: list[Any] = []
         while at < end:
             at, value = self._value(at, end)
             values.append(value)
@@ -70,10 +98,13 @@ class _Reader:
         if at != end:
             raise ValueError("its last value is longer than it")
 
-    def _value(self, at: int, end: int) -> tuple[int, common.FieldValue]:
+    def _value(self, at: int, end: int) -> tuple[int, Any]:
         self._values += 1
         if self._values > MOST_VALUES or at >= end:
             raise ValueError("too many values, or cut")
+        if self._bytes[at] == _TEXT:
+            ends = at + 1 + _LENGTH_BYTES + self._length(at + 1)
+            return ends, _text(self._bytes[at + 1 + _LENGTH_BYTES : ends])
         kind, at = self._bytes[at : at + 1], at + 1
         if kind == b"F":
             return self.table(at, end)
@@ -81,10 +112,17 @@ class _Reader:
             return self._list(at, end)
         if kind not in decode.TABLE_MAPPING:
             raise ValueError("a value of an unknown kind")
-        size = _LENGTH_BYTES + self._length(at) if kind in {b"S", b"x"} else _FIXED_BYTES
+        size = _LENGTH_BYTES + self._length(at) if kind == b"x" else _FIXED_BYTES
         taken, value = decode.TABLE_MAPPING[kind](self._bytes[at : min(at + size, end)])
         return at + taken, value
 
     def _length(self, at: int) -> int:
-        length: int = struct.unpack_from(">I", self._bytes, at)[0]
+        length: int = _length(self._bytes, at)[0]
         return length
+
+
+def _text(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
