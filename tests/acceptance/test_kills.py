@@ -89,8 +89,9 @@ async def test_a_relay_killed_with_hundreds_of_results_waiting_delivers_all_of_t
             await stack.lms.wait_accepted(len(headers))
             counts = await settled(stack, len(headers))
     assert set(counts) == set(headers)
-    # Repeats are at most what was in flight when it was killed.
-    assert counts.total() - len(counts) <= 64
+    # Repeats are at most what was in flight when it was killed, and acks that the broker had not come to: these it
+    # drops with the connection, and a quick relay sends as many again while a busy broker looks elsewhere.
+    assert counts.total() - len(counts) <= 2 * 64
 
 
 def queues_are_on_disk(folder: Path) -> bool:
