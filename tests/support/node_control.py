@@ -62,8 +62,10 @@ def memory_alarm(node: PrivateNode) -> Iterator[None]:
 @contextlib.contextmanager
 def message_limit(node: PrivateNode, largest: int) -> Iterator[None]:
     """Have the node take no message of more bytes, on connections that are made from now on; all others are closed."""
+    # RabbitMQ 4 reads it from a term that it keeps from its start on.
     set_it = """
-        application:set_env(rabbit, max_message_size, {}),
+        application:set_env(rabbit, max_message_size, {0}),
+        persistent_term:put(max_message_size, {0}),
         rabbit_networking:close_connections(rabbit_networking:connections(), "the limit has changed").
     """
     evaluated(node, set_it.format(largest))
