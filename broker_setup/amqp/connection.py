@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._looking: asyncio.TimerHandle | None = None
         self._lost: asyncio.Future[None] = loop.create_future()
 
-    async def channel(self, *, confirms: bool = True) -> Channel:
+    async def channel(self) -> Channel:
         """Open a channel, whose publishes are confirmed."""
         if self.is_closed:
             raise ConnectionLostError("the connection is closed")
@@ -64,8 +64,7 @@ class Connection(asyncio.Protocol):
         channel = self._channels[number] = Channel(self, number)
         try:
             await channel.call(commands.Channel.Open())
-            if confirms:
-                await channel.call(commands.Confirm.Select())
+            await channel.call(commands.Confirm.Select())
         except BaseException:  # whoever wanted it has gone
             self.begin_close(channel)
             raise
@@ -89,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Say goodbye, and end after a moment, whatever the broker says."""
-        if not self.is_closed and self.opened.done() and not self.opened.exception():
+        if not self.is_closed:
             self.send(method_frame(0, commands.Connection.Close(200, "", 0, 0)))
             await asyncio.wait({self._lost}, timeout=CLOSE_SECONDS)
         self.abort()

@@ -1,7 +1,7 @@
 """Retires what waits too long: takes it out of its queue, tells the student, writes it to the ledger.
 
-Over aio-pika, unlike the other operator commands: it follows the ledger while it works and has hundreds of confirms
-under way at once, where a blocking client would take a quarter of an hour for a million submissions.
+In an event loop, on the services' own link, unlike most operator commands: it follows the ledger while it works and has
+hundreds of confirms under way at once, where a blocking client would take a quarter of an hour for a million.
 """
 
 import asyncio
