@@ -4,12 +4,15 @@ import secrets
 import string
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broker_setup.errors import SettingsError
 from broker_setup.settings import load_settings
 from broker_setup.settings.secret_strength import weakness
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+CHARACTERS = st.characters(codec="utf-8")
 
 
 def test_what_is_made_by_chance_is_taken_from_24_characters_on() -> None:
@@ -28,6 +31,9 @@ def test_what_is_made_by_chance_is_taken_from_24_characters_on() -> None:
         ("secretpasssecretpasssecret", "repeats itself"),
         ("x" * 63 + "y", "has too few different characters"),
         ("01101" + "0110111101010000111010", "has too few different characters"),
+        ("abcdefghijklmnopqrstuvwxyz0123456789", "goes on as it begins"),
+        ("ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210", "goes on as it begins"),
+        ("set_me_please_0123456789abcdef", "is a default that everybody knows"),
         ("please-CHANGE-ME-0123456789abcdef", "is a default that everybody knows"),
         ("django-insecure-4$kx#q9!zt7v&w2p@8r", "is a default that everybody knows"),
     ],
@@ -46,3 +52,30 @@ def test_an_earlier_secret_may_be_weak_so_that_a_site_can_leave_it(monkeypatch: 
     monkeypatch.setenv("XQUEUE_SECRET_KEY", "Zk3vW9qRt7LmXc2PbNhY8dGs")
     monkeypatch.setenv("XQUEUE_SECRET_KEY_FALLBACKS", f'["{32 * "x"}"]')
     assert load_settings()[0].secrets == ("Zk3vW9qRt7LmXc2PbNhY8dGs", 32 * "x")
+
+
+@given(st.text(CHARACTERS, max_size=23))
+def test_no_short_text_is_taken(secret: str) -> None:
+    assert weakness(secret) == "is too short (must have 24 characters or more)"
+
+
+@given(st.text(CHARACTERS, min_size=1, max_size=12), st.integers(24, 200))
+def test_nothing_that_repeats_a_dozen_characters_is_taken(unit: str, length: int) -> None:
+    assert weakness((unit * length)[:length]) is not None
+
+
+@given(st.text(CHARACTERS, max_size=20), st.text(CHARACTERS, max_size=20))
+def test_no_default_is_taken_whatever_stands_around_it(before: str, after: str) -> None:
+    assert weakness(f"{before}!Change-Me!{after:_<24}") is not None
+
+
+@given(st.text(CHARACTERS, max_size=100))
+def test_nothing_of_a_secret_is_said(secret: str) -> None:
+    assert weakness(secret) in {
+        None,
+        "is too short (must have 24 characters or more)",
+        "is a default that everybody knows",
+        "has too few different characters",
+        "repeats itself",
+        "goes on as it begins",
+    }
