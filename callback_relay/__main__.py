@@ -1,52 +1,14 @@
-"""The command `xqueue-relay`: reads the settings, runs the relay, stops it on SIGTERM or SIGINT."""
+"""The command `xqueue-relay`."""
 
-import asyncio
-import logging
-import signal
-import sys
-from typing import NoReturn
-
-import uvloop
-
-from broker_setup.errors import SettingsError
 from broker_setup.process.command_line import answer_options
-from broker_setup.process.logs import log_to_stderr
-from broker_setup.process.old_parsers import parser_warnings
-from broker_setup.process.spare_memory import give_spare_memory_back
-from broker_setup.settings import load_settings
-from callback_relay.credentials import credentials_warnings
-from callback_relay.relay import Relay
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
+    """Answer what is asked of the command itself, at once; else run the relay until it is told to stop."""
     answer_options("xqueue-relay", "Posts results to LMSs until they are taken; of several, one works.")
-    give_spare_memory_back()
-    try:
-        settings, warnings = load_settings(require=("SECRET_KEY",))
-        relay = Relay(settings)
-    except SettingsError as error:
-        _give_up(error)
-    log_to_stderr(settings.log_level)
-    for warning in (*warnings, *credentials_warnings(settings), *parser_warnings(validates=settings.validate_results)):
-        log.warning("%s", warning)
-    try:
-        uvloop.run(_serve(relay))
-    except SettingsError as error:
-        _give_up(error)
+    from callback_relay.starting import start
 
-
-def _give_up(error: SettingsError) -> NoReturn:
-    print(f"xqueue-relay: {error}", file=sys.stderr)
-    sys.exit(1)
-
-
-async def _serve(relay: Relay) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, relay.stop)
-    await relay.run()
+    start()
 
 
 if __name__ == "__main__":

@@ -1,27 +1,16 @@
-"""Starts the gateway: reads the settings, builds it, serves until told to stop; with WORKERS, so many of it."""
+"""The command `xqueue-gateway`."""
 
 import sys
-from contextlib import suppress
 
 from broker_setup.process.command_line import answer_options
-from broker_setup.settings import Settings
-from gateway.serving import START_FAILED, all_warnings, gateway_settings, server_of
-from gateway.workers.supervisor import supervise
 
 
 def main() -> None:
-    """Run the gateway; wrong settings are lines on stderr and exit code 1."""
+    """Answer what is asked of the command itself, at once; else run the gateway until it is told to stop."""
     answer_options("xqueue-gateway", "The HTTP side of XQueue: takes submissions from LMSs, hands them to graders.")
-    settings, warnings = gateway_settings()
-    sys.exit(serve(settings, warnings) if settings.workers == 1 else supervise(settings))
+    from gateway.starting import start
 
-
-def serve(settings: Settings, warnings: list[str]) -> int:
-    """Serve in this process; return its exit code."""
-    server = server_of(settings, all_warnings(settings, warnings))
-    with suppress(KeyboardInterrupt):
-        server.run()
-    return 0 if server.started else START_FAILED
+    sys.exit(start())
 
 
 if __name__ == "__main__":

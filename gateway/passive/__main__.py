@@ -1,47 +1,14 @@
-"""The command `xqueue-passive`: reads the settings, runs the bridge, stops it on SIGTERM or SIGINT."""
+"""The command `xqueue-passive`."""
 
-import asyncio
-import logging
-import signal
-import sys
-
-import uvloop
-
-from broker_setup.errors import SettingsError
 from broker_setup.process.command_line import answer_options
-from broker_setup.process.logs import log_to_stderr
-from broker_setup.process.old_parsers import parser_warnings
-from broker_setup.process.spare_memory import give_spare_memory_back
-from broker_setup.settings import load_settings
-from gateway.passive.bridge import Bridge
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    """Answer what is asked of the command itself, at once; else run the bridge until it is told to stop."""
     answer_options("xqueue-passive", "The bridge to passive graders: calls the URLs that queues have in XQUEUES.")
-    give_spare_memory_back()
-    try:
-        settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
-    except SettingsError as error:
-        sys.exit(f"xqueue-passive: {error}")
-    if not settings.passive_graders:
-        sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
-    try:
-        bridge = Bridge(settings)
-    except SettingsError as error:
-        sys.exit(f"xqueue-passive: {error}")
-    log_to_stderr(settings.log_level)
-    for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
-        log.warning("%s", warning)
-    uvloop.run(_serve(bridge))
+    from gateway.passive.starting import start
 
-
-async def _serve(bridge: Bridge) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, bridge.stop)
-    await bridge.run()
+    start()
 
 
 if __name__ == "__main__":

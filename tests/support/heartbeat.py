@@ -6,6 +6,7 @@ The environment says of which program, HEARTBEAT_OF, and in which file the longe
 import asyncio
 import json
 import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from time import process_time, thread_time
@@ -110,7 +111,7 @@ def _with_heartbeat(main: Any, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    program = import_module(f"{os.environ[OF]}.__main__")
+    program = import_module(f"{os.environ[OF]}.starting")
     # A gateway is built elsewhere than where it is started.
     _with_heartbeat(serving if os.environ[OF] == "gateway" else program, Path(os.environ[FILE]))
-    program.main()
+    sys.exit(program.start())

@@ -183,6 +183,8 @@ if __name__ == "__main__":
     _program, _path = sys.argv[1:]
     __import__(f"{_program}.__main__")
     del sys.modules[f"{_program}.__main__"]  # it is run as the main module, not imported
+    if _program != COMMANDS:
+        __import__(f"{_program}.starting")  # all that a service is, which its main module imports late
     gc.freeze()  # a fork that ends need not go through all of that once more, which takes it five times as long
     sys.argv[1:] = _serve(_path)
     runpy.run_module(_program, run_name="__main__", alter_sys=True)

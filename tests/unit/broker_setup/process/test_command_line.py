@@ -9,8 +9,9 @@ import pytest
 
 from broker_setup.process.command_line import our_version
 from broker_setup.process.logs import LogLines
-from tests.support.project import text
+from tests.support.project import quoted, table_rows, text
 
+SETTINGS = {quoted(row[0])[0]: row for row in table_rows(text("docs/reference/settings.md"))}
 SERVICES = {"gateway": "xqueue-gateway", "gateway.passive": "xqueue-passive", "callback_relay": "xqueue-relay"}
 
 
@@ -27,6 +28,19 @@ def test_a_service_says_what_it_is_and_where_its_settings_stand_before_it_reads_
     assert said.startswith(f"usage: {SERVICES[module]} ")
     assert "XQUEUE_CFG" in said
     assert "docs/reference/settings.md" in said
+    who = SERVICES[module].removeprefix("xqueue-")
+    names = said.rpartition(":")[2].replace(",", " ").split()
+    assert sorted(names) == sorted(key for key, row in SETTINGS.items() if {who, "all"} & {*row[4].split(", ")})
+
+
+@pytest.mark.parametrize("module", SERVICES)
+def test_nothing_of_a_service_is_imported_for_an_answer_about_it(module: str) -> None:
+    ask = f"import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module({module!r}, run_name='__main__')"
+    told = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    ran = subprocess.run([sys.executable, "-c", f"{told}; {ask}"], capture_output=True, text=True, check=True)
+    imported = set(ran.stderr.split())
+    assert "argparse" in imported
+    assert not imported & {"aiohttp", "asyncio", "broker_setup.settings", "pydantic", "starlette", f"{module}.starting"}
 
 
 @pytest.mark.parametrize(("module", "name"), [*SERVICES.items(), ("broker_setup", "xqueue-broker")])

@@ -1,0 +1,42 @@
+"""Starts the bridge: reads the settings, runs the bridge, stops it on SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from broker_setup.errors import SettingsError
+from broker_setup.process.logs import log_to_stderr
+from broker_setup.process.old_parsers import parser_warnings
+from broker_setup.process.spare_memory import give_spare_memory_back
+from broker_setup.settings import load_settings
+from gateway.passive.bridge import Bridge
+
+log = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    give_spare_memory_back()
+    try:
+        settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
+    except SettingsError as error:
+        sys.exit(f"xqueue-passive: {error}")
+    if not settings.passive_graders:
+        sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
+    try:
+        bridge = Bridge(settings)
+    except SettingsError as error:
+        sys.exit(f"xqueue-passive: {error}")
+    log_to_stderr(settings.log_level)
+    for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
+        log.warning("%s", warning)
+    uvloop.run(_serve(bridge))
+
+
+async def _serve(bridge: Bridge) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, bridge.stop)
+    await bridge.run()
