@@ -25,7 +25,9 @@ from pathlib import Path
 
 from deploy.local import lock, packages
 from deploy.local.errors import LocalError
+from deploy.local.folders import refuse_odd
 from deploy.local.quick_install import quick_install
+from deploy.local.running import run_saying
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -43,6 +45,9 @@ def main() -> None:
     data = Path(os.environ.get("XQUEUE_DATA_DIR") or ROOT / ".local")
     cache = Path(os.environ.get("XQUEUE_CACHE_DIR") or data / "cache").resolve()
     try:
+        if kind == "run" and not os.environ.get("XQUEUE_AMQP_URL"):
+            # Now, and not after a minute of installing.
+            refuse_odd(data.resolve(), cache)
         with lock.held(ROOT / ".local/venv.lock", wait=True):
             if not _up_to_date(kind):
                 _install(kind, cache)
@@ -80,7 +85,7 @@ def _install(kind: str, cache: Path) -> None:
     pip = _pip(cache)
     _say(f"installing the pinned packages of {_lock_file(kind).relative_to(ROOT)}")
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
-    if not quick_install(PYTHON, pip, options, _lock_file(kind)):
+    if not quick_install(PYTHON, pip, options, _lock_file(kind), _say):
         _run([str(PYTHON), *pip, "install", *options, "--requirement", str(_lock_file(kind))], "pip")
     _add_project()
     STAMP.write_text(json.dumps({"kind": kind, "fingerprint": _fingerprint(kind)}))
@@ -136,9 +141,9 @@ def _works(command: list[str]) -> bool:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    done = run_saying(command, what, _say)
     if done.returncode:
-        raise LocalError(f"{what} failed; its own words stand above.")
+        raise LocalError(f"{what} failed:\n{done.output.rstrip()}")
 
 
 def _say(line: str) -> None:

@@ -7,32 +7,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_setup.settings import ENV_PREFIX, Settings
+from broker_setup.settings.secret_files import FILE_SUFFIX
 from deploy.local.secret import kept, write_private
 
 USER = "lms"
 QUEUE = "openedx"
 
-# Every setting that `xqueue-broker` reads; the file gives those that the stack's processes were given.
-OPERATOR_KEYS = (
-    "CFG",
-    "AMQP_URL",
-    "MANAGEMENT_URL",
-    "BROKER_CA_BUNDLE",
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-    "XQUEUES",
-    "AMQP_GRADERS",
-    "SERVICE_USERS",
-    "BROKER_PASSWORDS",
-    "LEDGER_MAX_AGE",
-    "LEDGER_MAX_SIZE",
-    "LEDGER_WINDOW",
-    "RETRY_DELAYS",
-    "NOTICE_GRACE",
-    "SUPERSEDE_MIN_AGE",
-    "QUEUE_OPTIONS",
-    "RETIRED_MESSAGE",
-)
+# All that a process may be told, and not what `xqueue-broker` reads alone: of that, some was always missing.
+SETTINGS = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+TOLD = {f"{ENV_PREFIX}CFG", *SETTINGS, *(f"{setting}{FILE_SUFFIX}" for setting in SETTINGS)}
+# Their values are files and folders, which have to be found from every folder.
+PLACES = {f"{ENV_PREFIX}{name.upper()}" for name, field in Settings.model_fields.items() if "Path" in str(field)}
 
 
 @dataclass(frozen=True)
@@ -64,11 +50,14 @@ def defaults(given: Collection[str], data: Path, secrets: Secrets) -> dict[str, 
 def operator_environment(data: Path, told: Mapping[str, str]) -> Iterator[Path]:
     """Keep a file to source before `xqueue-broker`, for as long as there is a stack to operate; yield where it is."""
     file = data / "environment"
-    given = {name: told[name] for key in OPERATOR_KEYS if (name := f"XQUEUE_{key}") in told}
-    if given.get("XQUEUE_CFG"):
-        given["XQUEUE_CFG"] = str(Path(given["XQUEUE_CFG"]).resolve())
+    given = {name: _from_anywhere(name, value) for name, value in told.items() if name in TOLD}
     write_private(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in given.items()))
     try:
         yield file
     finally:
         file.unlink(missing_ok=True)
+
+
+def _from_anywhere(name: str, value: str) -> str:
+    is_place = name in PLACES or name.endswith((f"{ENV_PREFIX}CFG", FILE_SUFFIX))
+    return str(Path(value).resolve()) if is_place and value else value

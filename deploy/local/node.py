@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -10,6 +9,7 @@ from typing import Self
 from deploy.local import find, lock, ports
 from deploy.local.container import container_command, container_env, remove_container
 from deploy.local.errors import BootError, BusyError
+from deploy.local.folders import refuse_odd
 from deploy.local.node_files import PORT_NAMES, USER, NodeFiles
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Child
@@ -120,11 +120,7 @@ class PrivateNode:
         return self._files
 
     def _claim(self) -> None:
-        for folder, variable in ((self._folder, "XQUEUE_DATA_DIR"), (self._cache, "XQUEUE_CACHE_DIR")):
-            if not re.fullmatch(r"[!-~]+", str(folder)):
-                raise BootError(
-                    f"RabbitMQ can't run in {folder}: set {variable} to a folder without spaces and non-ASCII letters."
-                )
+        refuse_odd(self._folder, self._cache)
         try:
             self._owned.enter_context(lock.held(self._folder / "lock"))
         except BlockingIOError:
@@ -154,5 +150,7 @@ class PrivateNode:
         return http_answers(f"{self.management_url}/api/overview") and amqp_answers(self.amqp_url)
 
     def _end_processes(self) -> None:
+        if self._files is None:  # it got no further than to be refused its folder
+            return
         self._server.stop(STOP_SECONDS)
         self._epmd.stop(2)

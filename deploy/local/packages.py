@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.local import lock, releases
 from deploy.local.errors import LocalError
+from deploy.local.running import run_saying
 
 Say = Callable[[str], None]
 
@@ -56,7 +57,7 @@ def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say, re
         say(f"{name}: downloading {whose}'s packages and unpacking them into {cache} (nothing is installed)")
         fresh = cache / f"{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        apt = Apt(fresh / "apt")
+        apt = Apt(fresh / "apt", say)
         if release:
             apt.turn_to(release)
         apt.update()
@@ -82,13 +83,14 @@ def system(release: str | None = None) -> str:
 class Apt:
     """Apt with everything that it writes kept in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Say) -> None:
         """Lay out the folder."""
         for part in ("lists/partial", "archives/partial"):
             (folder / part).mkdir(parents=True)
         # Nothing counts as installed: that makes the answer depend on the sources alone, not on a broken dpkg state.
         (folder / "status").touch()
         self._folder = folder.resolve()
+        self._say = say
         conf = self._folder / "apt.conf"
         conf.write_text(APT_CONF.format(folder=self._folder))
         self._apt = ["apt-get", "-c", str(conf), "-qq"]
@@ -104,7 +106,7 @@ class Apt:
 
     def update(self) -> None:
         """Fetch the package lists; an unreachable source is no matter unless a package is missing, as shows later."""
-        self._update = subprocess.run([*self._apt, "update"], capture_output=True, text=True, check=False)
+        self._update = run_saying([*self._apt, "update"], "fetching the lists of packages", self._say)
 
     def closure(self, name: str) -> list[str]:
         """Return the package and all that it depends on."""
@@ -117,7 +119,7 @@ class Apt:
         found = [line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")]
         if name not in found:
             raise PackageError(
-                f"apt knows no package {name}: {_last_line(self._update.stderr + plan.stderr)}. "
+                f"apt knows no package {name}: {_last_line(self._update.output + plan.stderr)}. "
                 f"Is the network there, and has the system a package source with {name}?"
             )
         return found
@@ -125,7 +127,9 @@ class Apt:
     def download(self, names: Sequence[str], folder: Path) -> list[Path]:
         """Download the packages' files into the folder."""
         folder.mkdir()
-        _run([*self._apt, "download", *names], cwd=folder)
+        done = run_saying([*self._apt, "download", *names], "downloading packages", self._say, cwd=folder)
+        if done.returncode:
+            raise PackageError(f"apt-get failed: {_last_line(done.output)}")
         return sorted(folder.glob("*.deb"))
 
 
@@ -139,8 +143,8 @@ def _installed(package: str) -> bool:
     return asked.stdout == "installed"
 
 
-def _run(command: Sequence[str], cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackageError(f"{' '.join(command[:1])} failed: {_last_line(done.stderr)}")
 

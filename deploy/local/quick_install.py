@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from deploy.local.running import run_saying
 
 # What pip is told of where packages come from; hashes are pinned, so it does not matter which place has one first.
 _TOLD = re.compile(r"^([^.]+)\.(index-url|extra-index-url|find-links|cert)='(.*)'$", re.MULTILINE)
@@ -22,7 +24,7 @@ _UVS = {
 _PATIENCE = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "2", "UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
-def quick_install(python: Path, pip: list[str], options: list[str], lock: Path) -> bool:
+def quick_install(python: Path, pip: list[str], options: list[str], lock: Path, say: Callable[[str], None]) -> bool:
     """Install what the lock file pins; return whether that was done."""
     uv = pin_of("uv", lock.read_text())
     if not uv:
@@ -30,12 +32,14 @@ def quick_install(python: Path, pip: list[str], options: list[str], lock: Path) 
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder, "uv.txt")
         alone.write_text(uv)
-        if not _works([str(python), *pip, "install", *options, "--no-deps", "--requirement", str(alone)], os.environ):
+        install = [str(python), *pip, "install", *options, "--no-deps", "--requirement", str(alone)]
+        if run_saying(install, "installing uv", say).returncode:
             return False
     told = subprocess.run([str(python), *pip, "config", "list"], capture_output=True, text=True, check=False).stdout
     command = [str(python.with_name("uv")), "pip", "install", "--quiet", "--python", str(python)]
-    environment = _PATIENCE | uv_settings(told) | os.environ
-    return _works([*command, "--require-hashes", "--requirement", str(lock)], environment)
+    environment: Mapping[str, str] = _PATIENCE | uv_settings(told) | os.environ
+    install = [*command, "--require-hashes", "--requirement", str(lock)]
+    return run_saying(install, "installing", say, environment=environment).returncode == 0
 
 
 def pin_of(package: str, lock: str) -> str:
@@ -53,7 +57,3 @@ def uv_settings(told: str) -> dict[str, str]:
     for _, key, value in sorted(_TOLD.findall(told), key=lambda found: found[0] == ":env:"):
         settings[_UVS[key]] = re.sub(r"\s+|\\n", "," if key == "find-links" else " ", value)
     return settings
-
-
-def _works(command: list[str], environment: Mapping[str, str]) -> bool:
-    return subprocess.run(command, capture_output=True, env=environment, check=False).returncode == 0

@@ -53,3 +53,19 @@ def test_a_moved_checkout_makes_it_anew(checkout: Path, monkeypatch: pytest.Monk
 
 def test_the_commands_run_their_modules(checkout: Path) -> None:
     assert bootstrap._commands() == {"xqueue-gateway": "gateway"}
+
+
+@pytest.mark.parametrize("folder", ["my xqueue", "für mich"])
+def test_a_folder_that_no_broker_runs_in_is_refused_before_anything_is_installed(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    installed: list[str] = []
+    monkeypatch.setattr(bootstrap, "_install", lambda kind, _cache: installed.append(kind))
+    monkeypatch.setattr("sys.argv", ["bootstrap", "run"])
+    monkeypatch.setenv("XQUEUE_DATA_DIR", str(checkout / folder))
+    with pytest.raises(SystemExit, match=f"RabbitMQ can't run in .*{folder}: set XQUEUE_DATA_DIR"):
+        bootstrap.main()
+    assert installed == []
+    monkeypatch.setenv("XQUEUE_AMQP_URL", "amqp://elsewhere")
+    bootstrap.main()
+    assert installed == ["run"]

@@ -5,8 +5,10 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from broker_setup.settings import Settings
-from deploy.local.environment import OPERATOR_KEYS, defaults, operator_environment, secrets_of
+from deploy.local.environment import defaults, operator_environment, secrets_of
 
 
 def test_by_default_one_account_and_the_queue_of_tutors_hello_world(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_the_operators_file_is_private_and_gives_a_shell_what_the_processes_were
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert sourced(file, "XQUEUE_AMQP_URL") == f"{odd}\n"
         assert sourced(file, "XQUEUE_XQUEUES") == '{"open edx": null}\n'
-        assert "XQUEUE_PORT" not in file.read_text()
+        assert sourced(file, "XQUEUE_PORT") == "1\n"
         assert "OTHER" not in file.read_text()
 
 
@@ -64,5 +66,13 @@ def test_the_operators_file_names_a_settings_file_that_every_folder_finds(tmp_pa
         assert sourced(file, "XQUEUE_CFG") == f"{Path('xqueue.yml').resolve()}\n"
 
 
-def test_what_the_operators_file_may_name_are_settings() -> None:
-    assert set(OPERATOR_KEYS) - {"CFG"} <= {name.upper() for name in Settings.model_fields}
+def test_the_operators_file_has_every_setting_that_the_stack_was_told(tmp_path: Path) -> None:
+    told = {f"XQUEUE_{name.upper()}": f"of {name}" for name in Settings.model_fields}
+    with operator_environment(tmp_path, told) as file:
+        assert {line.partition("=")[0] for line in file.read_text().splitlines()} == {f"export {name}" for name in told}
+
+
+@pytest.mark.parametrize("name", ["XQUEUE_UPLOAD_PATH", "XQUEUE_BROKER_CA_BUNDLE", "XQUEUE_SECRET_KEY_FILE"])
+def test_the_operators_file_names_places_that_every_folder_finds(tmp_path: Path, name: str) -> None:
+    with operator_environment(tmp_path, {name: "a place"}) as file:
+        assert sourced(file, name) == f"{Path('a place').resolve()}\n"

@@ -75,7 +75,7 @@ def test_pip_installs_uv_alone_and_uv_the_rest_from_where_pip_would(
     folder = python.parent
     (folder / "exit").write_text(str(code))
     lock = folder / "lock.txt"
-    assert quick_install(python, [str(folder / "pip")], ["--require-hashes"], lock) is (code == 0)
+    assert quick_install(python, [str(folder / "pip")], ["--require-hashes"], lock, print) is (code == 0)
     arguments, uv = json.loads((folder / "pip.json").read_text())
     assert arguments[:2] == ["install", "--require-hashes"]
     assert uv == pin_of("uv", LOCK)
@@ -87,4 +87,4 @@ def test_pip_installs_uv_alone_and_uv_the_rest_from_where_pip_would(
 def test_where_uv_is_not_pinned_pip_does_it_all(python: Path) -> None:
     lock = python.with_name("lock.txt")
     lock.write_text("a==1\n")
-    assert not quick_install(python, ["no pip"], [], lock)
+    assert not quick_install(python, ["no pip"], [], lock, print)
