@@ -157,7 +157,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
             ),
         ),
     ),
-    Role.OPERATOR: ("people at the management UI: see everything, touch nothing", Rights()),
+    Role.OPERATOR: ("people at the management UI: see queues and rates, get no message", Rights()),
 }
 
 

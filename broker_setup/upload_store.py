@@ -127,7 +127,12 @@ class UploadStore:
             raise self._failed("sign a URL", error) from None
 
     def listing(self) -> Iterator[list[tuple[str, float]]]:
-        """Yield every file as key and time of its last change (seconds since the epoch), some at a time; blocks."""
+        """Yield every file as key and time of its last change (seconds since the epoch), some at a time; blocks.
+
+        A folder that is not there is an error, and is not made: whoever lists it looks in the wrong place.
+        """
+        if self._root and not self._root.is_dir():
+            raise StorageError(f"can't list the files: there is no folder {self._root}")
         try:
             for some in obstore.list(self._store, chunk_size=LIST_AT_ONCE):
                 yield [(meta["path"], meta["last_modified"].timestamp()) for meta in some]

@@ -27,7 +27,7 @@ class Runtime:
 class Container:
     """A server in a container image."""
 
-    image: str = "rabbitmq:4-management"
+    image: str = "rabbitmq:4.3.3-management"
     origin: str = "Docker"
 
 

@@ -16,9 +16,10 @@ from testcontainers.core.container import DockerContainer
 
 from deploy.local.node import PrivateNode
 from deploy.local.ready import amqp_answers, http_answers, wait_until
+from deploy.local.runtime import Container
 
 CACHE = Path(os.environ.get("XQUEUE_CACHE_DIR") or Path(__file__).parents[2] / ".local/cache")
-IMAGE = "rabbitmq:4-management"
+IMAGE = Container().image
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ def prune_files(
         submissions={bytes.fromhex(uuid) for files in listing for key, _ in files if (uuid := submission_of(key))},
     )
     read_ledger(settings.amqp_url.get_secret_value(), plan.take)
+    if strange := sum(submission_of(key) is None for files in listing for key, _ in files):
+        where = "UPLOAD_STORE" if settings.upload_store else f"UPLOAD_PATH, {settings.upload_path.absolute()},"
+        typer.echo(f"not XQueue's: {_files(strange)}; is {where} the gateways'?", err=True)
     gone = kept = 0
     for files in listing:
         over = [key for key, stored in files if plan.may_go(key, stored)]
@@ -44,7 +47,7 @@ def prune_files(
     if as_json:
         print(json.dumps({"removed" if yes else "would_remove": gone, "kept": kept}))
         return
-    print(f"{'removed' if yes else 'would remove'} {_files(gone)}, kept {kept}")
+    print(f"{'removed' if yes else 'would remove'} {_files(gone)}, kept {_files(kept)}")
     if gone and not yes:
         typer.echo(f"nothing was done; --yes does it (ended {span(settings.upload_max_age)} ago or longer)", err=True)
 

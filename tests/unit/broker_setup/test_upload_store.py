@@ -79,3 +79,10 @@ async def test_a_store_that_is_away_is_an_error_without_secrets() -> None:
 
 def test_settings_never_show_the_options() -> None:
     assert SECRET not in repr(settings(upload_store="s3://b", upload_store_options=KEYS))
+
+
+def test_a_folder_that_is_not_there_is_an_error_to_whoever_lists_it_and_is_not_made(tmp_path: Path) -> None:
+    store = open_upload_store(settings(upload_path=tmp_path / "elsewhere"))
+    with pytest.raises(StorageError, match=f"there is no folder {tmp_path}/elsewhere"):
+        list(store.listing())
+    assert list(tmp_path.iterdir()) == []

@@ -54,7 +54,7 @@ def test_settings_meant_for_another_rabbitmq_do_not_reach_this_one(
 
 def test_the_container_listens_on_the_loopback_and_has_no_password_on_its_command_line(tmp_path: Path) -> None:
     files = NodeFiles(tmp_path / "node")
-    command = container_command("rabbitmq:4-management", files.marker, PORTS)
+    command = container_command("rabbitmq:4.3.3-management", files.marker, PORTS)
     published = [word for before, word in pairwise(command) if before == "--publish"]
     assert len(published) == 3
     assert all(word.startswith(f"{LOOPBACK}:") for word in published)

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from broker_setup.link.connection import HEARTBEAT_SECONDS
 from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
 from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from deploy.local.node_files import ADVANCED
+from deploy.local.runtime import Container
 from tests.support.dockerfile import environment, instructions
 from tests.support.project import ROOT, pyproject, text
 
@@ -152,7 +156,8 @@ def test_the_relays_metrics_are_reached_from_the_network_and_from_nowhere_else()
 
 
 def test_uploads_and_queues_are_kept_in_volumes() -> None:
-    assert f"uploads:{variables(OURS['gateway'])['XQUEUE_UPLOAD_PATH']}" in OURS["gateway"]["volumes"]
+    for name in ("gateway", "commands"):  # of which one, prune-files, removes what the gateway has stored
+        assert f"uploads:{variables(OURS[name])['XQUEUE_UPLOAD_PATH']}" in OURS[name]["volumes"]
     assert "broker-data:/var/lib/rabbitmq" in SERVICES["broker"]["volumes"]
     assert SERVICES["broker"]["hostname"]  # part of the place of the data in that volume
     assert set(COMPOSE["volumes"]) == {"uploads", "broker-data"}
@@ -255,3 +260,41 @@ def test_the_broker_sends_dead_letters_again_as_soon_as_the_private_node_does() 
     assert "./advanced.config:/etc/rabbitmq/advanced.config:ro" in compose
     pattern = r"dead_letter_worker_publisher_confirm_timeout, (\d+)"
     assert re.findall(pattern, text("deploy/compose/advanced.config")) == re.findall(pattern, ADVANCED) == ["15000"]
+
+
+def test_the_broker_is_one_version_without_the_faults_that_our_users_and_queues_meet() -> None:
+    tag = re.fullmatch(r"rabbitmq:(\d+)\.(\d+)\.(\d+)-management", filled(SERVICES["broker"]["image"]))
+    assert tag
+    assert tuple(map(int, tag.groups())) >= (4, 3, 3)  # docs/howto/cluster.md
+    assert tag[0] == Container().image
+    for page in ("compose", "local"):
+        assert tag[0] in text(f"docs/howto/{page}.md")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("make-env", "xqueue.env.example"):
+        shutil.copy(FOLDER / name, tmp_path / name)
+    return tmp_path
+
+
+def test_one_command_makes_every_secret_another_for_its_owner_alone(folder: Path) -> None:
+    ran = subprocess.run([folder / "make-env"], capture_output=True, text=True, check=True, cwd="/")
+    assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
+    made = dict(re.findall(r"^(\w+)=(.*)$", (folder / ".env").read_text(), re.MULTILINE))
+    assert {name for name, value in made.items() if not value} == set()
+    assert {name: made[name] for name, value in EXAMPLE.items() if value} == {k: v for k, v in EXAMPLE.items() if v}
+    users = json.loads(made["XQUEUE_USERS"].strip("'"))
+    secrets = [made["XQUEUE_SECRET_KEY"], *(made[variable] for variable in PASSWORDS.values()), *users.values()]
+    assert len(set(secrets)) == len(secrets) == 9
+    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in secrets)
+    Settings(secret_key=made["XQUEUE_SECRET_KEY"], users=users)
+    assert all(f"{name}, password {password}\n" in ran.stdout for name, password in users.items())
+
+
+def test_secrets_that_are_there_are_not_made_anew(folder: Path) -> None:
+    (folder / ".env").write_text("mine")
+    ran = subprocess.run([folder / "make-env"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, (folder / ".env").read_text()) == (1, "mine")
+    assert "is there already" in ran.stderr
+    assert sorted(path.name for path in folder.iterdir()) == [".env", "make-env", "xqueue.env.example"]
