@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import time
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadCallbackUrlError, BadMessageError, BadReturnAddressError, MistakeError
@@ -46,8 +49,7 @@ class Addressee:
             return ""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """What is parked: of which course queue, why, who waits for it, when they are told."""
 
     queue: str

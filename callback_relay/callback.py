@@ -57,9 +57,10 @@ class Callback:
 
 def callback_for(result: Result, address: ReturnAddress) -> Callback:
     """Make the callback that takes `result` to `address`; raise BadCallbackError if that has no http(s) URL."""
-    if address.header is None:
+    header = address.header
+    if header is None:
         raise BadCallbackError("the LMS's header is not JSON")
-    if not isinstance(given := address.header.get("lms_callback_url"), str):
+    if not isinstance(given := header.get("lms_callback_url"), str):
         raise BadCallbackError("the LMS's header has no lms_callback_url")
     try:
         url = callback_url(given)

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import time
+
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadMessageError, MessageTooLargeError, MistakeError

@@ -7,8 +7,10 @@ grace, in which an operator may redrive what was parked.
 import html
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, notices_queue
 from broker_setup.wire.results import Result

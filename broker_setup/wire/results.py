@@ -1,9 +1,11 @@
 """The message of a result, and the only code that turns it into bytes and back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.errors import BadMessageError, in_brief
@@ -43,8 +45,7 @@ class Tries:
 NO_TRIES = Tries()
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True, gc=False):
     """What a grader found: `body` is its reply byte for byte; `tries` is about its callback.
 
     `amendment` is 0 for a submission's first result and counts those that correct it, `redriven` counts how often an

@@ -90,7 +90,7 @@ class FernetSeals:
             return None
         with self._turn:
             clear = self._decryptor.update(encrypted)[_BLOCK:]
-        sealed_for, text = json.loads(clear[: -clear[-1]].decode(errors="surrogatepass"))
+        sealed_for, text = _parts_in(clear[: -clear[-1]])
         if sealed_for != submission:
             raise BadReturnAddressError(f"the return address belongs to submission {sealed_for}")
         return text, int.from_bytes(sealed[5:9])
@@ -142,6 +142,17 @@ SEALS: Mapping[Form, type[FernetSeals | GcmSeals]] = {Form.FERNET: FernetSeals, 
 _BLOCK, _NONCE = 16, 12
 # Each byte of it says how many there are.
 _PADDING = [bytes((size,)) * size for size in range(_BLOCK + 1)]
+
+
+_decode_parts = msgspec.json.Decoder(tuple[str, str]).decode
+
+
+def _parts_in(clear: bytes) -> tuple[str, str]:
+    try:
+        return _decode_parts(clear)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # half a character
+        sealed_for, text = json.loads(clear.decode(errors="surrogatepass"))
+        return sealed_for, text
 
 
 def _clear(parts: list[str]) -> bytes:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Message
 from broker_setup.errors import BadMessageError, MessageTooLargeError
@@ -34,11 +35,11 @@ from broker_setup.wire.properties import (
 _FITS_AGAIN_BYTES = MAX_MESSAGE_BYTES // 2
 
 
-class _Work(msgspec.Struct):
+class _Work(Struct):
     """What is read of a submission's body."""
 
     xqueue_body: str
-    xqueue_files: dict[str, str] = msgspec.field(default_factory=dict)
+    xqueue_files: dict[str, str] = field(default_factory=dict)
 
 
 _encode_json = msgspec.json.Encoder().encode
@@ -49,8 +50,7 @@ _TWO = b'"\\\b\f\n\r\t'
 _SIX = bytes(set(range(0x20)) - set(_TWO))
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(Struct, frozen=True, gc=False):
     """What a grader is to grade.
 
     `uuid` is 32 hex characters; `body` the student's work as the LMS sent it; `files` maps a file's name to the URL

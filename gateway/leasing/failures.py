@@ -7,9 +7,10 @@ are counted here, in the message, together with those of the ledger.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from time import time
+
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, MistakeError, UnroutableError

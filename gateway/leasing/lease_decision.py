@@ -1,7 +1,9 @@
 """Whether a submission may be leased, as a decision without I/O: leased, parked, put off, or left to whoever has it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.answers import Lease, Standing

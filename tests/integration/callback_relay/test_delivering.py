@@ -4,13 +4,13 @@ import asyncio
 import base64
 import json
 import logging
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from broker_setup.ledger.events import Delivered as LedgerDelivered

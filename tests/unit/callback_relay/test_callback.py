@@ -1,12 +1,12 @@
 import json
 import traceback
-from dataclasses import replace
 from urllib.parse import parse_qsl, quote_plus
 
 import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from yarl import URL
 
 from broker_setup.settings import Settings

@@ -3,13 +3,13 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import PERSISTENT
 from broker_setup.errors import BadMessageError, MessageTooLargeError

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from msgspec import structs
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.answers import Lease, Refused, Standing
@@ -20,7 +21,7 @@ SUBMISSION = Submission(uuid=UUID.hex(), queue="openedx", body="x = 1", sealed_r
 
 def at_attempt(number: int) -> Submission:
     """The submission as a message that counts its attempts says that it is."""
-    return replace(SUBMISSION, attempt=number)
+    return structs.replace(SUBMISSION, attempt=number)
 
 
 def lease(

@@ -1,12 +1,12 @@
 """What an AMQP grader writes into headers, against the broker: it counts neither as the broker's word nor as ours."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Message
 from broker_setup.operator.parked.redriving import ParkedMessages

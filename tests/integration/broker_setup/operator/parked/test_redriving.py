@@ -1,8 +1,9 @@
 """Redriving while what is redriven fails again."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from broker_setup.ledger.events import Parked, hash_url
 from broker_setup.operator.parked.redriving import ParkedMessages
