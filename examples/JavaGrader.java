@@ -33,6 +33,7 @@ public class JavaGrader {
 
     public static void main(String[] arguments) throws InterruptedException {
         JavaGrader grader = new JavaGrader(arguments[0], arguments[1], arguments[2], arguments[3]);
+        System.out.println("grading " + grader.queue + " at " + grader.base + "; Ctrl-C stops it");
         int left = arguments.length > 4 ? Integer.parseInt(arguments[4]) : Integer.MAX_VALUE;
         while (left > 0) {
             try {
@@ -61,6 +62,7 @@ public class JavaGrader {
         if (!succeeded(put)) {
             throw new IllegalStateException(text(put, "content"));
         }
+        System.out.println("submission " + text(content, "xqueue_header") + ": " + reply);
         return true;
     }
 

@@ -32,5 +32,7 @@ await channel.consume(`xqueue.submissions.${process.argv[2]}`, async (asked) => 
   channel.publish("xqueue.results", replyTo, Buffer.from(reply), sent, (error) => {
     if (error) process.exit(1);
     channel.ack(asked);
+    console.log(`submission ${correlationId}: ${reply}`);
   });
 });
+console.log(`grading ${process.argv[2]}; Ctrl-C stops it`);

@@ -22,6 +22,7 @@ broker = pika.URLParameters(os.environ["XQUEUE_AMQP_URL"])
 channel = pika.BlockingConnection(broker).channel()
 channel.confirm_delivery()
 channel.basic_qos(prefetch_count=1)
+print(f"grading {sys.argv[1]}; Ctrl-C stops it", flush=True)
 for delivery, asked, content in channel.consume(f"xqueue.submissions.{sys.argv[1]}"):
     try:
         reply = json.dumps(grade(json.loads(content)["xqueue_body"]))
@@ -37,3 +38,4 @@ for delivery, asked, content in channel.consume(f"xqueue.submissions.{sys.argv[1
         continue
     channel.basic_publish("xqueue.results", asked.reply_to, reply, properties, mandatory=True)
     channel.basic_ack(delivery.delivery_tag)
+    print(f"submission {asked.correlation_id}: {reply}", flush=True)

@@ -175,6 +175,7 @@ class Grader:
         """End the delivery as `settlement` says: the one place that acks, nacks and rejects."""
         match settlement:
             case Answered():
+                log.info("submission %s: graded", _name(message))
                 how = Ending.ACKED
             case Failed(why):
                 log.warning("submission %s: rejected: %s", _name(message), why)

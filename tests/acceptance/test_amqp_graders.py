@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -82,4 +83,6 @@ async def test_an_example_grades_right_and_wrong_work_as_a_user_with_few_rights(
             "wrong": (False, 0),
         }
         assert await ready(vhost.amqp_url, RESULTS_PARKED) == 0
-        assert "Traceback" not in (tmp_path / "grader.log").read_text()
+        said = (tmp_path / "grader.log").read_text()
+        assert "Traceback" not in said
+        assert len(set(re.findall(r"submission ([0-9a-f]{32}): ", said))) == 2

@@ -59,8 +59,9 @@ async def wayward_on_the_loop(submission: Submission) -> Answer:
     ids=["threads", "processes", "coroutine"],
 )
 async def test_a_submission_is_answered_with_what_the_relay_needs(
-    course: Course, grade: object, options: Options
+    course: Course, grade: object, options: Options, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     uuid = await course.submit("print(42)")
     async with grading(course.amqp_url, grade, options):  # type: ignore[arg-type]
         result = await course.take()
@@ -71,6 +72,7 @@ async def test_a_submission_is_answered_with_what_the_relay_needs(
     assert (result.exchange, result.routing_key) == (RESULTS_EXCHANGE, RESULTS_QUEUE)
     assert result.delivery_mode == PERSISTENT
     assert await course.is_settled()
+    assert f"submission {uuid}: graded" in caplog.messages
 
 
 async def test_the_function_sees_the_submission_and_not_where_its_reply_goes(course: Course) -> None:
