@@ -6,54 +6,31 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from broker_setup.link.connection import HEARTBEAT_SECONDS
 from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
 from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from deploy.local.node_files import ADVANCED
 from deploy.local.runtime import Container
+from tests.support.compose import (
+    COMPOSE,
+    EXAMPLE,
+    FILLED,
+    FOLDER,
+    LOGINS,
+    MIB,
+    OURS,
+    PASSWORDS,
+    SERVICES,
+    VARIABLE,
+    bytes_of,
+    filled,
+    variables,
+)
 from tests.support.dockerfile import environment, instructions
 from tests.support.project import ROOT, pyproject, text
-
-FOLDER = ROOT / "deploy/compose"
-COMPOSE: dict[str, Any] = yaml.safe_load(text("deploy/compose/compose.yaml"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("xqueue-rabbitmq:")}
-EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", text("deploy/compose/xqueue.env.example"), re.MULTILINE))
-PASSWORDS = {
-    "xqueue": "BROKER_PASSWORD",
-    "xqueue-gateway": "GATEWAY_PASSWORD",
-    "xqueue-relay": "RELAY_PASSWORD",
-    "xqueue-passive": "PASSIVE_PASSWORD",
-    "xqueue-broker": "COMMANDS_PASSWORD",
-    "xqueue-operator": "OPERATOR_PASSWORD",
-}
-LOGINS = {
-    "setup": "xqueue",
-    "gateway": "xqueue-gateway",
-    "relay": "xqueue-relay",
-    "passive": "xqueue-passive",
-    "commands": "xqueue-broker",
-}
-FILLED = (
-    EXAMPLE
-    | {"XQUEUE_SECRET_KEY": "Zk3vW9qRt7LmXc2PbNhY8dGs", "XQUEUE_USERS": '{"lms": "p"}'}
-    | {variable: f"of-{user}" for user, variable in PASSWORDS.items()}
-)
-MIB = 1024 * 1024
-VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
-
-
-def filled(value: str) -> str:
-    return VARIABLE.sub(lambda match: FILLED.get(match[1]) or match[2] or "", value)
-
-
-def variables(service: dict[str, Any]) -> dict[str, str]:
-    return {name: filled(str(value)) for name, value in service["environment"].items()}
 
 
 def test_the_services_run_the_projects_commands() -> None:
@@ -234,10 +211,6 @@ def test_the_gateways_temporary_files_fit_into_its_memory_beside_what_is_promise
 def test_the_relays_results_fit_into_its_memory_however_large() -> None:
     relay = OURS["relay"]
     assert int(variables(relay)["XQUEUE_CALLBACK_CONCURRENCY"]) * 15 * MIB + 300 * MIB <= bytes_of(relay["mem_limit"])
-
-
-def bytes_of(text: str) -> int:
-    return int(text[:-1]) * {"m": MIB, "g": 1024 * MIB}[text[-1]]
 
 
 def test_images_can_be_named_by_their_digest() -> None:
