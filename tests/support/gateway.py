@@ -20,7 +20,7 @@ from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.warm_start import PROGRAMS, WarmProcess
 
-SECRET_KEY = "0123456789abcdef0123456789abcdef"
+SECRET_KEY = "5be1c07f3a924d68b07d1e9c42af8365"
 USERS = {"lms": "the LMS's password", "grader": "the grader's password"}
 RETRY_DELAYS = (0.1, 0.3)
 START_SECONDS = 90.0
