@@ -54,7 +54,7 @@ def test_what_is_there_stays_and_what_is_missing_fits_to_it(tmp_path: Path) -> N
 
 def test_the_command_says_what_it_made_and_needs_an_overlay(tmp_path: Path) -> None:
     def run() -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "deploy.kubernetes.make_secrets", tmp_path]
+        command = [sys.executable, "-m", "deploy.kubernetes.make_secrets", str(tmp_path)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     refused = run()
