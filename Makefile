@@ -12,6 +12,8 @@ BROKER ?=
 BROKER_MANAGEMENT ?=
 # extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; TEST_WORKERS=0 runs tests in one process
 ARGS ?=
+# where the project lives, for the links of what make dist makes
+REPOSITORY ?=
 # One more than a small machine has cores: the suite waits a lot, and four were too many for its deadlines.
 TEST_WORKERS ?= 3
 # At least so many percent, of lines and branches, are covered by unit tests, when all of them run.
@@ -23,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 # Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock clean run-env dev-env
+.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock dist docs clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -79,8 +81,11 @@ lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade
 	$(LOCK) $(UPGRADE) --output-file deploy/requirements/run.txt
 	$(LOCK) $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --output-file deploy/requirements/dev.txt
 
+dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the last commit in dist/ (REPOSITORY=https://... for links)
+	@$(VENV)/python -m deploy.release dist --repository "$(REPOSITORY)"
+
 clean:  ## remove the virtual environment, the local stack's data and all caches
-	rm -rf .venv .local build *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .local build dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 run-env:

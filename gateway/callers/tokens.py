@@ -17,9 +17,8 @@ from jwt.exceptions import (
 )
 
 from broker_setup.errors import XQueueError
-from broker_setup.jwk_sets import Key
 from gateway.callers.access import Caller, Role
-from gateway.callers.token_keys import Keys
+from gateway.callers.token_keys import Key, Keys
 
 SCOPES: Mapping[str, Role] = {"xqueue:submit": Role.PRODUCER, "xqueue:score": Role.CONSUMER}
 SUPPORTED_VERSION = (1, 2, 0)

@@ -12,7 +12,6 @@ from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.settings import load_settings
-from broker_setup.settings.required import NOBODY_TO_CALL, REQUIRED, Service
 from gateway.passive.bridge import Bridge
 
 log = logging.getLogger(__name__)
@@ -22,11 +21,11 @@ def start() -> None:
     """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
     give_spare_memory_back()
     try:
-        settings, warnings = load_settings(REQUIRED[Service.PASSIVE])
+        settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
     if not settings.passive_graders:
-        sys.exit(f"xqueue-passive: {NOBODY_TO_CALL}")
+        sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
     try:
         bridge = Bridge(settings)
     except SettingsError as error:

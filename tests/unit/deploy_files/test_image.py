@@ -58,8 +58,7 @@ def test_its_lock_file_is_the_services_and_brings_no_tools_for_developers() -> N
 
 
 def test_every_package_of_the_project_is_copied() -> None:
-    packages = {name.rstrip("*") for name in pyproject()["tool"]["setuptools"]["packages"]["find"]["include"]}
-    assert packages <= set(copied_from_the_checkout())
+    assert set(pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= set(copied_from_the_checkout())
 
 
 def test_what_the_wheel_is_built_from_is_copied() -> None:

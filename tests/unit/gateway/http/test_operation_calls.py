@@ -1,7 +1,6 @@
 """What a supervisor and monitoring are told over HTTP; and openapi.yaml, which describes exactly the routes."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +9,11 @@ import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
-import gateway
 from broker_setup.settings import Settings
 from gateway.app import build
 from gateway.http.operation_calls import SOURCE, OperationCalls
 from tests.support.gateway import SECRET_KEY, USERS
-from tests.support.project import pyproject, text
+from tests.support.project import text
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
 CALLS = {path for path in DOCUMENT["paths"] if path.startswith("/xqueue/") and path.endswith("/")}
@@ -69,12 +67,6 @@ def test_what_the_document_says_of_methods_is_taken(routes: list[Route]) -> None
 def test_names_of_operations_are_unique() -> None:
     names = [operation["operationId"] for each in DOCUMENT["paths"].values() for operation in each.values()]
     assert sorted(set(names)) == sorted(names)
-
-
-def test_the_document_is_packaged_beside_the_code() -> None:
-    package = Path(gateway.__file__).parent
-    patterns = pyproject()["tool"]["setuptools"]["package-data"]["gateway"]
-    assert SOURCE.relative_to(package).as_posix() in patterns
 
 
 def test_every_call_of_graders_has_its_section_on_the_reference_page() -> None:

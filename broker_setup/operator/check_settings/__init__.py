@@ -1,1 +1,0 @@
-"""Whether the services can start with the settings, without starting any."""
