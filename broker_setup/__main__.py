@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from broker_setup.errors import BrokerUnreachableError, XQueueError
+from broker_setup.operator.check_settings.command import check_settings
+from broker_setup.operator.completion import completion
 from broker_setup.operator.count.command import count
 from broker_setup.operator.parked.command import parked
 from broker_setup.operator.prune.command import prune_files
@@ -55,6 +57,8 @@ app.command()(trace)
 app.command()(retire)
 app.command("prune-files")(prune_files)
 app.command("hash-password")(hash_password)
+app.command("check-settings")(check_settings)
+app.command()(completion)
 app.add_typer(parked, name="parked")
 app.add_typer(results, name="results")
 

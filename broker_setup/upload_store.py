@@ -16,7 +16,7 @@ from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 from broker_setup.errors import SettingsError, StorageError
 from broker_setup.failure_words import why_in_dump
 from broker_setup.outbound.trust import pem_of
-from broker_setup.settings import Settings
+from broker_setup.settings.table import SettingsTable
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -175,7 +175,7 @@ class UploadStore:
         return text
 
 
-def open_upload_store(settings: Settings) -> UploadStore:
+def open_upload_store(settings: SettingsTable) -> UploadStore:
     """Open what UPLOAD_STORE names, or the folder UPLOAD_PATH; raise SettingsError where that can't be.
 
     Nothing is asked of the store yet: it may be away for a while.

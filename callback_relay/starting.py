@@ -13,6 +13,7 @@ from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.settings import load_settings
+from broker_setup.settings.required import REQUIRED, Service
 from callback_relay.credentials import credentials_warnings
 from callback_relay.relay import Relay
 
@@ -23,7 +24,7 @@ def start() -> None:
     """Run the relay until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
     give_spare_memory_back()
     try:
-        settings, warnings = load_settings(require=("SECRET_KEY",))
+        settings, warnings = load_settings(REQUIRED[Service.RELAY])
         relay = Relay(settings)
     except SettingsError as error:
         _give_up(error)

@@ -15,6 +15,7 @@ from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.process.sparing import write_sparingly
 from broker_setup.settings import Settings, load_settings
+from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
 from gateway.start_warnings import start_warnings
@@ -37,7 +38,7 @@ STRANGERS_LOGGERS = ("gateway.callers.accounts", "gateway.http.guarded_calls", "
 def gateway_settings() -> tuple[Settings, list[str]]:
     """Read the settings, with warnings about them; wrong ones are lines on stderr, and end the process."""
     try:
-        return load_settings(require=("SECRET_KEY", "USERS", "XQUEUES"))
+        return load_settings(REQUIRED[Service.GATEWAY])
     except SettingsError as error:
         sys.exit(f"xqueue-gateway: {error}")
 

@@ -3,7 +3,7 @@
 import json
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
@@ -40,10 +40,11 @@ def _json_object(value: object) -> object:
 
 
 Name = Annotated[str, Field(min_length=1)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network, json_schema_input_type=str)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
-Users = Annotated[dict[str, Password], BeforeValidator(account_secrets)]
-Jwks = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+_Accounts = dict[str, SecretStr | dict[Literal["file"], str]]
+Users = Annotated[dict[str, Password], BeforeValidator(account_secrets, json_schema_input_type=_Accounts)]
+Jwks = Annotated[dict[str, Any], BeforeValidator(_json_object, json_schema_input_type=str | dict[str, Any])]
 
 
 class Dialect(Enum):

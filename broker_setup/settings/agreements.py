@@ -1,6 +1,6 @@
 """What settings that are right by themselves must have in common; no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from broker_setup.rights import service_names
 from broker_setup.settings.passive_graders import grading_of, passive_graders
@@ -11,14 +11,17 @@ from broker_setup.settings.user_settings import wrong_with_users
 LONGEST_HOLD_SECONDS = 12 * 3600
 
 
-def disagreements(settings: SettingsTable) -> Iterator[str]:
-    """Say of each two settings that do not agree why not."""
-    yield from _rungs(settings)
-    yield from _ledger(settings)
-    yield from _holds(settings)
-    yield from _users(settings)
-    yield from _tokens(settings)
-    yield from _lists(settings)
+Rule = Callable[[SettingsTable], Iterator[str]]
+
+
+def disagreements(settings: SettingsTable, *, wrong: Collection[str] = ()) -> Iterator[str]:
+    """Say of all settings that do not agree why not; but of those that are `wrong` by themselves nothing can be said.
+
+    These are names of fields, whose values count for nothing.
+    """
+    for keys, rule in _RULES.items():
+        if not set(wrong) & set(keys):
+            yield from rule(settings)
 
 
 def _rungs(settings: SettingsTable) -> Iterator[str]:
@@ -46,20 +49,21 @@ def _holds(settings: SettingsTable) -> Iterator[str]:
 
 
 def _users(settings: SettingsTable) -> Iterator[str]:
-    wrong = wrong_with_users(
+    return wrong_with_users(
         settings.xqueues,
         settings.amqp_graders,
         service_names(settings.service_users).values(),
         settings.broker_passwords,
     )
-    if wrong:
-        yield wrong
 
 
-def _tokens(settings: SettingsTable) -> Iterator[str]:
+def _issuers(settings: SettingsTable) -> Iterator[str]:
     keys = settings.jwt_public_jwks or settings.jwt_public_jwks_file or settings.jwt_secret_key
     if keys and not settings.jwt_issuers:
         yield "JWT_ISSUERS must name who issues the tokens that JWT_* keys are for"
+
+
+def _secrets(settings: SettingsTable) -> Iterator[str]:
     if settings.jwt_secret_key and settings.jwt_secret_key in (settings.secret_key, *settings.secret_key_fallbacks):
         yield "JWT_SECRET_KEY must not be SECRET_KEY: whoever issues tokens would know it"
 
@@ -72,3 +76,15 @@ def _lists(settings: SettingsTable) -> Iterator[str]:
             f"QUEUE_ACCESS names queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}; "
             f"it has {', '.join(map(repr, settings.xqueues))}"
         )
+
+
+# Each with the fields that it reads.
+_RULES: Mapping[tuple[str, ...], Rule] = {
+    ("retry_delays",): _rungs,
+    ("ledger_max_age", "ledger_window"): _ledger,
+    ("xqueues", "queue_options", "grading_timeout", "grading_retry_delays"): _holds,
+    ("xqueues", "amqp_graders", "service_users", "broker_passwords"): _users,
+    ("jwt_public_jwks", "jwt_public_jwks_file", "jwt_secret_key", "jwt_issuers"): _issuers,
+    ("jwt_secret_key", "secret_key", "secret_key_fallbacks"): _secrets,
+    ("queue_access", "xqueues"): _lists,
+}

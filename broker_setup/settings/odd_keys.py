@@ -6,7 +6,7 @@ from typing import Any
 
 from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret
 from broker_setup.settings.settings import Settings
-from broker_setup.settings.table import ENV_PREFIX
+from broker_setup.settings.table import ENV_PREFIX, SettingsTable
 
 # Read by the local stack or by the loader itself, so not keys of the settings.
 _ENV_OF_OTHERS = frozenset({"CFG", "DATA_DIR", "CACHE_DIR"})
@@ -28,7 +28,7 @@ def known_keys() -> frozenset[str]:
     return frozenset(name.upper() for name in Settings.model_fields)
 
 
-def warnings_about(from_file: Mapping[str, Any], environment: Collection[str], settings: Settings) -> list[str]:
+def warnings_about(from_file: Mapping[str, Any], environment: Collection[str], settings: SettingsTable) -> list[str]:
     """Say in a sentence each what of the file and the environment will not do what somebody may think."""
     bucket = bool(_bucket(from_file))
     said = [_without_prefix(environment), _files_for_s3(from_file, settings)]
@@ -76,7 +76,7 @@ def _without_prefix(environment: Collection[str]) -> str | None:
     )
 
 
-def _files_for_s3(from_file: Mapping[str, Any], settings: Settings) -> str | None:
+def _files_for_s3(from_file: Mapping[str, Any], settings: SettingsTable) -> str | None:
     """Say that files which the original put into a bucket lie in a folder here, and how they get there again."""
     bucket = _bucket(from_file)
     if not bucket or settings.upload_store:

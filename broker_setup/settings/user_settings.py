@@ -1,7 +1,7 @@
 """What the settings say about the broker's users: which names will do, and whether they agree with each other."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -27,23 +27,23 @@ def wrong_with_users(
     graders: Mapping[str, Collection[str]],
     services: Iterable[str],
     passwords: Iterable[str],
-) -> str | None:
-    """Return what does not agree, None if all does; `services` are the other users' names."""
+) -> Iterator[str]:
+    """Say of each what does not agree; `services` are the other users' names."""
     for grader, its_queues in graders.items():
         if not its_queues:
-            return f"AMQP_GRADERS: {grader!r} has no queue: name one, or leave it out"
+            yield f"AMQP_GRADERS: {grader!r} has no queue: name one, or leave it out"
         for queue in its_queues:
             if queue not in queues:
-                return (
+                yield (
                     f"AMQP_GRADERS: {grader!r} has the queue {queue!r}, which is not in XQUEUES{_guess(queue, queues)}"
                 )
     names = [*services, *graders]
-    for name in names:
+    for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            return f"AMQP_GRADERS, SERVICE_USERS: each user is for one thing, but {name!r} is for two"
+            yield f"AMQP_GRADERS, SERVICE_USERS: each user is for one thing, but {name!r} is for two"
     for name in passwords:
         if name not in names:
-            return f"BROKER_PASSWORDS: {name!r} is neither in AMQP_GRADERS nor a service's user{_guess(name, names)}"
+            yield f"BROKER_PASSWORDS: {name!r} is neither in AMQP_GRADERS nor a service's user{_guess(name, names)}"
     return None
 
 

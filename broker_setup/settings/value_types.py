@@ -141,9 +141,13 @@ SecretKey = Annotated[SecretStr, AfterValidator(_strong)]
 EarlierKey = Annotated[SecretStr, AfterValidator(_earlier)]
 TokenKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 SigningKeys = Annotated[
-    tuple[Annotated[SecretStr, AfterValidator(_signing_key)], ...], AfterValidator(_not_empty), BeforeValidator(_words)
+    tuple[Annotated[SecretStr, AfterValidator(_signing_key)], ...],
+    AfterValidator(_not_empty),
+    BeforeValidator(_words, json_schema_input_type=str | list[SecretStr]),
 ]
-BasicAuth = Annotated[tuple[str, SecretStr], BeforeValidator(_pair)]
+BasicAuth = Annotated[
+    tuple[str, SecretStr], BeforeValidator(_pair, json_schema_input_type=SecretStr | tuple[str, SecretStr])
+]
 Origin = Annotated[str, AfterValidator(origin)]
 Origins = Annotated[tuple[Origin, ...], AfterValidator(_not_empty)]
 GradingTimeout = Annotated[float, Field(gt=0, le=3600)]  # seconds

@@ -72,11 +72,11 @@ def explain(
     *,
     named: Container[str] = (),
 ) -> list[str]:
-    """Return one line for each wrong key but for those that were `named` already."""
+    """Return one line for each key that is wrong by itself, but for those that were `named` already."""
     return [
         _explain_one(dict(problem), model, env_prefix, environment)
         for problem in error.errors(include_url=False)
-        if not problem["loc"] or problem["loc"][0] not in named
+        if problem["loc"] and problem["loc"][0] not in named
     ]
 
 
@@ -84,14 +84,10 @@ def _explain_one(
     problem: Mapping[str, Any], model: type[BaseModel], env_prefix: str, environment: Mapping[str, str]
 ) -> str:
     # "[key]" is pydantic's mark for a map's key that is wrong itself.
-    field, *inside = [str(part).lower() if not place else str(part) for place, part in enumerate(problem["loc"])] or [
-        ""
-    ]
+    field, *inside = map(str, problem["loc"])
     expected = _expected(problem)
     if problem["type"] == "dict_type" and isinstance(problem["input"], str):
         expected = "must be JSON"  # text from the environment that could not be read as such
-    if not field:
-        return expected
     if "[key]" in inside and is_secret(model, field):
         inside = []  # a URL may be there that carries a password
     inside = [part for part in inside if part != "[key]"]

@@ -17,8 +17,9 @@ from jwt.exceptions import (
 )
 
 from broker_setup.errors import XQueueError
+from broker_setup.jwk_sets import Key
 from gateway.callers.access import Caller, Role
-from gateway.callers.token_keys import Key, Keys
+from gateway.callers.token_keys import Keys
 
 SCOPES: Mapping[str, Role] = {"xqueue:submit": Role.PRODUCER, "xqueue:score": Role.CONSUMER}
 SUPPORTED_VERSION = (1, 2, 0)

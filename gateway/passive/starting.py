@@ -12,6 +12,7 @@ from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.settings import load_settings
+from broker_setup.settings.required import NOBODY_TO_CALL, REQUIRED, Service
 from gateway.passive.bridge import Bridge
 
 log = logging.getLogger(__name__)
@@ -21,11 +22,11 @@ def start() -> None:
     """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
     give_spare_memory_back()
     try:
-        settings, warnings = load_settings(require=("SECRET_KEY", "XQUEUES"))
+        settings, warnings = load_settings(REQUIRED[Service.PASSIVE])
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
     if not settings.passive_graders:
-        sys.exit("xqueue-passive: XQUEUES has no queue with the URL of a grader, so there is nobody to call")
+        sys.exit(f"xqueue-passive: {NOBODY_TO_CALL}")
     try:
         bridge = Bridge(settings)
     except SettingsError as error:

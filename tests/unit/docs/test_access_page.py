@@ -2,10 +2,11 @@
 
 import re
 
+from broker_setup.jwk_sets import MIN_RSA_BITS, RSA_ALGORITHMS
 from broker_setup.settings import Settings
 from gateway.callers.accounts import GUESSES_OF_ACCOUNT, GUESSES_OF_ADDRESS, SESSION_SECONDS
 from gateway.callers.throttle import WINDOW_SECONDS
-from gateway.callers.token_keys import MIN_RSA_BITS, RSA_ALGORITHMS, SECRET_ALGORITHMS
+from gateway.callers.token_keys import SECRET_ALGORITHMS
 from gateway.callers.tokens import LEEWAY_SECONDS, SCOPES, SUPPORTED_VERSION, TokenFault
 from gateway.http.operation_calls import SOURCE
 from tests.support.project import quoted, table_rows, text

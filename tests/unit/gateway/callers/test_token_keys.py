@@ -9,8 +9,9 @@ import jwt
 import pytest
 
 from broker_setup.errors import SettingsError
+from broker_setup.jwk_sets import parse_jwks
 from broker_setup.settings import Settings
-from gateway.callers.token_keys import KeyFile, keys_of, parse_jwks
+from gateway.callers.token_keys import KeyFile, keys_of
 from tests.support.tokens import HS_SECRET, ISSUER, jwks, private_key, public_jwk
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_setup.jwk_sets import Key, parse_jwks
 from gateway.callers.access import Caller, Role
-from gateway.callers.token_keys import SECRET_ALGORITHMS, Key, parse_jwks
+from gateway.callers.token_keys import SECRET_ALGORITHMS
 from gateway.callers.tokens import LEEWAY_SECONDS, MAX_CHARACTERS, BadTokenError, TokenFault, Tokens
 from tests.support import tokens as made
 from tests.support.tokens import (

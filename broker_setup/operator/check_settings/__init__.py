@@ -1,0 +1,1 @@
+"""Whether the services can start with the settings, without starting any."""
