@@ -98,8 +98,11 @@ class UnheededProxies:
 
 def _unheeded_peer(scope: Scope) -> str | None:
     """Return who sent the header though it is not trusted; of a trusted one the client is one that the header names."""
-    named = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
-    if not named.strip(", ") or not scope["client"]:
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if not forwarded or not scope["client"]:
+        return None
+    named = b",".join(forwarded).decode("latin-1")
+    if not named.strip(", "):
         return None
     peer: str = scope["client"][0]
     # It may name ports, and IPv6 addresses in brackets.

@@ -5,7 +5,6 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -17,6 +16,7 @@ from gateway.http.crowd import Crowd
 from gateway.http.dialects import asked_for, translated
 from gateway.http.envelope import CONTENT_TYPE, envelope, refusal
 from gateway.http.one_by_one import Line, OneByOne
+from gateway.http.one_write import OneWrite
 from gateway.http.refusals import UNAVAILABLE
 
 HEAD_TOO_LARGE = "The head of the request is too large"
@@ -91,7 +91,8 @@ class BoundedConnection(OneByOne):
 
     def on_headers_complete(self) -> None:
         """Begin the request, or its refusal if there are too many or its head is too large."""
-        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        # Of this request: what is parsed at once ends where a head does.
+        size = self._outside
         # To look into a large head (a query, cookies, Accept) takes milliseconds, and strangers come together.
         self.app = self._serve_in_turn if size > MIDDLING_BYTES else self._serve
         self._crowd.asks(self)
@@ -136,7 +137,7 @@ class BoundedConnection(OneByOne):
 
     async def _unless_gone(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            await self._application(scope, receive, send)
+            await self._application(scope, receive, OneWrite(send))
         except RuntimeError:
             # uvloop raises it where a client hangs up just as it is answered: no error, and any stranger can cause it.
             if not self.transport.is_closing():

@@ -78,11 +78,10 @@ def refusal(content: str, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def _enveloped_whole(return_code: int, content: object) -> str:
-    if not isinstance(content, str):
-        written: Iterable[str] = _pieces(json.dumps(content))
-    else:
-        written = quoted([content]) if len(content) > _PIECE else [json.dumps(content)]
-    return "".join(_enveloped(return_code, written))
+    if isinstance(content, str) and len(content) > _PIECE:
+        return "".join(_enveloped(return_code, quoted([content])))
+    written = json.dumps(content)
+    return "".join(_enveloped(return_code, [written] if len(written) <= _PIECE else _pieces(written)))
 
 
 def _enveloped(return_code: int, content: Iterable[str]) -> Iterator[str]:

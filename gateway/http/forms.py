@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from broker_setup.process.beside import beside
 from broker_setup.process.shortages import shortage
+from gateway.http.body_chunks import BodyChunks
 from gateway.http.form_limits import (
     MAX_FIELDS,
     Allowance,
@@ -42,6 +43,7 @@ __all__ = [
 # An early answer makes proxies say 502, so a refused body is read to its end, but not for ever.
 DRAIN_SECONDS = 30.0
 _USUAL_TYPE = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
 
 T = TypeVar("T")
 
@@ -62,42 +64,61 @@ class Form:
         return sum(map(len, self.fields.values()))
 
 
-@asynccontextmanager
-async def read_form(request: Request, limits: FormLimits) -> AsyncIterator[Form]:
-    """Read the request's form, whatever its Content-Type says, and drop its temporary files at the end.
+class FormReading:
+    """A form that is read where its block begins, and whose temporary files and memory are let go of at its end."""
 
-    Raise TooLargeError, BadFormError, BusyError or ShortError, after the body was read.
-    """
-    # One stream for parsing and draining: a request hands out its last chunk only once.
-    stream, allowance = request.stream(), Allowance(limits)
-    content_type = request.headers.get("content-type", "")
-    files: list[tuple[bytes, UploadFile]] = []
-    try:
-        if content_type.lower().startswith("multipart/form-data"):
-            parsing = parse_multipart(content_type, stream, limits, allowance)
-            parts, files = await _refused_at_the_end(stream, parsing)
-            fields = await beside(allowance.taken, texts_of, parts, content_type)
-            del parts  # the bytes of the fields, which would stay in memory for as long as the call takes
-            yield Form(fields, {text_of(name): file.file for name, file in files})
-        else:
-            body = await _refused_at_the_end(stream, _read(stream, allowance))
+    __slots__ = ("_allowance", "_chunks", "_content_type", "_files", "_limits")
+
+    def __init__(self, request: Request, limits: FormLimits) -> None:
+        self._chunks = BodyChunks(request.receive)
+        self._content_type = request.headers.get("content-type", "")
+        self._limits = limits
+        self._allowance = Allowance(limits)
+        self._files: list[tuple[bytes, UploadFile]] = []
+
+    async def __aenter__(self) -> Form:
+        try:
+            if self._content_type[: len(_MULTIPART)].lower() == _MULTIPART:
+                return await self._read_multipart()
+            body = await _refused_at_the_end(self._chunks, _read(self._chunks, self._allowance))
             # JSON is read value by value, which takes four times as long.
             size = len(body) * 4 if is_json_object(body) else len(body)
-            fields = await beside(size, _parse, body, content_type)
-            del body
-            yield Form(fields)
-    finally:
-        for _, file in files:
-            await file.close()
-        allowance.give_back()
+            return Form(await beside(size, _parse, body, self._content_type))
+        except BaseException:
+            await self._close()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _read_multipart(self) -> Form:
+        parsing = parse_multipart(self._content_type, self._chunks, self._limits, self._allowance)
+        parts, self._files = await _refused_at_the_end(self._chunks, parsing)
+        fields = await beside(self._allowance.taken, texts_of, parts, self._content_type)
+        return Form(fields, {text_of(name): file.file for name, file in self._files})
+
+    async def _close(self) -> None:
+        try:
+            for _, file in self._files:
+                await file.close()
+        finally:
+            self._allowance.give_back()
+
+
+def read_form(request: Request, limits: FormLimits) -> FormReading:
+    """Read the request's form, whatever its Content-Type says, and drop its temporary files at the end.
+
+    Its block raises TooLargeError, BadFormError, BusyError or ShortError, after the body was read.
+    """
+    return FormReading(request, limits)
 
 
 @asynccontextmanager
 async def read_body(request: Request, limits: FormLimits) -> AsyncIterator[bytes]:
     """Read a body that is no form, as large as a form's fields; raise TooLargeError, after it was read."""
-    stream, allowance = request.stream(), Allowance(limits)
+    chunks, allowance = BodyChunks(request.receive), Allowance(limits)
     try:
-        yield bytes(await _refused_at_the_end(stream, _read(stream, allowance)))
+        yield bytes(await _refused_at_the_end(chunks, _read(chunks, allowance)))
     finally:
         allowance.give_back()
 
@@ -126,11 +147,12 @@ async def _refused_at_the_end(stream: AsyncIterator[bytes], reading: Awaitable[T
         raise ShortError(f"a form can't be taken here: {lacks}") from error
 
 
-async def _read(stream: AsyncIterator[bytes], allowance: Allowance) -> bytearray:
+async def _read(chunks: BodyChunks, allowance: Allowance) -> bytearray:
     # One buffer that grows: chunks that are joined at the end would be in memory twice.
     body = bytearray()
     try:
-        async for chunk in stream:
+        while not chunks.is_over:
+            chunk = await chunks.next()
             allowance.take(len(chunk))
             body += chunk
     except BaseException:

@@ -5,6 +5,8 @@ framework does for a request of which it knows nothing: it tries one pattern aft
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -66,14 +68,25 @@ class HotHeaders(Headers):
 
     def __getitem__(self, key: str) -> str:
         """Return a header's value; raise KeyError."""
-        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+        return self._first[_key_of(key)].decode("latin-1")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a header's value, or the default."""
+        value = self._first.get(_key_of(key))
+        return default if value is None else value.decode("latin-1")
 
     def __contains__(self, key: object) -> bool:
         """Whether there is a header of that name."""
-        return isinstance(key, str) and key.lower().encode("latin-1") in self._first
+        return isinstance(key, str) and _key_of(key) in self._first
 
     def getlist(self, key: str) -> list[str]:
         """Return all values of a header."""
         if key not in self:
             return []
         return [self[key]] if len(self._first) == len(self._list) else super().getlist(key)
+
+
+@lru_cache
+def _key_of(name: str) -> bytes:
+    """Write a name that our code asks for as it stands in `raw`."""
+    return name.lower().encode("latin-1")

@@ -39,7 +39,8 @@ def test_every_method_of_ours_takes_the_place_of_one_of_theirs_with_the_same_par
     ("theirs", "names"),
     [
         (HttpToolsProtocol, ("app", "cycle", "flow", "headers", "loop", "parser", "pipeline", "transport", "url")),
-        (RequestResponseCycle, ("response_complete", "response_started", "keep_alive")),
+        (RequestResponseCycle, ("response_complete", "response_started", "keep_alive", "waiting_for_100_continue")),
+        (RequestResponseCycle, ("default_headers", "disconnected", "flow", "message_event", "on_response", "scope")),
         (MultiPartParser, ("_current_part", "spool_max_size")),
         (MultipartPart, ("content_disposition", "field_name", "file", "data", "item_headers")),
     ],
