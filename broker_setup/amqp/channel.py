@@ -81,9 +81,10 @@ class Channel:
         Cancelling the caller does no harm: the answer is then nobody's.
         """
         self._check_open()
+        question = method_frame(self.number, method)  # what AMQP can't say is raised before an answer is waited for
         answer = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
-        self._wire.send(method_frame(self.number, method))
+        self._wire.send(question)
         return await answer
 
     async def set_prefetch(self, number: int) -> None:

@@ -57,6 +57,8 @@ class BoundedConnector(TCPConnector):
         The library keeps any number for 15 s: whoever names thousands of origins would have all descriptors.
         """
         super()._release(key, protocol, should_close=should_close)
+        if isinstance(protocol, BoundedAnswers):
+            protocol.rest()
         if len(self._conns) > max(1, self.limit // MOST_TO_ONE):
             for idle, _ in self._conns.pop(next(iter(self._conns))):
                 idle.close()
@@ -74,8 +76,8 @@ class BoundedAnswers(ResponseHandler):
         self._most_bytes = most_bytes
         self._turns = turns
         self._bytes = self._answers = 0
-        # Whether a request went out on it.
-        self.was_used = False
+        # Whether a request went out on it, and whether it is kept for the next one.
+        self.was_used = self._rests = False
         # What came and is not parsed yet; pieces are cut from its front, which takes no time however long it is.
         self._kept = bytearray()
         self._has_turns = False
@@ -90,9 +92,13 @@ class BoundedAnswers(ResponseHandler):
 
     def set_response_params(self, **params: Any) -> None:
         """Begin with the next request."""
-        self.was_used = True
+        self.was_used, self._rests = True, False
         self._bytes = self._answers = 0
         super().set_response_params(**params)
+
+    def rest(self) -> None:
+        """Take nothing before the next request goes out: it would be read as the answer to that."""
+        self._rests = True
 
     def give_up_at(self, until: float) -> asyncio.TimerHandle:
         """Let whoever awaits an answer, or its rest, get a TimeoutError at `until`, on the loop's clock."""
@@ -107,6 +113,9 @@ class BoundedAnswers(ResponseHandler):
         """Keep `data` until it is parsed, at once if there is time for it; nothing at all makes the parser go on."""
         if not data:
             super().data_received(data)
+        elif self._rests:
+            self.close()
+            return
         self._kept += data
         self._take_turns()
         if not self._is_held and len(self._kept) > MOST_KEPT and self.transport is not None:
@@ -142,13 +151,11 @@ class BoundedAnswers(ResponseHandler):
         self._end_if_through()
 
     def close(self) -> None:
-        """End the connection; what is kept is of no use to anybody."""
-        super().close()
-        self._kept.clear()
-        self._end_soon()
+        """End the connection at once: what is not written yet waits for as long as the other side likes."""
+        self.abort()
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """End the connection; what is kept is of no use to anybody."""
         super().abort()
         self._kept.clear()
         self._end_soon()

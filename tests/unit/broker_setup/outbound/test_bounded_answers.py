@@ -1,6 +1,7 @@
 """However much a server sends at once, no more of it is parsed than one answer may have."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import count
@@ -10,7 +11,9 @@ from unittest.mock import Mock
 import pytest
 from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from broker_setup.outbound.bounded_answers import FIRST_BYTES, MOST_ANSWERS, MOST_KEPT, PIECE, BoundedConnector
 from broker_setup.process.parsing_turns import TURN_SECONDS, ParsingTurns
@@ -20,6 +23,7 @@ MOST_BYTES = 64 * 1024
 UNTIL_THE_END = b"HTTP/1.1 200 OK\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 PROMISE = b"HTTP/1.1 102 Processing\r\n\r\n"
+KEY = ClientRequest("POST", URL("http://lms.example"), loop=Mock(asyncio.AbstractEventLoop)).connection_key
 # As much as the event loop hands over at once.
 MUCH = 256 * 1024
 
@@ -40,6 +44,15 @@ def connected(connector: BoundedConnector) -> ResponseHandler:
     answers.connection_made(transport)
     answers.set_response_params(read_until_eof=True)
     return answers
+
+
+async def talking(connector: BoundedConnector) -> tuple[ResponseHandler, socket.socket]:
+    """Connect what reads answers to a socket, which is the server's."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    _, answers = await asyncio.get_running_loop().create_connection(connector._factory, sock=ours)
+    answers.set_response_params(read_until_eof=True)
+    return answers, theirs
 
 
 @pytest.fixture
@@ -180,3 +193,32 @@ async def test_no_other_request_goes_out_while_something_stands_behind_an_answer
 async def test_a_change_of_protocols_that_nobody_asked_for_ends_as_well(answers: ResponseHandler) -> None:
     answers.data_received(b"HTTP/1.1 101 Sure\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + bytes(MUCH))
     await eventually(lambda: is_ended(answers))
+
+
+async def test_one_that_is_given_up_ends_also_where_the_other_side_reads_nothing() -> None:
+    connector = BoundedConnector(most_bytes=MOST_BYTES, turns=ParsingTurns())
+    async with connector:
+        answers, theirs = await talking(connector)
+        with theirs:
+            assert isinstance(answers.transport, asyncio.Transport)
+            while not answers.transport.get_write_buffer_size():
+                answers.transport.write(bytes(MUCH))
+            ended = end_of(answers)
+            answers.close()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await ended
+
+
+async def test_an_answer_that_comes_before_its_request_ends_the_connection_and_answers_nothing() -> None:
+    connector = BoundedConnector(most_bytes=MOST_BYTES, turns=ParsingTurns())
+    async with connector:
+        answers, theirs = await talking(connector)
+        with theirs:
+            theirs.send(OK)
+            [_, body] = await answers.read()
+            assert await body.read() == b"ok"
+            connector._release(KEY, answers)
+            assert answers.is_connected()
+            theirs.send(OK)
+            await eventually(lambda: is_ended(answers))
+        assert await connector._get(KEY, []) is None
