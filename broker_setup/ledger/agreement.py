@@ -6,6 +6,7 @@ the two clocks differ by that much or more.
 """
 
 import logging
+from math import inf
 from statistics import median_high, median_low
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ MAX_SECONDS = DOUBT_SECONDS / 2
 # For so long a sample counts. A gateway that is off, and hears nobody any more, tries again after that.
 SAMPLE_SECONDS = 60.0
 MAX_WRITERS = 1_000
+# For so long a verdict counts, unless a new sample comes: each poll asks for one.
+VERDICT_SECONDS = 1.0
 
 
 class _Sample(Struct, frozen=True):
@@ -37,6 +40,7 @@ class Agreement:
         self._me = me
         self._others: dict[str, _Sample] = {}
         self._warned_of: set[str] = set()
+        self._verdict, self._judged_at = "", -inf
 
     def hear(self, writer: str, at: float, now: float, *, late: bool) -> None:
         """Take in that a frame was sent at `at` and read at `now`; if it may have been `late`, only its lead counts."""
@@ -48,6 +52,7 @@ class Agreement:
             if len(self._others) >= MAX_WRITERS:
                 self._others.clear()
             self._others[writer] = _Sample(offset, now)
+            self._judged_at = -inf
         self._warn_of(writer, offset)
 
     def off(self, now: float) -> float:
@@ -61,6 +66,11 @@ class Agreement:
 
     def problem(self, now: float) -> str:
         """Say why nothing may be leased here; empty if our clock is right as far as is known."""
+        if not 0 <= now - self._judged_at < VERDICT_SECONDS:
+            self._verdict, self._judged_at = self._judge(now), now
+        return self._verdict
+
+    def _judge(self, now: float) -> str:
         off = self.off(now)
         if abs(off) <= MAX_SECONDS:
             return ""

@@ -75,7 +75,8 @@ class Ledger:
 
     async def wait_up_to_date(self, seconds: float = RECORD_SECONDS) -> None:
         """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes longer."""
-        await self._reader.wait_up_to_date(seconds)
+        if not self._reader.is_up_to_date:
+            await self._reader.wait_up_to_date(seconds)
 
     async def barrier(self) -> None:
         """Return when everything written before this call has been applied; raise BrokerUnavailableError.

@@ -70,8 +70,6 @@ class LedgerReader:
 
     async def wait_up_to_date(self, seconds: float) -> None:
         """Return once up to date; raise BrokerUnavailableError if that takes longer than `seconds`."""
-        if self._up_to_date.is_set():
-            return
         try:
             async with asyncio.timeout(seconds):
                 await self._up_to_date.wait()

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic, time
 
 from msgspec import Struct
@@ -54,7 +55,7 @@ class LedgerWriter:
         self._name = name
         self._clock = clock
         self._waiting: deque[_Batch] = deque()
-        self._flushing: asyncio.Task[None] | None = None
+        self._is_flushing = False
         self._sent_at = float("-inf")
 
     async def wait_up(self) -> None:
@@ -69,7 +70,10 @@ class LedgerWriter:
         """
         if len(self._waiting) * MAX_EVENTS > MAX_WAITING:
             raise BrokerUnavailableError("the ledger takes nothing at the moment")
-        size = sum(len(event.sealed) for event in events if isinstance(event, Leased))
+        size = 0
+        for event in events:
+            if isinstance(event, Leased):
+                size += len(event.sealed)
         batch = self._waiting[-1] if self._waiting else None
         if batch is None or len(batch.events) + len(events) > MAX_EVENTS or batch.size + size > MAX_BYTES:
             batch = _Batch()
@@ -77,8 +81,10 @@ class LedgerWriter:
         index = len(batch.events)
         batch.events.extend(events)
         batch.size += size
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
+        if not self._is_flushing:
+            # At the end of this turn of the loop: what else comes in it shares the frame.
+            self._is_flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
         return Appended(batch.id, index, batch.confirmed)
 
     async def store(self, *events: AnyEvent) -> None:
@@ -93,30 +99,39 @@ class LedgerWriter:
         except TimeoutError:
             raise BrokerUnavailableError("the ledger takes nothing in time") from None
 
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
         # One frame in flight at a time: the order of the frames is the order of the events.
         while self._waiting:
             pause = self._sent_at + PACE_SECONDS - monotonic()
             if pause > 0:
-                await asyncio.sleep(pause)
+                asyncio.get_running_loop().call_later(pause, self._flush)
+                return
             batch = self._waiting.popleft()
             self._sent_at = monotonic()
             try:
                 message = encode_frame(Frame(batch.id, self._name, batch.events, self._clock()))
-                await self._publisher.publish(message, exchange=LEDGER_EXCHANGE, routing_key=LEDGER)
-            except XQueueError as error:
-                _fail(batch.confirmed, str(error))
-            except Exception:
-                # A mistake of ours: it costs this frame, and must not stop all that follow.
-                log.exception("a frame of the ledger could not be written")
-                _fail(batch.confirmed, "a mistake in XQueue, of which the log tells")
+                stored = self._publisher.begin_to_publish(message, exchange=LEDGER_EXCHANGE, routing_key=LEDGER)
+            except Exception as error:  # noqa: BLE001 - whoever appended is told
+                _fail(batch.confirmed, error)
             else:
-                if not batch.confirmed.done():
-                    batch.confirmed.set_result(None)
-        self._flushing = None
+                stored.add_done_callback(partial(self._stored, batch))
+                return
+        self._is_flushing = False
+
+    def _stored(self, batch: _Batch, stored: asyncio.Future[None]) -> None:
+        if error := stored.exception():
+            _fail(batch.confirmed, error)
+        elif not batch.confirmed.done():
+            batch.confirmed.set_result(None)
+        self._flush()
 
 
-def _fail(confirmed: asyncio.Future[None], why: str) -> None:
+def _fail(confirmed: asyncio.Future[None], error: BaseException) -> None:
+    why = str(error)
+    if not isinstance(error, XQueueError):
+        # A mistake of ours: it costs this frame, and must not stop all that follow.
+        log.error("a frame of the ledger could not be written", exc_info=error)
+        why = "a mistake in XQueue, of which the log tells"
     if not confirmed.done():
         confirmed.set_exception(BrokerUnavailableError(f"the ledger could not be written: {why}"))
         confirmed.exception()  # whoever only noted something does not ask

@@ -88,10 +88,17 @@ class Publisher:
         BrokerUnavailableError if the broker is away, blocked or silent for 2.5 s - then it may or may not have been
         stored. Cancelling the caller does not cancel the publish.
         """
+        await self.begin_to_publish(message, exchange=exchange, routing_key=routing_key)
+
+    def begin_to_publish(self, message: Message, *, exchange: str, routing_key: str) -> asyncio.Future[None]:
+        """Do the same for one who cannot wait: the future is done when `publish` would return, or raise.
+
+        What is refused at once is raised at once.
+        """
         self._size_limit.check(len(message.body))
         way = (exchange, routing_key)
         self._refuse_what_would_wait(way)
-        await self._begin(message, way, is_copy=False).waiter
+        return self._begin(message, way, is_copy=False).waiter
 
     async def publish_copy(
         self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True

@@ -6,8 +6,9 @@ The gateway, the bridge, the relay and the grader library all settle their deliv
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from broker_setup.amqp.messages import Arrival, Source
 from broker_setup.errors import BrokerUnavailableError, MistakeError, UnroutableError, XQueueError
@@ -28,8 +29,7 @@ TRIES_DESPITE_MISTAKES = 3
 Stored = TypeVar("Stored")
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """An unacked delivery: its tag and channel, not its body; `redriven` says how often its copy was redriven."""
 
     channel: Source

@@ -100,7 +100,7 @@ class CourseQueue:
         Raise BrokerUnavailableError if the broker or the ledger could not be asked, NoRoomForAnswerError if not even
         one fits.
         """
-        async with self._patience.in_time(extra=wait):
+        with self._patience.in_time(extra=wait):
             return await self._take(limit, wait, fits)
 
     async def _take(self, limit: int, wait: float, fits: Fits) -> list[Handout]:

@@ -69,7 +69,7 @@ class _Call:
         self._seconds = seconds
         self._is_late = False
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("only a task can be cancelled")
@@ -77,7 +77,7 @@ class _Call:
         self._others = task.cancelling()
         self._slot = self._patience.begin(self, self._seconds)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._slot.discard(self)

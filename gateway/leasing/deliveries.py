@@ -1,17 +1,17 @@
 """The unacked deliveries of one course queue: which wait for a poll, and what they take of each consumer's prefetch."""
 
 from collections import Counter
-from dataclasses import dataclass
 from sys import getsizeof
 from time import monotonic
+
+from msgspec import Struct
 
 from broker_setup.link.settling import Hold
 from broker_setup.wire.submissions import Submission
 from gateway.leasing.buffer import Buffer
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True, gc=False):
     """A held submission that waits for a poll since `since` (monotonic seconds), and takes `size` bytes of memory.
 
     One rare sign in a text makes each of its characters take four.
@@ -28,8 +28,7 @@ def held_by(submission: Submission) -> int:
     return getsizeof(submission.body) + sum(getsizeof(name) + getsizeof(url) for name, url in submission.files.items())
 
 
-@dataclass(frozen=True)
-class Buffered:
+class Buffered(Struct, frozen=True, gc=False):
     """Deliveries that wait for a poll: how many, of how many bytes, for how long (s); and polls that wait for them."""
 
     number: int

@@ -1,7 +1,8 @@
 """When to consume, rotate or pause: the policy of a gateway-managed consumer, as a pure function."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 # A delivery that nobody here asked for in this time goes back, so that a grader at another gateway gets it.
 STALE_SECONDS = 1.0
@@ -25,8 +26,7 @@ class Step(Enum):
     STAY = auto()
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True, gc=False):
     """What the policy looks at. Times are seconds."""
 
     consuming: bool

@@ -7,8 +7,9 @@ still there.
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Leased, Released, hash_key
@@ -21,8 +22,7 @@ from gateway.leasing.lease_decision import Decision, Grant, LookAgain, Park, Put
 from gateway.leasing.returns import Returns
 
 
-@dataclass(frozen=True)
-class Handout:
+class Handout(Struct, frozen=True, gc=False):
     """What a grader gets: the submission, the key of its lease, and when (seconds since the epoch) that ends."""
 
     submission: Submission

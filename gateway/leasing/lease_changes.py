@@ -51,7 +51,7 @@ class LeaseChanges:
         One that would run for less than a second more is left as it is. Raise UnknownSubmissionError (also without
         `permission` for the queue), WrongKeyError (also for a lease that has run out) or BrokerUnavailableError.
         """
-        async with self._patience.in_time():
+        with self._patience.in_time():
             lease = await self._find(submission_id, key, permission)
             now = self._steady()
             cap = lease.began + self._max_seconds(lease.queue)
@@ -70,7 +70,7 @@ class LeaseChanges:
 
         Raise what extend raises, or TooManyReturnsError: then the lease goes on.
         """
-        async with self._patience.in_time():
+        with self._patience.in_time():
             lease = await self._find(submission_id, key, permission)
             if wait := self._returns.take(lease.queue, lease.sealed):
                 raise TooManyReturnsError(wait)

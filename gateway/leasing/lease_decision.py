@@ -1,8 +1,8 @@
 """Whether a submission may be leased, as a decision without I/O: leased, parked, put off, or left to whoever has it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
@@ -11,38 +11,33 @@ from broker_setup.ledger.events import Leased, hash_key, hash_url
 from broker_setup.wire.submissions import Submission
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(Struct, frozen=True, gc=False):
     """Write this event; once the ledger finds it valid, the submission is leased."""
 
     event: Leased
 
 
-@dataclass(frozen=True)
-class Park:
+class Park(Struct, frozen=True, gc=False):
     """No grader shall see this submission any more."""
 
     submission: Submission
     why: str
 
 
-@dataclass(frozen=True)
-class PutOff:
+class PutOff(Struct, frozen=True, gc=False):
     """It can't be leased here; elsewhere, or later, it may be."""
 
     why: str
 
 
-@dataclass(frozen=True)
-class LookAgain:
+class LookAgain(Struct, frozen=True, gc=False):
     """Something has happened to it since it began to wait."""
 
 
 Decision = Grant | Park | PutOff | LookAgain
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(Struct, frozen=True, gc=False):
     """On which terms a queue leases: for how long (seconds), and how often."""
 
     processing_delay: float

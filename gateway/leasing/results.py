@@ -2,30 +2,21 @@
 
 import asyncio
 import hashlib
-import logging
-from collections.abc import Callable, Coroutine
-from functools import partial
+from collections.abc import Callable
 from time import time
-from typing import Any
 
-from broker_setup.errors import BrokerUnavailableError, XQueueError
-from broker_setup.ledger.answers import Lease, Refusal, Take
-from broker_setup.ledger.events import KEY_HASH_BYTES, Amended, Graded
+from broker_setup.errors import XQueueError
+from broker_setup.ledger.answers import Refusal, Take
+from broker_setup.ledger.events import KEY_HASH_BYTES
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.beside import LARGE_BYTES
-from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.replies import FINE
-from broker_setup.wire.results import Result, encode_result
 from gateway.leasing.deadline import Patience
+from gateway.leasing.handing_in import HandingIn
 from gateway.leasing.reply_check import ReplyCheck
-
-log = logging.getLogger(__name__)
-
-# Some 3 MB. A result that is forgotten here is published again when its grader tries again, and the relay drops it.
-MAX_UNRECORDED = 10_000
 
 # Whether a caller may reach the queue of this name.
 Permission = Callable[[str], bool]
@@ -70,18 +61,13 @@ class Results:
         """Without a `check` replies are not looked at."""
         self._ledger = ledger
         self._check = check
-        self._publisher = publisher
-        self._clock = clock
         self._steady = steady
         self._patience = Patience()
-        self._under_way: dict[bytes, _Delivery] = {}
-        # The digests of results that the broker has and the ledger may not know of yet, by submission and amendment:
-        # their events are noted, and nobody says when they are written.
-        self._unrecorded: dict[tuple[bytes, int], bytes] = {}
+        self._handing_in = HandingIn(ledger, publisher, clock)
 
     def is_under_way(self, submission: bytes) -> bool:
         """Whether a result of this submission is on its way to the broker right now."""
-        return submission in self._under_way
+        return self._handing_in.under_way(submission) is not None
 
     async def take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str = "") -> None:
         """Publish the result; return when the broker has it on disk and the ledger says so.
@@ -92,7 +78,7 @@ class Results:
         MessageTooLargeError (the lease goes on), or BrokerUnavailableError: then the grader should try again, and a
         result that had arrived all the same is not delivered twice.
         """
-        async with self._patience.in_time():
+        with self._patience.in_time():
             await self._take(submission_id, key, body, permission, account)
 
     async def _take(self, submission_id: int, key: str, body: bytes, permission: Permission, account: str) -> None:
@@ -120,92 +106,27 @@ class Results:
                         found = at_once
                     if self._check and found.wrong:
                         raise self._check.refuse(lease, amendment, digest, found.wrong, account)
-                    if under_way := self._under_way.get(lease.submission):
+                    if under_way := self._handing_in.under_way(lease.submission):
                         # The same grader's first try, or another result under the same key: wait, then ask again.
                         await under_way.over()
                         continue
                     # Nothing was awaited since the state was asked, so two results can't both be the first.
-                    await self._begin(welcome, body, digest, found.odd, account).outcome()
+                    await self._hand_in(welcome, body, digest, found.odd, account)
                     return
 
-    def _may_take(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
-        state = self._ledger.state
-        if is_hidden(state, submission_id, key, permission):
-            return Refusal.UNKNOWN_SUBMISSION
-        return state.may_take(submission_id, key, digest, self._steady())
-
-    def _begin(self, welcome: Take, body: bytes, digest: bytes, odd: str, account: str) -> "_Delivery":
-        lease = welcome.lease
+    async def _hand_in(self, welcome: Take, body: bytes, digest: bytes, odd: str, account: str) -> None:
         if self._check and odd:
-            self._check.warn(lease, odd, account)
-        delivery = _Delivery(
-            self._deliver(lease, welcome.amendment, body, digest, odd), partial(self._ended, lease.submission)
-        )
-        self._under_way[lease.submission] = delivery
-        return delivery
-
-    def _ended(self, submission: bytes) -> None:
-        self._under_way.pop(submission, None)
-
-    async def _deliver(self, lease: Lease, amendment: int, body: bytes, digest: bytes, odd: str) -> None:
-        submission, now = lease.submission, self._clock()
-        event = (
-            Amended(now, submission, lease.key, digest, amendment)
-            if amendment
-            else Graded(now, submission, lease.queue, lease.url, lease.key, digest, odd)
-        )
-        # Published before it is written down: the other way round, a crash in between would lose it.
-        if self._unrecorded.get((submission, amendment)) != digest:
-            message = encode_result(Result(submission.hex(), body, lease.sealed, amendment=amendment, recorded=True))
-            await self._publisher.publish(message, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
-            self._remember(submission, amendment, digest)
-        try:
-            valid = await self._ledger.record(event)
-        except BrokerUnavailableError:
-            self._ledger.note(event)
-            raise
-        self._unrecorded.pop((submission, amendment), None)
-        if not valid:
+            self._check.warn(welcome.lease, odd, account)
+        if not await self._handing_in.begin(welcome, body, digest, odd).outcome():
             # In that very moment another grader's result came first; the relay delivers only one of the two.
             raise TooLateError("another result came first")
 
-    def _remember(self, submission: bytes, amendment: int, digest: bytes) -> None:
-        self._unrecorded[submission, amendment] = digest
-        if len(self._unrecorded) > MAX_UNRECORDED:
-            del self._unrecorded[next(iter(self._unrecorded))]
-
-
-class _Delivery:
-    """A result on its way, in a task of its own: a grader that hangs up now doesn't undo what it handed in."""
-
-    def __init__(self, delivering: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
-        self._ended = ended
-        self._waiters: list[asyncio.Future[Exception | None]] = []
-        self._task = asyncio.create_task(self._run(delivering))
-
-    async def outcome(self) -> None:
-        """Return when it is safe, or raise what became of it instead."""
-        if error := await self.over():
-            raise error
-
-    async def over(self) -> Exception | None:
-        """Return when nothing is under way any more, with what it ended with; who gives up stops nobody else."""
-        waiter: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        return await waiter
-
-    async def _run(self, delivering: Coroutine[Any, Any, None]) -> None:
-        error: Exception | None = BrokerUnavailableError("the gateway is stopping")
-        try:
-            await delivering
-            error = None
-        except Exception as raised:  # noqa: BLE001 - whoever handed it in is told
-            error = raised
-        finally:
-            self._ended()
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(error)
+    def _may_take(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
+        state = self._ledger.state
+        answer = state.may_take(submission_id, key, digest, self._steady())
+        if isinstance(answer, Take):
+            return answer if permission(answer.lease.queue) else Refusal.UNKNOWN_SUBMISSION
+        return Refusal.UNKNOWN_SUBMISSION if is_hidden(state, submission_id, key, permission) else answer
 
 
 def _digest(body: bytes) -> bytes:

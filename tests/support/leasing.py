@@ -144,6 +144,9 @@ class FakePublisher:
             raise self.error
         self.messages.append((exchange, routing_key, message))
 
+    def begin_to_publish(self, message: Message, *, exchange: str, routing_key: str) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self.publish(message, exchange=exchange, routing_key=routing_key))
+
     async def publish_copy(
         self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True
     ) -> None:

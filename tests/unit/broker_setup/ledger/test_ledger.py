@@ -31,6 +31,9 @@ class FakeStream:
         self._confirms.append(asyncio.get_running_loop().create_future())
         await self._confirms[-1]
 
+    def begin_to_publish(self, message: Message, *, exchange: str, routing_key: str) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self.publish(message, exchange=exchange, routing_key=routing_key))
+
     async def written(self, frames: int = 1) -> None:
         """Return when that many frames have come: how long one waits for company is its writer's business."""
         await eventually(lambda: len(self.frames) >= frames)

@@ -39,6 +39,9 @@ class FakePublisher:
         if error:
             raise error
 
+    def begin_to_publish(self, message: Message, *, exchange: str, routing_key: str) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self.publish(message, exchange=exchange, routing_key=routing_key))
+
     def confirm(self, frames: int = 1) -> None:
         for _ in range(frames):
             self._ends.put_nowait(None)

@@ -20,9 +20,8 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_block_that_takes_too_long_is_ended_and_says_so() -> None:
     patience = Patience()
-    with pytest.raises(BrokerUnavailableError, match="in time"):
-        async with patience.in_time():
-            await asyncio.sleep(600)
+    with pytest.raises(BrokerUnavailableError, match="in time"), patience.in_time():
+        await asyncio.sleep(600)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -34,7 +33,7 @@ async def test_each_has_the_time_that_it_asked_for_whichever_began_first() -> No
 
     async def call(name: str, extra: float) -> None:
         try:
-            async with patience.in_time(extra):
+            with patience.in_time(extra):
                 await asyncio.sleep(600)
         except BrokerUnavailableError:
             ended.append(name)
@@ -49,11 +48,10 @@ async def test_each_has_the_time_that_it_asked_for_whichever_began_first() -> No
 
 async def test_what_a_block_returns_or_raises_in_time_is_its_own() -> None:
     patience = Patience()
-    async with patience.in_time():
+    with patience.in_time():
         await turns()
-    with pytest.raises(ValueError, match="its own"):
-        async with patience.in_time():
-            raise ValueError("its own")
+    with pytest.raises(ValueError, match="its own"), patience.in_time():
+        raise ValueError("its own")
     await eventually(lambda: not patience._slots)
     assert patience._timer is None
 
@@ -62,7 +60,7 @@ async def test_who_hangs_up_is_not_told_that_it_took_too_long() -> None:
     patience = Patience()
 
     async def call() -> None:
-        async with patience.in_time():
+        with patience.in_time():
             await asyncio.sleep(600)
 
     calling = asyncio.create_task(call())
@@ -76,7 +74,7 @@ async def test_who_hangs_up_in_the_moment_in_which_it_is_late_has_hung_up() -> N
     patience = Patience()
 
     async def call() -> None:
-        async with patience.in_time():
+        with patience.in_time():
             await asyncio.sleep(600)
 
     calling = asyncio.create_task(call())
@@ -93,7 +91,7 @@ async def test_a_loop_that_was_held_up_for_longer_than_calls_may_take_ends_them_
     patience = Patience()
 
     async def call(extra: float) -> None:
-        async with patience.in_time(extra):
+        with patience.in_time(extra):
             await asyncio.sleep(600)
 
     calls = [asyncio.create_task(call(extra)) for extra in (0.0, 0.1, 0.2)]
@@ -101,7 +99,7 @@ async def test_a_loop_that_was_held_up_for_longer_than_calls_may_take_ends_them_
     time.sleep(0.4)  # noqa: ASYNC251 - the loop is held up
     async with asyncio.timeout(60):
         while not all(each.done() for each in calls):
-            async with patience.in_time(600.0 + len(patience._slots)):
+            with patience.in_time(600.0 + len(patience._slots)):
                 await turns(1)
     assert all(isinstance(each.exception(), BrokerUnavailableError) for each in calls)
 

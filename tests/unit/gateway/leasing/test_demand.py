@@ -1,8 +1,7 @@
 """The policy of a gateway-managed consumer, as tables."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from gateway.leasing.demand import (
     FIRST_PREFETCH,

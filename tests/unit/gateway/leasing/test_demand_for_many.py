@@ -1,8 +1,7 @@
 """What the policy of a consumer makes of polls that ask for many submissions at once."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from gateway.leasing.demand import MAX_PREFETCH, MAX_PREFETCH_BYTES, Step, View, next_prefetch, next_step
 

@@ -7,11 +7,11 @@ import pytest
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.answers import Standing
-from broker_setup.ledger.events import Amended, Graded, hash_key, hash_url
+from broker_setup.ledger.events import Amended, AnyEvent, Graded, hash_key, hash_url
 from broker_setup.ledger.state.result_decision import AMENDMENT_SECONDS
 from broker_setup.wire.properties import submission_id_of
 from gateway.leasing import deadline
-from gateway.leasing import results as module
+from gateway.leasing import handing_in as module
 from gateway.leasing.results import UnknownSubmissionError, WrongKeyError
 from tests.support.desk import START, Desk
 from tests.support.leasing import DELAY, anywhere, turns
@@ -123,7 +123,7 @@ async def test_an_outage_of_the_ledger_leaves_no_more_than_so_many_results_in_mi
     for number in (2, 3, 4):
         with pytest.raises(BrokerUnavailableError):
             await desk.put(key=f"key {number}", number=number)
-    assert len(desk.results._unrecorded) == 3
+    assert len(desk.results._handing_in._unrecorded) == 3
 
 
 async def test_the_same_result_again_is_a_success_and_is_published_once() -> None:
@@ -241,6 +241,37 @@ async def test_one_deadline_stands_over_all_that_a_result_waits_for_and_what_was
         return took
 
     assert await quickest(refused_after, below=0.45) < 0.45, "not the one after the other"
+
+
+# A mistake of ours.
+
+
+async def test_a_mistake_while_a_result_is_stored_is_told_and_holds_nothing_up() -> None:
+    desk = Desk()
+    desk.publisher.error = TypeError("a mistake")
+    with pytest.raises(TypeError):
+        await desk.put()
+    desk.publisher.error = None
+    recording = desk.ledger.begin_to_record
+    for mistaken in (failing_at_once, failing_later):
+        desk.ledger.begin_to_record = mistaken  # type: ignore[method-assign]
+        with pytest.raises(TypeError):
+            await desk.put()
+        assert not desk.results.is_under_way(uuid_of(1))
+    desk.ledger.begin_to_record = recording  # type: ignore[method-assign]
+    await desk.put()
+    assert desk.publisher.bodies == [(b"reply", 0)]
+    assert desk.standing() is Standing.CLOSED
+
+
+def failing_at_once(event: AnyEvent) -> asyncio.Future[bool]:
+    raise TypeError("a mistake")
+
+
+def failing_later(event: AnyEvent) -> asyncio.Future[bool]:
+    recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    recorded.set_exception(TypeError("a mistake"))
+    return recorded
 
 
 # Whose result it is.
