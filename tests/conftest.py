@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, settings
 
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
+from tests.support.quick_disk import keep_files_in_memory
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
 _ALONE = Path(__file__).parent / "acceptance"
 # On a busy machine any example may take its time, and any drawing of examples: neither is a fault of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+keep_files_in_memory()
 
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
