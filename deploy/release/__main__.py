@@ -1,10 +1,10 @@
-"""`make dist` (`python -m deploy.release`): what a release consists of, or whether the tree is ready for one."""
+"""`make dist` (`python -m deploy.release`): what a release consists of, and whether the tree is ready for one."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from deploy.release.checks import unready
+from deploy.release.checks import newest_notes, unready
 from deploy.release.dist import make_dist
 from deploy.release.errors import ReleaseError
 
@@ -20,7 +20,11 @@ def main() -> None:
     dist.add_argument("--out", type=Path, default=ROOT / "dist", help="the folder, which is emptied before")
     check = commands.add_parser("check", help="say what is missing for a release under this tag")
     check.add_argument("tag", help="as v1.2.3")
+    commands.add_parser("notes", help="print what CHANGELOG.md says of its newest release")
     wanted = parser.parse_args()
+    if wanted.command == "notes":
+        print(newest_notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")), end="")
+        return
     try:
         if wanted.command == "check":
             if wrong := unready(ROOT, wanted.tag):

@@ -13,6 +13,12 @@ def releases_of(changelog: str) -> list[tuple[str, str | None]]:
     return [(found["name"], found["date"]) for found in _HEADING.finditer(changelog)]
 
 
+def newest_notes(changelog: str) -> str:
+    """Return what the changelog says of its newest release, without the heading."""
+    _, _, released = changelog.partition("## [Unreleased]")[2].partition("\n## [")
+    return released.partition("\n")[2].partition("\n## [")[0].strip() + "\n"
+
+
 def unready(tree: Path, tag: str) -> list[str]:
     """Say what is missing for a release under this tag, a sentence each; nothing is missing where there is none."""
     version = project_of(tree)["version"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from broker_setup.process.command_line import our_version
-from deploy.release.checks import releases_of, unready
+from deploy.release.checks import newest_notes, releases_of, unready
 from deploy.release.distributions import present, project_of
 from tests.support.project import ROOT, pyproject, text
 
@@ -33,6 +33,10 @@ def tree(tmp_path: Path) -> Path:
 
 def test_a_tree_that_is_ready_is_not_complained_of(tree: Path) -> None:
     assert unready(tree, "v1.2.0") == []
+
+
+def test_the_notes_are_what_the_changelog_says_of_the_newest_release() -> None:
+    assert newest_notes(CHANGELOG) == "### Added\n- This.\n"
 
 
 @pytest.mark.parametrize(
