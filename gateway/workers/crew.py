@@ -78,6 +78,15 @@ class Crew:
         self._workers[pid] = _Worker(start.number, now, start.replaces, until=until)
         yield from self._open()
 
+    def not_started(self, start: Start, why: str, now: float) -> Iterator[Action]:
+        """A process could not be started, as the machine lacks something: the others go on, and it is tried again."""
+        if start.replaces is not None:
+            self._outdated.clear()
+            yield Say(f"worker {start.number} can't be started ({why}): the others are not replaced", is_bad=True)
+        else:
+            delay = self._put_off(start.number, 0.0, now)
+            yield Say(f"worker {start.number} can't be started ({why}); trying again in {delay:.1f} s", is_bad=True)
+
     def lives(self, pid: int, now: float) -> None:
         """A worker has said something."""
         self._workers[pid].heard = now
@@ -177,9 +186,14 @@ class Crew:
             successor.replaces, successor.until = None, inf
             yield Say(f"{who} ended with {code}; another is on its way", is_bad=True)
             return
-        delay = next_delay(self._delays.get(worker.number), now - worker.since)
-        self._delays[worker.number], self._due[worker.number] = delay, now + delay
+        delay = self._put_off(worker.number, now - worker.since, now)
         yield Say(f"{who} ended with {code}; starting it again in {delay:.1f} s", is_bad=True)
+
+    def _put_off(self, number: int, ran: float, now: float) -> float:
+        """Let a number whose worker ran for `ran` seconds be vacant; return for how long."""
+        delay = self._delays[number] = next_delay(self._delays.get(number), ran)
+        self._due[number] = now + delay
+        return delay
 
     def _replace_next(self) -> Iterator[Action]:
         under_way = any(worker.replaces or worker.stage is Stage.LEAVING for worker in self._workers.values())

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -144,24 +144,35 @@ class _Parent:
             self._lines[pid].send(word)
 
     def _start(self, start: Start) -> None:
-        ours, its = socket.socketpair()
-        inherited = [its.fileno(), *(taken.fileno() for taken in self._sockets)]
-        for number in inherited:
-            os.set_inheritable(number, True)
-        arguments = [its.fileno(), start.number, self._count, *inherited[1:]]
-        # A group of its own: a terminal's Ctrl-C and hang-up are for us, who tell the workers.
-        pid = os.posix_spawn(
-            sys.executable,
-            [sys.executable, *_python_options(), "-m", "gateway.workers", *map(str, arguments)],
-            os.environ,  # noqa: TID251 - a worker reads it itself
-            setpgroup=0,
-        )
-        its.close()
-        ours.setblocking(False)
-        self._lines[pid] = ours
-        self._selector.register(ours, EVENT_READ, partial(self._read_line, pid))
+        try:
+            pid, line = self._spawned(start.number)
+        except OSError as error:
+            self._do(self._crew.not_started(start, str(error), monotonic()))
+            return
+        self._lines[pid] = line
+        self._selector.register(line, EVENT_READ, partial(self._read_line, pid))
         log.info("worker %d is process %d", start.number, pid)
         self._do(self._crew.started(start, pid, monotonic()))
+
+    def _spawned(self, number: int) -> tuple[int, socket.socket]:
+        """Start a process; return its id and our end of the line to it."""
+        ours, its = socket.socketpair()
+        with ExitStack() as unless_started, its:
+            unless_started.callback(ours.close)
+            inherited = [its.fileno(), *(taken.fileno() for taken in self._sockets)]
+            for each in inherited:
+                os.set_inheritable(each, True)
+            arguments = [its.fileno(), number, self._count, *inherited[1:]]
+            # A group of its own: a terminal's Ctrl-C and hang-up are for us, who tell the workers.
+            pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, *_python_options(), "-m", "gateway.workers", *map(str, arguments)],
+                os.environ,  # noqa: TID251 - a worker reads it itself
+                setpgroup=0,
+            )
+            unless_started.pop_all()
+        ours.setblocking(False)
+        return pid, ours
 
 
 def _python_options() -> list[str]:

@@ -16,13 +16,16 @@ class Played:
         self.crew = Crew(count)
         self.now = 1000.0
         self.started: list[tuple[int, int]] = []
+        self.can_start = True
         self.first = self.do(self.crew.begin())
 
     def do(self, actions: Iterable[Action]) -> list[Action]:
         """Carry out what it wants to have started; return what else it wants, without what it says."""
         others: list[Action] = []
         for action in list(actions):
-            if isinstance(action, Start):
+            if isinstance(action, Start) and not self.can_start:
+                others += self.do(self.crew.not_started(action, "no memory", self.now))
+            elif isinstance(action, Start):
                 pid = 101 + len(self.started)
                 self.started.append((action.number, pid))
                 others += self.do(self.crew.started(action, pid, self.now))
@@ -117,6 +120,28 @@ def test_one_that_ends_is_started_again_after_a_moment_that_grows_while_it_keeps
     played.now += STEADY_SECONDS
     played.end(104)
     assert played.crew.next_look() == played.now + FIRST_DELAY
+
+
+def test_one_that_can_not_be_started_is_tried_again_and_the_others_go_on() -> None:
+    played = running(2)
+    played.end(102)
+    played.can_start = False
+    assert played.pass_time(FIRST_DELAY) == []
+    assert played.crew.next_look() == played.now + 2 * FIRST_DELAY
+    assert played.pass_time(2 * FIRST_DELAY) == []
+    played.can_start = True
+    assert played.pass_time(4 * FIRST_DELAY) == []
+    assert played.started[2:] == [(2, 103)]
+
+
+def test_a_newcomer_that_can_not_be_started_leaves_all_as_they_are() -> None:
+    played = running(2)
+    played.can_start = False
+    assert played.do(played.crew.hang_up()) == []
+    assert played.crew.next_look() == inf
+    played.can_start = True
+    played.do(played.crew.hang_up())
+    assert played.get_ready(103) == [Retire(101)]
 
 
 def test_nothing_is_due_while_all_is_well() -> None:

@@ -1,9 +1,11 @@
 """What a parent makes of its address and of the end of its workers; what it does between is in the acceptance tests."""
 
+import errno
 import os
 import signal
 import socket
 import sys
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from broker_setup.settings import Settings
 from gateway.serving import START_FAILED
 from gateway.workers import supervisor
+from gateway.workers.crew import Crew
 
 
 async def test_it_has_the_port_before_anybody_listens_there() -> None:
@@ -46,3 +49,15 @@ def test_a_worker_takes_modules_from_the_working_directory_only_where_its_parent
     assert supervisor._python_options() == []
     monkeypatch.setattr(sys, "path", ["/elsewhere"])
     assert supervisor._python_options() == ["-P"]
+
+
+def test_what_the_machine_can_not_start_now_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def posix_spawn(*_: object, **__: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "posix_spawn", posix_spawn)
+    crew = Crew(1)
+    parent = supervisor._Parent(crew, 1, [])
+    with parent._signals, parent._woken, parent._selector:
+        parent._do(crew.begin())
+    assert crew.next_look() < inf
