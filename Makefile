@@ -84,6 +84,10 @@ lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade
 dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the last commit in dist/ (REPOSITORY=https://... for links)
 	@$(VENV)/python -m deploy.release dist --repository "$(REPOSITORY)"
 
+docs: dev-env  ## make the site of docs/ in build/site; a link that leads nowhere fails it (REPOSITORY=https://... for its links)
+	@NO_MKDOCS_2_WARNING=1 REPOSITORY="$(REPOSITORY)" $(VENV)/python -m mkdocs build --strict
+	@echo "build/site/index.html"
+
 clean:  ## remove the virtual environment, the local stack's data and all caches
 	rm -rf .venv .local build dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
