@@ -18,11 +18,12 @@ from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
+from gateway.leaving import LeavingServer
 from gateway.start_warnings import start_warnings
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
-# Long polls and uploads under way get this long when we are told to stop.
+# Long polls and uploads under way get this long when we are told to stop, after STOP_TIME.
 GRACE_SECONDS = 5
 # What it ends with where it can't listen, uvicorn's own.
 START_FAILED = 3
@@ -90,7 +91,7 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return LeavingServer(config, settings.stop_time)
 
 
 def all_warnings(settings: Settings, warnings: Iterable[str]) -> list[str]:

@@ -55,8 +55,10 @@ class _Worker:
 class Crew:
     """All workers, by their process ids; each number from 1 to `count` has one, or is vacant for a while."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, stop_time: float = 0.0) -> None:
+        """Have `count` workers, each of which serves on for `stop_time` seconds when it is told to stop."""
         self._count = count
+        self._stop_seconds = stop_time + STOP_SECONDS
         self._workers: dict[int, _Worker] = {}
         # When the vacant numbers get a worker, and how long each number last had to wait.
         self._due: dict[int, float] = {}
@@ -175,7 +177,7 @@ class Crew:
         self._due.clear()
         for pid, worker in self._workers.items():
             if worker.stage is not Stage.STOPPING:
-                worker.stage, worker.until, worker.replaces = Stage.STOPPING, now + STOP_SECONDS, None
+                worker.stage, worker.until, worker.replaces = Stage.STOPPING, now + self._stop_seconds, None
             yield Send(pid, signal)
         if not self._workers:
             yield End(code)

@@ -1,10 +1,8 @@
 """A worker: a full gateway on its parent's sockets, which says how far it is, and retires when it is told to."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,18 +11,14 @@ from starlette.types import ASGIApp
 
 from broker_setup.errors import XQueueError
 from broker_setup.link.essential import essential
-from gateway.http.connection import BoundedConnection
+from gateway.leaving import LOOK_EVERY_SECONDS, leave
 from gateway.workers.patience import Patient, is_ready
 from gateway.workers.words import ALIVE, READY, RETIRE, SERVING
-
-log = logging.getLogger(__name__)
 
 # A retired worker stays no longer than this: a long poll lasts up to 60 s, and a client may keep a connection for 75 s
 # without asking anything; what it asks then is answered, and the answer tells it to close.
 RETIRING_SECONDS = 90.0
 ALIVE_EVERY_SECONDS = 2.0
-_LOOK_EVERY_SECONDS = 0.1
-_CLOSE = (b"connection", b"close")
 
 
 class ParentGoneError(XQueueError):
@@ -67,7 +61,7 @@ async def _tell(server: uvicorn.Server, application: ASGIApp, answers: asyncio.S
     await _started(server)
     answers.write(SERVING)
     while not await is_ready(application):  # noqa: ASYNC110 - it asks
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
     answers.write(READY)
     await _for_ever()
 
@@ -79,36 +73,17 @@ async def _live(answers: asyncio.StreamWriter) -> None:
 
 
 async def _retire(server: uvicorn.Server, told: _Told) -> None:
-    """Take no more connections, serve those that are there, and stop.
-
-    Also those that have asked nothing yet, as their request may be on its way: by itself uvicorn closes them.
-    """
     await told.retire.wait()
     told.open.set()
     await _started(server)
-    for listening in server.servers:
-        listening.close()
-    log.info("taking no more connections: %d are left", len(server.server_state.connections))
-    server.config.encoded_headers.append(_CLOSE)
-    server.server_state.default_headers.append(_CLOSE)
-    for connection in server.server_state.connections:
-        # Whose answer has begun is told with the next one: it would be closed unawares.
-        cycle = connection.cycle if isinstance(connection, BoundedConnection) else None
-        if cycle is not None and not cycle.response_started:
-            cycle.keep_alive = False
-    with suppress(TimeoutError):
-        async with asyncio.timeout(RETIRING_SECONDS):
-            # One that came in this very round of the event loop is among them in the next.
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            while server.server_state.connections:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    await leave(server, RETIRING_SECONDS)
     server.should_exit = True
     await _for_ever()
 
 
 async def _started(server: uvicorn.Server) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
 async def _for_ever() -> None:

@@ -12,7 +12,8 @@ from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret
 from deploy.kubernetes.make_secrets import OPERATOR, USERS
 from gateway.http.polls import LONGEST_WAIT_SECONDS
-from gateway.serving import GRACE_SECONDS
+from gateway.serving import KEEP_ALIVE_SECONDS
+from gateway.workers.crew import STOP_SECONDS
 from tests.support.compose import LOGINS, MIB, OURS, bytes_of
 from tests.support.compose import variables as of_compose
 from tests.support.dockerfile import environment as of_image
@@ -242,11 +243,12 @@ def test_probes_ask_what_is_there_to_be_asked(component: str) -> None:
     assert "/healthz" in text("gateway/http/routes.py" if component == "gateway" else "callback_relay/endpoint.py")
 
 
-def test_a_gateway_goes_on_for_longer_than_the_longest_poll_before_it_stops() -> None:
+def test_a_gateway_that_goes_serves_on_for_longer_than_a_poll_and_a_kept_connection_last() -> None:
     [sleep, seconds] = container("gateway")["lifecycle"]["preStop"]["exec"]["command"]
-    assert sleep == "sleep"
-    assert int(seconds) > LONGEST_WAIT_SECONDS
-    assert pod("gateway")["terminationGracePeriodSeconds"] >= int(seconds) + GRACE_SECONDS + 15
+    stop_time = float(environment(container("gateway"))["XQUEUE_STOP_TIME"])
+    assert (sleep, int(seconds) > 0) == ("sleep", True)
+    assert stop_time > max(LONGEST_WAIT_SECONDS, KEEP_ALIVE_SECONDS)
+    assert pod("gateway")["terminationGracePeriodSeconds"] >= int(seconds) + stop_time + STOP_SECONDS
 
 
 @pytest.mark.parametrize("component", ["relay", "passive"])

@@ -1,0 +1,70 @@
+"""How a gateway leaves: it takes no more connections, answers those that it has, and tells them to close."""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+
+from gateway.http.connection import BoundedConnection
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 0.1
+_CLOSE = (b"connection", b"close")
+
+
+class LeavingServer(uvicorn.Server):
+    """A server that leaves when SIGTERM tells it to stop, for so many seconds at most; told again, it stops at once."""
+
+    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
+        """With 0 `seconds` it stops at the first word."""
+        super().__init__(config)
+        self._seconds = seconds
+        self._is_told = False
+        self._leaves: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal; what it means is done in the event loop."""
+        if sig == signal.SIGTERM and self._seconds and self.started and not self._is_told:
+            self._is_told = True
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Begin to leave if that was said; return whether to stop."""
+        if self._is_told and self._leaves is None:
+            self._leaves = asyncio.create_task(self._leave())
+        return await super().on_tick(counter)
+
+    async def _leave(self) -> None:
+        try:
+            await leave(self, self._seconds)
+        finally:
+            # As if it had been told only now: it ends in the same way.
+            super().handle_exit(signal.SIGTERM, None)
+
+
+async def leave(server: uvicorn.Server, seconds: float) -> None:
+    """Have a server that has started take no more connections; return when none is left, or after so many seconds.
+
+    Those that have asked nothing yet are kept, too, as their request may be on its way: by itself uvicorn closes them.
+    """
+    for listening in server.servers:
+        listening.close()
+    log.info("taking no more connections: %d are left", len(server.server_state.connections))
+    server.config.encoded_headers.append(_CLOSE)
+    server.server_state.default_headers.append(_CLOSE)
+    for connection in server.server_state.connections:
+        # Whose answer has begun is told with the next one: it would be closed unawares.
+        cycle = connection.cycle if isinstance(connection, BoundedConnection) else None
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            # One that came in this very round of the event loop is among them in the next.
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            while server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
