@@ -43,6 +43,14 @@ def advice(
     return [*clustered, *queued, *graders, *_to_look_at(version, clustered=len(known) > 1)]
 
 
+def lacks_nodes(nodes: Iterable[Mapping[str, Any]], wanted: int) -> str | None:
+    """Say so if fewer nodes run than are wanted; queues get their copies when they are declared, on those that run."""
+    running = sum(bool(node.get("running")) for node in nodes)
+    if running >= wanted:
+        return None
+    return f"{running} of {wanted} nodes run: queues that are declared now would have too few copies"
+
+
 def _of_nodes(nodes: list[Mapping[str, Any]]) -> Iterator[str]:
     for node in nodes:
         name = node["name"]

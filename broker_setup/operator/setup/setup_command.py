@@ -11,6 +11,7 @@ from broker_setup.link.broker_url import url_for
 from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, warn_of_no_queue
 from broker_setup.operator.management_api import Management, management_api
 from broker_setup.operator.setup import declare as broker
+from broker_setup.operator.setup.broker_advice import lacks_nodes
 from broker_setup.operator.setup.making_users import Change, changes, make
 from broker_setup.operator.setup.policy import put_policy
 from broker_setup.operator.setup.policy_plan import standing_of
@@ -26,6 +27,9 @@ def setup(
     rotate: Annotated[
         list[str] | None, typer.Option(metavar="USER", help="Give this user a new password.", show_default=False)
     ] = None,
+    nodes: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Do nothing as long as fewer nodes of the broker run.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Declare the topology and make the broker's users, with their rights; safe to run again.
@@ -41,6 +45,9 @@ def setup(
     management = management_api(settings)
     assert management is not None
     with management as api:
+        if too_few := lacks_nodes(api.nodes(), nodes):
+            typer.echo(too_few, err=True)
+            raise typer.Exit(1)
         plan = changes(
             broker_users(settings.broker_users, settings.amqp_graders),
             api.users(),

@@ -66,7 +66,9 @@ def test_there_is_a_pod_for_each_service_of_compose_but_the_broker() -> None:
 
 def test_pods_run_the_commands_that_compose_runs() -> None:
     for component in (*SERVING, "setup"):
-        assert container(component)["command"] == OURS[component]["command"]
+        assert container(component, EXISTING)["command"] == OURS[component]["command"]
+    nodes = named(site(*OPERATORS), "RabbitmqCluster", "xqueue-rabbitmq")["spec"]["replicas"]
+    assert container("setup")["command"] == [*OURS["setup"]["command"], "--nodes", str(nodes)]
     assert container("prune-files")["command"] == ["xqueue-broker", "prune-files", "--yes"]
     # Somebody who has come in by `kubectl exec` gives the commands.
     assert container("commands")["command"] == ["sleep", "infinity"]

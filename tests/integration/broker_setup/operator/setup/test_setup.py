@@ -67,6 +67,13 @@ def test_the_first_time_everything_is_made_and_its_urls_work_and_again_nothing_i
     assert "all exchanges, queues and bindings are there" in stdout
 
 
+def test_nothing_is_made_as_long_as_fewer_nodes_run_than_there_are_to_be(users: BrokerUsers) -> None:
+    code, _, stderr = run(users, "--nodes", "9")
+    assert code == 1
+    assert "of 9 nodes run" in stderr
+    assert users.vhost.api("GET", "queues/{vhost}").json() == []
+
+
 def test_for_people_it_shows_what_it_did_and_each_made_up_password_once(users: BrokerUsers) -> None:
     code, stdout, stderr = run(users)
     assert (code, stderr) == (0, "")

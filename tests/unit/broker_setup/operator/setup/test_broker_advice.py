@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from broker_setup.operator.setup.broker_advice import MANY_PARKED, MUCH_PARKED, advice
+from broker_setup.operator.setup.broker_advice import MANY_PARKED, MUCH_PARKED, advice, lacks_nodes
 from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
 from broker_setup.topology import SUBMISSIONS_FAILED
 
@@ -119,3 +119,11 @@ def test_the_rungs_of_0_1_0_are_said_to_be_of_no_use_once_they_are_empty() -> No
     assert line.startswith("queue 'xqueue.results.retry.1h' is one of 0.1.0's rungs; its 2 results come back")
     [line] = advice(NEW, [], [former | {"messages": 0}])
     assert line.startswith("queue 'xqueue.results.retry.1h' is one of 0.1.0's rungs, and empty: ")
+
+
+def test_setup_is_told_to_wait_for_nodes_that_do_not_run() -> None:
+    assert lacks_nodes(THREE, 3) is None
+    assert lacks_nodes([*THREE, node("d", running=False)], 3) is None
+    assert lacks_nodes([node("a"), node("b"), node("c", running=False)], 3) == (
+        "2 of 3 nodes run: queues that are declared now would have too few copies"
+    )
