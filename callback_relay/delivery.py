@@ -134,7 +134,8 @@ class Delivering:
             await self.settle(delivery, verdict, level=level_of_try(verdict))
         else:
             try:
-                # Acked before the next is begun: a relay that is killed repeats no more than the callbacks under way.
+                # Acked before the next is begun: a relay that is killed repeats the callbacks under way, and those of
+                # whose acks the broker had not read, but no more than it had let the relay have.
                 await self.settle(delivery, verdict)
             finally:
                 # Whatever became of that: what never ends here keeps its slot, and all of its URL waiting, for ever.
