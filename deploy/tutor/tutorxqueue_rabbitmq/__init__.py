@@ -1,0 +1,1 @@
+"""The Tutor plugin that runs XQueue on RabbitMQ, in place of tutor-xqueue."""
