@@ -68,7 +68,6 @@ def build(settings: Settings) -> Starlette:
     publisher = Publisher(publishing)
     sealer = Sealer(settings.secrets, settings.seal)
     ledger = Ledger(
-        url=url,
         link=reading,
         publisher=publisher,
         state=LedgerState(),

@@ -1,8 +1,9 @@
 """Applies the frames of the ledger, each once and in order, and knows the place in the stream that it has come to."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+
+from msgspec import Struct
 
 from broker_setup.errors import BadMessageError
 from broker_setup.ledger.frames import Frame, decode_frame
@@ -10,8 +11,7 @@ from broker_setup.ledger.frames import Frame, decode_frame
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """A place in the stream: an offset, and the id of the frame that stands there, b"" where that is not known."""
 
     offset: int
@@ -32,16 +32,11 @@ class Applying:
     def __init__(self, apply: Callable[[Frame], None]) -> None:
         self._apply = apply
         self.last: Position | None = None  # the last frame that was applied; None: nothing is known yet
+        self.events = 0  # how many there were
         self.unknown = 0  # events that could not be read
 
-    def apply_all(self, frames: Sequence[Frame]) -> None:
-        """Apply frames of a replay."""
-        for frame in frames:
-            self._note_unknown(frame)
-            self._apply_safely(frame)
-
-    def apply_at(self, offset: int, body: bytes, last: Position) -> Frame | None:
-        """Apply the frame at an offset that comes after `last`; return it, None if it was that itself.
+    def apply_at(self, offset: int, body: bytes) -> Frame | None:
+        """Apply the frame at an offset that comes after the last one; return it, None if it was that itself.
 
         Raise OtherStreamError where the stream is another than before: all of it is still to be read.
         """
@@ -51,6 +46,7 @@ class Applying:
             log.warning("skipping a frame of the ledger at offset %s: %s", offset, error)
             frame = Frame(b"", "", ())
         self._note_unknown(frame)
+        last = self.last or BEGINNING
         if offset == last.offset and frame.id == last.frame:
             return None
         if offset <= last.offset:
@@ -62,8 +58,13 @@ class Applying:
             self.last = BEGINNING
             raise OtherStreamError
         self.last = Position(offset, frame.id)
+        self.events += len(frame.events)
         self._apply_safely(frame)
         return frame
+
+    def tell(self, seconds: float) -> None:
+        """Write down what was applied in a replay that took so long."""
+        log.info("replayed %d events of the ledger in %.1f s, passed over %d", self.events, seconds, self.unknown)
 
     def _note_unknown(self, frame: Frame) -> None:
         before, self.unknown = self.unknown, self.unknown + frame.unknown

@@ -32,7 +32,6 @@ class Ledger:
     def __init__(
         self,
         *,
-        url: str,
         link: Link,
         publisher: Publisher,
         state: LedgerState,
@@ -47,7 +46,7 @@ class Ledger:
         self._clock = clock
         self._steady = steady
         self._fresh_at = -inf  # by the steady clock: what is read from now on was written later than this
-        self._reader = LedgerReader(url=url, link=link, writer=self._writer, apply=self._apply, window=window)
+        self._reader = LedgerReader(link=link, writer=self._writer, apply=self._apply, window=window)
         self._notes = Notes(self._writer)
         self._barrier = Coalesced(self._reader.barrier)
         self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}

@@ -1,20 +1,21 @@
-"""Keeps a process up to date with the ledger: a replay at start, then every frame as it is written."""
+"""Keeps a process up to date with the ledger: what it holds at start, then every frame as it is written."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED, ChannelClosedError
 from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.ledger.applying import Applying, OtherStreamError, Position
+from broker_setup.ledger.applying import Applying, OtherStreamError
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
-from broker_setup.ledger.replaying import replay_all
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
@@ -29,6 +30,8 @@ ACK_EVERY = 100
 RETRY_SECONDS = 0.5
 # How long a marker may take that is written while we follow: a broker that is well needs a millisecond.
 MARKER_SECONDS = 5.0
+# And how long a replay may bring nothing: the broker looks for where it begins.
+SILENCE_SECONDS = 20.0
 # What RabbitMQ says of a stream that is elsewhere: up to 3.10 it has no replica there, later no running one.
 NO_COPY = "replica on the local node"
 
@@ -43,18 +46,17 @@ class LedgerReader:
     def __init__(
         self,
         *,
-        url: str,
         link: Link,
         writer: LedgerWriter,
         apply: Callable[[Frame], None],
         window: float,
     ) -> None:
-        self._url = url
         self._link = link
         self._writer = writer
         self._applying = Applying(apply)
         self._window = window
         self._silences = 0
+        self._replaying_since: float | None = None  # monotonic
         self._taken = 0
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
@@ -110,10 +112,7 @@ class LedgerReader:
 
     async def _read(self) -> None:
         try:
-            last = self._applying.last
-            if last is None:
-                last = self._applying.last = await self._replay()
-            await self._follow(last)
+            await self._follow()
         except ChannelClosedError as error:
             if error.code == NOT_FOUND:
                 # A stream also answers "not found" for a moment while its node comes back.
@@ -126,20 +125,13 @@ class LedgerReader:
             if self._link.has_other_nodes:
                 self._link.drop(self.problem)
 
-    async def _replay(self) -> Position:
-        marker = self._writer.append()
-        await asyncio.shield(marker.confirmed)
-        return await replay_all(self._applying, self._url, self._window, marker.frame)
-
-    async def _follow(self, last: Position) -> None:
+    async def _follow(self) -> None:
         # Of this turn's own, so that what the last channel still delivers is not taken for this one's.
         lost = self._lost = asyncio.Event()
         channel = await self._link.channel(prefetch=PREFETCH)
         channel.on_closed.add(self._on_lost)
         channel.on_cancelled.add(self._on_lost)
-        # From the last frame that we have: if another one stands there, this is another stream.
-        take = partial(self._take, lost)
-        await channel.consume(LEDGER, take, {"x-stream-offset": max(0, last.offset)})
+        await channel.consume(LEDGER, partial(self._take, lost), {"x-stream-offset": self._begin()})
         try:
             await self._prove(lost)
             await self._watch(lost)
@@ -156,6 +148,17 @@ class LedgerReader:
             if self._link.is_up
             else "the connection to the broker has ended"
         )
+
+    def _begin(self) -> datetime | int:
+        """Say where to begin: at first with what is as old as the window, else with the last frame that we have.
+
+        If another one stands there, it is another stream.
+        """
+        last = self._applying.last
+        if last is None:
+            self._replaying_since = monotonic()
+            return datetime.now(UTC) - timedelta(seconds=self._window)
+        return max(0, last.offset)
 
     async def _watch(self, lost: asyncio.Event) -> None:
         """Return when the channel is lost; raise MarkerLostError where it is open and brings nothing any more."""
@@ -184,19 +187,23 @@ class LedgerReader:
         appended = self._writer.append()
         over = asyncio.create_task(lost.wait())
         began = self._taken
+        patience = SILENCE_SECONDS if self._replaying_since else MARKER_SECONDS
         with self._markers.awaited(appended.frame) as seen:
             ends: set[asyncio.Future[Any]] = {seen, over}
             try:
                 await asyncio.shield(appended.confirmed)
                 while not seen.done() and not over.done():
                     before = self._taken
-                    await asyncio.wait(ends, timeout=MARKER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(ends, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                     if self._taken == before and not seen.done() and not over.done():
                         self._heard_nothing(since_it_began=before == began)
                         raise MarkerLostError("the ledger is not being read at the moment")
             finally:
                 over.cancel()
         self._silences = 0
+        if self._replaying_since and seen.done():
+            self._applying.tell(monotonic() - self._replaying_since)
+            self._replaying_since = None
 
     def _heard_nothing(self, *, since_it_began: bool) -> None:
         # Once is a slow broker. Twice not even the frame where we stand: it is another stream, and a shorter one.
@@ -210,18 +217,17 @@ class LedgerReader:
         self._taken += 1
         self._life.heard()
         offset = message.headers.get("x-stream-offset")
-        last = self._applying.last
-        if isinstance(offset, int) and last is not None:
-            self._take_at(offset, message.body, last)
+        if isinstance(offset, int):
+            self._take_at(offset, message.body)
         self._unacked += 1
         if self._unacked >= ACK_EVERY and not lost.is_set():
             self._unacked = 0
             with contextlib.suppress(BrokerUnavailableError):  # then its channel is gone, and is opened anew
                 end_delivery(message.channel, message.delivery_tag, Ending.ACKED, multiple=True)
 
-    def _take_at(self, offset: int, body: bytes, last: Position) -> None:
+    def _take_at(self, offset: int, body: bytes) -> None:
         try:
-            frame = self._applying.apply_at(offset, body, last)
+            frame = self._applying.apply_at(offset, body)
         except OtherStreamError:
             self._on_lost()
             return

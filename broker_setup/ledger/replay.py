@@ -1,9 +1,8 @@
-"""Reads what the ledger already holds, in a thread of its own with pika, so that the event loop stays free."""
+"""Reads what the ledger already holds, once and with pika, for operators' commands."""
 
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from threading import Event as Flag
 from time import monotonic
 
 import pika
@@ -20,7 +19,7 @@ from broker_setup.topology import LEDGER
 # How much may be under way: enough to keep the line busy, in frames of any size.
 PREFETCH = 2_000
 ACK_EVERY = 500
-# What is handed over at once; applying it takes an event loop some 10 ms.
+# What is handed over at once.
 CHUNK_EVENTS = 2_000
 # A replay that sees nothing for this long has lost its marker, or the broker.
 SILENCE_SECONDS = 20.0
@@ -34,18 +33,17 @@ def replay(
     url: str,
     start: Start,
     marker: bytes,
-    deliver: Callable[[Sequence[Frame], int], None],
-    stop: Flag,
+    deliver: Callable[[Sequence[Frame]], None],
 ) -> None:
     """Read frames from `start` until the frame with the id `marker`, handing them to `deliver` in chunks.
 
-    `deliver` gets the frames and the offset of the last one. Returns when the marker was delivered, or `stop` is set.
-    Raise BrokerUnavailableError if the broker or the stream is lost, or the marker does not come.
+    Returns when the marker was delivered. Raise BrokerUnavailableError if the broker or the stream is lost, or the
+    marker does not come.
     """
     try:
         connection = pika.BlockingConnection(parameters_of(url, heartbeat=60, patience=SOCKET_SECONDS))
         try:
-            _Replay(marker, deliver).run(connection, start, stop)
+            _Replay(marker, deliver).run(connection, start)
         finally:
             # A stream takes no nack, which is how pika gives back what it has read ahead.
             with contextlib.suppress(AMQPError):
@@ -55,38 +53,36 @@ def replay(
 
 
 class _Replay:
-    def __init__(self, marker: bytes, deliver: Callable[[Sequence[Frame], int], None]) -> None:
+    def __init__(self, marker: bytes, deliver: Callable[[Sequence[Frame]], None]) -> None:
         self._marker = marker
         self._deliver = deliver
         self._chunk: list[Frame] = []
         self._events = 0
         self._read = 0
-        self._offset = 0
         self._done = False
         self._heard_at = monotonic()
 
-    def run(self, connection: pika.BlockingConnection, start: Start, stop: Flag) -> None:
+    def run(self, connection: pika.BlockingConnection, start: Start) -> None:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=PREFETCH)
         channel.basic_consume(LEDGER, self._take, arguments={"x-stream-offset": start})
-        while not self._done and not stop.is_set():
+        while not self._done:
             connection.process_data_events(time_limit=1)
             if monotonic() - self._heard_at > SILENCE_SECONDS:
                 raise BrokerUnavailableError("the ledger's replay did not come to its end")
 
-    def _take(self, channel: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+    def _take(self, channel: BlockingChannel, method: Basic.Deliver, _: BasicProperties, body: bytes) -> None:
         if self._done:
             return
         self._read += 1
         self._heard_at = monotonic()
         if self._read % ACK_EVERY == 0:
             channel.basic_ack(method.delivery_tag, multiple=True)
-        self._offset = properties.headers["x-stream-offset"]
         with contextlib.suppress(BadMessageError):  # what follows the ledger says so
             frame = decode_frame(body)
             self._chunk.append(frame)
             self._events += len(frame.events) + 1
             self._done = frame.id == self._marker
         if self._done or self._events >= CHUNK_EVENTS:
-            self._deliver(self._chunk, self._offset)
+            self._deliver(self._chunk)
             self._chunk, self._events = [], 0

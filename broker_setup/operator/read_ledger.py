@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from threading import Event as Flag
 from time import time
 
 import pika
@@ -30,7 +29,7 @@ def read_ledger(url: str, take: Callable[[Frame], None], since: datetime | None 
         task = shown.add_task("reading the ledger", total=None)
         began: float | None = None
 
-        def deliver(frames: Sequence[Frame], _: int) -> None:
+        def deliver(frames: Sequence[Frame]) -> None:
             nonlocal began
             for frame in frames:
                 take(frame)
@@ -39,7 +38,7 @@ def read_ledger(url: str, take: Callable[[Frame], None], since: datetime | None 
                 began = at if began is None else began
                 shown.update(task, completed=at - began, total=max(time() - began, at - began))
 
-        replay(url, since or "first", marker, deliver, Flag())
+        replay(url, since or "first", marker, deliver)
 
 
 def _mark_the_end(url: str) -> bytes:

@@ -26,7 +26,6 @@ class Session:
         self._sink = Link(url, f"{name} publish")
         self.publisher = Publisher(self._sink)
         self.ledger = Ledger(
-            url=url,
             link=self.source,
             publisher=self.publisher,
             state=LedgerState(),

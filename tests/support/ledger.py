@@ -54,7 +54,7 @@ async def follower(
         time.sleep(pause)
         made.frames.append(frame)
 
-    made.reader = LedgerReader(url=read_by or url, link=link, writer=made.writer, apply=apply, window=window)
+    made.reader = LedgerReader(link=link, writer=made.writer, apply=apply, window=window)
     async with supervised(link, sink):
         running = asyncio.create_task(made.reader.run())
         try:

@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger import reader as reader_module
-from broker_setup.ledger import replaying
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.reader import LedgerReader
-from broker_setup.ledger.replay import Start, replay
 from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
@@ -26,8 +23,6 @@ from tests.support.ledger_events import expirations, expired
 from tests.support.proxy import proxied
 from tests.support.stalling import stall
 from tests.support.waiting import eventually
-
-Deliver = Callable[[Sequence[Frame], int], None]
 
 
 def declare_ledger(vhost: VHost) -> None:
@@ -159,7 +154,7 @@ async def test_an_event_that_can_not_be_applied_does_not_stop_the_reading(
         applied.append(frame)
         raise ZeroDivisionError
 
-    reader = LedgerReader(url=declared.amqp_url, link=link, writer=writer, apply=apply, window=DAY)
+    reader = LedgerReader(link=link, writer=writer, apply=apply, window=DAY)
     with caplog.at_level(logging.CRITICAL):
         async with supervised(link, sink):
             running = asyncio.create_task(reader.run())
@@ -219,29 +214,25 @@ async def test_a_reader_without_a_broker_says_so_and_begins_when_there_is_one(de
             await it.reader.wait_up_to_date(60)
 
 
-async def test_cancelled_in_the_middle_of_a_replay_it_leaves_no_thread_behind(
-    declared: VHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelled_in_the_middle_of_a_replay_it_leaves_nothing_behind(declared: VHost) -> None:
     await asyncio.to_thread(write_frames, declared.amqp_url, [expirations(0, 2_000)] * 30)
-    over = threading.Event()
-
-    def slowly(url: str, start: Start, marker: bytes, deliver: Deliver, stop: threading.Event) -> None:
-        pauses = iter([0.5])
-
-        def deliver_slowly(frames: Sequence[Frame], offset: int) -> None:
-            stop.wait(next(pauses, 600))  # after the first, for so long that only the stop can end it in time
-            deliver(frames, offset)
-
-        replay(url, start, marker, deliver_slowly, stop)
-        over.set()
-
-    monkeypatch.setattr(replaying, "replay", slowly)
-    async with follower(declared.amqp_url) as it:
+    async with follower(declared.amqp_url, pause=0.05) as it:
         await eventually(lambda: bool(it.frames))
-    assert 0 < len(it.frames) < 25
-    await eventually(over.is_set)
+    assert 0 < len(it.frames) < 30
     # Nothing of it waits in the loop either.
     await eventually(lambda: len(asyncio.all_tasks()) == 1)
+
+
+async def test_a_replay_that_is_cut_goes_on_from_where_it_stood(declared: VHost) -> None:
+    frames = [expirations(number, 2_000) for number in range(30)]
+    await asyncio.to_thread(write_frames, declared.amqp_url, frames)
+    async with proxied(declared.amqp_url) as proxy, follower(declared.amqp_url, read_by=proxy.url, pause=0.05) as it:
+        await eventually(lambda: bool(it.frames))
+        await proxy.close()
+        assert not it.reader.is_up_to_date
+        await proxy.open()
+        await it.reader.wait_up_to_date(60)
+        assert it.events == [event for frame in frames for event in frame]
 
 
 # When it stalls.

@@ -53,7 +53,6 @@ class Desk:
         publisher: Any = self.stream
         self.state = LedgerState()
         self.ledger = Ledger(
-            url="amqp://nowhere",
             link=Link("amqp://nowhere", "no link"),
             publisher=publisher,
             state=self.state,
