@@ -1,14 +1,15 @@
 """What all commands share: the settings, how times are typed and shown, tables, and the progress on stderr."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from broker_setup.errors import ArgumentError
@@ -95,11 +96,32 @@ def add_row(table: Table, *texts: str) -> None:
 
 
 def show_table(table: Table) -> None:
-    """Print a table to stdout, uncut: wider than a terminal where a word of it is, such as a uuid."""
+    """Print a table to stdout, no word of it cut: wider than a terminal where it must, as for uuids.
+
+    Left to itself rich makes the widest columns narrower, whatever stands in them, and cuts that.
+    """
     console = Console()
-    width = console.width if console.is_terminal else PIPE_COLUMNS
-    needed = console.measure(table, options=console.options.update(max_width=WIDEST_COLUMNS)).minimum
-    Console(width=max(width, needed)).print(table)
+    unbounded = console.options.update(max_width=WIDEST_COLUMNS)
+    needs = [_need(console, unbounded, column) for column in table.columns]
+    least = console.measure(table, options=unbounded).minimum
+    width = max(console.width if console.is_terminal else PIPE_COLUMNS, least)
+    spare = width - least
+    for column, size in zip(table.columns, shared_out(needs, spare), strict=True):
+        column.width = size
+    Console(width=width).print(table)
+
+
+def _need(console: Console, options: ConsoleOptions, column: Column) -> Measurement:
+    """Measure the longest word, and the longest line, of a column."""
+    cells = [Measurement.get(console, options, each) for each in (column.header, *column.cells)]
+    return Measurement(max(cell.minimum for cell in cells), max(cell.maximum for cell in cells))
+
+
+def shared_out(needs: Sequence[Measurement], spare: int) -> list[int]:
+    """Give each column what its longest word takes, and of `spare` its share of what its longest line takes beyond."""
+    wanted = sum(need.span for need in needs)
+    spare = min(spare, wanted)
+    return [need.minimum + (need.span * spare // wanted if wanted else 0) for need in needs]
 
 
 def progress() -> Progress:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.operator.console import add_row, cell, iso, show_table, shown, span
@@ -64,10 +64,7 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
     if not messages:
         return
     table = Table(
-        *("parked", "what", "queue", "LMS", "tries", "age", "bytes"),
-        # The next command needs them, whole.
-        *(Column(name, no_wrap=True) for name in ("submission id", "uuid")),
-        *("student", "reason"),
+        *("parked", "what", "queue", "LMS", "tries", "age", "bytes", "submission id", "uuid", "student", "reason")
     )
     for each in messages:
         add_row(
