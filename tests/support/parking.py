@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pika
+from msgspec.structs import replace
 
 from broker_setup.amqp.messages import Message
 from broker_setup.link.connection import Link, supervised
