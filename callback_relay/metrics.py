@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from broker_setup.metrics_port.registries import process_registry, up_or_down
 from callback_relay.pace import Health, Pace
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry, Verdict
@@ -66,9 +67,7 @@ class Metrics:
 
     def __init__(self, read: Callable[[], Reading], listed: Collection[str] = ()) -> None:
         """Take the gauges from `read` each time that they are asked for; `listed` are origins that are known before."""
-        # A series more for each counter, of which Prometheus makes nothing. It is a switch of the whole process.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self.registry = process_registry()
         self._names = OriginNames(listed)
         self._delivered = self._counter("delivered", "Results that the LMS took", "origin")
         self._told = self._counter("told", "Notices that the LMS took: students that expect no result", "origin")
@@ -96,7 +95,6 @@ class Metrics:
         for origin in listed:
             self._bound(origin)
         self.registry.register(_Gauges(read, self._names))
-        ProcessCollector(registry=self.registry)
 
     def posted(self, origin: str, seconds: float) -> None:
         """Count a callback that was made, however it ended."""
@@ -155,10 +153,7 @@ class _Gauges(Collector):
         for each in ConsumerState:
             state.add_metric([each.value], float(each is reading.state))
         yield state
-        connections = _gauge("broker_connection_up", "1 while the connection to the broker stands", "connection")
-        for name, is_up in reading.connections.items():
-            connections.add_metric([name], float(is_up))
-        yield connections
+        yield up_or_down(PREFIX, reading.connections)
         age = max(0.0, time() - reading.oldest) if reading.oldest is not None else 0.0
         oldest = _gauge("oldest_result_age_seconds", "Age of the oldest result here or on a rung; 0 if none is")
         oldest.add_metric([], age)

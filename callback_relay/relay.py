@@ -16,6 +16,7 @@ from broker_setup.ledger.writer import LedgerWriter
 from broker_setup.link.broker_calls import CONNECTION_ERRORS
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
+from broker_setup.metrics_port.endpoint import Endpoint, Standing
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
 from broker_setup.topology import RESULTS_PARKED
@@ -23,12 +24,11 @@ from broker_setup.wire.answering import is_ours
 from broker_setup.wire.reply_checker import ReplyChecker
 from callback_relay.announcing import Announcer
 from callback_relay.delivery import Delivering, Delivery, say
-from callback_relay.endpoint import Endpoint
 from callback_relay.incoming import Incoming
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
-from callback_relay.results_consumer import ResultsConsumer
+from callback_relay.results_consumer import ConsumerState, ResultsConsumer
 from callback_relay.room import unread_room
 from callback_relay.schedule import Schedule
 from callback_relay.settling import Settling
@@ -121,7 +121,7 @@ class Relay:
             settings.metrics_host,
             settings.metrics_port,
             registry=self._metrics.registry,
-            health=lambda: self._consumer.state.value,
+            standing=self._standing,
         )
 
     def stop(self) -> None:
@@ -158,6 +158,10 @@ class Relay:
     def _lost(self) -> None:
         self._schedule.lost(monotonic())
         self._settling.lost()
+
+    def _standing(self) -> Standing:
+        state = self._consumer.state
+        return Standing(state.value, is_ready=state is not ConsumerState.TRYING)
 
     def _reading(self) -> Reading:
         return Reading(

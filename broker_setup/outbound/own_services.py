@@ -14,7 +14,8 @@ from yarl import URL
 from broker_setup.outbound.callback_urls import origin_of
 
 BROKER = "the broker"
-METRICS = "the relay's metrics"
+RELAY = "the relay's metrics"
+BRIDGE = "the bridge's metrics"
 GATEWAY = "the gateway"
 
 # What relay and bridge call themselves to whom they call, so that the gateway knows a callback that has come home.
@@ -24,6 +25,8 @@ USER_AGENT = "xqueue"
 _BROKER_PORTS = frozenset({5671, 5672, 15671, 15672, 15691, 15692})
 THIS_MACHINE = "localhost"
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is compared, not listened on
+# Host and port; None: it does not listen.
+Listening = tuple[str, int | None]
 _API = re.compile(r"/+xqueue(/|$)")
 
 
@@ -64,12 +67,14 @@ class OwnServices:
 def own_services(
     brokers: Iterable[tuple[str | None, int]],
     management_url: str | None,
-    metrics: tuple[str, int | None],
-    gateway: tuple[str, int],
+    *,
+    relay: Listening,
+    bridge: Listening,
+    gateway: Listening,
     public_url: str | None,
 ) -> OwnServices:
-    """Collect them: host and port of each node of the broker, and those where metrics and gateway listen."""
-    return OwnServices([*_of_broker(brokers, management_url), *_listening(metrics, gateway)], public_url)
+    """Collect them: host and port of each node of the broker, and those where relay, bridge and gateway listen."""
+    return OwnServices([*_of_broker(brokers, management_url), *_listening(relay, bridge, gateway)], public_url)
 
 
 @lru_cache(maxsize=1024)
@@ -99,10 +104,10 @@ def _of_broker(nodes: Iterable[tuple[str | None, int]], management_url: str | No
         yield management.host or THIS_MACHINE, management.port or 0, BROKER
 
 
-def _listening(metrics: tuple[str, int | None], gateway: tuple[str, int]) -> Iterator[tuple[str, int, str]]:
-    host, port = metrics
-    if port:
-        yield THIS_MACHINE if host in _EVERYWHERE else host, port, METRICS
+def _listening(relay: Listening, bridge: Listening, gateway: Listening) -> Iterator[tuple[str, int, str]]:
+    for (host, port), what in ((relay, RELAY), (bridge, BRIDGE)):
+        if port:
+            yield THIS_MACHINE if host in _EVERYWHERE else host, port, what
     # One that listens everywhere may be on another machine, and at its port here an LMS.
     host, port = gateway
     if port and host not in _EVERYWHERE:

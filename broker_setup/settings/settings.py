@@ -52,7 +52,8 @@ class Settings(SettingsTable):
         return own_services(
             [(urlsplit(uri).hostname, port_of(uri)) for uri in each_of(self.amqp_url.get_secret_value())],
             self.management_url.get_secret_value() if self.management_url else None,
-            metrics=(self.metrics_host, self.metrics_port),
+            relay=(self.metrics_host, self.metrics_port),
+            bridge=(self.passive_metrics_host, self.passive_metrics_port),
             gateway=(self.host, self.port),
             public_url=self.public_url,
         )

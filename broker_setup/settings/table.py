@@ -139,6 +139,8 @@ class SettingsTable(BaseSettings):
     grading_max_reply: GradingMaxReply = 1024 * 1024  # bytes
     grading_credentials: dict[Origin, BasicAuth] = Field(default_factory=dict)
     grading_ca_bundle: Path | None = None
+    passive_metrics_host: str = "127.0.0.1"
+    passive_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds

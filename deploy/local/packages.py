@@ -108,19 +108,19 @@ class Apt:
         """Fetch the package lists; an unreachable source is no matter unless a package is missing, as shows later."""
         self._update = run_saying([*self._apt, "update"], "fetching the lists of packages", self._say)
 
-    def closure(self, name: str) -> list[str]:
-        """Return the package and all that it depends on."""
+    def closure(self, *names: str) -> list[str]:
+        """Return the packages and all that they depend on."""
         plan = subprocess.run(
-            [*self._apt, "--simulate", "--no-install-recommends", "install", name],
+            [*self._apt, "--simulate", "--no-install-recommends", "install", *names],
             capture_output=True,
             text=True,
             check=False,
         )
         found = [line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")]
-        if name not in found:
+        if missing := ", ".join(name for name in names if name not in found):
             raise PackageError(
-                f"apt knows no package {name}: {_last_line(self._update.output + plan.stderr)}. "
-                f"Is the network there, and has the system a package source with {name}?"
+                f"apt knows no package {missing}: {_last_line(self._update.output + plan.stderr)}. "
+                f"Is the network there, and has the system a package source with {missing}?"
             )
         return found
 

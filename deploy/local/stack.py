@@ -130,15 +130,22 @@ class Stack:
         self.metrics_url = f"http://{reachable(settings.metrics_host)}:{port}/metrics"
         plans = [Plan("relay", "callback_relay", self._env | {"XQUEUE_METRICS_PORT": str(port)})]
         if settings.passive_graders:
-            plans.append(Plan("passive", "gateway.passive", self._env))
+            plans.append(self._bridge(settings))
         self._behind = [Service(plan, data, marker) for plan in plans]
         for service in (*self._gateways, *self._behind):
             service.child.stop_leftover()
             service.start()
-        for service, url in zip(self._gateways, self.urls, strict=True):
-            with step(service.plan.name) as done:
-                service.wait_ready()
-                done.outcome = f"answers at {url}"
+        for service in (*self._gateways, *self._behind):
+            if ready_url := service.plan.ready_url:
+                with step(service.plan.name) as done:
+                    service.wait_ready()
+                    done.outcome = f"answers at {ready_url.removesuffix('/readyz')}"
+
+    def _bridge(self, settings: Settings) -> Plan:
+        wanted = settings.passive_metrics_port
+        port = self._port_for("passive", settings.port - 2 if wanted is None else wanted)
+        url = f"http://{reachable(settings.passive_metrics_host)}:{port}/readyz"
+        return Plan("passive", "gateway.passive", self._env | {"XQUEUE_PASSIVE_METRICS_PORT": str(port)}, url)
 
     def _port_for(self, name: str, wanted: int) -> int:
         """Return the port that is wanted, or another if it is taken or none in particular (0) is."""

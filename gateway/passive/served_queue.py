@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BadReturnAddressError, MistakeError, UnknownSecretError
@@ -24,7 +24,9 @@ from broker_setup.wire.results import Result
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import decode_submission, decode_work
 from gateway.passive.answers import Answers
+from gateway.passive.ends import GiveBack, GiveUp, Publish
 from gateway.passive.grader import Failed, NotAsked, PassiveGrader
+from gateway.passive.metrics import QueueMetrics
 from gateway.passive.tries import Tries
 from gateway.passive.work import request_body
 
@@ -34,26 +36,6 @@ log = logging.getLogger(__name__)
 STOP_GRACE_SECONDS = 8.0
 # The pause before a grader is asked again that could not be, because this machine was short of something.
 SHORT_PAUSE_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Publish:
-    """The grader has answered: `answer` publishes that, confirmed; ack the delivery then."""
-
-    answer: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """There will be no answer: a caller is told, a submission is parked; `unread` where reading it might kill us."""
-
-    reason: str
-    unread: bool = False
-
-
-@dataclass(frozen=True)
-class GiveBack:
-    """We stop before there is an answer: another bridge gets it."""
 
 
 class ServedQueue:
@@ -72,6 +54,7 @@ class ServedQueue:
         validates: bool,
         answers: Answers,
         parking: Parking,
+        metrics: QueueMetrics,
     ) -> None:
         """Have up to `at_once` deliveries tried at a time, each again after each of `retry_delays` (seconds).
 
@@ -85,11 +68,22 @@ class ServedQueue:
         self._validates = validates
         self._answers = answers
         self._parking = parking
+        self._metrics = metrics
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._consumer = SteadyConsumer(
             link, submissions_queue(name), prefetch=at_once, received=self._received, lost=self._lost
         )
+
+    @property
+    def is_consumed(self) -> bool:
+        """Whether submissions come in."""
+        return self._consumer.is_consuming
+
+    @property
+    def under_way(self) -> int:
+        """How many are at hand."""
+        return len(self._under_way)
 
     async def run(self) -> None:
         """Serve until cancelled; then finish what is under way, and leave the rest to others."""
@@ -164,7 +158,9 @@ class ServedQueue:
     ) -> Publish | GiveUp | GiveBack:
         tries = Tries(self._retry_delays)
         while True:
+            began = monotonic()
             reply = await self._grader.grade(request)
+            self._metrics.grading_seconds.observe(monotonic() - began)
             if isinstance(reply, NotAsked):
                 await self._wait_out(reply.lacks)
                 if self._stopping.is_set():
@@ -176,6 +172,7 @@ class ServedQueue:
                 why, delay = f"its reply: {wrong}", tries.failed(reply.body)
             else:
                 return Publish(partial(answer, reply.body))
+            self._metrics.failed_tries.inc()
             if delay is None:
                 return GiveUp(f"the grader was called {tries.made} times: {why}")
             log.info(
@@ -213,6 +210,7 @@ class ServedQueue:
             case Publish(answer):
                 try:
                     await despite_mistakes(partial(self._until_stored, answer), whose=f"queue {self.name}")
+                    self._metrics.answered.inc()
                 except MistakeError as error:
                     # Given back it would be graded again, without end.
                     await self._store(message, GiveUp(f"its result could not be stored: {error}"))
@@ -222,6 +220,7 @@ class ServedQueue:
                     await self._until_stored(partial(self._answers.refuse, origin))
                 else:
                     await self._until_stored(partial(self._park, message, reason, unread=unread))
+                self._metrics.given_up.inc()
 
     async def _park(self, message: Arrival, reason: str, *, unread: bool) -> None:
         if unread:

@@ -11,7 +11,7 @@ from broker_setup.errors import SettingsError
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
-from broker_setup.settings import load_settings
+from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.required import NOBODY_TO_CALL, REQUIRED, Service
 from gateway.passive.bridge import Bridge
 
@@ -19,22 +19,23 @@ log = logging.getLogger(__name__)
 
 
 def start() -> None:
-    """Run the bridge until it is told to stop; wrong settings are one line each on stderr and exit code 1."""
+    """Run the bridge until it is told to stop; wrong settings or a taken port are lines on stderr and exit code 1."""
     give_spare_memory_back()
     try:
         settings, warnings = load_settings(REQUIRED[Service.PASSIVE])
+        bridge = _bridge(settings)
+        log_to_stderr(settings.log_level)
+        for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
+            log.warning("%s", warning)
+        uvloop.run(_serve(bridge))
     except SettingsError as error:
         sys.exit(f"xqueue-passive: {error}")
+
+
+def _bridge(settings: Settings) -> Bridge:
     if not settings.passive_graders:
-        sys.exit(f"xqueue-passive: {NOBODY_TO_CALL}")
-    try:
-        bridge = Bridge(settings)
-    except SettingsError as error:
-        sys.exit(f"xqueue-passive: {error}")
-    log_to_stderr(settings.log_level)
-    for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
-        log.warning("%s", warning)
-    uvloop.run(_serve(bridge))
+        raise SettingsError(NOBODY_TO_CALL)
+    return Bridge(settings)
 
 
 async def _serve(bridge: Bridge) -> None:

@@ -159,12 +159,12 @@ async def lms_side(settings: Settings) -> AsyncIterator[LmsSide]:
 
 
 @contextlib.asynccontextmanager
-async def running_bridge(settings: Settings) -> AsyncIterator[None]:
+async def running_bridge(settings: Settings) -> AsyncIterator[Bridge]:
     """Run a bridge in this process for as long as the block runs."""
     bridge = Bridge(settings)
     task = asyncio.create_task(bridge.run())
     try:
-        yield
+        yield bridge
     finally:
         bridge.stop()
         await task

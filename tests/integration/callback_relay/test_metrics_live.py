@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from uuid import uuid4
 
-import aiohttp
 import pytest
 
 from broker_setup.settings import Settings
@@ -20,7 +19,7 @@ from callback_relay.evidence import SUSPECTS
 from callback_relay.relay import Relay
 from tests.support.broker import VHost
 from tests.support.lms import Answer, FakeLMS, running_lms
-from tests.support.metrics import Shown, scraped
+from tests.support.metrics import Shown, asked, scraped
 from tests.support.relay import REPLY, Results, results_at, running_relay, settings_for
 from tests.support.waiting import eventually
 
@@ -49,11 +48,6 @@ async def seen(relay: Relay, condition: Callable[[Shown], bool], within: float =
         assert monotonic() < deadline, dict(said)
         await asyncio.sleep(0.02)
     return said
-
-
-async def health(relay: Relay) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"{relay._endpoint.url}/healthz") as answer:
-        return answer.status, (await answer.text()).strip()
 
 
 async def test_delivered_retried_and_parked_are_counted_by_lms_and_reason(
@@ -141,8 +135,12 @@ async def test_of_two_relays_one_says_that_it_works_and_one_that_it_stands_by(
         await seen(works, lambda said: said[STATE] == WORKING)
         async with watched_relay(settings) as stands_by:
             await seen(stands_by, lambda said: said[STATE] == STANDING_BY)
-            assert await health(works) == (200, "working")
-            assert await health(stands_by) == (200, "standing_by")
+            assert await asked(works._endpoint, "healthz") == await asked(works._endpoint, "readyz") == (200, "working")
+            assert (
+                await asked(stands_by._endpoint, "healthz")
+                == await asked(stands_by._endpoint, "readyz")
+                == (200, "standing_by")
+            )
             works.stop()
             await seen(stands_by, lambda said: said[STATE] == WORKING)
 
@@ -154,7 +152,8 @@ async def test_without_a_broker_it_is_healthy_and_says_that_it_tries() -> None:
         async with watched_relay(nobody) as relay:
             said = await seen(relay, lambda said: said[STATE] == TRYING)
             assert said["xqueue_relay_broker_connection_up"] == {("consume",): 0, ("publish",): 0}
-            assert await health(relay) == (200, "trying")
+            assert await asked(relay._endpoint, "healthz") == (200, "trying")
+            assert await asked(relay._endpoint, "readyz") == (503, "trying")
 
 
 async def test_a_lost_connection_shows(settings: Settings, results: Results) -> None:

@@ -123,13 +123,18 @@ def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
     assert gateway["XQUEUE_HOST"] == image["XQUEUE_HOST"] == "0.0.0.0"
 
 
-def test_the_relays_metrics_are_reached_from_the_network_and_from_nowhere_else() -> None:
+@pytest.mark.parametrize(("name", "key"), [("relay", "METRICS"), ("passive", "PASSIVE_METRICS")])
+def test_metrics_are_reached_from_the_network_and_from_nowhere_else(name: str, key: str) -> None:
+    values, image = variables(OURS[name]), environment(instructions("deploy/image/Dockerfile"))
+    assert values[f"XQUEUE_{key}_HOST"] == "0.0.0.0"
+    assert [values[f"XQUEUE_{key}_PORT"]] == OURS[name]["expose"] == [image[f"XQUEUE_{key}_PORT"]]
+    assert "ports" not in OURS[name]
+    assert [other for other, service in OURS.items() if f"XQUEUE_{key}_" in str(service)] == [name]
+
+
+def test_the_page_about_metrics_names_the_relay_in_the_compose_network() -> None:
     relay = variables(OURS["relay"])
-    assert relay["XQUEUE_METRICS_HOST"] == "0.0.0.0"
-    assert [relay["XQUEUE_METRICS_PORT"]] == OURS["relay"]["expose"]
-    assert "ports" not in OURS["relay"]
     assert f"relay:{relay['XQUEUE_METRICS_PORT']}" in text("docs/reference/metrics.md")
-    assert not [name for name, service in OURS.items() if name != "relay" and "METRICS" in str(service)]
 
 
 def test_uploads_and_queues_are_kept_in_volumes() -> None:
@@ -156,9 +161,9 @@ def test_services_wait_for_the_broker_and_for_its_queues() -> None:
 
 
 def test_what_serves_is_asked_for_its_health() -> None:
-    for name in ("gateway", "relay"):
+    for name in ("gateway", "relay", "passive"):
         assert OURS[name]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
-    for name in ("setup", "passive", "commands"):
+    for name in ("setup", "commands"):
         assert OURS[name]["healthcheck"] == {"disable": True}
 
 

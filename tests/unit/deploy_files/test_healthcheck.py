@@ -1,14 +1,26 @@
-"""The image's health check, against a gateway or a relay of a few lines."""
+"""The image's health check, against a service of a few lines."""
 
 import contextlib
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from deploy.image import healthcheck
+
+
+def runs(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the container's own process be this."""
+    (folder / "cmdline").write_text(command)
+    monkeypatch.setattr(healthcheck, "COMMAND", folder / "cmdline")
+
+
+@pytest.fixture(autouse=True)
+def _a_gateway_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-gateway\0", tmp_path, monkeypatch)
 
 
 @contextlib.contextmanager
@@ -42,11 +54,33 @@ def test_only_200_is_healthy(status: int, code: int, monkeypatch: pytest.MonkeyP
     assert asked == ["/healthz"]
 
 
-def test_where_a_relay_shows_its_metrics_it_is_asked_and_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    with gateway(200, []) as relays, gateway(503, []) as gateways:
-        monkeypatch.setenv("XQUEUE_PORT", str(gateways))
-        monkeypatch.setenv("XQUEUE_METRICS_PORT", str(relays))
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        ("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-relay\0", "XQUEUE_METRICS_PORT"),
+        ("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-passive\0", "XQUEUE_PASSIVE_METRICS_PORT"),
+        ("/sbin/docker-init\0--\0xqueue-relay\0", "XQUEUE_METRICS_PORT"),
+    ],
+)
+def test_the_process_that_the_container_runs_is_asked_and_no_other(
+    command: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(command, tmp_path, monkeypatch)
+    with gateway(200, []) as asked, gateway(503, []) as other:
+        for each in healthcheck.PORTS.values():
+            monkeypatch.setenv(each, str(asked if each == key else other))
         assert healthcheck.main() == 0
+
+
+def test_where_nothing_listens_nothing_is_sick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-broker\0count\0", tmp_path, monkeypatch)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("XQUEUE_PORT", str(unused.getsockname()[1]))
+        assert healthcheck.main() == 0
+    runs("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-relay\0", tmp_path, monkeypatch)
+    monkeypatch.setenv("XQUEUE_METRICS_PORT", "null")
+    assert healthcheck.main() == 0
 
 
 def test_a_proxy_of_the_container_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from broker_setup.settings import ENV_PREFIX, Settings
+from deploy.image import healthcheck
 from tests.support.dockerfile import Instruction, environment, instructions
 from tests.support.project import ROOT, pyproject, text
 
@@ -44,12 +45,26 @@ def test_it_ends_as_a_user_that_is_not_root() -> None:
 
 
 def test_everything_is_installed_from_lock_files_with_hashes_or_from_what_was_built() -> None:
-    steps = [step for each in named("RUN") for step in each.value.split("&&") if " pip install " in step]
+    steps = [
+        step
+        for each in named("RUN")
+        for step in each.value.split("&&")
+        if re.search(r" pip (--python \S+ )?install ", step)
+    ]
     assert len(steps) == 3
     for step in steps:
         assert ("--require-hashes --requirement deploy/requirements/" in step) != ("--no-deps --no-index" in step)
         if "--require-hashes" in step:
             assert "--only-binary :all:" in step
+
+
+def test_what_runs_has_no_installer() -> None:
+    made = " ".join(each.value for each in named("RUN"))
+    assert "venv --without-pip /opt/xqueue" in made
+    assert {each.words[1] for each in named("COPY", FINAL) if "--from=build" in each.value} == {
+        "/opt/xqueue",
+        "/opt/own",
+    }
 
 
 def test_its_lock_file_is_the_services_and_brings_no_tools_for_developers() -> None:
@@ -90,9 +105,10 @@ def test_its_settings_exist_and_none_is_a_secret() -> None:
     assert [name for name in ours if "SecretStr" in str(Settings.model_fields[name].annotation)] == []
 
 
-def test_its_port_is_the_settings_and_the_one_that_is_exposed() -> None:
+def test_its_ports_are_those_that_are_exposed_and_asked_for_health_and_the_gateways_is_the_settings() -> None:
     assert ENVIRONMENT["XQUEUE_PORT"] == str(Settings.model_fields["port"].default)
-    assert [each.value for each in named("EXPOSE", FINAL)] == [ENVIRONMENT["XQUEUE_PORT"]]
+    assert named("EXPOSE", FINAL)[0].words == [ENVIRONMENT[key] for key in healthcheck.PORTS.values()]
+    assert set(healthcheck.PORTS) == set(pyproject()["project"]["scripts"]) - {"xqueue-broker"}
 
 
 def test_the_uploads_folder_belongs_to_the_user() -> None:

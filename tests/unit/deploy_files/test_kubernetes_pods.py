@@ -233,6 +233,7 @@ def test_services_and_budgets_find_the_pods_that_they_are_for() -> None:
 PATHS = {
     "gateway": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "relay": {"startupProbe": "/healthz", "readinessProbe": "/healthz", "livenessProbe": "/healthz"},
+    "passive": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
 }
 
 
@@ -242,7 +243,8 @@ def test_probes_ask_what_is_there_to_be_asked(component: str) -> None:
     for probe, path in PATHS[component].items():
         assert container(component)[probe]["httpGet"] == {"path": path, "port": port}
     # The broker is no reason to start a process again: only /readyz may speak of it.
-    assert "/healthz" in text("gateway/http/routes.py" if component == "gateway" else "callback_relay/endpoint.py")
+    served = text("gateway/http/routes.py" if component == "gateway" else "broker_setup/metrics_port/endpoint.py")
+    assert all(path in served for path in PATHS[component].values())
 
 
 def test_a_gateway_that_goes_serves_on_for_longer_than_a_poll_and_a_kept_connection_last() -> None:

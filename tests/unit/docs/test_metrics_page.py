@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.evidence import FailedUrls
 from callback_relay.ladder import Ladder
@@ -11,11 +13,13 @@ from callback_relay.pace import Health, Pace
 from callback_relay.reason import Reason, Slug, status_slugs
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
+from gateway.passive import metrics as passive
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/metrics.md")
 METRICS, REASONS = PAGE.split("\n**reason**")
 REASONS, ALERTS = REASONS.split("\n## What to look at")
+ALERTS, BRIDGE = ALERTS.split("\n## The bridge")
 # What Prometheus makes of one name.
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 LMS = "https://lms.example"
@@ -32,19 +36,29 @@ def exercised() -> dict[str, tuple[str, set[str]]]:
     metrics.told(LMS)
     for verdict in (Retry(1, NO_TRIES, AWAY), Park(AWAY), Repeat(), Outdated(AWAY), GiveBack("")):
         metrics.settled(LMS, verdict)
+    return _by_name(metrics.registry)
+
+
+def of_the_bridge() -> dict[str, tuple[str, set[str]]]:
+    reading = passive.Reading({"consume": True, "publish": True}, {"red": passive.QueueReading(True, 0)})
+    return _by_name(passive.Metrics(lambda: reading, ["red"]).registry)
+
+
+def _by_name(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
             family.type,
             {label for sample in family.samples for label in sample.labels} - {"le"},
         )
-        for family in metrics.registry.collect()
-        if family.name.startswith(PREFIX)
+        for family in registry.collect()
+        if family.name.startswith((PREFIX, passive.PREFIX))
     }
 
 
 def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
-    rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(METRICS)}
-    assert rows == exercised()
+    for page, metrics in ((METRICS, exercised()), (BRIDGE, of_the_bridge())):
+        rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(page)}
+        assert rows == metrics
 
 
 def test_the_states_are_those_of_the_code() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url, origin_of
-from broker_setup.outbound.own_services import BROKER, GATEWAY, METRICS
+from broker_setup.outbound.own_services import BRIDGE, BROKER, GATEWAY, RELAY
 from broker_setup.settings import Settings
 
 SETTINGS = Settings(
@@ -11,6 +11,8 @@ SETTINGS = Settings(
     management_url="https://admin:hunter2@admin.example",
     metrics_host="0.0.0.0",
     metrics_port=9100,
+    passive_metrics_host="bridge.example",
+    passive_metrics_port=9200,
     host="127.0.0.1",
     port=18040,
     public_url="https://courses.example/queue",
@@ -24,8 +26,9 @@ SETTINGS = Settings(
         ("http://RABBIT.example.:5671/", BROKER),
         ("http://rabbit.example:15692/metrics", BROKER),
         ("https://admin.example/api/", BROKER),
-        ("http://localhost:9100/metrics", METRICS),
-        ("http://[::ffff:127.0.0.1]:9100/", METRICS),
+        ("http://localhost:9100/metrics", RELAY),
+        ("http://[::ffff:127.0.0.1]:9100/", RELAY),
+        ("http://bridge.example:9200/metrics", BRIDGE),
         ("http://127.8.9.10:18040/xqueue/submit/", GATEWAY),
         ("http://[::1]:18040/", GATEWAY),
         ("https://courses.example/queue/xqueue/submit/", GATEWAY),

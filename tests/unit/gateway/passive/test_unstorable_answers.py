@@ -10,7 +10,8 @@ from broker_setup.link import settling
 from broker_setup.wire.parked import PARKED_REASON_HEADER
 from broker_setup.wire.return_address import ReturnAddress
 from broker_setup.wire.submissions import Submission, encode_submission
-from gateway.passive.served_queue import Publish, ServedQueue
+from gateway.passive.ends import Publish
+from gateway.passive.served_queue import ServedQueue
 from tests.support.leasing import QUEUE, Scene
 from tests.support.ledger_events import URL, uuid_of
 
@@ -31,6 +32,7 @@ async def test_an_answer_that_can_not_be_stored_parks_its_submission_and_has_it_
         validates=False,
         answers=Mock(),
         parking=scene.parking,
+        metrics=Mock(),
     )
     uuid = uuid_of(1).hex()
     sealed = scene.sealer.seal(ReturnAddress(uuid, json.dumps({"lms_callback_url": URL, "queue_name": QUEUE})))

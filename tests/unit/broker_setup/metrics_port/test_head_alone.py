@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from callback_relay.head_alone import MOST_BYTES, HeadAlone
+from broker_setup.metrics_port.head_alone import MOST_BYTES, HeadAlone
 
 HEAD = b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY = b"1\r\nx\r\n" * 50

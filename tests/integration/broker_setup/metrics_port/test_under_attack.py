@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from callback_relay import doorway
-from callback_relay import endpoint as endpoint_module
-from callback_relay.doorway import MOST, Doorway
-from callback_relay.endpoint import Endpoint
+from broker_setup.metrics_port import doorway
+from broker_setup.metrics_port import endpoint as endpoint_module
+from broker_setup.metrics_port.doorway import MOST, Doorway
+from broker_setup.metrics_port.endpoint import Endpoint, Standing
 from tests.support.lms import LOOPBACK
 from tests.support.shortages import no_descriptors
 from tests.support.waiting import eventually
@@ -32,7 +32,7 @@ class Counting(Collector):
 @asynccontextmanager
 async def endpoint(registry: CollectorRegistry | None = None) -> AsyncIterator[Endpoint]:
     registry = registry or CollectorRegistry()
-    async with Endpoint(LOOPBACK, 0, registry=registry, health=lambda: "working") as opened:
+    async with Endpoint(LOOPBACK, 0, registry=registry, standing=lambda: Standing("working", is_ready=True)) as opened:
         yield opened
 
 

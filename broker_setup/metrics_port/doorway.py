@@ -1,4 +1,4 @@
-"""Takes connections for a small server: few at a time, each for a moment, so that nobody takes what the relay needs.
+"""Takes connections for a small server: few at a time, each for a moment, so that nobody takes what the service needs.
 
 aiohttp bounds a request's head, but neither how many connections there are nor how long one says nothing.
 """
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 # Of a Prometheus, a supervisor and some curious; in bytes some 64 KiB each, and as many descriptors.
 MOST = 64
-# From connecting to the end of the answer, which a relay has within a tenth of a second.
+# From connecting to the end of the answer, which there is within a tenth of a second.
 SECONDS = 10.0
 # Between two looks at the clock.
 LOOK_SECONDS = 1.0

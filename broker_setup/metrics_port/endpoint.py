@@ -1,15 +1,16 @@
-"""The relay's own small HTTP server: /metrics for a Prometheus, /healthz for whoever looks after the process.
+"""/metrics for a Prometheus, /healthz and /readyz for whoever looks after the process.
 
-It answers in the event loop's own thread, as only there the relay's state may be read; so it bounds what asking costs,
-however often and by whomever it is asked.
+It answers in the event loop's own thread, as only there the service's state may be read; so it bounds what asking
+costs, however often and by whomever it is asked.
 """
 
 import logging
 import os
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,28 +18,44 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from broker_setup.errors import SettingsError
-from callback_relay.doorway import Doorway
-from callback_relay.head_alone import HeadAlone
+from broker_setup.metrics_port.doorway import Doorway
+from broker_setup.metrics_port.head_alone import HeadAlone
 
 log = logging.getLogger(__name__)
 
 # The server's own: a traceback for each request that is none, which are strangers' to make.
 _UNHEARD = logging.getLogger(f"{__name__}.server")
 _UNHEARD.disabled = True
-# For answers under way when the relay stops.
+# For answers under way when the service stops.
 STOP_SECONDS = 0.5
-# A page takes milliseconds to write, in which no callback is made: whoever asks within this time gets the same one.
+# A page takes milliseconds to write, in which nothing else is done: whoever asks within this time gets the same one.
 PAGE_SECONDS = 0.25
+
+
+class Standing(NamedTuple):
+    """What a service is at, in a word, and whether it can do its work right now."""
+
+    word: str
+    is_ready: bool
 
 
 class Endpoint:
     """Open it with `async with`; without a port it is none."""
 
-    def __init__(self, host: str, port: int | None, *, registry: CollectorRegistry, health: Callable[[], str]) -> None:
-        """Show `registry`, and the word that `health` returns: that it is answered at all is what 200 means."""
+    def __init__(
+        self,
+        host: str,
+        port: int | None,
+        *,
+        registry: CollectorRegistry,
+        standing: Callable[[], Standing],
+        named: str = "METRICS",
+    ) -> None:
+        """Show `registry`, and what `standing` returns. `named` is what the settings of host and port begin with."""
         self._host = host
         self._port = port
-        self._health = health
+        self._standing = standing
+        self._named = named
         self._registry = registry
         self._runner: web.AppRunner | None = None
         self._doorway: Doorway | None = None
@@ -63,6 +80,7 @@ class Endpoint:
         app = web.Application(middlewares=[_once])
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
         self._runner = web.AppRunner(app, access_log=None, logger=_UNHEARD, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         server = self._runner.server
@@ -73,7 +91,7 @@ class Endpoint:
         except OSError as error:
             await self._runner.cleanup()
             raise SettingsError(
-                f"METRICS_HOST, METRICS_PORT: can't listen on {self._host} port {self._port}: {_why(error)}"
+                f"{self._named}_HOST, {self._named}_PORT: can't listen on {self._host} port {self._port}: {_why(error)}"
             ) from error
         log.info("metrics at %s/metrics", self.url)
         return self
@@ -92,7 +110,13 @@ class Endpoint:
         return web.Response(body=self._page, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text=f"{self._health()}\n")
+        # That it is answered at all is what 200 means.
+        return web.Response(text=f"{self._standing().word}\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        word, is_ready = self._standing()
+        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.Response(text=f"{word}\n", status=status)
 
 
 @web.middleware
