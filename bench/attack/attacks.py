@@ -168,7 +168,7 @@ ATTACKS = (
     Attack(5, "called", "an entity in an attribute, of a passive grader", partial(_when_called, FIT_TO_CALL)),
     Attack(6, "P", "others' callback URLs, submitted to a queue of its own", others_places, is_short=False),
     Attack(7, "P G", "12 junk results for a victim's URL, answered 500", others_lines, is_short=False, deadline=90),
-    Attack(8, "P A", "3,000 origins that never answer", slow_origins, is_short=False, deadline=150),
+    Attack(8, "P A", "3,000 origins that never answer", slow_origins, is_short=False, deadline=300),
     Attack(10, "S", "1,001 silent connections", silent, is_short=False),
     Attack(10, "S", "1,001 bodies that drip", dripping, is_short=False),
     Attack(11, "S", "1,001 connections to the metrics port", metrics_port, is_short=False),
