@@ -14,6 +14,7 @@ from deploy.release.distributions import MAIN, Distribution, present, project_of
 from deploy.release.errors import ReleaseError
 from deploy.release.tree import Commit, last_commit, lay_out, settle
 
+LICENSE = "LICENSE"
 PACKAGES = "packages"  # what goes to a package index stands alone in a folder
 
 
@@ -32,7 +33,7 @@ def make_dist(checkout: Path, out: Path, repository: str | None = None, *, valid
         write_bill(tree, out / f"{project['name']}-{project['version']}.cdx.json", validate=validate)
         distributions = present(tree)
         for each in distributions:
-            _address(tree, each, repository)
+            _complete(tree, each, repository)
         settle(tree, commit.time)
         for each in distributions:
             _build(tree, each, out / PACKAGES, commit)
@@ -40,8 +41,11 @@ def make_dist(checkout: Path, out: Path, repository: str | None = None, *, valid
     return commit
 
 
-def _address(tree: Path, distribution: Distribution, repository: str | None) -> None:
+def _complete(tree: Path, distribution: Distribution, repository: str | None) -> None:
+    """Put in what a distribution needs apart from the tree: the licence, and links that lead somewhere."""
     folder, project = tree / distribution.folder, project_of(tree, distribution)
+    if not (folder / LICENSE).exists():
+        shutil.copy(tree / LICENSE, folder)
     if readme := project.get("readme"):
         file = folder / readme
         # Tags are those of the main distribution.

@@ -19,8 +19,8 @@ LAST = "All else"
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Name headings as GitHub does, and give each page a place in the menu."""
     config.mdx_configs["toc"] = {**config.mdx_configs.get("toc", {}), "slugify": slugify(case="lower")}
-    docs = Path(config.docs_dir)
-    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    found = [*Path(config.docs_dir).rglob("*.md"), *_outside()]
+    pages = {place_on_site(path.relative_to(ROOT).as_posix()) for path in found}
     assert config.nav is not None
     last = next(part[LAST] for part in config.nav if LAST in part)
     last.extend(sorted(pages - set(_pages_of(config.nav))))
@@ -29,8 +29,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what stands outside docs/: some pages, and whatever a page leads to."""
-    pages = [path for pattern in OUTSIDE for path in sorted(ROOT.glob(pattern))]
-    outside = {path.relative_to(ROOT).as_posix() for path in pages}
+    outside = {path.relative_to(ROOT).as_posix() for path in _outside()}
     for page in [file for file in files if file.is_documentation_page()]:
         outside |= targets_in_tree(page.content_string, page.src_uri)
     for target in outside.copy():
@@ -47,6 +46,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     place = page.file.src_uri
     of_pages = without_links(markdown, place, lambda target: (ROOT / target).is_dir())
     return separated(linked_on_site(of_pages, place))
+
+
+def _outside() -> list[Path]:
+    return [path for pattern in OUTSIDE for path in ROOT.glob(pattern)]
 
 
 def _pages_of(nav: Any) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -93,6 +94,15 @@ def test_the_wheel_says_that_it_is_typed_and_where_the_project_lives(dist: Path)
     assert "Typing :: Typed" in about.get_all("Classifier", [])
     assert f"Source, {HOME}" in about.get_all("Project-URL", [])
     assert f"]({HOME}/blob/v{VERSION}/docs/architecture.md)" in str(about.get_payload())
+
+
+def test_every_wheel_has_the_licence_and_no_dead_link(dist: Path) -> None:
+    for wheel in (dist / "packages").glob("*.whl"):
+        with ZipFile(wheel) as opened:
+            assert [name for name in opened.namelist() if name.endswith("/LICENSE")], wheel.name
+            [about] = [opened.read(name).decode() for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
+        targets = re.findall(r"\]\(([^)]*)\)", about)
+        assert [target for target in targets if not target.startswith(("https://", "#"))] == [], wheel.name
 
 
 @pytest.fixture(scope="module")
