@@ -28,6 +28,7 @@ from gateway.callers.token_keys import keys_of
 from gateway.callers.tokens import Tokens
 from gateway.http.answer_room import LARGEST_ANSWER_BYTES
 from gateway.http.bulk_calls import BulkCalls
+from gateway.http.departure import Departure
 from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
 from gateway.http.files import SubmittedFiles
@@ -53,8 +54,8 @@ from gateway.leasing.waiting_count import WaitingCount
 log = logging.getLogger(__name__)
 
 
-def build(settings: Settings) -> Starlette:
-    """Build the gateway; its connections and tasks live as long as the application runs.
+def build(settings: Settings, departure: Departure) -> Starlette:
+    """Build the gateway; its connections and tasks live as long as the application runs, `departure` ends its polls.
 
     Raise SettingsError for keys of tokens, or a store of files, that can't be used.
     """
@@ -109,7 +110,7 @@ def build(settings: Settings) -> Starlette:
     counts = WaitingCount(asking, queues, ledger.state)
     check = ReplyCheck(ledger, sealer, checker, again=settings.repeated_refusal_attempts)
     results = Results(ledger, publisher, check if settings.validate_results else None)
-    polls = Polls(queues, settings.max_wait)
+    polls = Polls(queues, settings.max_wait, departure)
     accounts = Accounts(settings.users, settings.secrets)
     access = Access(settings.queue_access)
     sessions, lost_callers = Sessions(accounts, settings.public_url), LostCallers()
@@ -176,6 +177,7 @@ def build(settings: Settings) -> Starlette:
                 ledger=ledger,
                 queues=queues,
                 notices=settings.notice_queues,
+                departure=departure,
             ),
         ),
         answers=answers,

@@ -18,12 +18,13 @@ from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
 from gateway.http.connection import Bounds, bounded
+from gateway.http.departure import Departure
 from gateway.leaving import LeavingServer
 from gateway.start_warnings import start_warnings
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
-# Long polls and uploads under way get this long when we are told to stop, after STOP_TIME.
+# What is under way gets this long when we stop, after STOP_DELAY and STOP_TIME; polls that wait are answered before.
 GRACE_SECONDS = 5
 # What it ends with where it can't listen, uvicorn's own.
 START_FAILED = 3
@@ -50,8 +51,9 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
     Settings that can't be used are lines on stderr, and end the process.
     """
     give_spare_memory_back()
+    departure = Departure()
     try:
-        app = build(settings)
+        app = build(settings, departure)
         # Chosen now: by the first upload it may be full, and then another would be, the working directory even.
         tempfile.gettempdir()
     except SettingsError as error:
@@ -91,7 +93,7 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return LeavingServer(config, settings.stop_time)
+    return LeavingServer(config, departure, delay=settings.stop_delay, seconds=settings.stop_time)
 
 
 def all_warnings(settings: Settings, warnings: Iterable[str]) -> list[str]:

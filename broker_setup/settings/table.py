@@ -88,6 +88,7 @@ class SettingsTable(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 18040
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    stop_delay: Annotated[float, Field(ge=0, le=60)] = 0.0  # seconds
     stop_time: Annotated[float, Field(ge=0, le=600)] = 0.0  # seconds
     public_url: WebUrl | None = None
     trusted_proxies: tuple[Network, ...] = ()

@@ -43,8 +43,18 @@ def available() -> bool:
     return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
 
 
-def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say, release: str | None = None) -> Path:
+def unpacked(
+    name: str,
+    cache: Path,
+    wanted: Callable[[str], bool],
+    say: Say,
+    *,
+    release: str | None = None,
+    beside: Sequence[str] = (),
+) -> Path:
     """Return the folder with a package, and what it depends on, unpacked; fill it first if that was not done yet.
+
+    Others can lie `beside` it in the same folder, so that the system's lists are read once for all.
 
     Of the dependencies it takes those that are `wanted` or that the system lacks; all of a release of Debian that the
     system is not of, if one is named.
@@ -61,7 +71,9 @@ def unpacked(name: str, cache: Path, wanted: Callable[[str], bool], say: Say, re
         if release:
             apt.turn_to(release)
         apt.update()
-        needed = [p for p in apt.closure(name) if release or p == name or wanted(p) or not _installed(p)]
+        named = (name, *beside)
+        all_of_them = dict.fromkeys(package for each in named for package in apt.closure(each))
+        needed = [p for p in all_of_them if release or p in named or wanted(p) or not _installed(p)]
         files = apt.download(needed, fresh / "debs")
         root = fresh / "root"
         root.mkdir()

@@ -68,14 +68,14 @@ def _installed(server: Path) -> Runtime:
 
 
 def _unpacked(cache: Path, say: Say, release: str | None) -> Runtime:
-    root = packages.unpacked("rabbitmq-server", cache, lambda name: name.startswith("erlang-"), say, release)
+    root = packages.unpacked("rabbitmq-server", cache, lambda name: name.startswith("erlang-"), say, release=release)
     erlang = root / "usr/lib/erlang"
     epmd = _only(erlang, "erts-*/bin/epmd")
     _relocate(erlang / "bin/erl")
     env = {"PATH": os.pathsep.join([str(erlang / "bin"), os.environ.get("PATH", os.defpath)])}
     if release:
         own_libc.wrap(erlang, root)
-    elif libraries := _libraries(root):
+    elif libraries := libraries_in(root):
         env["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     return Runtime(
         server=_only(root, "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"),
@@ -85,7 +85,7 @@ def _unpacked(cache: Path, say: Say, release: str | None) -> Runtime:
     )
 
 
-def _libraries(root: Path) -> list[str]:
+def libraries_in(root: Path) -> list[str]:
     """Return where the libraries are that the system lacks; the rest are the system's own."""
     folders = {str(file.parent) for part in ("lib", "usr/lib") for file in (root / part).rglob("lib*.so.*")}
     return sorted(folder for folder in folders if "/erlang/" not in folder)

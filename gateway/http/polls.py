@@ -1,9 +1,10 @@
 """How submissions are asked for: by which parameters, for how long; and what becomes of them if the asker has gone."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from broker_setup.process.beside import LARGE_BYTES
 from gateway.callers.door import account_of, permission_of
 from gateway.callers.origin import address_of
 from gateway.http.answer_room import share_of
+from gateway.http.departure import Departure
 from gateway.http.envelope import success_of
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
 from gateway.http.refusals import OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
@@ -42,8 +44,10 @@ class Poll:
 class Polls:
     """Leases submissions to whoever polls; a poll may wait for up to `most` seconds."""
 
-    def __init__(self, queues: Mapping[str, CourseQueue], most: float) -> None:
+    def __init__(self, queues: Mapping[str, CourseQueue], most: float, departure: Departure) -> None:
+        """When waits end by `departure`, polls find their queue empty."""
         self._queues = queues
+        self._departure = departure
         self._most = most
         self._rounds = Rounds()
 
@@ -68,7 +72,7 @@ class Polls:
     async def take(self, request: Request, poll: Poll, limit: int = 1) -> list[Handout]:
         """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
         with self._rounds.asking(_who(request), poll.queue.name):
-            return await take(request, poll.queue, poll.wait, limit)
+            return await take(request, poll.queue, poll.wait, limit, self._departure)
 
     async def answer(
         self,
@@ -85,11 +89,11 @@ class Polls:
         return answer
 
 
-async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1) -> list[Handout]:
+async def take(request: Request, queue: CourseQueue, wait: float, limit: int, departure: Departure) -> list[Handout]:
     """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
     fits = share_of(request).fits
-    if wait:
-        handouts, has_gone = await _wait_for(request, queue, wait, limit, fits)
+    if wait and not departure.is_over:
+        handouts, has_gone = await _wait_for(request, partial(queue.take, limit, wait, fits=fits), departure)
     else:
         handouts = await queue.take(limit, fits=fits)
         has_gone = has_hung_up(request)
@@ -101,17 +105,20 @@ async def take(request: Request, queue: CourseQueue, wait: float, limit: int = 1
 
 
 async def _wait_for(
-    request: Request, queue: CourseQueue, wait: float, limit: int, fits: Callable[[int], bool]
+    request: Request, leasing: Callable[[], Coroutine[Any, Any, list[Handout]]], departure: Departure
 ) -> tuple[list[Handout], bool]:
-    """Return what was leased, and whether the caller has gone meanwhile, which ends the wait."""
+    """Return what was leased, and whether the caller has gone meanwhile, which ends the wait; so does the departure."""
     hang_up = asyncio.create_task(_hang_up(request))
-    poll = asyncio.create_task(queue.take(limit, wait, fits=fits))
+    poll = asyncio.create_task(leasing())
+    departure.ends(hang_up)
     try:
         await asyncio.wait({poll, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not poll.done() or (hang_up.done() and poll.exception()):
-            return [], True
-        return poll.result(), hang_up.done()
+        has_gone = hang_up.done() and not hang_up.cancelled()
+        if not poll.done() or (has_gone and poll.exception()):
+            return [], has_gone
+        return poll.result(), has_gone
     finally:
+        departure.forgets(hang_up)
         poll.cancel()
         hang_up.cancel()
 

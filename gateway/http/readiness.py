@@ -12,6 +12,7 @@ from broker_setup.link.connection import Link
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.coalesced import Coalesced
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
+from gateway.http.departure import Departure
 
 if TYPE_CHECKING:
     from broker_setup.amqp.channel import Channel
@@ -33,6 +34,7 @@ class Readiness:
         ledger: Ledger,
         queues: Iterable[str],
         notices: Iterable[str] = (),
+        departure: Departure,
     ) -> None:
         """`links` must be up; on `asking`, one of them, the broker is asked whether queues and exchanges are there.
 
@@ -42,6 +44,7 @@ class Readiness:
         self._link = asking
         self._channel: Channel | None = None  # for all questions of all looks, until a refusal closes it
         self._publisher = publisher
+        self._departure = departure
         self._ledger = ledger
         self._queues = [CHECKED_QUEUE, *(submissions_queue(queue) for queue in queues), *notices]
         self._look = Coalesced(self._missing)
@@ -49,6 +52,8 @@ class Readiness:
     async def problems(self) -> list[str]:
         """Return a sentence for each thing that is wrong; empty if all is well."""
         down = [f"no connection to the broker ({link.name})" for link in self._links if not link.is_up]
+        if self._departure.has_begun:
+            down.insert(0, "it was told to stop")
         if down:
             return down
         if self._publisher.problem:

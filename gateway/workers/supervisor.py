@@ -39,7 +39,9 @@ def supervise(settings: Settings) -> int:
         return START_FAILED
     at = ", ".join("{}:{}".format(*taken.getsockname()) for taken in sockets)
     log.info("%d workers serve %s", settings.workers, at)
-    return _ended_with(_Parent(Crew(settings.workers, settings.stop_time), settings.workers, sockets).run())
+    return _ended_with(
+        _Parent(Crew(settings.workers, settings.stop_delay + settings.stop_time), settings.workers, sockets).run()
+    )
 
 
 async def _bound(host: str, port: int) -> list[socket.socket]:

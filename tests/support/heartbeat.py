@@ -13,6 +13,7 @@ from time import process_time, thread_time
 from typing import Any, NamedTuple
 
 from gateway import serving
+from gateway.http.departure import Departure
 from tests.support.gateway import PATIENCE_SECONDS, wait_until
 
 PROGRAM = "tests.support.heartbeat"
@@ -90,7 +91,7 @@ def _with_heartbeat(main: Any, path: Path) -> None:
         build = main.build
 
         def built(settings: Any) -> Any:
-            app = build(settings)
+            app = build(settings, Departure())
 
             async def beating(scope: Any, receive: Any, send: Any) -> None:
                 if scope["type"] == "lifespan":

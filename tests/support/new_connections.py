@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -22,6 +23,8 @@ class NewConnections:
 
     port: int
     queue: str
+    tls: ssl.SSLContext | None = None
+    at_once: int = AT_ONCE
     taken: int = 0
     # Answered 503, as a broker that is slow makes a gateway do.
     put_off: int = 0
@@ -33,8 +36,8 @@ class NewConnections:
 
     @contextmanager
     def submitting(self) -> Iterator[None]:
-        """Submit for as long as the block runs, with AT_ONCE clients."""
-        clients = [threading.Thread(target=self._submit) for _ in range(AT_ONCE)]
+        """Submit for as long as the block runs, with `at_once` clients."""
+        clients = [threading.Thread(target=self._submit) for _ in range(self.at_once)]
         for client in clients:
             client.start()
         try:
@@ -45,7 +48,7 @@ class NewConnections:
                 client.join()
 
     def _submit(self) -> None:
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **_login()}
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **login_header()}
         while not self._stop.is_set():
             form = urlencode({"xqueue_header": lms_header(queue=self.queue), "xqueue_body": "work"})
             try:
@@ -66,7 +69,7 @@ class NewConnections:
                 self.unready += [] if ready == HTTPStatus.OK else [said]
 
     def _ask(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with closing(_connection(self.port, self.tls)) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
@@ -98,7 +101,9 @@ class KeptConnection:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             while not self._stop.wait(PAUSE_SECONDS):
                 try:
-                    connection.request("GET", f"/xqueue/get_submission/?queue_name={self.queue}", headers=_login())
+                    connection.request(
+                        "GET", f"/xqueue/get_submission/?queue_name={self.queue}", headers=login_header()
+                    )
                     answer = connection.getresponse()
                     answer.read()
                 except (OSError, http.client.HTTPException) as error:
@@ -110,6 +115,12 @@ class KeptConnection:
                 self.told_to_close += answer.getheader("connection") == "close"
 
 
-def _login() -> dict[str, str]:
+def _connection(port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if tls:
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=tls)
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def login_header() -> dict[str, str]:
     login = f"lms:{USERS['lms']}".encode()
     return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}

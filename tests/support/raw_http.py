@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -31,7 +32,9 @@ class Answer:
 class Connection:
     """One TCP connection to a gateway."""
 
-    def __init__(self, url: str, timeout: float = 30.0, receive_buffer: int = 0) -> None:
+    def __init__(
+        self, url: str, timeout: float = 30.0, receive_buffer: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         address = urlsplit(url)
         self._host = address.netloc
         self._socket = socket.socket()
@@ -39,6 +42,8 @@ class Connection:
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.connect((address.hostname, address.port))
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=address.hostname)
         self.port = int(self._socket.getsockname()[1])
         self._received = b""
 
@@ -114,9 +119,9 @@ class Connection:
 
 
 @contextlib.contextmanager
-def connection(url: str) -> Iterator[Connection]:
+def connection(url: str, tls: ssl.SSLContext | None = None) -> Iterator[Connection]:
     """Connect, and close at the end."""
-    made = Connection(url)
+    made = Connection(url, tls=tls)
     try:
         yield made
     finally:

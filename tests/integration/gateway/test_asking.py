@@ -15,6 +15,7 @@ from broker_setup.link.connection import Link, supervised
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from gateway.http import readiness as readiness_module
+from gateway.http.departure import Departure
 from gateway.http.readiness import Readiness
 from gateway.leasing.waiting_count import WaitingCount
 from tests.support.broker import VHost
@@ -40,6 +41,7 @@ class Desk:
             asking=link,
             publisher=cast("Publisher", ALL_IS_WELL),
             ledger=cast("Ledger", ALL_IS_WELL),
+            departure=Departure(),
             queues=queues,
         )
         course_queues: Any = {queue: SimpleNamespace(waiting_here=0) for queue in queues}

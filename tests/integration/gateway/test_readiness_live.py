@@ -17,6 +17,7 @@ from broker_setup.link.connection import Link
 from broker_setup.operator.setup.declare import declare
 from broker_setup.settings import Settings
 from gateway import app as module
+from gateway.http.departure import Departure
 from tests.support.broker import VHost
 from tests.support.gateway import SECRET_KEY, USERS
 from tests.support.stalling import stall
@@ -49,7 +50,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[str]:
     """Serve a gateway from this process; give its URL."""
-    server = uvicorn.Server(uvicorn.Config(module.build(settings), port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(module.build(settings, Departure()), port=0, log_config=None))
     serving = asyncio.create_task(server.serve())
     try:
         await eventually(lambda: server.started)

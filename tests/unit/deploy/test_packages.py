@@ -95,7 +95,7 @@ def test_of_another_release_it_takes_everything_for_nothing_of_the_system_will_d
     tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packages.Apt, "turn_to", lambda _, release: log.write_text(f"turned to {release}\n"))
-    root = unpacked("server", tmp_path / "cache", lambda _: False, lambda _: None, "debian-13")
+    root = unpacked("server", tmp_path / "cache", lambda _: False, lambda _: None, release="debian-13")
     assert (root / "unpacked").read_text().split() == ["erlang-base", "libc6", "libodd1", "server"]
     assert log.read_text().splitlines()[:2] == ["turned to debian-13", "updated"]
     assert "debian-13-on-" in root.name

@@ -96,7 +96,7 @@ def test_the_page_names_each_unit_and_each_file_that_it_reads(unit: Path) -> Non
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_a_service_has_time_to_stop_is_started_again_and_claims_no_notice(unit: Path) -> None:
     service = Unit(unit)["Service"]
-    longest = 60 if "gateway" in unit.name else 0
+    longest = 60 if "gateway" in unit.name else 0  # STOP_DELAY
     assert int(service["TimeoutStopSec"]) > STOP_SECONDS + longest
     assert service["Restart"] == "always"
     assert service["Type"] == "exec"  # nothing of ours calls sd_notify

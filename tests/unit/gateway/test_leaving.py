@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.http.departure import Departure
 from gateway.leaving import LeavingServer
 from tests.support.small_service import SECONDS, Client, Service, served
 from tests.support.waiting import eventually
@@ -43,11 +44,13 @@ class Port:
 
 
 @asynccontextmanager
-async def running(service: Service, seconds: float) -> AsyncIterator[tuple[asyncio.Task[None], Port]]:
+async def running(
+    service: Service, seconds: float, *, departure: Departure | None = None, delay: float = 0.0
+) -> AsyncIterator[tuple[asyncio.Task[None], Port]]:
     config = served(service)
     config.port = 0
     config.timeout_graceful_shutdown = 0
-    server = LeavingServer(config, seconds)
+    server = LeavingServer(config, departure or Departure(), delay=delay, seconds=seconds)
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)
     port = Port(server.servers[0].sockets[0].getsockname()[1])
@@ -123,3 +126,31 @@ async def test_without_a_time_to_leave_it_stops_at_the_first_word() -> None:
         assert await keeps.is_hung_up_on()
         async with asyncio.timeout(SECONDS):
             await serving
+
+
+async def test_first_it_only_says_that_it_goes_and_lets_everybody_in() -> None:
+    service, departure = Service(), Departure()
+    async with running(service, 0, departure=departure, delay=10 * SECONDS) as (serving, port):
+        tell_to_stop()
+        await eventually(lambda: departure.has_begun)
+        comes = await port.client()
+        comes.asks()
+        assert await comes.answer() == ("quick", True)
+        assert not departure.is_over
+        assert not serving.done()
+        tell_to_stop()
+        async with asyncio.timeout(SECONDS):
+            await serving
+        assert departure.is_over
+
+
+async def test_whoever_waits_is_told_so_when_it_stops() -> None:
+    service, departure = Service(), Departure()
+    async with running(service, 0, departure=departure, delay=0.1) as (serving, _):
+        waits = asyncio.create_task(asyncio.Event().wait())
+        departure.ends(waits)
+        tell_to_stop()
+        async with asyncio.timeout(SECONDS):
+            await asyncio.wait({waits})
+            await serving
+        assert waits.cancelled()

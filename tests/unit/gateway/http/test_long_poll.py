@@ -11,6 +11,7 @@ from starlette.requests import Request
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
 from broker_setup.wire.submissions import Submission
+from gateway.http.departure import Departure
 from gateway.http.polls import Poll, Polls, has_hung_up, take
 from gateway.leasing.course_queue import CourseQueue, Fits
 from gateway.leasing.handing_out import Handout
@@ -47,8 +48,10 @@ class FakeQueue:
         self.taken_back += handouts
 
 
-async def poll(queue: FakeQueue, request: Request, wait: float = 5.0, limit: int = 1) -> Any:
-    return await take(request, cast("CourseQueue", queue), wait, limit)
+async def poll(
+    queue: FakeQueue, request: Request, wait: float = 5.0, limit: int = 1, departure: Departure | None = None
+) -> Any:
+    return await take(request, cast("CourseQueue", queue), wait, limit, departure or Departure())
 
 
 async def test_a_caller_who_stays_gets_what_the_queue_hands_out() -> None:
@@ -64,6 +67,26 @@ async def test_a_caller_who_hangs_up_while_it_waits_ends_the_poll() -> None:
     assert await poll(queue, hung_up()) == []
     await asyncio.sleep(0)
     assert queue.was_cancelled
+
+
+async def test_whoever_waits_at_a_gateway_that_stops_is_told_that_nothing_is_there_and_nobody_waits_after_that() -> (
+    None
+):
+    queue, departure = FakeQueue(None), Departure()
+    waiting = asyncio.create_task(poll(queue, staying(), departure=departure))
+    while not queue.asked:
+        await asyncio.sleep(0)
+    departure.begin()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    departure.end_waits()
+    assert await waiting == []
+    assert queue.was_cancelled
+    assert queue.taken_back == []
+    assert await poll(FakeQueue([HANDOUT]), staying(), departure=departure) == [HANDOUT]
+    late = FakeQueue([])
+    assert await poll(late, staying(), departure=departure) == []
+    assert late.asked == [(1, 0.0)]
 
 
 async def test_what_was_leased_in_the_moment_of_the_hang_up_is_taken_back() -> None:
@@ -106,7 +129,9 @@ async def test_what_was_leased_to_a_caller_who_goes_while_its_large_answer_is_wr
     handouts = [Handout(submission, "key", 1.0)]
     queue = FakeQueue(handouts)
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}, receive)
-    answer = await Polls({}, 60.0).answer(request, Poll({}, cast("CourseQueue", queue), 0.0), handouts, write)
+    answer = await Polls({}, 60.0, Departure()).answer(
+        request, Poll({}, cast("CourseQueue", queue), 0.0), handouts, write
+    )
     assert answer.headers["content-length"] == str(len('{"return_code": 0, "content": 1}'))
     assert queue.taken_back == (handouts if goes else [])
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from broker_setup.settings import Settings
 from gateway.app import build
+from gateway.http.departure import Departure
 from gateway.http.operation_calls import SOURCE, OperationCalls
 from tests.support.gateway import SECRET_KEY, USERS
 from tests.support.project import text
@@ -43,7 +44,7 @@ async def test_how_far_the_clock_is_off_is_told_whether_that_is_a_problem_or_not
 @pytest.fixture
 def routes(monkeypatch: pytest.MonkeyPatch) -> list[Route]:
     monkeypatch.setenv("XQUEUE_SECRET_KEY", SECRET_KEY)
-    app = build(Settings.model_validate({"users": USERS, "xqueues": {"openedx": None}}))
+    app = build(Settings.model_validate({"users": USERS, "xqueues": {"openedx": None}}), Departure())
     return [route for route in app.routes if isinstance(route, Route)]
 
 

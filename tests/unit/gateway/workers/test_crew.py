@@ -12,8 +12,8 @@ from gateway.workers.crew import READY_SECONDS, RETIRE_SECONDS, SILENT_SECONDS, 
 class Played:
     """A crew whose workers are numbers that count up from 101; `started` are those that it wanted, in order."""
 
-    def __init__(self, count: int) -> None:
-        self.crew = Crew(count)
+    def __init__(self, count: int, stop_time: float = 0.0) -> None:
+        self.crew = Crew(count, stop_time)
         self.now = 1000.0
         self.started: list[tuple[int, int]] = []
         self.can_start = True
@@ -48,8 +48,8 @@ class Played:
         return self.do(self.crew.look(self.now))
 
 
-def running(count: int) -> Played:
-    played = Played(count)
+def running(count: int, stop_time: float = 0.0) -> Played:
+    played = Played(count, stop_time)
     played.get_ready(101)
     played.get_ready(*range(102, 101 + count))
     return played
@@ -265,6 +265,13 @@ def test_one_that_does_not_stop_is_killed() -> None:
     played.end(102, -SIGTERM)
     assert played.pass_time(STOP_SECONDS) == [Send(101, SIGKILL)]
     assert played.end(101) == [End(-SIGTERM)]
+
+
+def test_one_that_serves_on_when_it_is_told_to_stop_has_so_much_longer() -> None:
+    played = running(1, stop_time=10.0)
+    played.do(played.crew.stop(SIGTERM, played.now))
+    assert played.pass_time(STOP_SECONDS) == []
+    assert played.pass_time(10.0) == [Send(101, SIGKILL)]
 
 
 def test_an_interrupt_is_no_failure_and_a_second_one_is_passed_on_and_puts_nothing_off() -> None:
