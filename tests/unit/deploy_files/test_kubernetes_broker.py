@@ -88,7 +88,7 @@ def test_anybody_reaches_a_gateway_and_nobody_a_relay() -> None:
     pods, stranger = labels_of(OPERATORS), {"app.kubernetes.io/name": "lms"}
     assert may(OPERATORS, stranger, pods["gateway"], "http")
     assert not may(OPERATORS, stranger, pods["relay"], "metrics")
-    metrics = named(site(*OPERATORS), "NetworkPolicy", "xqueue-relay-metrics")["spec"]["ingress"]
+    metrics = named(site(*OPERATORS), "NetworkPolicy", "xqueue-metrics")["spec"]["ingress"]
     assert [list(each["from"][0]) for each in metrics] == [["namespaceSelector"]]
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.support.kustomize import Thing, named, site, templates
 from tests.support.project import table_rows, text
 
@@ -34,22 +36,21 @@ def test_alerts_name_only_labels_that_their_metrics_keep() -> None:
             assert label in (kept[1].split(", ") if kept else ["origin", "reason"])
 
 
-def test_every_relay_is_scraped_by_itself() -> None:
-    monitor = named(site(*COMPONENTS), "ServiceMonitor", "xqueue-relay")["spec"]
-    [service] = [
-        thing
-        for thing in site(*COMPONENTS)
-        if thing["kind"] == "Service"
-        and monitor["selector"]["matchLabels"].items() <= thing["metadata"]["labels"].items()
-    ]
-    assert service["spec"]["clusterIP"] == "None"
-    assert {each["port"] for each in monitor["endpoints"]} <= {port["name"] for port in service["spec"]["ports"]}
+@pytest.mark.parametrize("component", ["relay", "passive"])
+def test_each_pod_is_scraped_by_itself_and_prometheus_may_come_in(component: str) -> None:
+    monitor = named(site(*COMPONENTS), "ServiceMonitor", f"xqueue-{component}")["spec"]
+    wanted = monitor["selector"]["matchLabels"]
+    labelled = [thing for thing in site(*COMPONENTS) if wanted.items() <= thing["metadata"].get("labels", {}).items()]
+    [service] = [thing["spec"] for thing in labelled if thing["kind"] == "Service"]
+    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+    assert {each["port"] for each in monitor["endpoints"]} <= {port["name"] for port in service["ports"]}
     assert [each["path"] for each in monitor["endpoints"]] == ["/metrics"]
+    [port] = dict(templates(site(*COMPONENTS)))[component]["spec"]["containers"][0]["ports"]
+    policy = named(site(*COMPONENTS), "NetworkPolicy", "xqueue-metrics")["spec"]
+    assert component in policy["podSelector"]["matchExpressions"][1]["values"]
+    assert [each["ports"] for each in policy["ingress"]] == [[{"port": port["name"]}]]
 
 
-def test_prometheus_may_come_in_where_it_scrapes() -> None:
-    [port] = dict(templates(site(*COMPONENTS)))["relay"]["spec"]["containers"][0]["ports"]
-    [ingress] = named(site(*COMPONENTS), "NetworkPolicy", "xqueue-relay-metrics")["spec"]["ingress"]
-    assert ingress["ports"] == [{"port": port["name"]}]
+def test_prometheus_may_come_in_where_rabbitmq_shows_its_metrics() -> None:
     [ingress] = named(site(*COMPONENTS), "NetworkPolicy", "xqueue-rabbitmq-metrics")["spec"]["ingress"]
     assert ingress["ports"] == [{"port": 15692}]  # of the plugin rabbitmq_prometheus

@@ -188,8 +188,8 @@ def test_what_a_site_has_not_changed_stops_the_start(tmp_path: Path, monkeypatch
     monkeypatch.setenv("XQUEUE_UPLOAD_STORE", "CHANGE-ME")  # as the Secret has it
     with pytest.raises(SettingsError) as stopped:
         load_settings(require=NEEDED["gateway"])
-    assert "PUBLIC_URL" in str(stopped.value)
-    assert "UPLOAD_STORE" in str(stopped.value)
+    for name in ("PUBLIC_URL", "CALLBACK_ALLOWED_ORIGINS", "UPLOAD_STORE"):
+        assert name in str(stopped.value)
 
 
 def test_the_bases_own_settings_start_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +208,11 @@ def test_gateways_are_reached_at_the_port_that_they_are_told() -> None:
     assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(8000, "http")]
 
 
-def test_relays_are_asked_at_the_port_that_they_are_told() -> None:
-    port = int(environment(container("relay"))["XQUEUE_METRICS_PORT"])
-    assert container("relay")["ports"] == [{"name": "metrics", "containerPort": port}]
-    service = named(site(*OPERATORS), "Service", "xqueue-relay")["spec"]
+@pytest.mark.parametrize(("component", "setting"), [("relay", "METRICS_PORT"), ("passive", "PASSIVE_METRICS_PORT")])
+def test_relays_and_bridges_are_asked_at_the_port_that_they_are_told(component: str, setting: str) -> None:
+    port = int(environment(container(component))[f"{ENV_PREFIX}{setting}"])
+    assert container(component)["ports"] == [{"name": "metrics", "containerPort": port}]
+    service = named(site(*OPERATORS), "Service", f"xqueue-{component}")["spec"]
     assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(port, "metrics")]
 
 
@@ -232,7 +233,7 @@ def test_services_and_budgets_find_the_pods_that_they_are_for() -> None:
 
 PATHS = {
     "gateway": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
-    "relay": {"startupProbe": "/healthz", "readinessProbe": "/healthz", "livenessProbe": "/healthz"},
+    "relay": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "passive": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
 }
 
