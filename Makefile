@@ -76,10 +76,12 @@ fuzz: dev-env  ## give every parser, call and order of events some thousand inpu
 	FUZZ_EXAMPLES=2000 $(VENV)/python -m pytest -n $(TEST_WORKERS) --timeout 1800 $(FUZZED) $(ARGS)
 
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate pyproject.toml
+	--no-emit-index-url --no-header --no-annotate
 lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade for the newest)
-	$(LOCK) $(UPGRADE) --output-file deploy/requirements/run.txt
-	$(LOCK) $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --output-file deploy/requirements/dev.txt
+	$(LOCK) pyproject.toml $(UPGRADE) --output-file deploy/requirements/run.txt
+	$(LOCK) pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --output-file deploy/requirements/dev.txt
+	$(LOCK) deploy/tutor/pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --output-file deploy/requirements/tutor.txt
+	echo tutor-xqueue | $(LOCK) - $(UPGRADE) --no-deps --output-file deploy/requirements/tutor-xqueue.txt
 
 dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the last commit in dist/ (REPOSITORY=https://... for links)
 	@$(VENV)/python -m deploy.release dist --repository "$(REPOSITORY)"

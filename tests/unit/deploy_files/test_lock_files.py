@@ -1,6 +1,7 @@
 """The lock files pin and hash everything, from whichever index is configured, and cover what pyproject asks for."""
 
 import re
+import tomllib
 
 import pytest
 from packaging.requirements import Requirement
@@ -8,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.project import pyproject, text
 
-NAMES = ("run.txt", "dev.txt", "build.txt", "audit.txt")
+NAMES = ("run.txt", "dev.txt", "build.txt", "audit.txt", "tutor.txt", "tutor-xqueue.txt")
 
 
 def entries(name: str) -> list[str]:
@@ -57,6 +58,12 @@ def test_what_builds_the_package_is_locked_in_a_version_that_pyproject_allows() 
 
 def test_what_looks_for_known_holes_is_locked_in_a_version_that_pyproject_allows() -> None:
     assert covered(pyproject()["project"]["optional-dependencies"]["release"], "audit.txt") == []
+
+
+def test_the_tutor_that_the_plugin_is_tried_with_is_one_that_it_allows() -> None:
+    plugin = tomllib.loads(text("deploy/tutor/pyproject.toml"))["project"]
+    assert covered(plugin["dependencies"], "tutor.txt") == []
+    assert plugin["version"] == pyproject()["project"]["version"]
 
 
 def test_the_job_that_looks_for_known_holes_fails_where_it_could_not_look() -> None:
