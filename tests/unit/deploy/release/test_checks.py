@@ -1,5 +1,6 @@
 """Version, tag and changelog say the same, in this tree and before a release."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def test_the_version_stands_in_pyproject_and_everybody_says_the_same() -> None:
     assert [name for name, _ in releases_of(text("CHANGELOG.md"))][:2] == ["Unreleased", version]
     assert our_version() == version
     assert {project_of(ROOT, each)["version"] for each in present(ROOT)} == {version}
+
+
+def test_every_image_of_ours_that_is_named_has_that_version() -> None:
+    named = re.compile(r"xqueue-rabbitmq:(?:\$\{IMAGE_TAG:-)?(\d+\.\d[\w.]*)|newTag: (\S+)")
+    files = [*ROOT.glob("deploy/**/*.y*ml"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+    versions = {path: {"".join(found) for found in named.findall(path.read_text(encoding="utf-8"))} for path in files}
+    assert {path for path, found in versions.items() if found - {pyproject()["project"]["version"]}} == set()
+    assert ROOT / "deploy/compose/compose.yaml" in {path for path, found in versions.items() if found}
 
 
 @pytest.fixture
