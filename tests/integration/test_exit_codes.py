@@ -79,7 +79,8 @@ def test_a_service_that_is_stopped_ends_as_the_page_says(program: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("program", "key", "code"), [("xqueue-gateway", "PORT", 3), ("xqueue-relay", "METRICS_PORT", 1)]
+    ("program", "key", "code"),
+    [("xqueue-gateway", "PORT", 3), ("xqueue-relay", "METRICS_PORT", 1), ("xqueue-passive", "PASSIVE_METRICS_PORT", 1)],
 )
 def test_a_port_that_is_taken_ends_a_service(program: str, key: str, code: int, tmp_path: Path) -> None:
     with socket.socket() as taken:

@@ -117,3 +117,10 @@ def test_the_units_take_as_much_as_the_compose_file_gives() -> None:
     for unit, limit in (("xqueue-gateway@", "2G"), ("xqueue-relay", "1536M")):
         assert Unit(ROOT / f"deploy/systemd/{unit}.service")["Service"]["MemoryMax"] == limit
         assert limit.lower() in compose
+
+
+def test_the_folder_of_files_is_there_before_the_first_file_for_prune_files_misses_it_else() -> None:
+    for name in ("xqueue-gateway@", "xqueue-prune-files"):
+        unit = Unit(ROOT / f"deploy/systemd/{name}.service")
+        assert unit.environment["UPLOAD_PATH"] == "%S/xqueue/uploads"
+        assert "xqueue/uploads" in unit["Service"]["StateDirectory"].split()
