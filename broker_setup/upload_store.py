@@ -132,7 +132,8 @@ class UploadStore:
         A folder that is not there is an error, and is not made: whoever lists it looks in the wrong place.
         """
         if self._root and not self._root.is_dir():
-            raise StorageError(f"can't list the files: there is no folder {self._root}")
+            why = f"there is no folder {self._root}: nothing was uploaded yet, or it is not the gateways'"
+            raise StorageError(f"can't list the files: {why}")
         try:
             for some in obstore.list(self._store, chunk_size=LIST_AT_ONCE):
                 yield [(meta["path"], meta["last_modified"].timestamp()) for meta in some]
