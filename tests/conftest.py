@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.strategies import characters
 
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
@@ -40,11 +41,17 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without looking for garbage, a third of its time in each worker: what is made there stays to the end."""
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker is None:
+        # Has hypothesis make its table of all characters, which is seconds: workers of a fresh clone find it made.
+        characters(categories=["Nd"]).validate()
     gc.disable()
     try:
-        return (yield)
+        # What is run by imports is the same in each worker, and takes three times as long where it is measured.
+        with _unmeasured(session.config) if worker not in {None, "gw0"} else contextlib.nullcontext():
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
@@ -60,13 +67,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Measure coverage in unit tests alone: traced, the services that run within the other tests would be too slow."""
-    measured = item.config.pluginmanager.get_plugin("_cov")
-    controller = getattr(measured, "cov_controller", None)
-    if controller is None or item.path.is_relative_to(item.config.rootpath / "tests" / "unit"):
+    is_measured = item.path.is_relative_to(_UNIT_TESTS) and not item.get_closest_marker("unmeasured")
+    with contextlib.nullcontext() if is_measured else _unmeasured(item.config):
         return (yield)
+
+
+@contextlib.contextmanager
+def _unmeasured(config: pytest.Config) -> Iterator[None]:
+    controller = getattr(config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
+    if controller is None:
+        yield
+        return
     controller.pause()
     try:
-        return (yield)
+        yield
     finally:
         controller.resume()
 

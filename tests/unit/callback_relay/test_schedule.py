@@ -1,5 +1,7 @@
 """Order and share of results, with a clock and results of the test's own."""
 
+import pytest
+
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Identity, Job
 from callback_relay.lines import GRACE_SECONDS, MAX_IN_LINE
@@ -47,6 +49,7 @@ def test_a_second_copy_waits_for_the_first_and_is_a_repeat_once_that_is_delivere
     assert deliver(schedule, first) == [Settle(second, Repeat())]
 
 
+@pytest.mark.unmeasured
 def test_hundreds_of_copies_are_repeats(schedule: Schedule[Job]) -> None:
     big = schedule_of(5000)
     first = job()
@@ -287,6 +290,7 @@ def test_the_oldest_result_counts_wherever_it_waits(schedule: Schedule[Job]) -> 
     assert schedule.oldest() == first.graded_at
 
 
+@pytest.mark.unmeasured
 def test_a_line_stays_short_and_what_is_beyond_is_posted_all_the_same(schedule: Schedule[Job]) -> None:
     """A line is read from its front: with 20,000 in one, each that came cost the relay a millisecond."""
     first = of_one()

@@ -147,6 +147,7 @@ def test_a_form_is_as_large_as_what_is_sent_of_it() -> None:
     assert not callback.has_more_than(size)
 
 
+@pytest.mark.unmeasured
 def test_no_more_of_a_form_is_encoded_than_shows_that_it_is_large() -> None:
     callback = Callback(URL("http://lms/"), b"{}", bytes(range(256)) * 16 * 1024)
 

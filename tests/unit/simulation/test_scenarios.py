@@ -18,6 +18,8 @@ from bench.simulation.scenarios import (
     too_long,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 
 def missed(figures: list[Figure]) -> list[Figure]:
     return [figure for figure in figures if not figure.is_good]

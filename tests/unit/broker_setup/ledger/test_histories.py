@@ -9,6 +9,7 @@ from tests.support.histories import play
 HISTORIES = examples(500, 20_000)
 
 
+@pytest.mark.unmeasured
 def test_hundreds_of_random_histories_keep_every_promise() -> None:
     seen = play(HISTORIES)
     # And all that is to be borne was in them.

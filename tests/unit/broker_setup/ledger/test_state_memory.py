@@ -58,6 +58,7 @@ def test_what_has_left_is_forgotten_after_a_day(ending: str) -> None:
     assert all(count <= 2 for count in left.values()), left
 
 
+@pytest.mark.unmeasured
 def test_what_settled_lately_is_bounded_by_number_too() -> None:
     state = state_after()
     for number in range(SETTLED_MAX + 100):
@@ -80,6 +81,7 @@ def test_what_is_settled_once_more_when_its_end_was_forgotten_is_forgotten_in_it
     assert state.may_take(id_of(1), "l", b"d", later) is Refusal.UNKNOWN_SUBMISSION
 
 
+@pytest.mark.unmeasured
 def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() -> None:
     # 1,000,000 of them stay below 300 MiB.
     state = state_after()
@@ -96,6 +98,7 @@ def test_a_backlog_costs_a_gateway_less_than_three_hundred_bytes_a_submission() 
     assert used / 20_000 < 300
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("queue", ["openedx", "never"])
 def test_ten_thousand_of_one_url_cost_no_more_than_as_many_of_different_ones(queue: str) -> None:
     many = 10_000

@@ -2,6 +2,7 @@
 
 from time import process_time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -126,6 +127,7 @@ def test_whatever_amqp_graders_do_nothing_that_waits_is_hidden_and_nothing_count
         assert count - truth <= len(held) + unheard
 
 
+@pytest.mark.unmeasured
 def test_a_count_looks_at_no_lease_however_many_there_are() -> None:
     def seconds(leases: int) -> float:
         state = state_after(submitted(1, 0), submitted(2, 5))  # one is superseded: the ledger is asked

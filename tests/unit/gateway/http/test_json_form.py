@@ -99,6 +99,7 @@ def test_no_text_makes_anything_but_a_form_or_a_refusal(pieces: list[str]) -> No
     assert all(isinstance(value, str) for value in fields.values())
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("unit", ["[", "[],", '"\\"', '{"a":', '"', "\\"])
 def test_megabytes_of_brackets_cost_their_text(unit: str) -> None:
     def cost(size: int) -> tuple[float, int]:
