@@ -4,7 +4,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from broker_setup.settings import Settings
 from broker_setup.topology import submissions_queue
@@ -44,7 +43,7 @@ def test_pull_graders_go_by_what_a_gateway_says_waits() -> None:
         asked.netloc
         == f"{service['metadata']['name']}.{service['metadata']['namespace']}:{service['spec']['ports'][0]['port']}"
     )
-    assert asked.path in yaml.safe_load(text("gateway/http/openapi.yaml"))["paths"]
+    assert f"\n  {asked.path}:\n" in text("gateway/http/openapi.yaml")
     assert list(parse_qs(asked.query)) == ["queue_name"]
     assert trigger("pull-graders")["metadata"]["valueLocation"] == "content"
 

@@ -21,6 +21,12 @@ from tests.support.dockerfile import instructions
 from tests.support.kustomize import FOLDER, Thing, environment, mounted, named, site, templates
 from tests.support.project import pyproject, text
 
+# What a site says in xqueue.yml in place of each CHANGE-ME.
+SAID = {
+    "PUBLIC_URL": "https://xqueue.example",
+    "TRUSTED_PROXIES": "[10.0.0.0/8]",
+    "CALLBACK_ALLOWED_ORIGINS": "[https://lms.example]",
+}
 OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "monitoring")
 EXISTING = ("rabbitmq-existing", "uploads-s3", "passive")
 COMPONENTS = ("gateway", "relay", "passive", "setup", "commands", "prune-files")
@@ -156,7 +162,14 @@ def test_a_pod_starts_with_what_it_gets(
 ) -> None:
     seen = mounted(site(*components), pod(component, components), tmp_path)
     settings = tmp_path / "etc/xqueue/xqueue.yml"
-    settings.write_text(settings.read_text().replace("CHANGE-ME", "https://xqueue.example"))
+    settings.write_text(
+        re.sub(
+            r"^(\w+): \[?CHANGE-ME\]?$",
+            lambda line: f"{line[1]}: {SAID[line[1]]}",
+            settings.read_text(),
+            flags=re.MULTILINE,
+        )
+    )
     given = {
         "ADMINISTRATOR": "admin",
         "ADMINISTRATORS_PASSWORD": "of-admin",
@@ -188,7 +201,7 @@ def test_what_a_site_has_not_changed_stops_the_start(tmp_path: Path, monkeypatch
     monkeypatch.setenv("XQUEUE_UPLOAD_STORE", "CHANGE-ME")  # as the Secret has it
     with pytest.raises(SettingsError) as stopped:
         load_settings(require=NEEDED["gateway"])
-    for name in ("PUBLIC_URL", "CALLBACK_ALLOWED_ORIGINS", "UPLOAD_STORE"):
+    for name in (*SAID, "UPLOAD_STORE"):
         assert name in str(stopped.value)
 
 
