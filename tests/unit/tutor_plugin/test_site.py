@@ -1,11 +1,12 @@
 """What a site's configuration comes to: the settings of all processes, and the secrets of each."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from tutorxqueue_rabbitmq.python_settings import WrongPatchError
+from tutorxqueue_rabbitmq.python_settings import CARRIED_OVER, WrongPatchError
 from tutorxqueue_rabbitmq.site import SECRETS, SECRETS_OF, Site, site_of, warnings_about
 from tutorxqueue_rabbitmq.yaml_settings import read_yaml
 
@@ -80,6 +81,17 @@ def test_yaml_adds_to_maps_and_replaces_all_else_also_where_two_plugins_have_a_k
 def test_what_can_not_be_read_is_refused_with_the_place(patch: str, what: str) -> None:
     with pytest.raises(WrongPatchError, match=what):
         read_yaml(patch)
+
+
+def test_the_page_has_every_key_and_every_setting_that_is_carried_over() -> None:
+    page = text("docs/howto/tutor.md")
+    keys = set(
+        re.findall(r'^    "(XQUEUE_\w+)":', text("deploy/tutor/tutorxqueue_rabbitmq/config_keys.py"), re.MULTILINE)
+    )
+    assert len(keys) > 25
+    explained = set(re.findall(r"`(XQUEUE_\w+)`", page)) | {key for key in keys if key.startswith("XQUEUE_MYSQL_")}
+    assert explained == keys
+    assert [key for key in CARRIED_OVER if key not in page and key != "LOCAL_LOGLEVEL"] == []
 
 
 def test_nothing_is_nothing() -> None:
