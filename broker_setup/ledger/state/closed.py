@@ -34,12 +34,17 @@ class Closed:
         """Count how often a submission was redriven."""
         return self._redrives.get(submission, 0)
 
-    def add(self, submission: bytes, at: float) -> None:
-        """Close a submission at `at`, by a clock that cannot jump, and forget what was closed a day before."""
+    def add(self, submission: bytes, at: float, *, is_new: bool = False) -> None:
+        """Close a submission at `at`, by a clock that cannot jump, and forget what was closed a day before.
+
+        One that `is_new` here need not be looked for.
+        """
         if at - self._minute >= TRIM_SECONDS:
             self._minute = int(at)
             self._forget(at)
-        self._minutes[submission] = _packed(self._minute)
+        if not is_new:
+            self._minutes.discard(submission)
+        self._minutes.add(submission, _packed(self._minute))
 
     def park(self, submission: bytes, redriven: int, sender: bytes | None) -> None:
         """Let a closed submission be one that may be redriven; it was so often before.

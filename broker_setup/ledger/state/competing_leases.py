@@ -22,7 +22,7 @@ def leased(facts: Facts, event: Leased, heard: Heard) -> Outcome:
     before = facts.leases.of(event.submission)
     if before and before.key == event.key:
         return VALID
-    if not facts.is_free(event.submission, event.at) or (before and _has_not_seen(event, before)):
+    if not facts.is_free(event.submission, before, event.at) or (before and _has_not_seen(event, before)):
         return VOID
     facts.leases.give(_lease_of(event, before, heard))
     return VALID

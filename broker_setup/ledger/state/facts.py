@@ -33,9 +33,8 @@ class Facts:
         lease = self.leases.of(submission)
         return Standing.LEASED if lease and lease.ends_at > now else Standing.FREE
 
-    def is_free(self, submission: bytes, at: float) -> bool:
-        """Say, between events, whether one of `at` finds it neither closed, superseded nor leased."""
-        lease = self.leases.of(submission)
+    def is_free(self, submission: bytes, lease: Lease | None, at: float) -> bool:
+        """Say, between events, whether one of `at` finds it neither closed, superseded nor leased; `lease` is its."""
         if self.superseded.counts(submission, at):
             return False
         # What has a lease is not closed.
@@ -57,7 +56,8 @@ class Facts:
         self.delivered.pop(submission, None)
         self.superseded.drop(submission)
         self.waiting.drop(url or (lease.url if lease else b""), submission)
-        self.closed.add(submission, at)
+        # What has a lease is not closed.
+        self.closed.add(submission, at, is_new=lease is not None)
         return Outcome(valid=True, gone=[(queue, submission)])
 
     def forget(self, now: float) -> None:

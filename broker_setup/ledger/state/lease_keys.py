@@ -27,6 +27,8 @@ class LeaseKeys:
 
     def add(self, key: bytes, submission: bytes) -> None:
         """Let a submission be found by this key."""
+        if self._by_key.get(key) == submission:
+            return  # a lease that was settled, nearly always
         self._by_key[key] = submission
         self._by_id[submission_id_of(submission)] = submission
 

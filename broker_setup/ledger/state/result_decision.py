@@ -72,6 +72,8 @@ def amended(facts: Facts, event: Amended, _: Heard) -> Outcome:
 def delivered(facts: Facts, event: Delivered, heard: Heard) -> Outcome:
     """Take in that the LMS has a result, which no gateway may have come to write down."""
     submission = event.submission
+    if facts.settled.of(submission):
+        return VALID  # nearly always, and quickly
     # Of what was redriven it may be the notice by which its student heard that it was parked: a relay of 0.1.0 does
     # not say so.
     if event.notice or submission in facts.closed or facts.closed.redrives(submission):

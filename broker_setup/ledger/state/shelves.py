@@ -3,8 +3,9 @@
 from collections.abc import Iterator, MutableMapping
 
 # Of a million records 30 are on each: they are searched in less than a microsecond, and the object around them is small
-# beside them.
+# beside them. For fewer there are fewer, down to what an empty map has.
 _SHELVES = 2**15
+_FIRST_SHELVES = 2**4
 
 
 class Shelves(MutableMapping[bytes, bytes]):
@@ -17,7 +18,7 @@ class Shelves(MutableMapping[bytes, bytes]):
         self._key_bytes = key_bytes
         self._record_bytes = key_bytes + value_bytes
         # By a hash that no stranger can foresee; on each shelf in the order in which they were put there.
-        self._shelves: dict[int, bytes] = {}
+        self._shelves = [b""] * min(_FIRST_SHELVES, _SHELVES)
         self._misfits: dict[bytes, bytes] = {}
         self._shelved = 0
 
@@ -25,7 +26,7 @@ class Shelves(MutableMapping[bytes, bytes]):
         return self._shelved + len(self._misfits)
 
     def __iter__(self) -> Iterator[bytes]:
-        for shelf in self._shelves.values():
+        for shelf in self._shelves:
             for start in range(0, len(shelf), self._record_bytes):
                 yield shelf[start : start + self._key_bytes]
         yield from self._misfits
@@ -51,15 +52,18 @@ class Shelves(MutableMapping[bytes, bytes]):
         """Put a pair there whose key is not there yet."""
         record = key + value
         if len(key) == self._key_bytes and len(record) == self._record_bytes:
-            number = hash(key) % _SHELVES
-            self._shelves[number] = self._shelves.get(number, b"") + record
+            shelves = self._shelves
+            shelves[hash(key) % len(shelves)] += record
             self._shelved += 1
+            if self._shelved > len(shelves) < _SHELVES:
+                self._build_more()
         else:
             self._misfits[key] = value
 
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if it has none."""
-        shelf = self._shelves.get(hash(key) % _SHELVES, b"")
+        shelves = self._shelves
+        shelf = shelves[hash(key) % len(shelves)]
         start = shelf.rfind(key)  # the newest is asked for most
         if start >= 0:
             start = self._exactly(shelf, key, start)
@@ -67,17 +71,23 @@ class Shelves(MutableMapping[bytes, bytes]):
             return self._misfits.get(key)
         return shelf[start + self._key_bytes : start + self._record_bytes]
 
-    def discard(self, key: bytes) -> bool:
-        """Take a key and its value away; say whether it was there."""
-        number = hash(key) % _SHELVES
-        shelf = self._shelves.get(number, b"")
+    def take(self, key: bytes) -> bytes | None:
+        """Take a key and its value away; return the value, None if it had none."""
+        number = hash(key) % len(self._shelves)
+        shelf = self._shelves[number]
         start = shelf.rfind(key)  # the newest is asked for most
         if start >= 0:
             start = self._exactly(shelf, key, start)
         if start < 0:
-            return self._misfits.pop(key, None) is not None
-        self._put(number, shelf[:start] + shelf[start + self._record_bytes :])
-        return True
+            return self._misfits.pop(key, None)
+        end = start + self._record_bytes
+        self._shelves[number] = shelf[:start] + shelf[end:]
+        self._shelved -= 1
+        return shelf[start + self._key_bytes : end]
+
+    def discard(self, key: bytes) -> bool:
+        """Take a key and its value away; say whether it was there."""
+        return self.take(key) is not None
 
     def discard_below(self, limit: bytes) -> list[bytes]:
         """Take away what is less than `limit`, up to the first value of a shelf that is not; return the keys."""
@@ -85,13 +95,14 @@ class Shelves(MutableMapping[bytes, bytes]):
         gone = [key for key, value in self._misfits.items() if value < limit]
         for key in gone:
             del self._misfits[key]
-        for number, shelf in list(self._shelves.items()):
+        for number, shelf in enumerate(self._shelves):
             start = 0
             while start < len(shelf) and shelf[start + key_bytes : start + record_bytes] < limit:
                 gone.append(shelf[start : start + key_bytes])
                 start += record_bytes
             if start:
-                self._put(number, shelf[start:])
+                self._shelves[number] = shelf[start:]
+                self._shelved -= start // record_bytes
         return gone
 
     def _exactly(self, shelf: bytes, key: bytes, start: int) -> int:
@@ -102,10 +113,11 @@ class Shelves(MutableMapping[bytes, bytes]):
             start = shelf.rfind(key, 0, start + self._key_bytes - 1)
         return start
 
-    def _put(self, number: int, shelf: bytes) -> None:
-        """Put back what is left of a shelf."""
-        self._shelved -= (len(self._shelves[number]) - len(shelf)) // self._record_bytes
-        if shelf:
-            self._shelves[number] = shelf
-        else:
-            del self._shelves[number]
+    def _build_more(self) -> None:
+        """Double the shelves. What comes on a new one came from one old one, and keeps its order."""
+        more = [b""] * (2 * len(self._shelves))
+        for shelf in self._shelves:
+            for start in range(0, len(shelf), self._record_bytes):
+                record = shelf[start : start + self._record_bytes]
+                more[hash(record[: self._key_bytes]) % len(more)] += record
+        self._shelves = more

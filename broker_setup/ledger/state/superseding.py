@@ -57,4 +57,4 @@ def _nobody_grades(facts: Facts, submission: bytes, at: float) -> bool:
     # What was released waits for its delay to pass; that is no reason to grade it in the end.
     lease = facts.leases.of(submission)
     released = lease is not None and not lease.key
-    return facts.is_free(submission, at) or released
+    return facts.is_free(submission, lease, at) or released

@@ -73,11 +73,17 @@ class Waiting:
 
     def drop(self, url: bytes, submission: bytes) -> None:
         """Let a submission wait no more."""
-        entries = self.at(url)
-        if entries:
-            self._keep(url, [entry for entry in entries if entry[0] != submission])
-            for entry in entries:
-                self._count[entry[2]] -= entry[0] == submission
+        packed = self._entries.take(url)
+        if not packed:
+            return
+        kept = []
+        for entry in _ENTRY.iter_unpack(packed):
+            if entry[0] == submission:
+                self._count[entry[2]] -= 1
+            else:
+                kept.append(entry)
+        if kept:
+            self._keep(url, kept)
 
     def _keep(self, url: bytes, entries: Sequence[Entry]) -> None:
         if entries:

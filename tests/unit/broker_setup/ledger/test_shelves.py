@@ -44,7 +44,7 @@ class ShelvesAndDict(RuleBasedStateMachine):
 
     @rule(key=keys)
     def take(self, key: bytes) -> None:
-        assert self.shelves.pop(key, None) == self.dict.pop(key, None)
+        assert self.shelves.take(key) == self.dict.pop(key, None)
 
     @invariant()
     def they_hold_the_same(self) -> None:
