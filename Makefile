@@ -12,6 +12,9 @@ BROKER ?=
 BROKER_MANAGEMENT ?=
 # extra arguments for pytest or the bench, as in: make test ARGS="tests/unit -x"; TEST_WORKERS=0 runs tests in one process
 ARGS ?=
+# make image: the builder to take instead of the first that is there, and the image of Python to build on
+BUILDER ?=
+PYTHON_IMAGE ?=
 # where the project lives, for the links of what make dist makes
 REPOSITORY ?=
 # One more than a small machine has cores: the suite waits a lot, and four were too many for its deadlines.
@@ -25,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 # Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock dist docs clean run-env dev-env
+.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock dist image docs clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -85,6 +88,9 @@ lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade
 
 dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the last commit in dist/ (REPOSITORY=https://... for links)
 	@$(VENV)/python -m deploy.release dist --repository "$(REPOSITORY)"
+
+image:  ## build the container image with docker, podman or buildah (BUILDER=, PYTHON_IMAGE=, ARGS= for more of the builder's own)
+	@$(PYTHON) -m deploy.image.build --builder "$(BUILDER)" --python-image "$(PYTHON_IMAGE)" $(ARGS)
 
 docs: dev-env  ## make the site of docs/ in build/site; a link that leads nowhere fails it (REPOSITORY=https://... for its links)
 	@NO_MKDOCS_2_WARNING=1 REPOSITORY="$(REPOSITORY)" $(VENV)/python -m mkdocs build --strict
