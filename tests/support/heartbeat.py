@@ -13,7 +13,6 @@ from time import process_time, thread_time
 from typing import Any, NamedTuple
 
 from gateway import serving
-from gateway.http.departure import Departure
 from tests.support.gateway import PATIENCE_SECONDS, wait_until
 
 PROGRAM = "tests.support.heartbeat"
@@ -90,8 +89,8 @@ def _with_heartbeat(main: Any, path: Path) -> None:
     if hasattr(main, "build"):  # what serves HTTP
         build = main.build
 
-        def built(settings: Any) -> Any:
-            app = build(settings, Departure())
+        def built(settings: Any, departure: Any) -> Any:
+            app = build(settings, departure)
 
             async def beating(scope: Any, receive: Any, send: Any) -> None:
                 if scope["type"] == "lifespan":
