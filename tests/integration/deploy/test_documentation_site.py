@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.once import made_once
 from tests.support.project import ROOT
 
 READERS = ("Run it for an LMS", "Write graders", "Operate it", "Develop it")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("site")
+def site(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    return made_once(tmp_path_factory, testrun_uid, "site", build)
+
+
+def build(place: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(place)],
         cwd=ROOT,
@@ -25,7 +29,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    return place
 
 
 def test_every_page_is_on_it_and_no_link_leads_nowhere(site: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from deploy.release.dist import make_dist
 from deploy.release.distributions import present
+from tests.support.once import made_once
 from tests.support.project import ROOT, pyproject
 
 HOME = "https://git.example/xqueue"
@@ -40,10 +41,8 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist") / "out"
-    make_dist(ROOT, out, HOME, validate=False)
-    return out
+def dist(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    return made_once(tmp_path_factory, testrun_uid, "dist", lambda out: make_dist(ROOT, out, HOME, validate=False))
 
 
 def files(folder: Path) -> dict[str, bytes]:
