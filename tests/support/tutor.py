@@ -72,7 +72,7 @@ def installed(folder: Path, *, ours: bool) -> Path:
             return _environment(folder / "theirs", "--no-deps", "-r", _LOCKS / "tutor-xqueue.txt", upon=tutor)
         if not (source := folder / "source").exists():
             # Whatever builds it leaves its traces beside what it builds.
-            shutil.copytree(ROOT / "deploy/tutor", source)
+            shutil.copytree(ROOT / "deploy/tutor", source, ignore=shutil.ignore_patterns("__pycache__"))
         return _environment(
             folder / "ours", "--no-deps", "--build-constraints", _LOCKS / "build.txt", source, upon=tutor
         )

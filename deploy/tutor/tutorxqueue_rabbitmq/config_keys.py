@@ -30,8 +30,6 @@ DEFAULTS: dict[str, Any] = {
     "XQUEUE_REPOSITORY": "",
     "XQUEUE_REPOSITORY_VERSION": "",
     "XQUEUE_VERSION": "",
-    # What `tutor images build xqueue` installs, unless a checkout named xqueue is mounted.
-    "XQUEUE_PACKAGE": f"xqueue-rabbitmq=={_VERSION}",
     "XQUEUE_PYTHON_IMAGE": "docker.io/python:3.11-slim-bookworm",
     "XQUEUE_RABBITMQ_DOCKER_IMAGE": "docker.io/rabbitmq:4.3.3-management",
     # A broker that is there already, with an administrator's account, in place of one that Tutor runs.

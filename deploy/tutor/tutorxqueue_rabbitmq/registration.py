@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from tutor import hooks
+from tutor.types import Config
 
 from tutorxqueue_rabbitmq.commands import xqueue
 from tutorxqueue_rabbitmq.config_keys import DEFAULTS, UNIQUE
 from tutorxqueue_rabbitmq.rendering import FUNCTIONS, check
 
+_Image = tuple[str, tuple[str, ...], str, tuple[str, ...]]
 _FOLDER = Path(str(files("tutorxqueue_rabbitmq")))
 _IMAGE = "{{ XQUEUE_DOCKER_IMAGE }}"
 # A folder of this name that is mounted is a checkout, and its code comes before the image's.
@@ -54,19 +56,20 @@ def register() -> None:
 
 
 def _register_images() -> None:
-    hooks.Filters.IMAGES_BUILD.add_item(("xqueue", ("plugins", "xqueue", "build", "xqueue"), _IMAGE, ()))
+    hooks.Filters.IMAGES_BUILD.add()(_image)
     hooks.Filters.IMAGES_PULL.add_item(("xqueue", _IMAGE))
     hooks.Filters.IMAGES_PUSH.add_item(("xqueue", _IMAGE))
     hooks.Filters.IMAGES_BUILD_REQUIRED.add()(_built_at_launch)
-    hooks.Filters.IMAGES_BUILD_MOUNTS.add()(_build_mounts)
+
+
+def _image(images: list[_Image], config: Config) -> list[_Image]:
+    # The plugin has the programs and their Dockerfile in it.
+    arguments = (f"--build-arg=PYTHON_IMAGE={config['XQUEUE_PYTHON_IMAGE']}",)
+    return [*images, ("xqueue", ("plugins", "xqueue", "build", "xqueue"), _IMAGE, arguments)]
 
 
 def _built_at_launch(images: list[str], _context: Literal["local", "dev"]) -> list[str]:
     return [*images, "xqueue"]
-
-
-def _build_mounts(mounts: list[tuple[str, str]], path: str) -> list[tuple[str, str]]:
-    return [*mounts, ("xqueue", "xqueue-source")] if Path(path).name == _CHECKOUT else mounts
 
 
 def _mounts(mounts: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
@@ -78,5 +81,5 @@ def _public_hosts(hosts: list[str], context: Literal["local", "dev"]) -> list[st
 
 
 def _is_template(rendered: bool, path: str) -> bool:  # noqa: FBT001 - Tutor's own way
-    # What stands in alerts between braces is for Prometheus.
-    return rendered and not path.startswith(("xqueue/k8s/base/", "xqueue/k8s/components/"))
+    # What is not the plugin's own goes as it is; in alerts, what stands between braces is for Prometheus.
+    return rendered and not path.startswith(("xqueue/build/", "xqueue/k8s/base/", "xqueue/k8s/components/"))

@@ -90,6 +90,9 @@ def saved(ours: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tutor, 
     return tutor, [
         enabled,
         *tutor.run(
-            *jobs, ["local", "do", "init", "--limit", "xqueue"], ["-r", str(root / "other"), "config", "save", *sets]
+            *jobs,
+            ["images", "build", "xqueue"],
+            ["local", "do", "init", "--limit", "xqueue"],
+            ["-r", str(root / "other"), "config", "save", *sets],
         ),
     ]

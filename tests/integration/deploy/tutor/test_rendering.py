@@ -23,7 +23,7 @@ from tests.support.tutor import Said, Tutor
 
 Saved = tuple[Tutor, list[Said]]
 # Ours here, and the compose file's that it is.
-SAME = {"xqueue": "gateway", "xqueue-consumer": "relay", "xqueue-rabbitmq": "broker"}
+SAME = {"xqueue": "gateway", "xqueue-consumer": "relay", "xqueue-rabbitmq": "broker", "xqueue-passive": "passive"}
 ACCOUNTS = {"xqueue": "xqueue-gateway", "xqueue-consumer": "xqueue-relay", "xqueue-job": "xqueue-broker"}
 
 
@@ -37,7 +37,10 @@ def compose(saved: Saved, *files: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def services(saved: Saved) -> dict[str, Any]:
-    return compose(saved, "local/docker-compose.yml", "local/docker-compose.jobs.yml")
+    other = compose((Tutor(saved[0].environment, saved[0].root / "other"), []), "local/docker-compose.yml")
+    return compose(saved, "local/docker-compose.yml", "local/docker-compose.jobs.yml") | {
+        "xqueue-passive": other["xqueue-passive"]
+    }
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +107,9 @@ def test_a_service_starts_with_the_settings_that_it_gets(
 @pytest.mark.parametrize("name", SAME)
 def test_a_service_is_held_as_that_of_our_compose_file(name: str, services: dict[str, Any]) -> None:
     ours, theirs = services[name], SERVICES[SAME[name]]
+    changed = {"XQUEUE_PORT", "XQUEUE_PUBLIC_URL", "XQUEUE_WORKERS"}
+    told = {key: value for key, value in theirs["environment"].items() if "$" not in value and key not in changed}
+    assert told.items() <= ours["environment"].items()
     keys = {"cap_drop", "security_opt", "read_only", "tmpfs", "pids_limit", "stop_grace_period", "restart", "command"}
     for key in keys | {"healthcheck"}:
         assert ours.get(key) == theirs.get(key), key
@@ -156,16 +162,23 @@ def test_a_site_with_a_broker_of_its_own_runs_none_and_gives_its_secrets_as_they
     assert jobs["xqueue-job"]["environment"]["SETUP_AMQP_URL"] == "amqps://admin:a$$b@one.example/x"
 
 
-def test_the_image_ends_as_ours_does(saved: Saved) -> None:
-    def end(path: str) -> list[tuple[str, str]]:
-        steps = instructions(path)
-        last = [each for each in steps if each.stage == steps[-1].stage and each.name != "LABEL"]
-        return [(each.name, each.value.replace("deploy/image/", "")) for each in last]
-
+def test_the_image_is_built_of_all_that_our_dockerfile_asks_for_as_it_stands_here(saved: Saved) -> None:
     built = saved[0].root / "env/plugins/xqueue/build/xqueue"
-    assert end(str(built / "Dockerfile")) == end("deploy/image/Dockerfile")
-    for name, source in (("run.txt", "requirements"), ("build.txt", "requirements"), ("healthcheck.py", "image")):
-        assert (built / name).read_text().strip() == (ROOT / "deploy" / source / name).read_text().strip()
+    copied = [each for each in instructions("deploy/image/Dockerfile") if each.name == "COPY"]
+    sources = {source for each in copied if "--from=" not in each.value for source in each.words[:-1]}
+    files = [file for source in sources for file in ([ROOT / source] if (ROOT / source).is_file() else walk(source))]
+    assert len(files) > 100
+    for file in [ROOT / "deploy/image/Dockerfile", *files]:
+        place = "Dockerfile" if file.name == "Dockerfile" else file.relative_to(ROOT)
+        assert (built / place).read_bytes() == file.read_bytes()
+    calls = (saved[0].root / "calls").read_text().splitlines()
+    [build] = [call for call in calls if " build " in f" {call} "]
+    assert "--build-arg=PYTHON_IMAGE=docker.io/python:3.11-slim-bookworm" in build
+    assert build.endswith("env/plugins/xqueue/build/xqueue")
+
+
+def walk(folder: str) -> list[Path]:
+    return [file for file in (ROOT / folder).rglob("*") if file.is_file() and "__pycache__" not in file.parts]
 
 
 def test_all_that_is_for_kubernetes_is_what_kubernetes_knows(
