@@ -1,6 +1,7 @@
 """The house keeps its measure, and each word its one meaning."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,9 @@ def test_a_name_is_used_where_the_glossary_has_it_at_home(word: str) -> None:
 
 def test_words_that_mean_many_things_are_said_with_another_before_them() -> None:
     assert {(name, path) for name, path in NAMED if name in NEVER_ALONE} <= ALONE
+
+
+def test_no_two_files_of_tests_have_the_same_name() -> None:
+    """Of two with one name, pytest collects neither, and a run of everything ends before it begins."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {name for name, number in names.items() if number > 1} == set()
