@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -13,7 +14,9 @@ from broker_setup.grader.grader import Grader, Options
 from broker_setup.grader.pools import Grade
 from broker_setup.link.broker_url import address_of
 from broker_setup.process.logs import log_to_stderr
-from broker_setup.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker_setup.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
     """
     if not queues:
         raise ValueError("name a queue to grade")
+    # Half of what the library imports; each worker process imports the library, and none reads settings.
+    from broker_setup.settings import load_settings  # noqa: PLC0415
+
     try:
         settings, _ = load_settings()
     except SettingsError as error:
@@ -39,7 +45,7 @@ def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
         sys.exit(f"grader: {error}")
 
 
-def default_broker_warning(settings: Settings) -> str | None:
+def default_broker_warning(settings: "Settings") -> str | None:
     """Word the warning that nobody said where the broker is; None if somebody did."""
     if "amqp_url" in settings.model_fields_set:
         return None
