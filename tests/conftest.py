@@ -58,10 +58,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what runs alone stand where `make test` looks for it: to collect all tests once more takes as long as one."""
+    """Let what runs alone stand where `make test` looks for it: to collect all tests once more takes as long as one.
+
+    What needs the image comes last.
+    """
     for item in items:
         if item.get_closest_marker("alone") and not item.path.is_relative_to(_ALONE):
             raise pytest.UsageError(f"{item.nodeid} is to run alone, so it must stand in {_ALONE}")
+    # CI builds that beside the other tests.
+    items.sort(key=lambda item: "built" in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)

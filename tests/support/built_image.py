@@ -86,7 +86,7 @@ def _built() -> dict[str, Any]:
         _buildah("config", "--env", "PATH=/usr/local/bin:/usr/bin:/usr/sbin", container)
         _buildah("commit", "--quiet", "--rm", container, PYTHON)
     arguments = ["--builder=buildah", f"--python-image={PYTHON}", "--pull-never"]
-    arguments += [f"--volume={file}:{file}:ro" for file in OF_THIS_MACHINE]
+    arguments += [f"--volume={file}:{file}:ro" for file in OF_THIS_MACHINE if Path(file).exists()]
     if index := os.environ.get("PIP_INDEX_URL"):
         arguments.append(f"--build-arg=PIP_INDEX_URL={index}")
     _run([sys.executable, "-m", "deploy.image.build", *arguments])
