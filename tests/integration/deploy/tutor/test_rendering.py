@@ -200,7 +200,8 @@ def test_a_pod_starts_with_the_settings_and_secrets_that_are_mounted(
 ) -> None:
     users = {"xqueue": "xqueue-gateway", "xqueue-relay": "xqueue-relay", "xqueue-commands": "xqueue-broker"}
     for site, things in sites.items():
-        for name, user in users.items():
+        passive = {"xqueue-passive": "xqueue-passive"} if site == "all other" else {}
+        for name, user in (users | passive).items():
             pod = named(things, "Deployment", name)["spec"]["template"]["spec"]
             with monkeypatch.context() as patch:
                 for variable, value in mounted(things, pod, tmp_path / site / name).items():
@@ -208,7 +209,7 @@ def test_a_pod_starts_with_the_settings_and_secrets_that_are_mounted(
                 settings, warnings = load_settings(require=["SECRET_KEY", "XQUEUES"])
             assert warnings == []
             assert f"//{user}:" in settings.amqp_url.get_secret_value()
-            assert (settings.requests_basic_auth is not None) == (name == "xqueue-relay")
+            assert (settings.requests_basic_auth is not None) == (name in {"xqueue-relay", "xqueue-passive"})
 
 
 def test_the_job_that_sets_up_refers_to_what_is_there(sites: dict[str, list[dict[str, Any]]]) -> None:
