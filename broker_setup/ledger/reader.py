@@ -14,6 +14,7 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.applying import Applying, OtherStreamError
 from broker_setup.ledger.frames import Frame
+from broker_setup.ledger.in_turn import InTurn
 from broker_setup.ledger.life import LOOK_SECONDS, TOO_OLD_SECONDS, Life, Sign
 from broker_setup.ledger.markers import Markers
 from broker_setup.ledger.writer import LedgerWriter
@@ -25,8 +26,9 @@ from broker_setup.topology import LEDGER
 
 log = logging.getLogger(__name__)
 
-PREFETCH = 500
-ACK_EVERY = 100
+# What has come and waits for its turn stays in memory: of full frames 20 MiB.
+PREFETCH = 100
+ACK_EVERY = 25
 RETRY_SECONDS = 0.5
 # How long a marker may take that is written while we follow: a broker that is well needs a millisecond.
 MARKER_SECONDS = 5.0
@@ -131,7 +133,7 @@ class LedgerReader:
         channel = await self._link.channel(prefetch=PREFETCH)
         channel.on_closed.add(self._on_lost)
         channel.on_cancelled.add(self._on_lost)
-        await channel.consume(LEDGER, partial(self._take, lost), {"x-stream-offset": self._begin()})
+        await channel.consume(LEDGER, InTurn(partial(self._take, lost)).came, {"x-stream-offset": self._begin()})
         try:
             await self._prove(lost)
             await self._watch(lost)
