@@ -31,10 +31,11 @@ async def test_no_attack_breaks_a_bound(vhost: VHost, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_stack_that_runs_is_attacked_as_its_person_names_it(tmp_path: Path) -> None:
+def test_a_stack_that_runs_is_attacked_as_its_person_names_it(vhost: VHost, tmp_path: Path) -> None:
     data, users = tmp_path / "data", {"attacker": "a password of a test", "victim": "another one of a test"}
     queues = json.dumps(dict.fromkeys(QUEUES) | {"amqp": "amqp"})
-    with make_up(data, XQUEUE_XQUEUES=queues, XQUEUE_USERS=json.dumps(users)) as stack:
+    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": queues, "XQUEUE_USERS": json.dumps(users)}
+    with make_up(data, **given) as stack:
         url = stack.wait_ready()
         while not any(line.startswith("operate:") for line in stack.lines):
             assert stack.process.stdout
