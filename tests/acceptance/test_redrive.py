@@ -5,7 +5,6 @@ import signal
 import sys
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +24,14 @@ from tests.support.gateway import SECRET_KEY, Client
 from tests.support.ledger import write_frames
 from tests.support.ledger_events import parked
 from tests.support.lms import FakeLMS, running_lms
-from tests.support.operator import environment
+from tests.support.operator import begun, environment
 from tests.support.parking import put, reject_one
 from tests.support.queues import ready
 from tests.support.relay import REPLY, SECRET, relay_process, results_at, settings_for
+from tests.support.service_process import ServiceProcess
 from tests.support.waiting import eventually
 
+REDRIVE = ("parked", "redrive", "--all", "--yes", "--although-told")
 PARKED_RESULTS = 1_500
 # An LMS that has not answered by then gets the same callback again, and the test's own is as busy as its machine.
 LMS_SECONDS = 60.0
@@ -43,14 +44,12 @@ runpy.run_module("broker_setup", run_name="__main__", alter_sys=True)
 """
 
 
-async def redrive(
-    amqp_url: str, secret: str, *options: str, program: Sequence[str] = ("-m", "broker_setup")
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, *program, "parked", "redrive", "--all", "--yes", "--although-told", *options),
-        env=environment(AMQP_URL=amqp_url, SECRET_KEY=secret, XQUEUES='{"openedx": null}'),
-        stdout=asyncio.subprocess.PIPE,
-    )
+async def redrive(amqp_url: str, secret: str, *options: str) -> ServiceProcess:
+    return await begun(*REDRIVE, *options, **settings_of(amqp_url, secret))
+
+
+def settings_of(amqp_url: str, secret: str) -> dict[str, str]:
+    return {"AMQP_URL": amqp_url, "SECRET_KEY": secret, "XQUEUES": '{"openedx": null}'}
 
 
 @pytest.mark.timeout(180)
@@ -65,15 +64,15 @@ async def test_a_redrive_of_results_killed_half_way_and_run_again_is_one_callbac
             # All of them would take it 25 s: when the LMS has the first of them, it is far from its end.
             first = await redrive(vhost.amqp_url, SECRET, "--rate", "60")
             await lms.wait_accepted(100, within=60)
-            first.kill()
-            assert await first.wait() == -signal.SIGKILL
+            await first.kill()
+            assert await first.ended() == -signal.SIGKILL
             left = await eventually(lambda: ready(vhost.amqp_url, RESULTS_PARKED))
             assert 0 < left < PARKED_RESULTS
 
             async def nothing_left_by_running_it_again() -> bool:
                 if await ready(vhost.amqp_url, RESULTS_PARKED):
                     again = await redrive(vhost.amqp_url, SECRET, "--rate", "10000")
-                    assert await again.wait() == 0
+                    assert await again.ended() == 0
                     return False
                 return len({each.lms_key for each in lms.accepted}) == PARKED_RESULTS
 
@@ -95,7 +94,11 @@ async def test_a_redrive_killed_between_its_copies_and_its_acks_makes_copies_tha
 
         # Twins that stand in line together.
         for copies in (10, 20):
-            killed = await redrive(vhost.amqp_url, SECRET, program=("-c", KILLED_BEFORE_ITS_FIRST_ACK))
+            killed = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", KILLED_BEFORE_ITS_FIRST_ACK, *REDRIVE),
+                env=environment(**settings_of(vhost.amqp_url, SECRET)),
+                stdout=asyncio.subprocess.DEVNULL,
+            )
             assert await killed.wait() == -signal.SIGKILL
             await eventually(partial(holds, vhost.amqp_url, CHECKED_QUEUE, copies))
             await eventually(lambda: holds(vhost.amqp_url, RESULTS_PARKED, 10))
@@ -103,7 +106,7 @@ async def test_a_redrive_killed_between_its_copies_and_its_acks_makes_copies_tha
             await lms.wait_accepted(10)
             await eventually(lambda: log.read_text().count("repeat, delivered") == 10)
             # And those that come when the first is delivered.
-            assert await (await redrive(vhost.amqp_url, SECRET)).wait() == 0
+            assert await (await redrive(vhost.amqp_url, SECRET)).ended() == 0
             await eventually(lambda: log.read_text().count("repeat, delivered") == 20)
             await eventually(lambda: is_empty(vhost.amqp_url, CHECKED_QUEUE, RESULTS_PARKED))
     assert_posted_once(lms, 10, log)
@@ -143,7 +146,7 @@ async def test_a_parked_submission_is_redriven_and_graded_once_though_the_redriv
     for message in (copy, parked_copy(encode_submission(lost), "too many failures", queue="openedx")):
         await put(stack.amqp_url, SUBMISSIONS_PARKED, [message])
         command = await redrive(stack.amqp_url, SECRET_KEY)
-        assert await command.wait() == 0
+        assert await command.ended() == 0
     async with stack.relay(), fleet(stack.gateway.url) as clients:
         await clients.grade_until(lambda: bool(stack.lms.accepted))
         await eventually(lambda: is_empty(stack.amqp_url, submissions_queue("openedx"), SUBMISSIONS_PARKED))
@@ -170,13 +173,13 @@ async def test_the_largest_header_that_a_submit_takes_comes_back_whole_though_wo
             await eventually(lambda: holds(stack.amqp_url, SUBMISSIONS_PARKED, 1))
             await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 1))
 
-            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--submissions")).wait() == 0
+            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--submissions")).ended() == 0
             async with asyncio.timeout(30):
                 await clients.grade_until(lambda: bool(clients.taken), graders=1)
             await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 2))
 
             stack.lms.always(200)
-            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--results")).wait() == 0
+            assert await (await redrive(stack.amqp_url, SECRET_KEY, "--results")).ended() == 0
             accepted = await stack.lms.wait_accepted(2)
     assert {each.xqueue_header for each in accepted} == {header.encode()}
     assert reply_to("work").encode() in {each.xqueue_body for each in accepted}

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 import time
 from collections import Counter
 
@@ -15,9 +14,10 @@ from broker_setup.wire.waits import waits_headers
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel
 from tests.support.lms import FakeLMS, running_lms
-from tests.support.operator import environment
+from tests.support.operator import begun
 from tests.support.queues import ready
 from tests.support.relay import REPLY, SECRET, results_at, running_relay, settings_for
+from tests.support.service_process import ServiceProcess
 from tests.support.waiting import eventually
 
 WAITING = 400
@@ -37,12 +37,9 @@ def put_on_rung(amqp_url: str, lms: FakeLMS) -> None:
             channel.basic_publish("", retry_queue(RUNG), message.body, properties, mandatory=True)
 
 
-async def retry(amqp_url: str, rate: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "broker_setup", "results", "retry", "--all", "--yes", "--rate", str(rate)),
-        env=environment(AMQP_URL=amqp_url, SECRET_KEY=SECRET, RETRY_DELAYS=str([0.1, RUNG])),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
+async def retry(amqp_url: str, rate: int) -> ServiceProcess:
+    settings = {"AMQP_URL": amqp_url, "SECRET_KEY": SECRET, "RETRY_DELAYS": str([0.1, RUNG])}
+    return await begun("results", "retry", "--all", "--yes", "--rate", str(rate), **settings)
 
 
 async def test_results_called_in_by_a_command_that_is_killed_half_way_and_run_again_are_posted_once_each(
@@ -55,8 +52,8 @@ async def test_results_called_in_by_a_command_that_is_killed_half_way_and_run_ag
         # All of them would take it 8 s: when the LMS has the first of them, it is far from its end.
         first = await retry(vhost.amqp_url, 50)
         await lms.wait_accepted(50, within=60)
-        first.kill()
-        assert await first.wait() == -signal.SIGKILL
+        await first.kill()
+        assert await first.ended() == -signal.SIGKILL
         left = await eventually(lambda: ready(vhost.amqp_url, rung))
         assert 0 < left < WAITING
 
@@ -64,7 +61,7 @@ async def test_results_called_in_by_a_command_that_is_killed_half_way_and_run_ag
             # What the killed one had at hand comes back when the broker has noticed.
             if await ready(vhost.amqp_url, rung):
                 again = await retry(vhost.amqp_url, 10_000)
-                assert await again.wait() == 0
+                assert await again.ended() == 0
                 return False
             return len({each.lms_key for each in lms.accepted}) == WAITING
 

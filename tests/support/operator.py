@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,8 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.topology import SUBMISSIONS_EXCHANGE, submissions_queue
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
-from tests.support.warm_start import warm_run
+from tests.support.service_process import ServiceProcess
+from tests.support.warm_start import COMMANDS, WarmProcess, warm_run
 
 SECRET = "a secret of the tests, long enough for a key"
 QUEUES = '{"openedx": null, "q.2": null}'
@@ -35,6 +37,13 @@ def environment(**settings: str) -> dict[str, str]:
 
 def run(*arguments: str, typed: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     return warm_run(arguments, environment(**settings), typed)
+
+
+async def begun(*arguments: str, **settings: str) -> ServiceProcess:
+    """Begin a command, to be killed or waited for; what it prints goes nowhere."""
+    nowhere = Path(os.devnull)
+    process = await asyncio.to_thread(WarmProcess, COMMANDS, arguments, environment(**settings), [nowhere] * 3)
+    return ServiceProcess(process, nowhere)
 
 
 def one_line(text: str) -> str:

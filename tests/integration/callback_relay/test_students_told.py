@@ -1,10 +1,6 @@
 """Parking and telling are two things: a student hears after the grace, once, and not where a redrive was quicker."""
 
-import asyncio
 import json
-import os
-import signal
-import sys
 from collections import Counter
 
 from broker_setup.amqp.messages import Arrival
@@ -17,8 +13,9 @@ from broker_setup.wire.parked import Kind, read_parked
 from callback_relay.relay import Relay
 from tests.support.broker import VHost
 from tests.support.lms import Answer, Callback, FakeLMS
-from tests.support.operator import environment
+from tests.support.operator import begun
 from tests.support.relay import BESIDE, REPLY, SECRET, Results, beside_others, results_at, running_relay, settings_for
+from tests.support.service_process import ServiceProcess
 from tests.support.waiting import eventually
 
 HOUR = 3600.0
@@ -179,13 +176,12 @@ async def test_a_redrive_that_is_killed_half_way_and_run_again_delivers_all_and_
         lms.always(200)
         first = await redriving(vhost.amqp_url, rate=20)
         await eventually(lambda: len(not_beside(lms.accepted)) >= MANY // 6, 60)
-        os.kill(first.pid, signal.SIGKILL)
-        await first.wait()
+        await first.kill()
 
         async def nothing_left() -> bool:
             # What the killed one had at hand comes back when the broker has noticed.
             if await results.waiting(RESULTS_PARKED):
-                await (await redriving(vhost.amqp_url, rate=10_000)).wait()
+                await (await redriving(vhost.amqp_url, rate=10_000)).ended()
                 return False
             return (
                 await results.waiting(LATER) == 0 and len({each.lms_key for each in not_beside(lms.accepted)}) == MANY
@@ -197,9 +193,6 @@ async def test_a_redrive_that_is_killed_half_way_and_run_again_delivers_all_and_
     assert {each.xqueue_body for each in lms.accepted} == {REPLY}
 
 
-async def redriving(amqp_url: str, rate: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "broker_setup", "parked", "redrive", "--all", "--yes", "--rate", str(rate)),
-        env=environment(AMQP_URL=amqp_url, SECRET_KEY=SECRET, XQUEUES='{"openedx": null}'),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
+async def redriving(amqp_url: str, rate: int) -> ServiceProcess:
+    settings = {"AMQP_URL": amqp_url, "SECRET_KEY": SECRET, "XQUEUES": '{"openedx": null}'}
+    return await begun("parked", "redrive", "--all", "--yes", "--rate", str(rate), **settings)
