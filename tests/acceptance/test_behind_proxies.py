@@ -3,12 +3,15 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import aiohttp
+import psutil
 import pytest
+import requests
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
@@ -22,8 +25,8 @@ POLLS = 200
 UPLOAD = os.urandom(1024 * 1024) * 30
 QUEUES = ("files", "nginx", "haproxy", "caddy", "busy-nginx", "busy-haproxy", "busy-caddy")
 SECONDS = 120.0
-# Longer than HAProxy's and Caddy's checks take to notice, several times.
-STOP_DELAY = "4"
+# As long as HAProxy's and Caddy's checks take to notice; it is ended when they have.
+STOP_DELAY = "60"
 LOGIN = login_header()
 
 
@@ -121,7 +124,6 @@ class Polls:
     door: FrontDoor
     queue: str
     empty: int = 0
-    under_way: int = 0
     wrong: list[str] = field(default_factory=list)
 
     async def taken(self) -> list[str]:
@@ -133,13 +135,11 @@ class Polls:
     async def _poll(self, session: aiohttp.ClientSession) -> str:
         url = f"{self.door.url}/xqueue/get_submission/?queue_name={self.queue}&wait=55"
         while True:
-            self.under_way += 1
             try:
                 async with session.get(url) as answer:
                     status, said = answer.status, await answer.text()
             except aiohttp.ClientError as error:
                 status, said = 0, repr(error)
-            self.under_way -= 1
             envelope = json.loads(said) if status == 200 else {}
             if envelope.get("return_code") == 0:
                 return str(json.loads(envelope["content"])["xqueue_body"])
@@ -152,11 +152,9 @@ class Polls:
 @pytest.mark.parametrize("door", ["nginx", "haproxy", "caddy"], indirect=True)
 async def test_both_gateways_are_restarted_under_200_idle_polls_and_submits_and_nothing_fails(door: FrontDoor) -> None:
     polls = Polls(door, door.name)
-    submits = NewConnections(door.port, f"busy-{door.name}", door.tls, at_once=1)
+    submits = NewConnections(door.port, f"busy-{door.name}", door.tls, at_once=2, pause=0.2)
     async with asyncio.timeout(SECONDS * 2):
         waiting = asyncio.create_task(polls.taken())
-        while polls.under_way < POLLS:
-            await asyncio.sleep(0.05)
         with submits.submitting():
             for gateway in door.gateways:
                 await asyncio.to_thread(restart, door, gateway)
@@ -173,12 +171,25 @@ async def test_both_gateways_are_restarted_under_200_idle_polls_and_submits_and_
 
 
 def restart(door: FrontDoor, gateway: Gateway) -> None:
-    """Do as docs/howto/proxies.md says."""
+    """Do as docs/howto/proxies.md says, when all polls have come."""
+    wait_until(lambda: sum(map(connections, door.gateways)) >= POLLS, SECONDS, "the polls did not come")
     door.leave_alone(gateway)
+    assert gateway.process
+    gateway.process.send_signal(signal.SIGTERM)
+    # Or the two signals could be one.
+    wait_until(lambda: requests.get(f"{gateway.url}/readyz", timeout=5).status_code == 503, SECONDS, "it does not go")
+    wait_until(lambda: not door.sees(gateway), SECONDS, f"{door.name} does not see that it goes")
     gateway.stop()
     gateway.start()
-    wait_until(lambda: door.sees(gateway), SECONDS, f"{door.name} does not see that it is back")
     door.leave_alone(None)
+    wait_until(lambda: door.sees(gateway), SECONDS, f"{door.name} does not see that it is back")
+
+
+def connections(gateway: Gateway) -> int:
+    """How many connections it serves."""
+    assert gateway.process
+    ours = psutil.Process(gateway.process.pid).net_connections("tcp")
+    return sum(each.laddr.port == gateway.port and each.status == psutil.CONN_ESTABLISHED for each in ours)
 
 
 def submit(door: FrontDoor, queue: str) -> None:

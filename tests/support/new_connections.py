@@ -25,6 +25,7 @@ class NewConnections:
     queue: str
     tls: ssl.SSLContext | None = None
     at_once: int = AT_ONCE
+    pause: float = 0.0  # seconds between one client's submits
     taken: int = 0
     # Answered 503, as a broker that is slow makes a gateway do.
     put_off: int = 0
@@ -49,7 +50,7 @@ class NewConnections:
 
     def _submit(self) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded", **login_header()}
-        while not self._stop.is_set():
+        while not self._stop.wait(self.pause):
             form = urlencode({"xqueue_header": lms_header(queue=self.queue), "xqueue_body": "work"})
             try:
                 status, answer = self._ask("POST", "/xqueue/submit/", form, headers)

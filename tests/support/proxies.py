@@ -92,7 +92,7 @@ class FrontDoor:
         return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
     def sees(self, gateway: Gateway) -> bool:
-        """Whether the proxy would send something to that gateway, as far as it can be asked."""
+        """Whether the proxy would send something to that gateway."""
         if self.name == "haproxy":
             with socket.socket(socket.AF_UNIX) as asking:
                 asking.connect(str(self.folder / "haproxy.sock"))
@@ -102,9 +102,9 @@ class FrontDoor:
             return any(line.startswith(f"xqueue-gateways,{name},") and ",UP," in line for line in said.splitlines())
         if self.name == "caddy":
             lines = (self.folder / "proxy.log").read_text().splitlines()
-            heard = [line for line in lines if f"127.0.0.1:{gateway.port}" in line and '"msg":"host is ' in line]
-            return not heard or '"msg":"host is up"' in heard[-1]
-        return True
+            checks = [line for line in lines if "health_checker.active" in line and f':{gateway.port}"' in line]
+            return not checks or '"msg":"host is up"' in checks[-1]
+        return f":{gateway.port} max_fails=1 down;" not in (self.folder / "example.conf").read_text()
 
 
 @contextlib.contextmanager
