@@ -8,7 +8,7 @@ from broker_setup.errors import SettingsError
 from broker_setup.settings import load_settings
 from broker_setup.settings.access_settings import QueueAccess
 
-SECRET = "0123456789abcdef" * 2
+SECRET = "3f9c1b7e5a2d8046c4e1f7093b6d5a82"
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from broker_setup.errors import SettingsError
 from broker_setup.settings import load_settings
 
-SECRET = "0123456789abcdef" * 2
+SECRET = "3f9c1b7e5a2d8046c4e1f7093b6d5a82"
 PASSWORD = "hunter2 hunter2"
 
 

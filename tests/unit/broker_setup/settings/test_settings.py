@@ -12,7 +12,7 @@ from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.odd_keys import unknown_keys_warning
 from broker_setup.settings.passive_graders import Grading
 
-SECRET = "0123456789abcdef" * 2
+SECRET = "3f9c1b7e5a2d8046c4e1f7093b6d5a82"
 
 
 def write(folder: Path, text: str) -> str:
