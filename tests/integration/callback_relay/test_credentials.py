@@ -15,6 +15,7 @@ from broker_setup.settings import Settings
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.return_address import ReturnAddress
 from tests.support.broker import VHost
+from tests.support.gateway import SECRET_KEY
 from tests.support.lms import Callback as Received
 from tests.support.lms import FakeLMS, running_lms
 from tests.support.relay import REPLY, Results, running_relay, settings_for
@@ -25,7 +26,7 @@ KEYS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5s
 async def test_a_relay_without_its_bundle_does_not_start(tmp_path: Path) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")},
-        "XQUEUE_SECRET_KEY": "0123456789abcdef" * 2,
+        "XQUEUE_SECRET_KEY": SECRET_KEY,
         "XQUEUE_CALLBACK_CA_BUNDLE": str(tmp_path / "missing.pem"),
     }
     process = await asyncio.create_subprocess_exec(

@@ -98,8 +98,8 @@ def test_it_says_when_it_was_sealed(form: Form) -> None:
 def test_after_a_change_of_secret_old_ones_open_and_new_ones_are_sealed_with_the_new(form: Form) -> None:
     address = ReturnAddress(UUID, "{}")
     rotated = Sealer([OTHER, SECRET], form)
-    assert rotated.open(SEALERS[form].seal(address), UUID) == address
-    assert Sealer([OTHER]).open(rotated.seal(address), UUID) == address
+    assert rotated.open(SEALERS[form].seal(address), UUID).lms_header == "{}"
+    assert Sealer([OTHER]).open(rotated.seal(address), UUID).lms_header == "{}"
 
 
 @given(st.lists(headers, max_size=5))
@@ -110,7 +110,7 @@ def test_fernet_itself_opens_what_we_seal_in_its_form_and_the_other_way_round(so
         content = json.loads(fernet.decrypt(ours.seal(ReturnAddress(UUID, header))).decode(errors="surrogatepass"))
         assert content == [UUID, header]
         theirs = fernet.encrypt(json.dumps([UUID, header]).encode()).decode()
-        assert ours.open(theirs, UUID) == ReturnAddress(UUID, header)
+        assert ours.open(theirs, UUID).lms_header == header
 
 
 @pytest.mark.parametrize("form", Form)
