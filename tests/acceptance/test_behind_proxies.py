@@ -98,8 +98,9 @@ def test_an_upload_of_30_mb_that_asks_before_it_is_sent_arrives_and_its_link_lea
         link = taken["xqueue_files"]["essay"]
         assert link.startswith(f"{door.url}/")
         assert grader.session.get(link, timeout=60).content == UPLOAD
-        # Or it would come once more when its lease is over.
-        assert grader.put(taken["xqueue_header"], '{"correct": true, "score": 1, "msg": ""}')[0] == 0
+        # Or it would come once more when its lease is over. Busy, the broker confirms too late at times: then again.
+        result = '{"correct": true, "score": 1, "msg": ""}'
+        wait_until(lambda: grader.put(taken["xqueue_header"], result)[0] == 0, SECONDS, "no result is taken")
 
 
 @pytest.mark.parametrize("door", ["nginx", "nginx-openedx", "haproxy", "caddy"], indirect=True)

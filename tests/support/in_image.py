@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.built_image import BuiltImage
+from tests.support.waiting import eventually
 
 # $1 is the image's root, $2 the folder for the uploads, $3 user:group; the rest is what runs.
 ENTER = """
@@ -50,6 +51,13 @@ class Container:
         [process] = psutil.Process(self._process.pid).children()
         return process
 
+    def has_begun(self) -> bool:
+        """Whether its command is in the image by now, where others can join it, or has ended already."""
+        try:
+            return Path(f"/proc/{self.process.pid}/root").readlink() != Path("/")
+        except (ValueError, psutil.NoSuchProcess, FileNotFoundError):
+            return self._process.poll() is not None
+
     async def run(self, *command: str) -> tuple[int, str]:
         """Run a command beside it, as `docker exec` does; return its exit code and what it printed."""
         enter = ["nsenter", "--target", str(self.process.pid), "--mount", "--pid", "--root"]
@@ -80,6 +88,7 @@ async def container(
     """Run a command of the image, or what it runs by itself, with these settings; it is gone when the block ends."""
     running = await asyncio.to_thread(_started, image, folder, command or image.config["Cmd"], settings)
     try:
+        await eventually(running.has_begun)
         yield running
     finally:
         running.kill()
