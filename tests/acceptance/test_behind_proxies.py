@@ -28,6 +28,7 @@ SECONDS = 120.0
 # As long as HAProxy's and Caddy's checks take to notice; it is ended when they have.
 STOP_DELAY = "60"
 LOGIN = login_header()
+SLOW_BROKER = ("the broker did not confirm in time", "the broker confirms nothing", "the ledger is not being read at")
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,8 @@ class Polls:
     door: FrontDoor
     queue: str
     empty: int = 0
+    # Answered 503 by a gateway, as a broker that is slow makes it do; a proxy's own is no envelope.
+    put_off: int = 0
     wrong: list[str] = field(default_factory=list)
 
     async def taken(self) -> list[str]:
@@ -141,13 +144,17 @@ class Polls:
                     status, said = answer.status, await answer.text()
             except aiohttp.ClientError as error:
                 status, said = 0, repr(error)
-            envelope = json.loads(said) if status == 200 else {}
+            envelope = json.loads(said) if status in (200, 503) and said.startswith("{") else {}
             if envelope.get("return_code") == 0:
                 return str(json.loads(envelope["content"])["xqueue_body"])
-            if envelope.get("content") != f"Queue '{self.queue}' is empty":
+            if envelope.get("content") == f"Queue '{self.queue}' is empty":
+                self.empty += 1
+            elif status == 503 and envelope:
+                self.put_off += 1
+                await asyncio.sleep(0.5)
+            else:
                 self.wrong.append(said)
                 await asyncio.sleep(0.5)
-            self.empty += 1
 
 
 @pytest.mark.parametrize("door", ["nginx", "haproxy", "caddy"], indirect=True)
@@ -161,11 +168,14 @@ async def test_both_gateways_are_restarted_under_200_idle_polls_and_submits_and_
                 await asyncio.to_thread(restart, door, gateway)
         assert (polls.wrong, submits.wrong) == ([], [])
         # Each had some of them, and told them that there is nothing when it stopped.
-        assert polls.empty >= POLLS
+        assert polls.empty + polls.put_off >= POLLS
         assert submits.taken > 0
         await asyncio.to_thread(submit, door, polls.queue)
         assert sorted(await waiting) == sorted(f"work {number}" for number in range(POLLS))
     assert polls.wrong == []
+    # Nobody was put off for a restart: a busy machine's broker was slow, if anything.
+    reasons = {line.partition(" refused: ")[2] for gateway in door.gateways for line in gateway.log.splitlines()}
+    assert [reason for reason in reasons if not reason.startswith(SLOW_BROKER) and reason] == []
     with client(door) as lms:
         # None was taken twice; what was put off (503) may have been.
         assert submits.taken <= lms.queuelen(submits.queue) <= submits.taken + submits.put_off
