@@ -28,6 +28,10 @@ SECRET = "a secret of the tests, long enough for a key"
 RUNGS = (0.1, 0.2, 0.4)
 # Where the URLs of what comes beside begin.
 BESIDE = "/beside/"
+# A callback that takes any reply.
+FREE_FORM = "/courses/course-v1:X+Y+Z/xqueue/7/block-v1:a@problem+block@b/any_other"
+# A reply of all that forms and JSON have signs for.
+STRANGE = '{"msg": "\N{GRINNING FACE} \u00e9 +&=%25\r\n\ttab \u0001"}'.encode()
 REPLY = b'{"correct": true, "score": 0.9, "msg": "<p>Good job!</p>"}'
 
 
