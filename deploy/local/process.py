@@ -8,7 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
+
+from deploy.local.endings import ended, exit_code, send
 
 LEASH = Path(__file__).with_name("leash.py")
 LOG_BYTES = 20_000_000  # a log larger than this is put aside; of each process there are two
@@ -32,12 +35,12 @@ class Child:
     @property
     def pid(self) -> int | None:
         """The process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._process.pid if self._process and exit_code(self._process) is None else None
 
     @property
     def returncode(self) -> int | None:
         """What it ended with; None while it runs or before its first start."""
-        return self._process.poll() if self._process else None
+        return exit_code(self._process) if self._process else None
 
     def start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> None:
         """Start the command; its output goes to the log."""
@@ -65,16 +68,14 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM; wait() tells when it has gone."""
-        if self.pid is not None and self._process:
-            self._process.terminate()
+        if self._process:
+            send(self._process, signal.SIGTERM)
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end; tell whether it came in time."""
         if self._process is None:
             return True
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        if not ended(self._process, seconds):
             return False
         self._pid_file.unlink(missing_ok=True)
         return True
@@ -88,9 +89,8 @@ class Child:
     def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._pid_file.unlink(missing_ok=True)
+            send(self._process, signal.SIGKILL)
+            self.wait(inf)
 
     def stop_leftover(self) -> bool:
         """Stop what an earlier stack left running under this pid file; tell whether there was something."""
@@ -101,9 +101,9 @@ class Child:
         if not is_ours(pid, self._marker):
             self._pid_file.unlink(missing_ok=True)
             return False
-        for send, patience in ((signal.SIGTERM, LEFTOVER_GRACE), (signal.SIGKILL, LEFTOVER_GRACE)):
+        for word, patience in ((signal.SIGTERM, LEFTOVER_GRACE), (signal.SIGKILL, LEFTOVER_GRACE)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, send)
+                os.kill(pid, word)
             deadline = time.monotonic() + patience
             while is_ours(pid, self._marker) and time.monotonic() < deadline:
                 time.sleep(0.05)

@@ -3,11 +3,15 @@
 Standard library only: see bootstrap.py.
 """
 
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+
+from deploy.local.endings import ended, send
 
 SAY_EVERY = 10.0  # seconds
 
@@ -36,16 +40,12 @@ def run_saying(
         )
         waited = 0.0
         try:
-            while True:
-                try:
-                    child.wait(every)
-                    break
-                except subprocess.TimeoutExpired:
-                    waited += every
-                    say(f"{what}: still at it after {waited:.0f} s")
+            while not ended(child, every):
+                waited += every
+                say(f"{what}: still at it after {waited:.0f} s")
         except BaseException:  # such as Ctrl-C
-            child.kill()
-            child.wait()
+            send(child, signal.SIGKILL)
+            ended(child, inf)
             raise
         printed.seek(0)
         return Ran(child.returncode, printed.read().decode(errors="replace"))

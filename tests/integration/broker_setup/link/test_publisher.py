@@ -162,6 +162,9 @@ async def test_a_connection_cut_under_publishes_tells_each_of_them_and_loses_non
                 under_way = [asyncio.create_task(publish(publisher)) for _ in range(200)]
                 if round_ % 2:
                     await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    # Of those all may be confirmed by now; of these the broker can't have confirmed any.
+                    under_way += [asyncio.create_task(publish(publisher)) for _ in range(50)]
+                    await asyncio.sleep(0)
                     await proxy.close()
                 outcomes += await asyncio.gather(*under_way, return_exceptions=True)
                 if round_ % 2:
