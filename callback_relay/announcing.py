@@ -39,7 +39,11 @@ class Announcer:
         if not pace.is_sick:
             if said is not None:
                 del self._said[pace.origin]
-                yield Line(logging.WARNING, f"{pace.origin} is back; {_waiting(pace)} and go out now")
+                yield Line(
+                    logging.WARNING,
+                    f"{pace.origin} is back: {_results(len(pace.waiting))} here go out now, {pace.away} that wait on "
+                    "rungs as each rung ends (xqueue-broker results retry calls them in at once)",
+                )
             return
         if said is None:
             said = self._said[pace.origin] = _Said(next_at=now + FIRST_WORD)
@@ -128,4 +132,8 @@ def _loudly(pace: Pace[Any], reason: str) -> Line:
 
 
 def _waiting(pace: Pace[Any]) -> str:
-    return f"{pace.away} results wait on rungs, {len(pace.waiting)} here"
+    return f"{_results(pace.away)} on rungs, {len(pace.waiting)} here"
+
+
+def _results(number: int) -> str:
+    return "1 result" if number == 1 else f"{number} results"

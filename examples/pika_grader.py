@@ -18,6 +18,8 @@ def grade(body: str) -> dict[str, object]:
 
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once; what it held goes back to the queue
+if len(sys.argv) != 2 or "XQUEUE_AMQP_URL" not in os.environ:  # noqa: PLR2004 - this, and the queue's name
+    sys.exit("python pika_grader.py QUEUE, with the broker's URL in XQUEUE_AMQP_URL; of make up: . .local/environment")
 broker = pika.URLParameters(os.environ["XQUEUE_AMQP_URL"])
 channel = pika.BlockingConnection(broker).channel()
 channel.confirm_delivery()

@@ -28,7 +28,7 @@ def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
     `if __name__ == "__main__"`, since each process imports the script.
     """
     if not queues:
-        raise ValueError("name a queue to grade")
+        sys.exit("grader: name at least one queue to grade")
     # Half of what the library imports; each worker process imports the library, and none reads settings.
     from broker_setup.settings import load_settings  # noqa: PLC0415
 

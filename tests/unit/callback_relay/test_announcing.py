@@ -63,7 +63,7 @@ def test_how_many_wait_and_when_the_next_probe_goes_is_said_now_and_then() -> No
     assert times[-1] - times[-2] == LATER_WORD
     pace.trickle.probed(7200)
     [line] = said(announcer, pace, 7200 + LATER_WORD)
-    assert "123 results wait on rungs, 0 here; the next probe goes in 0 s" in line.text
+    assert "123 results on rungs, 0 here; the next probe goes in 0 s" in line.text
     assert "sick for 135 min (answered 503)" in line.text
 
 
@@ -73,7 +73,8 @@ def test_that_it_is_back_is_said_with_how_many_come_now() -> None:
     said(announcer, pace, 0)
     pace.evidence.succeeded("good", 1)
     [line] = said(announcer, pace, 1)
-    assert line == (logging.WARNING, "http://lms is back; 7 results wait on rungs, 0 here and go out now")
+    assert line.level == logging.WARNING
+    assert line.text.startswith("http://lms is back: 0 results here go out now, 7 that wait on rungs as each rung ends")
     assert said(announcer, pace, 2) == []
 
 

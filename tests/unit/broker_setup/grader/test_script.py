@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from broker_setup.grader.script import default_broker_warning
+from broker_setup.grader.script import default_broker_warning, run
 from broker_setup.settings import Settings, load_settings
 from tests.support.project import ROOT
 
@@ -29,3 +29,8 @@ def test_a_worker_process_does_not_import_what_reads_settings() -> None:
     printed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "broker_setup.grader.script" in printed.stdout.split()
     assert not {"broker_setup.settings", "pydantic"} & set(printed.stdout.split())
+
+
+def test_a_grader_that_is_told_no_queue_says_so_and_ends() -> None:
+    with pytest.raises(SystemExit, match="name at least one queue"):
+        run(lambda _: b"")
