@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.proxies import program
+from deploy.local.programs import program
 from tests.support.broker import CACHE
 from tests.support.certificates import make_certificate
 from tests.support.gateway import Gateway, free_port, wait_until

@@ -1,9 +1,10 @@
-"""Gets the proxies that tests run in front of gateways: `python3 -m deploy.local.proxies`, or when one is needed.
+"""Gets the programs that tests run beside us, proxies and a Prometheus: `python3 -m deploy.local.programs`.
 
-An installed one is taken, else all are unpacked from the system's packages; none is installed, and no service started.
-Standard library only, for CI runs it before anything is installed.
+Or when one is needed. An installed one is taken, else all are unpacked from the system's packages; none is installed,
+and no service started. Standard library only, for CI runs it before anything is installed.
 """
 
+import itertools
 import os
 import shutil
 import sys
@@ -16,7 +17,9 @@ from deploy.local.errors import LocalError
 from deploy.local.packages import Say
 from deploy.local.runtime import libraries_in
 
-NAMES = ("haproxy", "nginx", "caddy")
+# Those that a package has, by its name. The first names the folder with them all: put a new one there, for folders of
+# before lack it.
+PACKAGES = {"prometheus": ("prometheus", "promtool"), "haproxy": ("haproxy",), "nginx": ("nginx",), "caddy": ("caddy",)}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,13 +32,14 @@ class Program:
 
 
 def program(name: str, cache: Path, say: Say) -> Program:
-    """Return one of NAMES; raise LocalError where it is not to be had."""
+    """Return one of those in PACKAGES; raise LocalError where it is not to be had."""
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
     if installed := shutil.which(name, path=places):
         return Program(Path(installed))
     if not packages.available():
         raise LocalError(f"No {name} here and no way to get one: install it (it need not run).")
-    root = packages.unpacked(NAMES[0], cache, lambda _: False, say, beside=NAMES[1:])
+    first, *others = PACKAGES
+    root = packages.unpacked(first, cache, lambda _: False, say, beside=others)
     [found] = [path for path in (root / "usr/sbin" / name, root / "usr/bin" / name) if path.exists()]
     libraries = libraries_in(root)
     return Program(found, {"LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else {})
@@ -45,10 +49,10 @@ def main() -> None:
     """Have them all ready; where one is not to be had, who needs it will say so."""
     cache = Path(os.environ.get("XQUEUE_CACHE_DIR") or ROOT / ".local/cache").resolve()
     try:
-        for name in NAMES:
+        for name in itertools.chain.from_iterable(PACKAGES.values()):
             program(name, cache, lambda line: print(line, file=sys.stderr, flush=True))
     except (LocalError, OSError) as error:
-        sys.exit(f"proxies: {error}")
+        sys.exit(f"programs for tests: {error}")
 
 
 if __name__ == "__main__":
