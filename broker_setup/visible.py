@@ -1,4 +1,4 @@
-"""Makes text that strangers wrote harmless to whoever reads it: in a log, or at an operator's terminal."""
+"""Text for people, in a log or at a terminal: what strangers wrote made harmless, and numbers with their noun."""
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -9,6 +9,11 @@ def visible(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(_spelled(each) if not each.isprintable() and each not in keep else each for each in text)
+
+
+def numbered(number: int, noun: str) -> str:
+    """Say how many: `1 result`, `2 results`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _spelled(character: str) -> str:

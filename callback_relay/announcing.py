@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from broker_setup.visible import numbered
 from callback_relay.outcome import NotMade
 from callback_relay.pace import Health, Pace
 
@@ -41,8 +42,8 @@ class Announcer:
                 del self._said[pace.origin]
                 yield Line(
                     logging.WARNING,
-                    f"{pace.origin} is back: {_results(len(pace.waiting))} here go out now, {pace.away} that wait on "
-                    "rungs as each rung ends (xqueue-broker results retry calls them in at once)",
+                    f"{pace.origin} is back: {numbered(len(pace.waiting), 'result')} here go out now, {pace.away} that "
+                    "wait on rungs as each rung ends (xqueue-broker results retry calls them in at once)",
                 )
             return
         if said is None:
@@ -132,8 +133,4 @@ def _loudly(pace: Pace[Any], reason: str) -> Line:
 
 
 def _waiting(pace: Pace[Any]) -> str:
-    return f"{_results(pace.away)} on rungs, {len(pace.waiting)} here"
-
-
-def _results(number: int) -> str:
-    return "1 result" if number == 1 else f"{number} results"
+    return f"{numbered(pace.away, 'result')} on rungs, {len(pace.waiting)} here"

@@ -39,6 +39,8 @@ from broker_setup.amqp.properties import write_properties
 log = logging.getLogger(__name__)
 
 _ID_BYTES = 4
+# AMQP has room for 255 bytes of a consumer's tag, and a character takes four at most.
+_NAME_CHARACTERS = 60
 _tags = count(1)
 
 Received = Callable[[Arrival], None]
@@ -47,6 +49,7 @@ Received = Callable[[Arrival], None]
 class Wire(Protocol):
     """The connection, as its channels see it."""
 
+    name: str
     frame_max: int
 
     def send(self, *pieces: bytes | memoryview) -> None:
@@ -93,7 +96,8 @@ class Channel:
 
     async def consume(self, queue: str, received: Received, arguments: dict[str, Any] | None = None) -> str:
         """Have each delivery `received`; return the consumer's tag."""
-        tag = f"ctag-{next(_tags)}"
+        # What operators see at the queue: whose consumer it is.
+        tag = f"{self._wire.name[:_NAME_CHARACTERS]} {next(_tags)}"
         self._consumers[tag] = received  # before the answer: a delivery may come together with it
         try:
             await self.call(commands.Basic.Consume(queue=queue, consumer_tag=tag, arguments=arguments or {}))

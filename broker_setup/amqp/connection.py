@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         self.opened: asyncio.Future[None] = loop.create_future()
         self.is_closed = False
         self.is_blocked = False  # whether the broker has said that it takes nothing: memory or disk is short
+        self.name = handshake.name
         self.frame_max = handshake.frame_max
         self.last_heard_at = loop.time()  # when something came, by the loop's clock
         self.on_closed: set[Callable[[AmqpError], None]] = set()

@@ -40,6 +40,11 @@ def warn_of_no_queue(settings: Settings) -> None:
         typer.echo("XQUEUES names no queue", err=True)
 
 
+def no_such_queue(queue: str, settings: Settings) -> ArgumentError:
+    """Say that a queue that an operator named is none of XQUEUES, and which are."""
+    return ArgumentError(f"no queue {queue!r}; there are: {', '.join(sorted(settings.xqueues)) or 'none'}")
+
+
 def warn_of_missed(missed: int) -> None:
     """Say on stderr that the answer is not about all that the broker counted."""
     if missed:

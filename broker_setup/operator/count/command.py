@@ -4,16 +4,24 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
 from broker_setup.operator.between_queues import between_queues
-from broker_setup.operator.console import AsJson, add_row, settings_of, show_table, span, warn_of_no_queue
+from broker_setup.operator.console import (
+    AsJson,
+    add_row,
+    no_such_queue,
+    settings_of,
+    show_table,
+    span,
+    warn_of_no_queue,
+)
 from broker_setup.operator.read_ledger import read_ledger
-from broker_setup.settings import Settings
 from broker_setup.topology import (
     CHECKED_QUEUE,
     RESULTS_PARKED,
@@ -34,7 +42,12 @@ class QueueCount:
     oldest_waiting: float | None
 
 
-def count(as_json: AsJson = False) -> None:
+def count(
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="[queue]...", help="These queues alone.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Count what waits, is leased and is parked in each queue, and the results on their way.
 
     What waits is the broker's count, without superseded submissions and without what a gateway holds for a poll at
@@ -44,13 +57,16 @@ def count(as_json: AsJson = False) -> None:
     """
     settings = settings_of()
     warn_of_no_queue(settings)
+    queues = set(only or settings.xqueues)
+    for queue in queues - settings.xqueues.keys():
+        raise no_such_queue(queue, settings)
     url = settings.amqp_url.get_secret_value()
     backlog = Backlog()
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
     ready = count_ready(
         url,
         [
-            *map(submissions_queue, settings.xqueues),
+            *map(submissions_queue, queues),
             SUBMISSIONS_PARKED,
             RESULTS_QUEUE,
             CHECKED_QUEUE,
@@ -62,7 +78,7 @@ def count(as_json: AsJson = False) -> None:
     )
     rungs = [rung for rung in (*settings.rungs, *settings.former_rungs) if rung in ready]
     between = between_queues(settings, ready)
-    queues = _by_queue(settings, backlog, ready)
+    counts = _by_queue(queues, backlog, ready)
     parked = ready[SUBMISSIONS_PARKED]
     to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
@@ -73,20 +89,20 @@ def count(as_json: AsJson = False) -> None:
     if as_json:
         counted: dict[str, Any] = {"parked": parked, "results": results, "students_to_be_told": to_tell}
         counted |= {"between_queues": between.known}
-        print(json.dumps({"queues": [asdict(each) for each in queues], **counted}))
+        print(json.dumps({"queues": [asdict(each) for each in counts], **counted}))
     else:
-        _print(queues)
+        _print(counts)
         print(f"parked submissions: {parked}")
         print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
         print(f"students to be told of what is parked: {to_tell}")
         print(f"on the way from one queue to the next: {between}")
 
 
-def _by_queue(settings: Settings, backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
+def _by_queue(queues: Iterable[str], backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
     now = datetime.now(UTC).timestamp()
     leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
     counts = []
-    for queue in sorted(settings.xqueues):
+    for queue in sorted(queues):
         waiting = backlog.waiting(queue, ready[submissions_queue(queue)], now)
         since = oldest.get(queue) if waiting else None
         age = None if since is None else round(max(0.0, now - since), 3)

@@ -15,6 +15,7 @@ from broker_setup.operator.parked.views import groups_as_dicts, print_groups
 from broker_setup.operator.parked.walk import Met
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, LEDGER
+from broker_setup.visible import numbered
 from broker_setup.wire.parked import PARKED_QUEUES, Kind
 
 Work = Callable[[ParkedMessages], Coroutine[Any, Any, None]]
@@ -58,7 +59,7 @@ def do(verb: Verb, run: Run, work: Work, *, yes: bool, as_json: bool) -> None:
         _tell(verb, run, tally, dry=True, as_json=as_json)
         if not tally.selected:
             return
-        if not agreed(f"{verb.name.capitalize()} {tally.selected} messages?", as_json=as_json):
+        if not agreed(f"{verb.name.capitalize()} {numbered(tally.selected, 'message')}?", as_json=as_json):
             return
     _tell(verb, run, _run(verb, run, work), dry=False, as_json=as_json)
 

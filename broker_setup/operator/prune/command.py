@@ -10,6 +10,7 @@ from broker_setup.operator.console import AsJson, settings_of, span
 from broker_setup.operator.prune.plan import PrunePlan
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.upload_store import open_upload_store, submission_of
+from broker_setup.visible import numbered
 
 
 def prune_files(
@@ -37,7 +38,7 @@ def prune_files(
     read_ledger(settings.amqp_url.get_secret_value(), plan.take)
     if strange := sum(submission_of(key) is None for files in listing for key, _ in files):
         where = "UPLOAD_STORE" if settings.upload_store else f"UPLOAD_PATH, {settings.upload_path.absolute()},"
-        typer.echo(f"not XQueue's: {_files(strange)}; is {where} the gateways'?", err=True)
+        typer.echo(f"not XQueue's: {numbered(strange, 'file')}; is {where} the gateways'?", err=True)
     gone = kept = 0
     for files in listing:
         over = [key for key, stored in files if plan.may_go(key, stored)]
@@ -47,10 +48,6 @@ def prune_files(
     if as_json:
         print(json.dumps({"removed" if yes else "would_remove": gone, "kept": kept}))
         return
-    print(f"{'removed' if yes else 'would remove'} {_files(gone)}, kept {_files(kept)}")
+    print(f"{'removed' if yes else 'would remove'} {numbered(gone, 'file')}, kept {numbered(kept, 'file')}")
     if gone and not yes:
         typer.echo(f"nothing was done; --yes does it (ended {span(settings.upload_max_age)} ago or longer)", err=True)
-
-
-def _files(number: int) -> str:
-    return f"{number} file" if number == 1 else f"{number} files"

@@ -16,6 +16,7 @@ from broker_setup.operator.console import AsJson, add_row, progress, settings_of
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
+from broker_setup.visible import numbered
 
 results = typer.Typer(
     help="Look at results that wait for another try, and call them in.", no_args_is_help=True, add_completion=False
@@ -77,7 +78,7 @@ def retry(
         _tell(found, dry=True, as_json=as_json)
         if not found.results:
             return
-        if not agreed(f"Call {len(found.results)} results in?", as_json=as_json):
+        if not agreed(f"Call {numbered(len(found.results), 'result')} in?", as_json=as_json):
             return
     _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate))
     _tell(found, dry=False, as_json=as_json)

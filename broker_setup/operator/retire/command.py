@@ -6,16 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
-from broker_setup.errors import ArgumentError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
 from broker_setup.operator.carrying_out import agreed, carry_out
-from broker_setup.operator.console import AsJson, iso, moment, progress, settings_of, shown, warn_of_missed
+from broker_setup.operator.console import (
+    AsJson,
+    iso,
+    moment,
+    no_such_queue,
+    progress,
+    settings_of,
+    shown,
+    warn_of_missed,
+)
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.retire.plan import Expectation, Plan, Tally, expect
 from broker_setup.operator.retire.retiring import Retirement
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, LEDGER, submissions_queue
+from broker_setup.visible import numbered
 
 
 def retire(
@@ -37,13 +46,16 @@ def retire(
     """
     settings = settings_of(require=("SECRET_KEY",))
     if queue not in settings.xqueues:
-        raise ArgumentError(f"no queue {queue!r}; there are: {', '.join(sorted(settings.xqueues)) or 'none'}")
+        raise no_such_queue(queue, settings)
+    begun = datetime.now(UTC)
+    if moment(before, begun) > begun:
+        typer.echo(f"--before {before} is in the future: that is all that waits", err=True)
     url, course_queue = settings.amqp_url.get_secret_value(), submissions_queue(queue)
     # Whatever is missing is said before anything is begun.
     ready = count_ready(url, [LEDGER, CHECKED_QUEUE, course_queue])[course_queue]
     plan = Plan(
         queue=queue,
-        before=moment(before, datetime.now(UTC)),
+        before=moment(before, begun),
         reason=reason.encode(errors="replace").decode(),
         message=None if silent else settings.retired_message,
     )
@@ -56,7 +68,7 @@ def retire(
         if not expectation.tally.met and expectation.unaccounted <= 0:
             return
         more = ", and what is as old of those that the ledger does not tell of" * (expectation.unaccounted > 0)
-        if not agreed(f"Retire {expectation.tally.met} submissions{more}?", as_json=as_json):
+        if not agreed(f"Retire {numbered(expectation.tally.met, 'submission')}{more}?", as_json=as_json):
             return
     _tell(plan, _run(settings, plan), as_json=as_json)
 
@@ -87,7 +99,7 @@ def _tell_expectation(plan: Plan, expectation: Expectation, *, as_json: bool) ->
         print(json.dumps(said | counted | {"ledger_since": None if since is None else iso(since)}))
         return
     print(
-        f"{tally.met} submissions of {plan.queue} wait since before {shown(plan.before.timestamp())}; "
+        f"{numbered(tally.met, 'submission')} of {plan.queue} waiting since before {shown(plan.before.timestamp())}; "
         f"{tally.newer} newer and {tally.leased} leased stay, {tally.cleared} superseded go untold"
     )
     if tally.oldest and tally.newest:
@@ -113,7 +125,7 @@ def _tell(plan: Plan, tally: Tally, *, as_json: bool) -> None:
     when = f"since before {shown(plan.before.timestamp())}"
     told = "the students were not told" if plan.message is None else "the students are told"
     left = f"{tally.newer} newer, {tally.leased} leased and {tally.unreadable} unreadable stay"
-    print(f"retired {tally.retired} submissions of {plan.queue} that waited {when}; {told}; {left}")
+    print(f"retired {numbered(tally.retired, 'submission')} of {plan.queue} that waited {when}; {told}; {left}")
 
 
 def _as_dict(plan: Plan, tally: Tally, *, act: bool) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def by_subject(subject: str) -> Wanted:
     if "://" in subject:
         url = hash_url(subject)
         return lambda event: url in {getattr(event, "url", None), getattr(event, "url_alone", None)}
+    subject = subject.strip(",:;. ")  # as it is copied from a log
     digits = subject.replace("-", "")
     if len(digits) == UUID_DIGITS:
         try:

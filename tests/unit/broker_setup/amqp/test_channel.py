@@ -13,6 +13,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 class Wire:
     """A connection that goes nowhere."""
 
+    name = "wire"
     frame_max = 4096
 
     def __init__(self) -> None:

@@ -36,6 +36,11 @@ def test_nothing_is_counted_as_nothing(operator: Operator) -> None:
     }
 
 
+def test_one_queue_may_be_asked_for_and_one_that_is_not_there_is_refused(operator: Operator) -> None:
+    assert [each["queue"] for each in operator.json("count", "q.2")["queues"]] == ["q.2"]
+    assert "no queue 'nope'; there are: openedx, q.2" in operator.run("count", "nope").stderr
+
+
 def test_each_queue_is_counted_for_itself_and_results_by_where_they_are(operator: Operator) -> None:
     now = datetime.now(UTC)
     waiting = [submission(now - timedelta(minutes=minutes), f"https://lms/{minutes}") for minutes in (50, 30, 10)]

@@ -55,7 +55,7 @@ def test_without_yes_it_only_says_what_would_go(operator: Operator) -> None:
     assert abs(datetime.fromisoformat(told["ledger_since"]) - OLD) < timedelta(seconds=1)
 
     ran = operator.run("retire", "openedx", "--before", "2h")
-    assert ran.stdout.startswith("3 submissions of openedx wait since before ")
+    assert ran.stdout.startswith("3 submissions of openedx waiting since before ")
     assert "oldest " in ran.stdout
     assert ran.stdout.endswith("the broker has 5 ready, as many as the ledger tells of\n")
     assert ran.stderr == "nothing was done; --yes does it\n"
@@ -93,7 +93,7 @@ def test_what_it_says_without_yes_is_what_it_does_with_it(operator: Operator) ->
 def test_what_the_ledger_does_not_tell_of_is_said_beside_the_brokers_count(operator: Operator) -> None:
     fill(operator, *old_ones(2))  # from before the ledger begins
     ran = operator.run("retire", "openedx", "--before", "2h")
-    assert ran.stdout.startswith("0 submissions of openedx wait since before ")
+    assert ran.stdout.startswith("0 submissions of openedx waiting since before ")
     assert "the broker has 2 ready, 2 more than the ledger tells of: " in ran.stdout
     assert ran.stderr == "nothing was done; --yes does it\n"
     told = operator.json("retire", "openedx", "--before", "2h")
@@ -105,7 +105,7 @@ def test_what_an_amqp_grader_has_in_hand_is_said_too(operator: Operator) -> None
     with pika_channel(operator.amqp_url) as channel:
         channel.basic_get(submissions_queue("openedx"))
         ran = operator.run("retire", "openedx", "--before", "2h")
-    assert ran.stdout.startswith("3 submissions of openedx wait since before ")
+    assert ran.stdout.startswith("3 submissions of openedx waiting since before ")
     assert "the broker has 2 ready, 1 fewer than the ledger tells of: " in ran.stdout
 
 
@@ -280,3 +280,8 @@ def test_a_missing_ledger_is_said(operator: Operator) -> None:
     with pika_channel(operator.amqp_url) as channel:
         channel.queue_delete("xqueue.ledger")
     assert "xqueue-broker declare" in operator.refused("retire", "openedx", "--before", "2h", "--yes")
+
+
+def test_a_time_to_come_is_pointed_out(operator: Operator) -> None:
+    ran = operator.run("retire", "openedx", "--before", "2099-01-01")
+    assert "--before 2099-01-01 is in the future: that is all that waits" in ran.stderr

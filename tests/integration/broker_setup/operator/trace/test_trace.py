@@ -87,7 +87,9 @@ def test_a_person_gets_a_table_with_times_durations_and_details(operator: Operat
     assert {row[4] for row in rows} == {"gateway 1"}
 
 
-@pytest.mark.parametrize("subject", [uuid_of(1).hex(), "00000000-0000-0000-0000-000000000001", URL, "1"])
+@pytest.mark.parametrize(
+    "subject", [uuid_of(1).hex(), "00000000-0000-0000-0000-000000000001", f"{uuid_of(1).hex()}:", URL, "1"]
+)
 def test_a_submission_is_found_by_uuid_and_callback_url_too(operator: Operator, subject: str) -> None:
     write(operator, submitted(1, NOON), submitted(2, NOON, url=OTHER), extended(1, NOON, "k", NOON + 60))
     [told] = operator.json("trace", subject)["submissions"]
