@@ -24,9 +24,10 @@ from broker_setup.ledger.events import (
     Undeliverable,
     hash_url,
 )
-from broker_setup.operator.console import AsJson, add_row, cell, iso, moment, settings_of, show_table, shown, span
+from broker_setup.operator.console import AsJson, add_row, iso, moment, settings_of, show_table, shown, span
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
+from broker_setup.visible import visible
 from broker_setup.wire.properties import submission_id_of
 
 # Writers' clocks, and the chunk that an event stands in, may be this far off.
@@ -146,8 +147,8 @@ def _print(timeline: Timeline, now: float) -> None:
     title = f"submission {timeline.submission_id}  {timeline.submission.hex()}"
     if timeline.queue:
         title += f"  of {timeline.queue}"
-    table = Table("time", "after", "event", "details", "written by", title=cell(f"{title}: {standing(timeline, now)}"))
-    table.title_justify = "left"
+    print(visible(f"{title}: {standing(timeline, now)}"))
+    table = Table("time", "after", "event", "details", "written by")
     before: Step | None = None
     for step in timeline.by_time():
         after = "" if before is None else span(_after(before, step))
