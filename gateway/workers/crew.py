@@ -14,6 +14,8 @@ from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
 
 # Whoever takes another's place reads the ledger first: a busy day takes half a minute, and the broker may be away.
 READY_SECONDS = 300.0
+# To be loaded, and to say something for the first time, takes seconds, and more on a machine that has much to do.
+FIRST_WORD_SECONDS = 120.0
 # A service stops by itself within 15 s, a retired worker within what `worker.py` gives it and as much again.
 STOP_SECONDS = 17.0
 RETIRE_SECONDS = 110.0
@@ -76,7 +78,7 @@ class Crew:
 
     def started(self, start: Start, pid: int, now: float) -> Iterator[Action]:
         """A process was started: it takes connections when it is ready, or at once if nobody else does."""
-        until = inf if start.replaces is None else now + READY_SECONDS
+        until = now + (FIRST_WORD_SECONDS if start.replaces is None else READY_SECONDS)
         self._workers[pid] = _Worker(start.number, now, start.replaces, until=until)
         yield from self._open()
 
@@ -91,7 +93,10 @@ class Crew:
 
     def lives(self, pid: int, now: float) -> None:
         """A worker has said something."""
-        self._workers[pid].heard = now
+        worker = self._workers[pid]
+        worker.heard = now
+        if worker.stage is Stage.STARTING and worker.replaces is None:
+            worker.until = inf
 
     def serves(self, pid: int) -> Iterator[Action]:
         """A worker takes connections: the numbers that never had one follow the first."""
@@ -185,7 +190,8 @@ class Crew:
     def _vacant(self, worker: _Worker, who: str, code: int, now: float, pid: int) -> Iterator[Action]:
         successor = next((each for each in self._workers.values() if each.replaces == pid), None)
         if successor is not None:
-            successor.replaces, successor.until = None, inf
+            spoke = successor.heard < inf
+            successor.replaces, successor.until = None, inf if spoke else now + FIRST_WORD_SECONDS
             yield Say(f"{who} ended with {code}; another is on its way", is_bad=True)
             return
         delay = self._put_off(worker.number, now - worker.since, now)
@@ -209,6 +215,8 @@ class Crew:
 
 
 def _late(worker: _Worker, now: float) -> str:
+    if worker.stage is Stage.STARTING and worker.replaces is None:
+        return f"has said nothing for {FIRST_WORD_SECONDS:g} s, since it was started"
     if worker.until > now:
         return f"has not said for {SILENT_SECONDS:g} s that it lives"
     return "does not end" if worker.replaces is None else f"is not ready after {READY_SECONDS:g} s"

@@ -6,7 +6,15 @@ from signal import SIGINT, SIGKILL, SIGTERM
 
 from broker_setup.process.back_off import FIRST_DELAY, STEADY_SECONDS
 from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
-from gateway.workers.crew import READY_SECONDS, RETIRE_SECONDS, SILENT_SECONDS, STOOD_SECONDS, STOP_SECONDS, Crew
+from gateway.workers.crew import (
+    FIRST_WORD_SECONDS,
+    READY_SECONDS,
+    RETIRE_SECONDS,
+    SILENT_SECONDS,
+    STOOD_SECONDS,
+    STOP_SECONDS,
+    Crew,
+)
 
 
 class Played:
@@ -230,6 +238,34 @@ def test_one_that_says_nothing_more_is_killed_also_where_nobody_else_says_anythi
         done = played.pass_time(played.crew.next_look() - played.now)
     assert done == [Send(101, SIGKILL)]
     assert played.now == silent_since + SILENT_SECONDS
+
+
+def test_one_that_never_says_anything_is_killed_and_started_again() -> None:
+    played = Played(2)
+    played.crew.lives(101, played.now)
+    played.get_ready(101)
+    for _ in range(4):
+        assert played.pass_time(FIRST_WORD_SECONDS / 5) == []
+        played.crew.lives(101, played.now)
+    assert played.pass_time(FIRST_WORD_SECONDS / 5) == [Send(102, SIGKILL)]
+    played.end(102)
+    played.pass_time(FIRST_DELAY)
+    assert played.started[2:] == [(2, 103)]
+
+
+def test_one_that_has_spoken_has_as_long_as_it_takes_to_serve() -> None:
+    played = Played(1)
+    played.crew.lives(101, played.now)
+    for _ in range(10):
+        assert played.pass_time(FIRST_WORD_SECONDS / 4) == []
+        played.crew.lives(101, played.now)
+
+
+def test_a_newcomer_whose_predecessor_has_ended_is_killed_if_it_never_says_anything() -> None:
+    played = running(1)
+    played.do(played.crew.hang_up())
+    played.end(101)
+    assert played.pass_time(FIRST_WORD_SECONDS) == [Send(102, SIGKILL)]
 
 
 def test_nobody_is_killed_for_having_been_silent_while_the_machine_stood_still() -> None:
