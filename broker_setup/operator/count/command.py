@@ -43,7 +43,7 @@ class QueueCount:
 
 
 def count(
-    only: Annotated[
+    queues: Annotated[
         list[str] | None, typer.Argument(metavar="[queue]...", help="These queues alone.", show_default=False)
     ] = None,
     as_json: AsJson = False,
@@ -57,8 +57,8 @@ def count(
     """
     settings = settings_of()
     warn_of_no_queue(settings)
-    queues = set(only or settings.xqueues)
-    for queue in queues - settings.xqueues.keys():
+    counted_queues = set(queues or settings.xqueues)
+    for queue in counted_queues - settings.xqueues.keys():
         raise no_such_queue(queue, settings)
     url = settings.amqp_url.get_secret_value()
     backlog = Backlog()
@@ -66,7 +66,7 @@ def count(
     ready = count_ready(
         url,
         [
-            *map(submissions_queue, queues),
+            *map(submissions_queue, counted_queues),
             SUBMISSIONS_PARKED,
             RESULTS_QUEUE,
             CHECKED_QUEUE,
@@ -78,7 +78,7 @@ def count(
     )
     rungs = [rung for rung in (*settings.rungs, *settings.former_rungs) if rung in ready]
     between = between_queues(settings, ready)
-    counts = _by_queue(queues, backlog, ready)
+    counts = _by_queue(counted_queues, backlog, ready)
     parked = ready[SUBMISSIONS_PARKED]
     to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
