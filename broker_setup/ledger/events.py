@@ -6,6 +6,7 @@ ledger is a secret: lease keys and callback URLs stand there as hashes, the LMS'
 """
 
 import hashlib
+from enum import StrEnum
 from math import inf
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ URL_HASH_BYTES = 12
 SENDER_HASH_BYTES = 8
 # Keys are 128 random bits, so a plain hash hides them as well as a slow one.
 KEY_HASH_BYTES = 16
+# Of the name of a person who acts.
+MAX_BY = 64
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
@@ -117,11 +120,12 @@ class Superseded(Event, frozen=True, array_like=True, gc=False, tag=8):
 
 
 class Retired(Event, frozen=True, array_like=True, gc=False, tag=9):
-    """An operator took it out of its queue."""
+    """An operator took it out of its queue; who that was says `by`, as with all that operators do ("": 0.1.0)."""
 
     queue: str
     url: bytes
     reason: str
+    by: str = ""
 
 
 class Parked(Event, frozen=True, array_like=True, gc=False, tag=10):
@@ -158,12 +162,40 @@ class Redriven(Event, frozen=True, array_like=True, gc=False, tag=13):
     queue: str
     url: bytes
     number: int
+    by: str = ""
 
 
 class Discarded(Event, frozen=True, array_like=True, gc=False, tag=14):
-    """An operator discarded the parked result, or the relay one that failed after a newer submission's had come."""
+    """An operator discarded the parked result, or the relay one that failed after a newer submission's had come.
+
+    The relay does so in nobody's name: its `by` is empty.
+    """
 
     reason: str
+    by: str = ""
+
+
+class Act(StrEnum):
+    """What an operator does that changes no submission's standing."""
+
+    RESULT_REDRIVEN = "result redriven"  # a parked result goes to the relay again
+    CALLED_IN = "called in"  # a result leaves its rung before its time
+    PAUSED = "paused"  # a queue is handed out to nobody, until `until`
+    RESUMED = "resumed"
+
+
+class Acted(Event, frozen=True, array_like=True, gc=False, tag=15):
+    """An operator did `act`, to a result of this submission, or to `queue` as a whole (then `submission` is empty).
+
+    `until` is in seconds since the epoch, 0: without an end. 0.1.0 knows none of these, and passes over the whole frame
+    that one stands in: so they are written in frames of their own, and a new `act` needs no new event.
+    """
+
+    act: str
+    by: str
+    queue: str = ""
+    reason: str = ""
+    until: float = 0.0
 
 
 AnyEvent = (
@@ -181,6 +213,7 @@ AnyEvent = (
     | Undeliverable
     | Redriven
     | Discarded
+    | Acted
 )
 
 

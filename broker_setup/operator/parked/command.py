@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker_setup.errors import ArgumentError
+from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.console import AsJson, settings_of
 from broker_setup.operator.parked.options import (
     All,
@@ -136,6 +137,7 @@ def redrive(
     limit: Limit = None,
     rate: Rate = 100,
     yes: Yes = False,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Send parked messages on their way again: results to the relay, submissions back into their queue.
@@ -145,6 +147,7 @@ def redrive(
 
     Without --yes it only counts, and asks if you are at a terminal. Interrupted, nothing is lost; run it again.
     """
+    name = who_acts(by)
     selection = chosen(
         selection_of(
             queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
@@ -158,7 +161,7 @@ def redrive(
         limit,
         although_told=although_told,
     )
-    do(REDRIVE, run, lambda messages: messages.redrive(rate), yes=yes, as_json=as_json)
+    do(REDRIVE, run, lambda messages: messages.redrive(rate, by=name), yes=yes, as_json=as_json)
 
 
 @parked.command()
@@ -177,12 +180,14 @@ def discard(
     limit: Limit = None,
     rate: Rate = 1_000,
     yes: Yes = False,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Take parked messages out for good; the ledger hears of it, and students who were not told yet never are.
 
     Without --yes it only counts, and asks if you are at a terminal.
     """
+    name = who_acts(by)
     selection = chosen(
         selection_of(
             queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
@@ -191,7 +196,7 @@ def discard(
     )
     because = because.encode(errors="replace").decode()
     run = Run(settings_of(), kinds_of(results=results, submissions=submissions), selection, limit)
-    do(DISCARD, run, lambda messages: messages.discard(because, rate), yes=yes, as_json=as_json)
+    do(DISCARD, run, lambda messages: messages.discard(because, rate, by=name), yes=yes, as_json=as_json)
 
 
 def _write(path: Path, body: bytes) -> None:

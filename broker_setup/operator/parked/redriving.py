@@ -11,7 +11,7 @@ from functools import partial
 from time import time
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
-from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired, hash_url
+from broker_setup.ledger.events import Act, Acted, AnyEvent, Discarded, Redriven, Retired, hash_url
 from broker_setup.operator.parked.pending_notices import PendingNotices, pending_notices
 from broker_setup.operator.parked.redrive_plan import (
     Fate,
@@ -82,8 +82,8 @@ class ParkedMessages:
             for kind in self._kinds:
                 await self._walk.through(kind, only_look, RateLimit(LOOK_RATE))
 
-    async def redrive(self, rate: int) -> None:
-        """Send them on their way again, `rate` a second at the most."""
+    async def redrive(self, rate: int, *, by: str) -> None:
+        """Send them on their way again, `rate` a second at the most; the ledger hears `by` whom."""
         limit = RateLimit(rate)
         async with (
             self._session.open(read_ledger=Kind.SUBMISSION in self._kinds),
@@ -91,14 +91,14 @@ class ParkedMessages:
         ):
             for kind in self._kinds:
                 redrive = self._redrive_results if kind is Kind.RESULT else self._redrive_submissions
-                await self._walk.through(kind, partial(redrive, notices), limit)
+                await self._walk.through(kind, partial(redrive, notices, by), limit)
 
-    async def discard(self, because: str, rate: int) -> None:
-        """Take them out for good, and write that down."""
+    async def discard(self, because: str, rate: int, *, by: str) -> None:
+        """Take them out for good, and write down why and `by` whom."""
 
         async def discard(notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
             await notices.take_in(_queues_of(portion))
-            events = [event for each in portion if (event := self._discarded(each, because))]
+            events = [event for each in portion if (event := self._discarded(each, because, by))]
             if events:
                 await self._session.ledger.store(*events)
             await notices.drop(each.parked for each in portion)
@@ -110,16 +110,19 @@ class ParkedMessages:
             for kind in self._kinds:
                 await self._walk.through(kind, partial(discard, notices), limit)
 
-    async def _redrive_results(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
+    async def _redrive_results(self, notices: PendingNotices, by: str, portion: Sequence[Met]) -> Sequence[Met]:
         told = await self._hold_back(notices, portion)
         going = [each for each in portion if each in told and not is_too_large(each.parked)]
         self.tally.stuck += len(told) - len(going)
+        acts = [Acted(time(), uuid, Act.RESULT_REDRIVEN, by) for each in going if (uuid := each.parked.uuid)]
+        if acts:
+            await self._session.ledger.store(*acts)
         await asyncio.gather(*(self._publish(each, CHECKED_EXCHANGE, CHECKED_QUEUE, told[each]) for each in going))
         await notices.drop(each.parked for each in going)
         self.tally.done += len(going)
         return going
 
-    async def _redrive_submissions(self, notices: PendingNotices, portion: Sequence[Met]) -> Sequence[Met]:
+    async def _redrive_submissions(self, notices: PendingNotices, by: str, portion: Sequence[Met]) -> Sequence[Met]:
         told = await self._hold_back(notices, portion)
         # Whatever became of earlier copies is known after this.
         await self._session.ledger.barrier()
@@ -127,7 +130,7 @@ class ParkedMessages:
         going = [each for each, fate in fates if fate is Fate.GOES]
         if going:
             # Before the copies: a gateway takes a copy of what the ledger calls parked for debris.
-            await self._session.ledger.store(*(self._redriven(each) for each in going))
+            await self._session.ledger.store(*(self._redriven(each, by) for each in going))
             await asyncio.gather(
                 *(self._publish(each, SUBMISSIONS_EXCHANGE, each.parked.queue, told[each]) for each in going)
             )
@@ -166,17 +169,17 @@ class ParkedMessages:
         copy = redriven_copy(each.message, each.parked, told=told)
         await self._session.publisher.publish_copy(copy, exchange=exchange, routing_key=routing_key)
 
-    def _redriven(self, each: Met) -> Redriven:
+    def _redriven(self, each: Met, by: str) -> Redriven:
         parked = each.parked
-        return Redriven(time(), parked.uuid or b"", parked.queue, self._url_of(each), parked.redriven + 1)
+        return Redriven(time(), parked.uuid or b"", parked.queue, self._url_of(each), parked.redriven + 1, by)
 
-    def _discarded(self, each: Met, because: str) -> AnyEvent | None:
+    def _discarded(self, each: Met, because: str, by: str) -> AnyEvent | None:
         parked = each.parked
         if parked.uuid is None:
             return None  # a stranger's: there is no history that it would belong to
         if parked.kind is Kind.RESULT:
-            return Discarded(time(), parked.uuid, because)
-        return Retired(time(), parked.uuid, parked.queue, self._url_of(each), because)
+            return Discarded(time(), parked.uuid, because, by)
+        return Retired(time(), parked.uuid, parked.queue, self._url_of(each), because, by)
 
     def _url_of(self, each: Met) -> bytes:
         sealed = each.message.headers.get(RETURN_HEADER)

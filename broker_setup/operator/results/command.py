@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,11 +11,12 @@ from rich.table import Table
 from broker_setup.errors import ArgumentError
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.between_queues import between_queues
+from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
 from broker_setup.settings import Settings
-from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
+from broker_setup.topology import CHECKED_QUEUE, LEDGER, RESULTS_QUEUE
 from broker_setup.visible import numbered
 
 results = typer.Typer(
@@ -64,13 +65,14 @@ def retry(
     everything: Annotated[bool, typer.Option("--all", help="All of them; without a filter, this is needed.")] = False,
     rate: Annotated[int, typer.Option(min=1, help="Results a second, at the most.")] = 100,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Call results in from their rungs: the relay has them at once, with the tries that were made.
 
     Interrupted, nothing is lost; run it again.
     """
-    settings, meant = settings_of(), Filter(origin, queue, uuid)
+    settings, meant, name = settings_of(), Filter(origin, queue, uuid), who_acts(by)
     if meant == Filter() and not everything:
         raise ArgumentError("say which: --origin, --queue, --uuid, or --all")
     if not yes:
@@ -80,21 +82,26 @@ def retry(
             return
         if not agreed(f"Call {numbered(len(found.results), 'result')} in?", as_json=as_json):
             return
-    _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate))
+    _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate, by=name), needs=(LEDGER,))
     _tell(found, dry=False, as_json=as_json)
 
 
 def _run(
-    settings: Settings, meant: Filter, work: Callable[[WaitingResults], Coroutine[Any, Any, None]]
+    settings: Settings,
+    meant: Filter,
+    work: Callable[[WaitingResults], Coroutine[Any, Any, None]],
+    needs: Sequence[str] = (),
 ) -> tuple[int, Found]:
     # What is missing is said before anything is begun.
     ready = dict(
         count_ready(
             settings.amqp_url.get_secret_value(),
-            [RESULTS_QUEUE, CHECKED_QUEUE, *settings.rungs],
+            [RESULTS_QUEUE, CHECKED_QUEUE, *needs, *settings.rungs],
             if_there=settings.former_rungs,
         )
     )
+    for name in needs:
+        del ready[name]
     at_once = ready.pop(RESULTS_QUEUE) + ready.pop(CHECKED_QUEUE)
     with progress() as display:
         task = display.add_task("looking at rungs", total=None)

@@ -8,15 +8,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import time
 
 from broker_setup.amqp.messages import Arrival
+from broker_setup.ledger.events import Act, Acted
 from broker_setup.operator.intake import taking_in
 from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE
 from broker_setup.wire.parked import fresh_copy, plain_headers
-from broker_setup.wire.properties import TRIES_HEADER
+from broker_setup.wire.properties import TRIES_HEADER, is_uuid
 from broker_setup.wire.waits import Wait, read_wait
 
 # Looking costs the broker little.
@@ -76,19 +78,19 @@ class WaitingResults:
 
     async def look(self) -> None:
         """Meet them, and leave everything as it was."""
-        await self._through_all(LOOK_RATE, calls_in=False)
+        await self._through_all(LOOK_RATE)
 
-    async def call_in(self, rate: int) -> None:
-        """Send them back to the relay, `rate` a second at the most."""
-        await self._through_all(rate, calls_in=True)
+    async def call_in(self, rate: int, *, by: str) -> None:
+        """Send them back to the relay, `rate` a second at the most; the ledger hears `by` whom."""
+        await self._through_all(rate, by)
 
-    async def _through_all(self, rate: int, *, calls_in: bool) -> None:
+    async def _through_all(self, rate: int, by: str | None = None) -> None:
         limit = RateLimit(rate)
         async with self._session.open(read_ledger=False):
             for rung in self._rungs:
-                await self._through(rung, limit, calls_in=calls_in)
+                await self._through(rung, limit, by)
 
-    async def _through(self, rung: str, limit: RateLimit, *, calls_in: bool) -> None:
+    async def _through(self, rung: str, limit: RateLimit, by: str | None) -> None:
         async with taking_in(self._session.source) as intake:
             await intake.open(rung)
             while intake.left:
@@ -97,13 +99,15 @@ class WaitingResults:
                     self.found.missed += intake.left
                     break
                 meant = self._select(batch, rung)
-                if not calls_in:
+                if by is None:
                     continue
                 for start in range(0, len(meant), limit.portion):
                     portion = meant[start : start + limit.portion]
                     await limit.wait(len(portion))
 
-                    async def settle(portion: Sequence[Arrival] = portion) -> None:
+                    async def settle(portion: Sequence[Arrival] = portion, by: str = by) -> None:
+                        if acts := _called_in(portion, by):
+                            await self._session.ledger.store(*acts)
                         await asyncio.gather(*map(self._publish, portion))
                         await intake.ack(portion)
                         self.found.called += len(portion)
@@ -126,6 +130,11 @@ class WaitingResults:
         # As the rung would have sent it, with its tries: that it waited less is all that is new.
         copy = fresh_copy(message, plain_headers(message.headers))
         await self._session.publisher.publish_copy(copy, exchange=CHECKED_EXCHANGE, routing_key=CHECKED_QUEUE)
+
+
+def _called_in(portion: Iterable[Arrival], by: str) -> list[Acted]:
+    uuids = (message.correlation_id or "" for message in portion)
+    return [Acted(time(), bytes.fromhex(uuid), Act.CALLED_IN, by) for uuid in uuids if is_uuid(uuid)]
 
 
 def read_waiting(message: Arrival, rung: str) -> WaitingResult:

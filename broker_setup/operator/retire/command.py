@@ -8,6 +8,7 @@ import typer
 
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.backlog import Backlog
+from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import (
     AsJson,
@@ -36,6 +37,7 @@ def retire(
     silent: Annotated[bool, typer.Option("--silent", help="Send the students no notice.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
     reason: Annotated[str, typer.Option(help="For the ledger.")] = "retired by an operator",
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """End the submissions of a queue that have waited since before a time; leased and newer ones stay.
@@ -57,6 +59,7 @@ def retire(
         queue=queue,
         before=moment(before, begun),
         reason=reason.encode(errors="replace").decode(),
+        by=who_acts(by),
         message=None if silent else settings.retired_message,
     )
     if not yes:

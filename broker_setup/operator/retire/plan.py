@@ -10,11 +10,12 @@ from broker_setup.operator.backlog import Backlog
 
 @dataclass(frozen=True)
 class Plan:
-    """What to retire: submissions of `queue` from before `before`; `message` is for the student, None is silence."""
+    """What `by` retires: submissions of `queue` from before `before`; `message` is for the student, None is silence."""
 
     queue: str
     before: datetime
     reason: str
+    by: str
     message: str | None
 
 

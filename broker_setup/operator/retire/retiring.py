@@ -126,4 +126,5 @@ class Retirement:
             url = hash_url(address.callback_url)
         except (BadReturnAddressError, UnknownSecretError):
             url = b""  # a stranger's, or sealed under a secret that only others know; the relay has the last word
-        return Retired(time(), submission.uuid_bytes, self._plan.queue, url, self._plan.reason[:MAX_REASON])
+        reason = self._plan.reason[:MAX_REASON]
+        return Retired(time(), submission.uuid_bytes, self._plan.queue, url, reason, self._plan.by)

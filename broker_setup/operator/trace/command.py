@@ -34,7 +34,7 @@ from broker_setup.wire.properties import submission_id_of
 SLACK = timedelta(minutes=5)
 UUID_DIGITS = 32
 LEASE_DIGITS = 8
-_TIMES = {"expires_at", "available_at", "tell_at"}
+_TIMES = {"expires_at", "available_at", "tell_at", "until"}
 
 
 def trace(
@@ -100,7 +100,7 @@ def _seen(url: str, queue: str | None, since: str | None, until: str | None, lim
     last = (moment(until, now) if until else now + SLACK).timestamp()
 
     def wanted(event: AnyEvent) -> bool:
-        return first <= event.at < last and queue in {None, getattr(event, "queue", "")}
+        return bool(event.submission) and first <= event.at < last and queue in {None, getattr(event, "queue", "")}
 
     sighting = Sighting(wanted, limit)
     read_ledger(url, sighting.take, since=begin - SLACK if begin else None)
@@ -194,4 +194,6 @@ def _details(event: AnyEvent) -> list[str]:
     # Enough of the key's hash to tell the leases of one submission apart.
     if key := getattr(event, "key", b""):
         said.append(f"lease {key.hex()[:LEASE_DIGITS]}")
+    if isinstance(by := getattr(event, "by", None), str) and by:
+        said.append(f"by {by}")
     return said

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from broker_setup.ledger.events import (
+    Acted,
     AnyEvent,
     Delivered,
     Discarded,
@@ -58,6 +59,8 @@ class Step:
         """What happened, in a word."""
         if isinstance(self.event, Extended) and self.event.refused:
             return "refused"
+        if isinstance(self.event, Acted):
+            return self.event.act
         return type(self.event).__name__.lower()
 
     def details(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ async def redrive(settings: Settings, *, although_told: bool = False) -> Tally:
     messages = ParkedMessages(
         settings, [Kind.RESULT], Selection(), although_told=although_told, progress=lambda _: None
     )
-    await messages.redrive(rate=100)
+    await messages.redrive(rate=100, by="ned")
     return messages.tally
 
 
@@ -135,7 +135,9 @@ async def test_a_discarded_result_takes_its_notice_with_it_and_no_other(vhost: V
         uuids = [await results.put(lms.header(f"key-{number}"), BAD) for number in range(3)]
         await eventually(lambda: is_parked(results, 3))
         chosen = Selection(correlation_id=uuids[1])
-        await ParkedMessages(settings, [Kind.RESULT], chosen, progress=lambda _: None).discard("by hand", rate=100)
+        await ParkedMessages(settings, [Kind.RESULT], chosen, progress=lambda _: None).discard(
+            "by hand", rate=100, by="ned"
+        )
         await eventually(lambda: is_parked(results, 2))
         await eventually(lambda: is_later(results, 2))
 

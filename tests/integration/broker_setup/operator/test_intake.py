@@ -113,7 +113,7 @@ async def test_what_retiring_counted_and_did_not_meet_is_counted(
             while channel.basic_get(submissions_queue("openedx"))[0] is not None:
                 pass
 
-        plan, tally = Plan("openedx", NOON, "because", None), Tally()
+        plan, tally = Plan("openedx", NOON, "because", "ned", None), Tally()
         running = asyncio.create_task(Retirement(settings, plan, take_the_rest, prefetch=3).retire(tally))
         # Until it looks once more, after BUFFER_SECONDS.
         await eventually(lambda: tally.missed == 5)

@@ -108,7 +108,7 @@ async def test_what_a_grader_had_the_broker_park_is_redriven_without_what_it_say
     assert {seen[each.submission].redriven for each in (ours, copied)} == {2}
 
     redriving = ParkedMessages(settings, [Kind.RESULT], Selection(), progress=lambda _: None)
-    await redriving.redrive(rate=1000)
+    await redriving.redrive(rate=1000, by="ned")
     sent = {uuid: headers for uuid, _, headers in await asyncio.to_thread(take_all, declared.amqp_url, CHECKED_QUEUE)}
     assert sent[forged.submission] == {
         RETURN_HEADER: forged.sealed_return,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from broker_setup.amqp.messages import Message
-from broker_setup.ledger.events import AnyEvent, Discarded, Redriven, Retired
+from broker_setup.ledger.events import Act, Acted, AnyEvent, Discarded, Redriven, Retired
+from broker_setup.operator.by import who_acts
 from broker_setup.topology import (
     CHECKED_QUEUE,
     RESULTS_PARKED,
@@ -73,7 +74,11 @@ def test_a_redriven_result_is_as_it_was_before_its_first_try(operator: Operator)
         RESULT_REDRIVEN_HEADER: 1,
     }
     park_results(operator.amqp_url, message)
-    assert operator.json("parked", "redrive", "--uuid", result.submission, "--yes")["redriven"] == 1
+    told = operator.json("parked", "redrive", "--uuid", result.submission, "--yes", "--by", "Ned Flanders")
+    assert told["redriven"] == 1
+    [act] = events_in(operator.amqp_url)
+    assert isinstance(act, Acted)
+    assert (act.submission.hex(), act.act, act.by) == (result.submission, Act.RESULT_REDRIVEN, "Ned Flanders")
     [(uuid, body, headers)] = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert (uuid, body) == (result.submission, result.body)
     # Nobody has told the student of this parking.
@@ -112,6 +117,7 @@ def test_a_redriven_submission_waits_again_and_the_ledger_knew_it_first(operator
     assert (told["redriven"], told["cleared"], told["stuck"]) == (1, 0, 0)
     [event] = [event for event in events_in(operator.amqp_url) if isinstance(event, Redriven)]
     assert (event.submission, event.queue, event.number) == (lost.uuid_bytes, "openedx", 1)
+    assert event.by == who_acts(None), "whom the system calls so"
     assert event.url != b""
     assert operator.json("count")["queues"][0]["parked"] == 0
     [(uuid, _, headers)] = take_all(operator.amqp_url, submissions_queue("openedx"))
@@ -208,13 +214,14 @@ def test_what_is_discarded_is_gone_and_stands_in_the_ledger(operator: Operator) 
     write_frames(operator.amqp_url, [[parked_event(lost)]])
     park_submissions(operator.amqp_url, parked_submission(lost))
     assert operator.json("parked", "discard", "--all")["dry_run"]
-    told = operator.json("parked", "discard", "--all", "--because", "the course is over", "--yes")
+    told = operator.json("parked", "discard", "--all", "--because", "the course is over", "--yes", "--by", "ned")
     assert (told["selected"], told["discarded"]) == (5, 5)
     events = events_in(operator.amqp_url)
     assert {event.submission.hex() for event in events if isinstance(event, Discarded)} == {
         each.submission for each in results
     }
     [retired] = [event for event in events if isinstance(event, Retired)]
+    assert {event.by for event in events if isinstance(event, Discarded | Retired)} == {"ned"}
     assert (retired.submission, retired.reason) == (lost.uuid_bytes, "the course is over")
     for queue in (RESULTS_PARKED, SUBMISSIONS_PARKED, CHECKED_QUEUE):
         assert in_queue(operator, queue) == []

@@ -40,7 +40,7 @@ async def test_what_was_parked_again_meanwhile_is_not_taken_for_a_second_copy(de
 
     settings = Settings(amqp_url=declared.amqp_url, secret_key=SECRET, xqueues={"openedx": None})
     messages = ParkedMessages(settings, [Kind.SUBMISSION], Selection(), progress=fail)
-    await messages.redrive(rate=10)  # portions of one
+    await messages.redrive(rate=10, by="ned")  # portions of one
     assert failed
     assert (messages.tally.done, messages.tally.cleared) == (2, 0)
     sent = await asyncio.to_thread(take_all, declared.amqp_url, submissions_queue("openedx"))

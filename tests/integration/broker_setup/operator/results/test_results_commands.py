@@ -6,12 +6,13 @@ from datetime import datetime
 import pika
 import pytest
 
+from broker_setup.ledger.events import Act, Acted
 from broker_setup.topology import CHECKED_QUEUE, former_rung, retry_queue
 from broker_setup.wire.properties import RETURN_HEADER, TRIES_HEADER
 from broker_setup.wire.results import Result, Tries, encode_result
 from broker_setup.wire.waits import WAITS_PREFIX, waits_headers
 from tests.support.broker import VHost
-from tests.support.ledger import pika_channel
+from tests.support.ledger import events_in, pika_channel
 from tests.support.operator import Operator, take_all
 
 RUNG = 3600.0
@@ -62,7 +63,7 @@ def test_list_says_whose_they_are_and_why_they_wait_and_leaves_them_in_their_ord
 
 
 def test_retry_calls_in_what_is_meant_with_its_tries_and_leaves_the_rest(operator: Operator) -> None:
-    told = operator.json("results", "retry", "--origin", GOOD, "--yes")
+    told = operator.json("results", "retry", "--origin", GOOD, "--yes", "--by", "ned")
     assert (told["selected"], told["called_in"]) == (3, 3)
     called = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert [(uuid, body) for uuid, body, _ in called] == [
@@ -73,6 +74,8 @@ def test_retry_calls_in_what_is_meant_with_its_tries_and_leaves_the_rest(operato
         assert not [name for name in headers if name.startswith(WAITS_PREFIX)]
     assert on_rung(operator) == [b"reply %d" % number for number in NUMBERS[SICK]]
     assert operator.json("results", "retry", "--origin", GOOD, "--yes")["called_in"] == 0, "run again, nothing is left"
+    acts = [(event.act, event.by) for event in events_in(operator.amqp_url) if isinstance(event, Acted)]
+    assert acts == [(Act.CALLED_IN, "ned")] * 3
 
 
 def test_what_is_left_on_a_rung_of_0_1_0_is_seen_counted_and_called_in(operator: Operator) -> None:

@@ -246,7 +246,7 @@ async def test_more_leased_ones_than_a_prefetch_hide_nothing(
 
 def retirement(operator: Operator, prefetch: int = 1_000) -> Retirement:
     settings = Settings(amqp_url=operator.amqp_url, secret_key=SECRET, xqueues={"openedx": None})
-    plan = Plan("openedx", NOW - timedelta(hours=2), "because", "Sorry.")
+    plan = Plan("openedx", NOW - timedelta(hours=2), "because", "ned", "Sorry.")
     return Retirement(settings, plan, lambda _: None, prefetch)
 
 

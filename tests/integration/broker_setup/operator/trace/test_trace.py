@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker_setup.ledger.events import AnyEvent, Delivered, Discarded, Submitted, Undeliverable, hash_url
+from broker_setup.ledger.events import (
+    Act,
+    Acted,
+    AnyEvent,
+    Delivered,
+    Discarded,
+    Retired,
+    Submitted,
+    Undeliverable,
+    hash_url,
+)
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from broker_setup.wire.properties import submission_id_of
@@ -138,13 +148,14 @@ def test_every_event_can_be_told(operator: Operator) -> None:
         amended(1, NOON + 11, "l", b"e", 1),
         Undeliverable(NOON + 12, uuid_of(1), "404 [not found]"),
         Discarded(NOON + 13, uuid_of(1), "the [course] is over"),
+        Acted(NOON + 14, uuid_of(1), Act.CALLED_IN, "root@host"),
         submitted(2, NOON, url=OTHER),
         parked(2, NOON + 1, url=OTHER),
         redriven(2, NOON + 2, url=OTHER),
         parked(2, NOON + 3, url=OTHER, redriven=1),
         retired(2, NOON + 4, url=OTHER, reason="discarded by an operator"),
         submitted(3, NOON, url="3"),
-        retired(3, NOON + 1, url="3", reason="end of [bold]term[/bold]"),
+        Retired(NOON + 1, uuid_of(3), "openedx", b"3", "end of [bold]term[/bold]", "ned"),
     )
     first = operator.run("trace", "1").stdout
     assert "settled, discarded" in first
@@ -156,7 +167,8 @@ def test_every_event_can_be_told(operator: Operator) -> None:
     assert re.search(r"of openedx: retired\s", second)
     assert re.search(r"redriven .* redrive 1 .*\n.* parked .*\n.* discarded by an operator", second)
     assert "void" not in second
-    assert "end of [bold]term[/bold]" in operator.run("trace", "3").stdout
+    assert re.search("called in .* by root@host ", first)
+    assert "retired   │ end of [bold]term[/bold], by ned " in operator.run("trace", "3").stdout
 
 
 def test_a_result_that_came_straight_over_amqp_is_told_without_a_lease(operator: Operator) -> None:

@@ -49,7 +49,7 @@ def test_what_was_met_is_counted_with_the_oldest_and_the_newest() -> None:
 def expected(*events: AnyEvent, ready: int = 0) -> Expectation:
     backlog = Backlog()
     backlog.take(Frame(new_frame_id(), "writer", list(events)))
-    return expect(backlog, Plan("openedx", BEFORE, "because", None), ready, NOW)
+    return expect(backlog, Plan("openedx", BEFORE, "because", "ned", None), ready, NOW)
 
 
 def test_the_ledger_tells_what_would_go_and_what_would_stay() -> None:
