@@ -1,13 +1,14 @@
 """The ledger put together, for gateways and operators' commands: write events, and know what all of them come to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from time import time
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.agreement import Agreement
+from broker_setup.ledger.answers import Outcome
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.heard import Heard
@@ -24,6 +25,7 @@ from broker_setup.process.deadlines import Deadlines
 # Below the 3 s in which every caller has its answer.
 RECORD_SECONDS = 2.5
 Gone = Callable[[str, bytes], None]
+Applied = Callable[[Frame, Sequence[Outcome]], None]
 
 
 class Ledger:
@@ -52,10 +54,15 @@ class Ledger:
         self._recording: dict[bytes, list[tuple[int, asyncio.Future[bool]]]] = {}
         self._deadlines = Deadlines(RECORD_SECONDS, _not_read)
         self._gone: Gone = _nobody_holds_it
+        self._applied: Applied = _nobody_follows
 
     def on_gone(self, gone: Gone) -> None:
         """Have `gone(queue, submission)` called when a delivery of that submission is no longer wanted."""
         self._gone = gone
+
+    def on_applied(self, applied: Applied) -> None:
+        """Have `applied(frame, outcomes)` called for each frame once its events are applied, an outcome for each."""
+        self._applied = applied
 
     @property
     def problem(self) -> str:
@@ -142,6 +149,7 @@ class Ledger:
         for outcome in outcomes:
             for queue, submission in outcome.gone:
                 self._gone(queue, submission)
+        self._applied(frame, outcomes)
 
     def _failed(self, frame: bytes, confirmed: "asyncio.Future[None]") -> None:
         error = confirmed.exception()
@@ -157,3 +165,7 @@ def _not_read() -> BrokerUnavailableError:
 
 def _nobody_holds_it(queue: str, submission: bytes) -> None:
     """Do nothing: no queue listens yet."""
+
+
+def _nobody_follows(frame: Frame, outcomes: Sequence[Outcome]) -> None:
+    """Do nothing: nobody asked."""

@@ -1,4 +1,4 @@
-"""XQueue's own services, where no callback goes whatever the settings say: broker, management API, metrics, gateway.
+"""XQueue's own services, where no callback goes whatever the settings say: broker, metrics, gateway, console.
 
 Who can submit names where the relay posts, and the relay stands inside: it would be their hand at the broker's
 administration, and at submit/ itself, where a submission would submit itself for ever. No I/O.
@@ -17,6 +17,7 @@ BROKER = "the broker"
 RELAY = "the relay's metrics"
 BRIDGE = "the bridge's metrics"
 GATEWAY = "the gateway"
+CONSOLE = "the console"
 
 # What relay and bridge call themselves to whom they call, so that the gateway knows a callback that has come home.
 USER_AGENT = "xqueue"
@@ -71,10 +72,14 @@ def own_services(
     relay: Listening,
     bridge: Listening,
     gateway: Listening,
+    console: Listening,
+    console_metrics: Listening,
     public_url: str | None,
 ) -> OwnServices:
-    """Collect them: host and port of each node of the broker, and those where relay, bridge and gateway listen."""
-    return OwnServices([*_of_broker(brokers, management_url), *_listening(relay, bridge, gateway)], public_url)
+    """Collect them: host and port of each node of the broker, and those where each service listens."""
+    metrics = ((relay, RELAY), (bridge, BRIDGE), (console_metrics, CONSOLE))
+    serving = ((gateway, GATEWAY), (console, CONSOLE))
+    return OwnServices([*_of_broker(brokers, management_url), *_listening(metrics, serving)], public_url)
 
 
 @lru_cache(maxsize=1024)
@@ -104,11 +109,13 @@ def _of_broker(nodes: Iterable[tuple[str | None, int]], management_url: str | No
         yield management.host or THIS_MACHINE, management.port or 0, BROKER
 
 
-def _listening(relay: Listening, bridge: Listening, gateway: Listening) -> Iterator[tuple[str, int, str]]:
-    for (host, port), what in ((relay, RELAY), (bridge, BRIDGE)):
+def _listening(
+    metrics: Iterable[tuple[Listening, str]], serving: Iterable[tuple[Listening, str]]
+) -> Iterator[tuple[str, int, str]]:
+    for (host, port), what in metrics:
         if port:
             yield THIS_MACHINE if host in _EVERYWHERE else host, port, what
     # One that listens everywhere may be on another machine, and at its port here an LMS.
-    host, port = gateway
-    if port and host not in _EVERYWHERE:
-        yield host, port, GATEWAY
+    for (host, port), what in serving:
+        if port and host not in _EVERYWHERE:
+            yield host, port, what

@@ -1,7 +1,7 @@
 """The types of the settings that say who may come in: accounts, tokens, trusted proxies, lists for queues."""
 
 import json
-from enum import Enum
+from enum import Enum, StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ from argon2.exceptions import InvalidHashError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from broker_setup.settings.secret_files import account_secrets
+from broker_setup.settings.value_types import QueueName
 
 
 def _password(password: SecretStr) -> SecretStr:
@@ -61,3 +62,19 @@ class QueueAccess(BaseModel):
 
     producers: tuple[Name, ...] | None = None
     consumers: tuple[Name, ...] | None = None
+
+
+class ConsoleRole(StrEnum):
+    """What a person may do in the console."""
+
+    VIEWER = "viewer"  # looks
+    OPERATOR = "operator"  # redrives, discards, pauses, too
+
+
+class ConsoleRights(BaseModel):
+    """What one of the console's accounts may do, and with which queues; None is all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: ConsoleRole = ConsoleRole.VIEWER
+    queues: tuple[QueueName, ...] | None = None

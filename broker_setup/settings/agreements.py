@@ -78,6 +78,16 @@ def _lists(settings: SettingsTable) -> Iterator[str]:
         )
 
 
+def _console(settings: SettingsTable) -> Iterator[str]:
+    # A slip of the fingers would make somebody a viewer who is meant to act, or hide a queue.
+    for name, rights in settings.console_roles.items():
+        if name not in settings.console_accounts:
+            yield f"CONSOLE_ROLES names {name!r}, which is not in CONSOLE_ACCOUNTS"
+        wrong = [queue for queue in rights.queues or () if settings.xqueues and queue not in settings.xqueues]
+        if wrong:
+            yield f"CONSOLE_ROLES: {name!r} has queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}"
+
+
 # Each with the fields that it reads.
 _RULES: Mapping[tuple[str, ...], Rule] = {
     ("retry_delays",): _rungs,
@@ -87,4 +97,5 @@ _RULES: Mapping[tuple[str, ...], Rule] = {
     ("jwt_public_jwks", "jwt_public_jwks_file", "jwt_secret_key", "jwt_issuers"): _issuers,
     ("jwt_secret_key", "secret_key", "secret_key_fallbacks"): _secrets,
     ("queue_access", "xqueues"): _lists,
+    ("console_accounts", "console_roles", "xqueues"): _console,
 }

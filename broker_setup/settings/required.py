@@ -10,11 +10,13 @@ class Service(StrEnum):
     GATEWAY = "gateway"
     RELAY = "relay"
     PASSIVE = "passive"
+    CONSOLE = "console"
 
 
 REQUIRED: Mapping[Service, tuple[str, ...]] = {
     Service.GATEWAY: ("SECRET_KEY", "USERS", "XQUEUES"),
     Service.RELAY: ("SECRET_KEY",),
     Service.PASSIVE: ("SECRET_KEY", "XQUEUES"),
+    Service.CONSOLE: ("SECRET_KEY", "CONSOLE_ACCOUNTS", "XQUEUES"),
 }
 NOBODY_TO_CALL = "XQUEUES has no queue with the URL of a grader, so there is nobody to call"

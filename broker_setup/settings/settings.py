@@ -55,6 +55,8 @@ class Settings(SettingsTable):
             relay=(self.metrics_host, self.metrics_port),
             bridge=(self.passive_metrics_host, self.passive_metrics_port),
             gateway=(self.host, self.port),
+            console=(self.console_host, self.console_port),
+            console_metrics=(self.console_metrics_host, self.console_metrics_port),
             public_url=self.public_url,
         )
 

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker_setup.rights import Role
-from broker_setup.settings.access_settings import Dialect, Jwks, Name, Network, QueueAccess, Users
+from broker_setup.settings.access_settings import ConsoleRights, Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.environment import Environment
 from broker_setup.settings.user_settings import UserName
 from broker_setup.settings.value_types import (
@@ -158,6 +158,19 @@ class SettingsTable(BaseSettings):
     callback_concurrency_per_origin: Annotated[int, Field(gt=0, le=1000)] = 32  # callbacks under way to one LMS
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+
+    # the console
+    console_host: str = "127.0.0.1"
+    console_port: Annotated[int, Field(ge=0, le=65535)] = 18050
+    console_url: WebUrl | None = None
+    console_accounts: Users = Field(default_factory=dict)
+    # who is not in it sees everything, and does nothing
+    console_roles: dict[Name, ConsoleRights] = Field(default_factory=dict)
+    # seconds, and submissions: what is older goes first, and then what is too many
+    console_window: Annotated[float, Field(ge=_LEAST_WINDOW_SECONDS)] = 7 * 24 * 3600.0
+    console_submissions: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    console_metrics_host: str = "127.0.0.1"
+    console_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # xqueue-broker
     broker_passwords: dict[UserName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)

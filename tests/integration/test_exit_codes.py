@@ -12,7 +12,12 @@ from tests.support.operator import environment, run
 from tests.support.project import quoted, table_rows, text
 from tests.support.warm_start import WarmProcess
 
-PROGRAMS = {"xqueue-gateway": "gateway", "xqueue-relay": "callback_relay", "xqueue-passive": "gateway.passive"}
+PROGRAMS = {
+    "xqueue-gateway": "gateway",
+    "xqueue-relay": "callback_relay",
+    "xqueue-passive": "gateway.passive",
+    "xqueue-console": "gateway.console",
+}
 SECONDS = 60.0
 # Nobody listens there.
 SETTINGS = {
@@ -21,6 +26,8 @@ SETTINGS = {
     "USERS": '{"lms": "password"}',
     "XQUEUES": '{"called": "http://127.0.0.1:1/"}',
     "PORT": "0",
+    "CONSOLE_PORT": "0",
+    "CONSOLE_ACCOUNTS": '{"ada": "password"}',
 }
 
 
@@ -50,7 +57,7 @@ def test_the_page_has_these_codes_and_no_others() -> None:
 def test_a_command_ends_with_0_1_or_2() -> None:
     assert run("completion", "bash").returncode == 0
     good = run("check-settings", **SETTINGS)
-    assert (good.returncode, good.stdout) == (0, "gateway, relay, passive: can start with these settings\n")
+    assert (good.returncode, good.stdout) == (0, "gateway, relay, passive, console: can start with these settings\n")
     bad = run("check-settings", "gateway", **SETTINGS | {"PORT": "eighty", "USERS": ""})
     assert (bad.returncode, bad.stdout.count("\n"), bad.stderr) == (1, 2, "")
     assert run("declare", **SETTINGS).returncode == 1
@@ -80,7 +87,12 @@ def test_a_service_that_is_stopped_ends_as_the_page_says(program: str, tmp_path:
 
 @pytest.mark.parametrize(
     ("program", "key", "code"),
-    [("xqueue-gateway", "PORT", 3), ("xqueue-relay", "METRICS_PORT", 1), ("xqueue-passive", "PASSIVE_METRICS_PORT", 1)],
+    [
+        ("xqueue-gateway", "PORT", 3),
+        ("xqueue-relay", "METRICS_PORT", 1),
+        ("xqueue-passive", "PASSIVE_METRICS_PORT", 1),
+        ("xqueue-console", "CONSOLE_PORT", 1),
+    ],
 )
 def test_a_port_that_is_taken_ends_a_service(program: str, key: str, code: int, tmp_path: Path) -> None:
     with socket.socket() as taken:

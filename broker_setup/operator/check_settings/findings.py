@@ -43,5 +43,9 @@ def findings(services: Iterable[Service], examine: Callable[[Collection[str]], E
 
 
 def _all(examined: Examined) -> list[Service]:
-    calls_somebody = bool(passive_graders(examined.right))
-    return [service for service in Service if calls_somebody or service is not Service.PASSIVE]
+    needless = set()
+    if not passive_graders(examined.right):
+        needless.add(Service.PASSIVE)
+    if not examined.right.console_accounts and "console_accounts" not in examined.wrong_keys:
+        needless.add(Service.CONSOLE)
+    return [service for service in Service if service not in needless]

@@ -75,4 +75,5 @@ _LOOKS: Mapping[Service, Mapping[tuple[str, ...], Look]] = {
         ("xqueues",): _graders,
         ("grading_ca_bundle",): _bundle("GRADING_CA_BUNDLE", lambda settings: settings.grading_ca_bundle),
     },
+    Service.CONSOLE: {},
 }

@@ -39,7 +39,7 @@ def test_each_shell_is_given_the_names_of_all_commands(shell: Shell, capsys: pyt
     completion(shell)
     printed = capsys.readouterr().out
     assert f"_XQUEUE_BROKER_COMPLETE=complete_{shell}" in printed
-    for name in ("xqueue-broker", "xqueue-gateway", "xqueue-relay", "xqueue-passive"):
+    for name in ("xqueue-broker", "xqueue-gateway", "xqueue-relay", "xqueue-passive", "xqueue-console"):
         assert name in printed
 
 
@@ -56,7 +56,7 @@ def test_bash_completes_an_argument(folder: Path, capsys: pytest.CaptureFixture[
         check=True,
     )
     answered, services = ran.stdout.splitlines()
-    assert answered.split() == ["gateway", "relay", "passive"]
+    assert answered.split() == ["gateway", "relay", "passive", "console"]
     assert services == "complete -W '--help --version' xqueue-relay"
 
 

@@ -12,7 +12,12 @@ from broker_setup.process.logs import LogLines
 from tests.support.project import quoted, table_rows, text
 
 SETTINGS = {quoted(row[0])[0]: row for row in table_rows(text("docs/reference/settings.md"))}
-SERVICES = {"gateway": "xqueue-gateway", "gateway.passive": "xqueue-passive", "callback_relay": "xqueue-relay"}
+SERVICES = {
+    "gateway": "xqueue-gateway",
+    "gateway.passive": "xqueue-passive",
+    "gateway.console": "xqueue-console",
+    "callback_relay": "xqueue-relay",
+}
 
 
 def run(module: str, *arguments: str) -> tuple[int, str, str]:

@@ -12,6 +12,7 @@ from tests.support.tokens import public_jwk
 
 SECRET_KEY = "Zk3vW9qRt7LmXc2PbNhY8dGs"
 GOOD = {"SECRET_KEY": SECRET_KEY, "USERS": '{"lms": "password"}', "XQUEUES": '{"openedx": null}'}
+PERSON = {"CONSOLE_ACCOUNTS": '{"ada": "password"}'}
 PASSWORD = "hunter2"
 
 
@@ -106,5 +107,14 @@ def test_the_bridge_is_looked_at_where_it_has_somebody_to_call_or_is_named(monke
 
 @pytest.mark.parametrize("service", Service)
 def test_who_has_no_mistakes_has_settings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, service, **GOOD | {"XQUEUES": '{"a": "https://grader.example/"}'}) == {}
+    assert found(monkeypatch, service, **GOOD | PERSON | {"XQUEUES": '{"a": "https://grader.example/"}'}) == {}
     assert load_settings(REQUIRED[service])[0].xqueues == {"a": "https://grader.example/"}
+
+
+def test_the_console_is_looked_at_where_it_has_accounts_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    [(what, who)] = found(monkeypatch, Service.CONSOLE, **GOOD).items()
+    assert "CONSOLE_ACCOUNTS" in what
+    assert who == ["console"]
+    roles = '{"adda": {}, "ada": {"queues": ["opendx"]}}'
+    said = found(monkeypatch, Service.CONSOLE, **GOOD | PERSON, CONSOLE_ROLES=roles)
+    assert [what.partition(":")[0].partition(" ")[0] for what in said] == ["CONSOLE_ROLES", "CONSOLE_ROLES"]

@@ -1,0 +1,111 @@
+"""The whole console, put together: the ledger that it follows, its pages, its metrics."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from broker_setup.errors import SettingsError
+from broker_setup.link.connection import supervised
+from broker_setup.link.essential import essential
+from broker_setup.metrics_port.endpoint import Endpoint, Standing
+from broker_setup.metrics_port.registries import process_registry
+from broker_setup.settings import Settings
+from gateway.console.app import application
+from gateway.console.following import Following
+from gateway.http.connection import Bounds, bounded
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 75
+GRACE_SECONDS = 5
+# People with browsers: some connections for each.
+CONNECTIONS = 200
+
+# What it is at: everything that was written has been read, or not yet.
+SERVING, READING = "serving", "reading the ledger"
+
+
+class Console:
+    """The service: `run` it, `stop` it. Several show the same, each from its own memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build it from settings that have a SECRET_KEY and CONSOLE_ACCOUNTS; nothing is opened yet."""
+        self._settings = settings
+        self._following = Following(settings)
+        self._server = _Server(_config(settings, application(self._following)))
+        self._endpoint = Endpoint(
+            settings.console_metrics_host,
+            settings.console_metrics_port,
+            registry=process_registry(),
+            standing=self._standing,
+            named="CONSOLE_METRICS",
+        )
+
+    def stop(self) -> None:
+        """Ask `run` to answer what is under way and return."""
+        self._server.should_exit = True
+
+    async def run(self) -> None:
+        """Serve until `stop`; a broker that is away, or comes back, is no reason to end.
+
+        Raise SettingsError if a port can't be had.
+        """
+        following = self._following
+        with _listener(self._settings.console_host, self._settings.console_port) as listener:
+            async with (
+                self._endpoint,
+                supervised(following.reading, following.publishing),
+                essential(following.tasks),
+            ):
+                host, port = listener.getsockname()[:2]
+                log.info("the console is at http://%s:%s/", f"[{host}]" if ":" in host else host, port)
+                await self._server.serve(sockets=[listener])
+        log.info("stopped")
+
+    def _standing(self) -> Standing:
+        is_ready = not self._following.problem
+        return Standing(SERVING if is_ready else READING, is_ready=is_ready)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to who runs the console: by uvicorn's own the process would end before all is closed."""
+        yield
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=bounded(  # type: ignore[arg-type]
+            Bounds(
+                connections=CONNECTIONS,
+                head_size=settings.max_head_size,
+                head_seconds=settings.head_timeout,
+                body_seconds=settings.stall_timeout,
+                stall_seconds=settings.stall_timeout,
+            ),
+        ),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        server_header=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise SettingsError(f"CONSOLE_HOST, CONSOLE_PORT: can't listen on {host} port {port}: {why}") from error
