@@ -19,6 +19,7 @@ from broker_setup.settings import Settings
 from broker_setup.upload_store import open_upload_store
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import Sealer
+from broker_setup.wire.sealed_urls import UrlSeals
 from gateway.callers.access import Access
 from gateway.callers.accounts import Accounts
 from gateway.callers.door import Door
@@ -155,6 +156,7 @@ def build(settings: Settings, departure: Departure) -> Starlette:
         lms=LmsCalls(
             publisher=publisher,
             sealer=sealer,
+            url_seals=UrlSeals(settings.secrets),
             ledger=ledger,
             files=files,
             counts=counts,

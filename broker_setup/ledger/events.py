@@ -2,7 +2,7 @@
 
 In all of them `at` is when the writer noted it (seconds since the epoch) and `submission` the 16 bytes of the
 submission's uuid; `url` is the hash of its full callback URL, empty where the writer can't know it. Nothing in the
-ledger is a secret: lease keys and callback URLs stand there as hashes, the LMS's header only sealed.
+ledger is a secret: lease keys stand there as hashes, callback URLs so and sealed, the LMS's header only sealed.
 """
 
 import hashlib
@@ -20,6 +20,8 @@ SENDER_HASH_BYTES = 8
 KEY_HASH_BYTES = 16
 # Of the name of a person who acts.
 MAX_BY = 64
+# Of the name of an account that takes work.
+MAX_GRADER = 64
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
@@ -39,6 +41,8 @@ class Submitted(Event, frozen=True, array_like=True, gc=False, tag=1):
     Whoever knows no sender would go by the URL alone. So that is left empty where 0.1.0 looks for it, and it takes
     nobody's place there. The other way round, what 0.1.0 wrote has its URL only there, and no sender: it takes nobody's
     place here, and only a sender to whom that queue is anybody's takes its.
+
+    `sealed_url` is the callback URL for who has the SECRET_KEY (wire/sealed_urls.py), b"": its gateway did not say it.
     """
 
     queue: str
@@ -47,13 +51,14 @@ class Submitted(Event, frozen=True, array_like=True, gc=False, tag=1):
     url: bytes = b""
     sender: bytes = b""
     anybodys: bool = False
+    sealed_url: bytes = b""
 
 
 class Leased(Event, frozen=True, array_like=True, gc=False, tag=2):
     """A grader got it until `expires_at`; `key` is the hash of the lease key, `sealed` the sealed return address.
 
     `after` is the key of the lease before it that its gateway has seen run out, b"" if there was none or a released
-    one; None, as in 0.1.0: it does not say.
+    one; None, as in 0.1.0: it does not say. `grader` is the name of the account that took it, or its beginning.
     """
 
     queue: str
@@ -63,6 +68,7 @@ class Leased(Event, frozen=True, array_like=True, gc=False, tag=2):
     sealed: str
     attempt: int
     after: bytes | None = None
+    grader: str = ""
 
 
 class Extended(Event, frozen=True, array_like=True, gc=False, tag=3):

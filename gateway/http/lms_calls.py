@@ -18,6 +18,7 @@ from broker_setup.process.beside import beside
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
 from broker_setup.wire.properties import new_uuid
 from broker_setup.wire.return_address import ReturnAddress, Sealer
+from broker_setup.wire.sealed_urls import UrlSeals
 from broker_setup.wire.strangers_json import read_json
 from broker_setup.wire.submissions import Submission, encode_submission
 from gateway.callers.door import account_of, permission_of
@@ -57,6 +58,7 @@ class LmsCalls:
         *,
         publisher: Publisher,
         sealer: Sealer,
+        url_seals: UrlSeals,
         files: SubmittedFiles,
         counts: WaitingCount,
         ledger: Ledger,
@@ -70,6 +72,7 @@ class LmsCalls:
         """`is_producer` says whether a queue's list of who hands in work has an account by its name."""
         self._publisher = publisher
         self._sealer = sealer
+        self._url_seals = url_seals
         self._files = files
         self._counts = counts
         self._ledger = ledger
@@ -142,6 +145,7 @@ class LmsCalls:
                 url=url,
                 sender=hash_sender(account, url),
                 anybodys=self._is_producer(account, asked.queue),
+                sealed_url=self._url_seals.seal(asked.callback_url, submission.uuid_bytes),
             )
         )
         self._queues[asked.queue].submitted()

@@ -91,11 +91,13 @@ class Polls:
 
 async def take(request: Request, queue: CourseQueue, wait: float, limit: int, departure: Departure) -> list[Handout]:
     """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
-    fits = share_of(request).fits
+    fits, grader = share_of(request).fits, account_of(request)
     if wait and not departure.is_over:
-        handouts, has_gone = await _wait_for(request, partial(queue.take, limit, wait, fits=fits), departure)
+        handouts, has_gone = await _wait_for(
+            request, partial(queue.take, limit, wait, fits=fits, grader=grader), departure
+        )
     else:
-        handouts = await queue.take(limit, fits=fits)
+        handouts = await queue.take(limit, fits=fits, grader=grader)
         has_gone = has_hung_up(request)
     if has_gone:
         # Nobody would get what was just leased.

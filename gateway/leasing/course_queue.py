@@ -93,17 +93,19 @@ class CourseQueue:
         """How many unleased submissions this gateway has in memory: no longer ready in the broker, yet waiting."""
         return len(self._deliveries)
 
-    async def take(self, limit: int = 1, wait: float = 0.0, *, fits: Fits = lambda _: True) -> list[Handout]:
+    async def take(
+        self, limit: int = 1, wait: float = 0.0, *, fits: Fits = lambda _: True, grader: str = ""
+    ) -> list[Handout]:
         """Lease up to `limit` submissions, waiting up to `wait` seconds for the first; none if none comes.
 
-        `fits` is asked before whether there is room for an answer that takes so many bytes of memory in all.
-        Raise BrokerUnavailableError if the broker or the ledger could not be asked, NoRoomForAnswerError if not even
-        one fits.
+        `grader` is the account that gets them. `fits` is asked before whether there is room for an answer that takes so
+        many bytes of memory in all. Raise BrokerUnavailableError if the broker or the ledger could not be asked,
+        NoRoomForAnswerError if not even one fits.
         """
         with self._patience.in_time(extra=wait):
-            return await self._take(limit, wait, fits)
+            return await self._take(limit, wait, fits, grader)
 
-    async def _take(self, limit: int, wait: float, fits: Fits) -> list[Handout]:
+    async def _take(self, limit: int, wait: float, fits: Fits, grader: str) -> list[Handout]:
         await self._ledger.wait_up_to_date()
         if problem := self._ledger.clock_problem:
             raise BrokerUnavailableError(problem)
@@ -121,7 +123,7 @@ class CourseQueue:
                 if buffered >= limit or now >= until:
                     chosen = self._chosen(limit, fits)
                     self._consumer.nudge()
-                    handouts = await self._handing_out.lease(chosen)
+                    handouts = await self._handing_out.lease(chosen, grader)
                     if handouts:
                         return handouts
                     continue

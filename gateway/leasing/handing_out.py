@@ -55,14 +55,15 @@ class HandingOut:
     # Between the decision and its event's turn others may come first: the state may lag behind, and it is decided again
     # then whether the lease is valid, for all gateways alike.
 
-    async def lease(self, chosen: Sequence[Waiting]) -> list[Handout]:
-        """Lease what was chosen, as far as it may be; if its grader hangs up meanwhile, it is taken back.
+    async def lease(self, chosen: Sequence[Waiting], grader: str) -> list[Handout]:
+        """Lease what was chosen to the account `grader`, as far as it may be.
 
-        Raise BrokerUnavailableError if the ledger could not be asked about any of them.
+        If that hangs up meanwhile, it is taken back. Raise BrokerUnavailableError if the ledger could not be asked
+        about any of them.
         """
         answer = _Answer(len(chosen), self.take_back)
         for waiting in chosen:
-            self._begin(waiting, answer)
+            self._begin(waiting, grader, answer)
         return await answer.given()
 
     def take_back(self, handouts: Sequence[Handout]) -> None:
@@ -74,10 +75,10 @@ class HandingOut:
             key = hash_key(handout.key)
             self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
 
-    def _begin(self, waiting: Waiting, answer: "_Answer") -> None:
+    def _begin(self, waiting: Waiting, grader: str, answer: "_Answer") -> None:
         key = secrets.token_hex(16)
         try:
-            decision = self._decide(waiting, key)
+            decision = self._decide(waiting, key, grader)
             if isinstance(decision, Grant):
                 handout = Handout(waiting.submission, key, decision.event.expires_at)
                 self._write(waiting, decision.event, handout, answer)
@@ -87,7 +88,7 @@ class HandingOut:
         except Exception as error:  # noqa: BLE001 - whoever polls hears of it, and the others of the poll go on
             answer.failed(error)
 
-    def _decide(self, waiting: Waiting, key: str = "") -> Decision:
+    def _decide(self, waiting: Waiting, key: str = "", grader: str = "") -> Decision:
         return decide(
             waiting.submission,
             self._held.standing(waiting.id),
@@ -95,6 +96,7 @@ class HandingOut:
             terms=self._terms,
             now=self._clock(),
             key=key,
+            grader=grader,
             callback_url=self._callback_url,
         )
 

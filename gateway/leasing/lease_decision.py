@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.ledger.answers import Lease, Standing
-from broker_setup.ledger.events import Leased, hash_key, hash_url
+from broker_setup.ledger.events import MAX_GRADER, Leased, hash_key, hash_url
 from broker_setup.wire.submissions import Submission
 
 
@@ -52,9 +52,10 @@ def decide(
     terms: Terms,
     now: float,
     key: str,
+    grader: str,
     callback_url: Callable[[Submission], str],
 ) -> Decision:
-    """Decide on a lease with `key` at `now` (seconds since the epoch); `last` is the newest lease before, if any.
+    """Decide on a lease of `grader` with `key` at `now` (seconds since the epoch); `last` is the newest before, if any.
 
     `callback_url` opens the return address; it may raise BadReturnAddressError or UnknownSecretError.
     """
@@ -84,6 +85,7 @@ def decide(
             sealed=submission.sealed_return,
             attempt=attempt,
             after=last.key if last else b"",
+            grader=grader[:MAX_GRADER],
         )
     )
 

@@ -165,6 +165,7 @@ def describe(event: AnyEvent) -> list[str]:
         case Leased():
             seconds = event.expires_at - event.at
             said = [f"until {shown(event.expires_at)} ({span(seconds)})", f"attempt {event.attempt}"]
+            said += [f"by {event.grader}"] if event.grader else []
         case Extended():
             said = [event.refused or f"until {shown(event.expires_at)}"]
         case Released():

@@ -71,7 +71,7 @@ class Step:
         return {
             name: value.hex() if isinstance(value, bytes) else value
             for name, value in fields.items()
-            if name not in {"at", "submission", "sealed"}
+            if name not in {"at", "submission", "sealed", "sealed_url"}
         }
 
 

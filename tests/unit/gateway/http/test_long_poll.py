@@ -30,7 +30,7 @@ class FakeQueue:
         self.taken_back: list[Handout] = []
         self.seconds = 0.0
 
-    async def take(self, limit: int = 1, wait: float = 0.0, *, fits: Fits) -> list[Handout]:
+    async def take(self, limit: int = 1, wait: float = 0.0, *, fits: Fits, grader: str) -> list[Handout]:
         assert fits(1)
         self.asked.append((limit, wait))
         await asyncio.sleep(self.seconds)

@@ -75,6 +75,7 @@ class Case:
             self.last,
             terms=TERMS,
             now=NOW,
+            grader="a grader",
             key="new",
             callback_url=self.callback_url,
         )
@@ -92,6 +93,7 @@ def granted(attempt: int = 1, *, at: float = NOW, after: bytes = b"") -> Grant:
             sealed="sealed",
             attempt=attempt,
             after=after,
+            grader="a grader",
         )
     )
 
