@@ -27,8 +27,10 @@ from gateway.callers.lost_callers import LostCallers
 from gateway.callers.sessions import Sessions
 from gateway.callers.token_keys import keys_of
 from gateway.callers.tokens import Tokens
+from gateway.figures.gateway_figures import Figures, Reading
 from gateway.http.answer_room import LARGEST_ANSWER_BYTES
 from gateway.http.bulk_calls import BulkCalls
+from gateway.http.call_counts import CallCount, CallCounts
 from gateway.http.departure import Departure
 from gateway.http.dialects import Dialects
 from gateway.http.file_calls import FileCalls
@@ -54,19 +56,21 @@ from gateway.leasing.waiting_count import WaitingCount
 
 log = logging.getLogger(__name__)
 
+# What each of its connections to the broker is for.
+USES = ("publishing", "consuming", "ledger", "asking")
+
 
 def build(settings: Settings, departure: Departure) -> Starlette:
     """Build the gateway; its connections and tasks live as long as the application runs, `departure` ends its polls.
 
+    `state.figures` of what is returned are its metrics.
     Raise SettingsError for keys of tokens, or a store of files, that can't be used.
     """
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
     # on a third, so that a burst of it delays no delivery; and what callers make us ask is asked on a fourth, so that
     # no question can cost the holds.
     url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-gateway", settings.port)
-    publishing, consuming, reading, asking = links = [
-        Link(url, f"{name} {use}") for use in ("publishing", "consuming", "ledger", "asking")
-    ]
+    publishing, consuming, reading, asking = links = [Link(url, f"{name} {use}") for use in USES]
     publisher = Publisher(publishing)
     sealer = Sealer(settings.secrets, settings.seal)
     ledger = Ledger(
@@ -149,7 +153,33 @@ def build(settings: Settings, departure: Departure) -> Starlette:
             await ledger.flush()
 
     own = settings.own_services
-    return application(
+    readiness = Readiness(
+        links=(publishing, consuming, asking),
+        asking=asking,
+        publisher=publisher,
+        ledger=ledger,
+        queues=queues,
+        notices=settings.notice_queues,
+        departure=departure,
+    )
+    calls: CallCounts = CallCounts(CallCount)
+
+    def read() -> Reading:
+        return Reading(
+            state=readiness.state,
+            connections={use: link.is_up for use, link in zip(USES, links, strict=True)},
+            calls=calls,
+            polls_waiting=sum(queue.polls_waiting for queue in queues.values()),
+            held=sum(queue.held_here for queue in queues.values()),
+            unconfirmed=publisher.unconfirmed,
+            ledger_lag=ledger.lag,
+            ledger_is_caught_up=not ledger.problem,
+            replay_seconds=ledger.replay_seconds,
+            logins_refused=accounts.refused,
+            logins_throttled=accounts.throttled,
+        )
+
+    app = application(
         dialects=Dialects(settings.dialects, settings.public_url),
         guard=GuardedCalls(Door(accounts, tokens, access, sessions=sessions, lost_callers=lost_callers), sessions),
         session=SessionCalls(accounts, sessions, lost_callers, settings.public_url),
@@ -171,17 +201,10 @@ def build(settings: Settings, departure: Departure) -> Starlette:
         bulk=BulkCalls(polls=polls, results=results, limits=limits),
         lease=LeaseCalls(LeaseChanges(ledger, settings.max_processing_delay_of, returns)),
         files=FileCalls(files, redirect=settings.upload_redirect),
-        operation=OperationCalls(
-            Readiness(
-                links=(publishing, consuming, asking),
-                asking=asking,
-                publisher=publisher,
-                ledger=ledger,
-                queues=queues,
-                notices=settings.notice_queues,
-                departure=departure,
-            ),
-        ),
+        operation=OperationCalls(readiness),
         answers=answers,
+        counts=calls,
         lifespan=lifespan,
     )
+    app.state.figures = Figures(read)
+    return app

@@ -5,11 +5,15 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from broker_setup.errors import SettingsError
+from broker_setup.metrics_port.endpoint import Endpoint, Standing
+from broker_setup.metrics_port.registries import process_registry
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
@@ -17,10 +21,15 @@ from broker_setup.process.sparing import write_sparingly
 from broker_setup.settings import Settings, load_settings
 from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
+from gateway.figures.collector import FamiliesCollector
+from gateway.figures.gateway_figures import Figures
 from gateway.http.connection import Bounds, bounded
 from gateway.http.departure import Departure
 from gateway.leaving import LeavingServer
 from gateway.start_warnings import start_warnings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
@@ -94,6 +103,30 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return LeavingServer(config, departure, delay=settings.stop_delay, seconds=settings.stop_time)
+
+
+def endpoint_of(settings: Settings, server: uvicorn.Server) -> Endpoint:
+    """Return where the gateway of this server shows its metrics, not opened yet."""
+    figures = figures_of(server)
+    registry = process_registry()
+    registry.register(FamiliesCollector(figures.families))
+    return metrics_endpoint(settings, registry, figures.standing)
+
+
+def metrics_endpoint(settings: Settings, registry: CollectorRegistry, standing: Callable[[], Standing]) -> Endpoint:
+    """Return where a gateway shows these metrics: of one process, or of all its workers."""
+    return Endpoint(
+        settings.gateway_metrics_host,
+        settings.gateway_metrics_port,
+        registry=registry,
+        standing=standing,
+        named="GATEWAY_METRICS",
+    )
+
+
+def figures_of(server: uvicorn.Server) -> Figures:
+    """Return the metrics of the gateway that `server_of` has made a server for."""
+    return cast("Starlette", server.config.app).state.figures  # type: ignore[no-any-return]
 
 
 def all_warnings(settings: Settings, warnings: Iterable[str]) -> list[str]:

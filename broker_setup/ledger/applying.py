@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 
 from msgspec import Struct
 
@@ -34,6 +35,8 @@ class Applying:
         self.last: Position | None = None  # the last frame that was applied; None: nothing is known yet
         self.events = 0  # how many there were
         self.unknown = 0  # events that could not be read
+        self.is_replay = False
+        self._began = self._took = 0.0  # the last replay: when, by the monotonic clock, and for how long
 
     def apply_at(self, offset: int, body: bytes) -> Frame | None:
         """Apply the frame at an offset that comes after the last one; return it, None if it was that itself.
@@ -62,9 +65,20 @@ class Applying:
         self._apply_safely(frame)
         return frame
 
-    def tell(self, seconds: float) -> None:
-        """Write down what was applied in a replay that took so long."""
-        log.info("replayed %d events of the ledger in %.1f s, passed over %d", self.events, seconds, self.unknown)
+    @property
+    def replay_seconds(self) -> float:
+        """How long the last replay took, or has taken by now."""
+        return monotonic() - self._began if self.is_replay else self._took
+
+    def begin_replay(self) -> None:
+        """Note that everything is read from the start, perhaps once more."""
+        self.is_replay, self._began = True, monotonic()
+
+    def end_replay(self) -> None:
+        """Write down what was applied in the replay, and how long that took."""
+        self._took = self.replay_seconds
+        self.is_replay = False
+        log.info("replayed %d events of the ledger in %.1f s, passed over %d", self.events, self._took, self.unknown)
 
     def _note_unknown(self, frame: Frame) -> None:
         before, self.unknown = self.unknown, self.unknown + frame.unknown

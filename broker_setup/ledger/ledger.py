@@ -47,6 +47,7 @@ class Ledger:
         self._agreement = Agreement(name)
         self._clock = clock
         self._steady = steady
+        self._known_until, self._delay = clock() - window, 0.0
         self._fresh_at = -inf  # by the steady clock: what is read from now on was written later than this
         self._reader = LedgerReader(link=link, writer=self._writer, apply=self._apply, window=window)
         self._notes = Notes(self._writer)
@@ -78,6 +79,19 @@ class Ledger:
     def clock_ahead(self) -> float:
         """How far this machine's clock is ahead of most of those that write (seconds; negative: behind)."""
         return self._agreement.off(self._clock())
+
+    @property
+    def lag(self) -> float:
+        """How far behind the ledger's end we are, in seconds, as far as its writers' clocks agree with ours.
+
+        While it comes that is how long the last frame was on its way, else how old what we know is.
+        """
+        return max(0.0, self._delay if self._reader.is_up_to_date else self._clock() - self._known_until)
+
+    @property
+    def replay_seconds(self) -> float:
+        """How long the last replay took, or has taken by now."""
+        return self._reader.replay_seconds
 
     async def wait_up_to_date(self, seconds: float = RECORD_SECONDS) -> None:
         """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes longer."""
@@ -136,9 +150,11 @@ class Ledger:
         await self._notes.run()
 
     def _apply(self, frame: Frame) -> None:
-        now = self._steady()
+        now, clock = self._steady(), self._clock()
         is_new = self._reader.is_up_to_date
-        self._agreement.hear(frame.writer, frame.at, self._clock(), late=not is_new)
+        self._agreement.hear(frame.writer, frame.at, clock, late=not is_new)
+        if frame.at:
+            self._known_until, self._delay = frame.at, clock - frame.at
         if is_new:
             self._fresh_at = now
         heard = Heard(now, self._fresh_at)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED, ChannelClosedError
@@ -58,7 +57,6 @@ class LedgerReader:
         self._applying = Applying(apply)
         self._window = window
         self._silences = 0
-        self._replaying_since: float | None = None  # monotonic
         self._taken = 0
         self._up_to_date = asyncio.Event()
         self._lost = asyncio.Event()
@@ -71,6 +69,11 @@ class LedgerReader:
     def is_up_to_date(self) -> bool:
         """Whether everything that was in the ledger has been applied, and what is written now will be."""
         return self._up_to_date.is_set()
+
+    @property
+    def replay_seconds(self) -> float:
+        """How long the last replay took, or has taken by now."""
+        return self._applying.replay_seconds
 
     async def wait_up_to_date(self, seconds: float) -> None:
         """Return once up to date; raise BrokerUnavailableError if that takes longer than `seconds`."""
@@ -158,7 +161,7 @@ class LedgerReader:
         """
         last = self._applying.last
         if last is None:
-            self._replaying_since = monotonic()
+            self._applying.begin_replay()
             return datetime.now(UTC) - timedelta(seconds=self._window)
         return max(0, last.offset)
 
@@ -189,7 +192,7 @@ class LedgerReader:
         appended = self._writer.append()
         over = asyncio.create_task(lost.wait())
         began = self._taken
-        patience = SILENCE_SECONDS if self._replaying_since else MARKER_SECONDS
+        patience = SILENCE_SECONDS if self._applying.is_replay else MARKER_SECONDS
         with self._markers.awaited(appended.frame) as seen:
             ends: set[asyncio.Future[Any]] = {seen, over}
             try:
@@ -203,9 +206,8 @@ class LedgerReader:
             finally:
                 over.cancel()
         self._silences = 0
-        if self._replaying_since and seen.done():
-            self._applying.tell(monotonic() - self._replaying_since)
-            self._replaying_since = None
+        if self._applying.is_replay and seen.done():
+            self._applying.end_replay()
 
     def _heard_nothing(self, *, since_it_began: bool) -> None:
         # Once is a slow broker. Twice not even the frame where we stand: it is another stream, and a shorter one.

@@ -100,6 +100,11 @@ class Publisher:
         self._refuse_what_would_wait(way)
         return self._begin(message, way, is_copy=False).waiter
 
+    @property
+    def unconfirmed(self) -> int:
+        """How many publishes the broker has not confirmed yet."""
+        return len(self._under_way)
+
     async def publish_copy(
         self, message: Message, *, exchange: str, routing_key: str, held: Callable[[], bool] = lambda: True
     ) -> None:

@@ -5,7 +5,7 @@ administration, and at submit/ itself, where a submission would submit itself fo
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -16,6 +16,7 @@ from broker_setup.outbound.callback_urls import origin_of
 BROKER = "the broker"
 RELAY = "the relay's metrics"
 BRIDGE = "the bridge's metrics"
+GATEWAY_METRICS = "the gateway's metrics"
 GATEWAY = "the gateway"
 CONSOLE = "the console"
 
@@ -69,16 +70,11 @@ def own_services(
     brokers: Iterable[tuple[str | None, int]],
     management_url: str | None,
     *,
-    relay: Listening,
-    bridge: Listening,
-    gateway: Listening,
-    console: Listening,
-    console_metrics: Listening,
+    metrics: Mapping[str, Listening],
+    serving: Mapping[str, Listening],
     public_url: str | None,
 ) -> OwnServices:
-    """Collect them: host and port of each node of the broker, and those where each service listens."""
-    metrics = ((relay, RELAY), (bridge, BRIDGE), (console_metrics, CONSOLE))
-    serving = ((gateway, GATEWAY), (console, CONSOLE))
+    """Collect them: the nodes of the broker, our services' `metrics`, and where they serve others, by what is there."""
     return OwnServices([*_of_broker(brokers, management_url), *_listening(metrics, serving)], public_url)
 
 
@@ -109,13 +105,11 @@ def _of_broker(nodes: Iterable[tuple[str | None, int]], management_url: str | No
         yield management.host or THIS_MACHINE, management.port or 0, BROKER
 
 
-def _listening(
-    metrics: Iterable[tuple[Listening, str]], serving: Iterable[tuple[Listening, str]]
-) -> Iterator[tuple[str, int, str]]:
-    for (host, port), what in metrics:
+def _listening(metrics: Mapping[str, Listening], serving: Mapping[str, Listening]) -> Iterator[tuple[str, int, str]]:
+    for what, (host, port) in metrics.items():
         if port:
             yield THIS_MACHINE if host in _EVERYWHERE else host, port, what
     # One that listens everywhere may be on another machine, and at its port here an LMS.
-    for (host, port), what in serving:
+    for what, (host, port) in serving.items():
         if port and host not in _EVERYWHERE:
             yield host, port, what

@@ -6,7 +6,15 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, model_validator
 
 from broker_setup.link.broker_url import each_of, port_of, trusting, user_of
-from broker_setup.outbound.own_services import OwnServices, own_services
+from broker_setup.outbound.own_services import (
+    BRIDGE,
+    CONSOLE,
+    GATEWAY,
+    GATEWAY_METRICS,
+    RELAY,
+    OwnServices,
+    own_services,
+)
 from broker_setup.rights import Role, service_names
 from broker_setup.settings.agreements import disagreements
 from broker_setup.settings.passive_graders import Grading, grading_of, passive_graders
@@ -52,11 +60,13 @@ class Settings(SettingsTable):
         return own_services(
             [(urlsplit(uri).hostname, port_of(uri)) for uri in each_of(self.amqp_url.get_secret_value())],
             self.management_url.get_secret_value() if self.management_url else None,
-            relay=(self.metrics_host, self.metrics_port),
-            bridge=(self.passive_metrics_host, self.passive_metrics_port),
-            gateway=(self.host, self.port),
-            console=(self.console_host, self.console_port),
-            console_metrics=(self.console_metrics_host, self.console_metrics_port),
+            metrics={
+                RELAY: (self.metrics_host, self.metrics_port),
+                BRIDGE: (self.passive_metrics_host, self.passive_metrics_port),
+                GATEWAY_METRICS: (self.gateway_metrics_host, self.gateway_metrics_port),
+                CONSOLE: (self.console_metrics_host, self.console_metrics_port),
+            },
+            serving={GATEWAY: (self.host, self.port), CONSOLE: (self.console_host, self.console_port)},
             public_url=self.public_url,
         )
 

@@ -131,6 +131,8 @@ class SettingsTable(BaseSettings):
     max_file_size: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024  # bytes
     max_upload_size: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024  # bytes, all files of one submission
     max_uploads_size: Annotated[int, Field(gt=0)] = 1024**3  # bytes, all files of all requests under way
+    gateway_metrics_host: str = "127.0.0.1"
+    gateway_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # the bridge to passive graders
     grading_timeout: GradingTimeout = 30.0  # seconds, the original's

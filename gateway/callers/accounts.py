@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
 
 from broker_setup.wire.secret_keys import derived_key
-from gateway.callers.passwords import Passwords, is_unguessable
+from gateway.callers.passwords import Passwords, TooManyChecksError, is_unguessable
 from gateway.callers.throttle import MAX_KEYS, Guesses, TooManyGuessesError, site_of
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,8 @@ class Accounts:
         self._under_way: dict[bytes, asyncio.Task[bool]] = {}
         # Counts what may make another answer of one that was right: guesses, ended sessions, forgotten addresses.
         self.changes = 0
+        # Counts passwords that were wrong, and those that were not looked at.
+        self.refused = self.throttled = 0
         # The last key signs, every key verifies: sessions outlive a rotation of the secret.
         keys = [derived_key(key, "session") for key in reversed(secret_keys)]
         self._sessions = URLSafeTimedSerializer(keys, salt="session")
@@ -75,6 +77,16 @@ class Accounts:
         that an address or its site made at any accounts don't count for the accounts that have logged in from there. A
         right password that nobody guesses is let in whatever was guessed.
         """
+        try:
+            is_right = await self._password_is_right(name, password, address)
+        except (TooManyGuessesError, TooManyChecksError):
+            self.throttled += 1
+            raise
+        if not is_right:
+            self.refused += 1
+        return is_right
+
+    async def _password_is_right(self, name: str, password: str, address: str) -> bool:
         if len(password) > self._longest:
             return False  # not kept in memory until its turn comes
         account, guess, place, site = self._digests(name, password, address)

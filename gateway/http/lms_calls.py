@@ -25,7 +25,14 @@ from gateway.callers.door import account_of, permission_of
 from gateway.http.envelope import success
 from gateway.http.files import SubmittedFiles
 from gateway.http.forms import BadFormError, Form, FormLimits, TooLargeError, read_form
-from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, RefusedError, WrongMethodError
+from gateway.http.refusals import (
+    CallbackRefusedError,
+    IllFormedError,
+    OverLimitError,
+    QueueNotFoundError,
+    RefusedError,
+    WrongMethodError,
+)
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.results import Permission
 from gateway.leasing.waiting_count import WaitingCount
@@ -89,7 +96,7 @@ class LmsCalls:
             raise WrongMethodError("Queue requests should use HTTP POST")
         if request.headers.get("user-agent") == USER_AGENT:
             # The callback URL leads back to us, by whatever name: the submission would submit itself for ever.
-            raise RefusedError("Queue request is refused: it is a callback of XQueue's own")
+            raise CallbackRefusedError("Queue request is refused: it is a callback of XQueue's own")
         try:
             async with read_form(request, self._limits) as form:
                 asked = await beside(form.size, parse_submit, form.fields)
@@ -111,7 +118,7 @@ class LmsCalls:
         if asked.queue not in self._queues or not permission(asked.queue):
             raise QueueNotFoundError.of(asked.queue)
         if why := self._callbacks.why_not(asked.callback_url):
-            raise RefusedError(f"Queue request is refused: {why}")
+            raise CallbackRefusedError(f"Queue request is refused: {why}")
 
     async def _accept(self, asked: SubmitForm, form: Form, account: str, base_url: str) -> None:
         uuid = new_uuid()

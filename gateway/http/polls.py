@@ -14,6 +14,7 @@ from broker_setup.process.beside import LARGE_BYTES
 from gateway.callers.door import account_of, permission_of
 from gateway.callers.origin import address_of
 from gateway.http.answer_room import share_of
+from gateway.http.call_counts import note_empty
 from gateway.http.departure import Departure
 from gateway.http.envelope import success_of
 from gateway.http.forms import BadFormError, FormLimits, TooLargeError, read_form
@@ -72,7 +73,10 @@ class Polls:
     async def take(self, request: Request, poll: Poll, limit: int = 1) -> list[Handout]:
         """Lease up to `limit` submissions to the caller; to one who has gone by then, none."""
         with self._rounds.asking(_who(request), poll.queue.name):
-            return await take(request, poll.queue, poll.wait, limit, self._departure)
+            handouts = await take(request, poll.queue, poll.wait, limit, self._departure)
+        if not handouts:
+            note_empty(request)
+        return handouts
 
     async def answer(
         self,

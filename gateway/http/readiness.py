@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 2.0
 # Callers wait less. The look itself is given up, and its channel closed, only so that none stands for ever.
 GIVE_UP_SECONDS = 30.0
+# It answers every call; or reaches for the broker or the ledger, and takes some calls at most; or was told to stop.
+STATES = SERVING, TRYING, LEAVING = "serving", "trying", "leaving"
 
 
 class Readiness:
@@ -51,15 +53,8 @@ class Readiness:
 
     async def problems(self) -> list[str]:
         """Return a sentence for each thing that is wrong; empty if all is well."""
-        down = [f"no connection to the broker ({link.name})" for link in self._links if not link.is_up]
-        if self._departure.has_begun:
-            down.insert(0, "it was told to stop")
-        if down:
-            return down
-        if self._publisher.problem:
-            return [self._publisher.problem]
-        if problem := self._ledger_problem():
-            return [problem]
+        if known := self.known_problems():
+            return known
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 missing = await self._look()
@@ -68,6 +63,25 @@ class Readiness:
         except BrokerUnavailableError as error:
             return [str(error)]
         return [f"{name} is missing: run `xqueue-broker declare`" for name in missing]
+
+    @property
+    def state(self) -> str:
+        """What the gateway is at, in one of STATES, as far as that is known without asking the broker."""
+        if self._departure.has_begun or self._departure.is_over:
+            return LEAVING
+        return TRYING if self.known_problems() else SERVING
+
+    def known_problems(self) -> list[str]:
+        """Do what `problems` does, without asking the broker."""
+        down = [f"no connection to the broker ({link.name})" for link in self._links if not link.is_up]
+        if self._departure.has_begun:
+            down.insert(0, "it was told to stop")
+        if down:
+            return down
+        if self._publisher.problem:
+            return [self._publisher.problem]
+        problem = self._ledger_problem()
+        return [problem] if problem else []
 
     @property
     def clock_ahead(self) -> float:

@@ -52,6 +52,10 @@ class QueueNotFoundError(RefusedError):
         return cls(f"Queue '{name[:_MAX_QUOTED]}' not found")
 
 
+class CallbackRefusedError(RefusedError):
+    """No callback goes where a submit asks for it."""
+
+
 class WrongLoginError(RefusedError):
     """No account has this name and password."""
 

@@ -16,6 +16,7 @@ from gateway.callers.door import account_of
 from gateway.callers.origin import UnheededProxies, address_of
 from gateway.http.answer_room import AnswerRoom
 from gateway.http.bulk_calls import BulkCalls
+from gateway.http.call_counts import CallCounts, counted
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
@@ -60,9 +61,10 @@ def application(
     files: FileCalls,
     operation: OperationCalls,
     answers: SharedRoom,
+    counts: CallCounts,
     lifespan: Lifespan[Starlette],
 ) -> Starlette:
-    """Lay out the paths and map errors to answers, each once."""
+    """Lay out the paths and map errors to answers, each once; each call is counted in `counts`."""
     guarded = {
         "submit": Call(lms.submit, is_hot=True),
         "get_queuelen": Call(grader.get_queuelen),
@@ -74,22 +76,25 @@ def application(
         "release_submission": Call(lease.release_submission),
     }
     calls: dict[str, Endpoint] = {
-        "/xqueue/login": session.login,
-        "/xqueue/logout": session.logout,
-        "/xqueue/status": session.status,
-        **{f"/xqueue/{name}": guard.guarded(name, call.endpoint) for name, call in guarded.items()},
+        "login": session.login,
+        "logout": session.logout,
+        "status": session.status,
+        **{name: guard.guarded(name, call.endpoint) for name, call in guarded.items()},
+        "files": files.download,
     }
-    table = _with_and_without_slash({path: _in_dialect(endpoint, dialects) for path, endpoint in calls.items()})
+    ready = {name: counted(_in_dialect(endpoint, dialects), counts[name]) for name, endpoint in calls.items()}
+    download = ready.pop("files")
+    table = _with_and_without_slash({f"/xqueue/{name}": endpoint for name, endpoint in ready.items()})
     hot = {f"/xqueue/{name}{slash}" for name, call in guarded.items() if call.is_hot for slash in ("", "/")}
     routes = [
         *(Route(path, endpoint, methods=ANY_METHOD) for path, endpoint in table.items()),
-        Route(LINK_PATH + "{token}/{name}", _in_dialect(files.download, dialects), methods=["GET", "HEAD"]),
+        Route(LINK_PATH + "{token}/{name}", download, methods=["GET", "HEAD"]),
         Route(OPENAPI_PATH, operation.openapi),
         Route("/healthz", operation.healthz),
         Route("/readyz", operation.readyz),
     ]
     handlers: dict[type[Exception], Handler] = {
-        **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(calls))),
+        **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(f"/xqueue/{name}" for name in ready))),
         # Nobody is there to read it.
         ClientDisconnect: _saying("The client has gone", 400, dialects),
     }

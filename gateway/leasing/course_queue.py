@@ -93,6 +93,16 @@ class CourseQueue:
         """How many unleased submissions this gateway has in memory: no longer ready in the broker, yet waiting."""
         return len(self._deliveries)
 
+    @property
+    def held_here(self) -> int:
+        """How many submissions this gateway holds, those that are leased with those that wait."""
+        return self._deliveries.held
+
+    @property
+    def polls_waiting(self) -> int:
+        """How many polls wait for a submission."""
+        return self._deliveries.buffered().waiting
+
     async def take(
         self, limit: int = 1, wait: float = 0.0, *, fits: Fits = lambda _: True, grader: str = ""
     ) -> list[Handout]:

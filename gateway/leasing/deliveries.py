@@ -53,6 +53,11 @@ class Deliveries:
         """How many wait for a poll."""
         return len(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """How many submissions there are deliveries of."""
+        return len(self._holds)
+
     def unacked(self, tag: str) -> int:
         """Say how much of the prefetch of the consumer `tag` is taken."""
         return self._unacked[tag]

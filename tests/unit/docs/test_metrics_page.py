@@ -13,13 +13,21 @@ from callback_relay.pace import Health, Pace
 from callback_relay.reason import Reason, Slug, status_slugs
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
+from gateway.figures import gateway_figures as gateway
+from gateway.figures.collector import FamiliesCollector
+from gateway.figures.gateway_figures import families_of
+from gateway.http.outcomes import Outcome
 from gateway.passive import metrics as passive
+from tests.support.gateway_reading import READING
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/metrics.md")
 METRICS, REASONS = PAGE.split("\n**reason**")
 REASONS, ALERTS = REASONS.split("\n## What to look at")
 ALERTS, BRIDGE = ALERTS.split("\n## The bridge")
+BRIDGE, GATEWAY = BRIDGE.split("\n## The gateway")
+GATEWAY, OUTCOMES = GATEWAY.split("\n**outcome**")
+OUTCOMES, WHYS = OUTCOMES.split("\nThe **reason**")
 # What Prometheus makes of one name.
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 LMS = "https://lms.example"
@@ -44,6 +52,12 @@ def of_the_bridge() -> dict[str, tuple[str, set[str]]]:
     return _by_name(passive.Metrics(lambda: reading, ["red"]).registry)
 
 
+def of_the_gateway() -> dict[str, tuple[str, set[str]]]:
+    registry = CollectorRegistry()
+    registry.register(FamiliesCollector(lambda: families_of(READING)))
+    return _by_name(registry)
+
+
 def _by_name(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
@@ -51,12 +65,12 @@ def _by_name(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
             {label for sample in family.samples for label in sample.labels} - {"le"},
         )
         for family in registry.collect()
-        if family.name.startswith((PREFIX, passive.PREFIX))
+        if family.name.startswith((PREFIX, passive.PREFIX, gateway.PREFIX))
     }
 
 
 def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
-    for page, metrics in ((METRICS, exercised()), (BRIDGE, of_the_bridge())):
+    for page, metrics in ((METRICS, exercised()), (BRIDGE, of_the_bridge()), (GATEWAY, of_the_gateway())):
         rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(page)}
         assert rows == metrics
 
@@ -65,6 +79,12 @@ def test_the_states_are_those_of_the_code() -> None:
     said = {quoted(row[0])[0]: set(quoted(row[3])) for row in table_rows(METRICS)}
     assert said[f"{PREFIX}_state"] == {state.value for state in ConsumerState}
     assert said[f"{PREFIX}_origins"] == {state.value for state in Health} | {OTHER}
+
+
+def test_every_outcome_of_a_call_and_every_reason_of_a_refused_submit_has_a_row() -> None:
+    assert [quoted(row[0]) for row in table_rows(OUTCOMES)] == [[outcome] for outcome in Outcome]
+    [refused] = [family for family in families_of(READING) if family.name.endswith("submits_refused_total")]
+    assert [tuple(quoted(row[0])) for row in table_rows(WHYS)] == [sample.labels for sample in refused.samples]
 
 
 def test_every_reason_has_a_row() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from broker_setup.outbound.callback_urls import CallbackOrigins, callback_url, origin_of
-from broker_setup.outbound.own_services import BRIDGE, BROKER, GATEWAY, RELAY
+from broker_setup.outbound.own_services import BRIDGE, BROKER, GATEWAY, GATEWAY_METRICS, RELAY
 from broker_setup.settings import Settings
 
 SETTINGS = Settings(
@@ -13,6 +13,8 @@ SETTINGS = Settings(
     metrics_port=9100,
     passive_metrics_host="bridge.example",
     passive_metrics_port=9200,
+    gateway_metrics_host="::",
+    gateway_metrics_port=9300,
     host="127.0.0.1",
     port=18040,
     public_url="https://courses.example/queue",
@@ -29,6 +31,7 @@ SETTINGS = Settings(
         ("http://localhost:9100/metrics", RELAY),
         ("http://[::ffff:127.0.0.1]:9100/", RELAY),
         ("http://bridge.example:9200/metrics", BRIDGE),
+        ("http://127.0.0.1:9300/metrics", GATEWAY_METRICS),
         ("http://127.8.9.10:18040/xqueue/submit/", GATEWAY),
         ("http://[::1]:18040/", GATEWAY),
         ("https://courses.example/queue/xqueue/submit/", GATEWAY),

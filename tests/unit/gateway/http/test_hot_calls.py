@@ -19,6 +19,7 @@ from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
 from gateway.callers.door import NotLoggedInError
 from gateway.http.answer_room import share_of
+from gateway.http.call_counts import CallCount, CallCounts
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import success, success_of
 from gateway.http.hot_calls import HotHeaders
@@ -81,6 +82,7 @@ def served(*, hot: bool) -> Starlette:
         files=calls,
         operation=calls,
         answers=SharedRoom(math.inf, "MAX_ANSWERS_SIZE", "answers"),
+        counts=CallCounts(CallCount),
         lifespan=None,  # type: ignore[arg-type]
     )
     [row] = [row for row in app.user_middleware if "calls" in row.kwargs]
