@@ -35,6 +35,8 @@ ENDPOINT = known(
     path=TEXT,
     interval={"type": "string", "pattern": "^[0-9]+s$"},
     params={"type": "object", "additionalProperties": several(TEXT)},
+    relabelings=several(known("targetLabel replacement", targetLabel=TEXT, replacement=TEXT)),
+    metricRelabelings=several(known("action sourceLabels regex", action=TEXT, sourceLabels=several(TEXT), regex=TEXT)),
 )
 TRIGGER = known(
     "type metadata authenticationRef", type=TEXT, metadata=TEXTS, authenticationRef=known("name", name=TEXT)

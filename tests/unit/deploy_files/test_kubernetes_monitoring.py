@@ -1,39 +1,33 @@
-"""What is scraped is shown, and the alerts are those of the page about metrics."""
-
-import re
+"""What is scraped is shown, by the names that the rules know, and the rules are those of deploy/monitoring."""
 
 import pytest
+import yaml
 
-from tests.support.kustomize import Thing, named, site, templates
-from tests.support.project import table_rows, text
+from tests.support.alert_rules import alert_rules
+from tests.support.kustomize import named, site, templates
+from tests.support.project import text
 
 COMPONENTS = ("rabbitmq-operator", "uploads-volume", "passive", "monitoring")
-PAGE = text("docs/reference/metrics.md").partition("## What to look at")[2].partition("## The bridge")[0]
-# Expression and for how long, as the page has them.
-WANTED = {row[0].strip("`"): row[1] for row in table_rows(PAGE)}
 
 
-def rules() -> list[Thing]:
-    [group] = named(site(*COMPONENTS), "PrometheusRule", "xqueue")["spec"]["groups"]
-    found: list[Thing] = group["rules"]
-    return found
+def test_the_rules_reach_the_cluster_as_they_are() -> None:
+    groups = named(site(*COMPONENTS), "PrometheusRule", "xqueue")["spec"]["groups"]
+    assert [rule for group in groups for rule in group["rules"]] == alert_rules()
 
 
-def test_the_alerts_are_those_of_the_page() -> None:
-    assert {rule["expr"]: as_the_page_says(rule.get("for")) for rule in rules()} == WANTED
-    assert len({rule["alert"] for rule in rules()}) == len(rules())
-
-
-def as_the_page_says(time: str | None) -> str:
-    return f"for {time.removesuffix('m')} min" if time else "at once"
-
-
-def test_alerts_name_only_labels_that_their_metrics_keep() -> None:
-    for rule in rules():
-        for label in re.findall(r"\$labels\.(\w+)", str(rule["annotations"])):
-            kept = re.search(r"by \(([^)]*)\)", rule["expr"])
-            # Without an aggregation all labels stay; xqueue_relay_parked_total has these two.
-            assert label in (kept[1].split(", ") if kept else ["origin", "reason"])
+def test_what_is_scraped_has_the_names_and_filters_that_prometheus_itself_is_given() -> None:
+    wanted = yaml.safe_load(text("deploy/monitoring/prometheus.yml"))["scrape_configs"]
+    here = [
+        endpoint
+        for thing in site(*COMPONENTS)
+        if thing["kind"] == "ServiceMonitor"
+        for endpoint in thing["spec"]["endpoints"]
+    ]
+    assert {each["relabelings"][0]["replacement"] for each in here} <= {each["job_name"] for each in wanted}
+    [detailed] = [each for each in here if each["path"] != "/metrics"]
+    [queues] = [each for each in wanted if "metrics_path" in each]
+    assert (detailed["path"], detailed["params"]) == (queues["metrics_path"], queues["params"])
+    assert detailed["metricRelabelings"][0]["regex"] == queues["metric_relabel_configs"][0]["regex"]
 
 
 @pytest.mark.parametrize("component", ["relay", "passive"])

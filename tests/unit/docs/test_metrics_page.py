@@ -18,6 +18,7 @@ from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import families_of
 from gateway.http.outcomes import Outcome
 from gateway.passive import metrics as passive
+from tests.support.alert_rules import alert_rules
 from tests.support.gateway_reading import READING
 from tests.support.project import quoted, table_rows, text
 
@@ -98,20 +99,22 @@ def test_the_names_and_numbers_for_origins_are_those_of_the_code() -> None:
     assert {OTHER, UNKNOWN} <= set(quoted(PAGE))
 
 
-def test_the_queries_ask_for_metrics_labels_and_values_that_exist() -> None:
+def test_what_is_asked_of_the_relay_are_metrics_labels_and_values_that_exist() -> None:
     metrics = exercised()
     series = {
         name.removesuffix("_total") + suffix: labels
         for name, (kind, labels) in metrics.items()
         for suffix in SUFFIXES[kind]
     }
-    queries = [query for query in quoted(ALERTS) if "(" in query]
+    asked = [*quoted(ALERTS), *(rule["expr"] for rule in alert_rules() if PREFIX in rule["expr"])]
+    queries = [query for query in asked if "(" in query and query.count(PREFIX)]
     assert len(queries) == 8
     values = {state.value for state in (*ConsumerState, *Health)} | {*Slug}
     for query in queries:
-        [name] = set(re.findall(rf"{PREFIX}_\w+", query))
+        names = set(re.findall(rf"{PREFIX}_\w+", query))
+        known = {label for name in names for label in series[name]}
         labels = {part.strip() for group in re.findall(r"by \(([^)]*)\)", query) for part in group.split(",")}
         for label, value in re.findall(r'(\w+)=~?"([^"]*)"', query):
             labels.add(label)
             assert set(re.split(r"\\?\|", value)) <= values, query
-        assert labels - {"le"} <= series[name], query
+        assert labels - {"le"} <= known, query
