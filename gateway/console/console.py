@@ -14,8 +14,10 @@ from broker_setup.link.essential import essential
 from broker_setup.metrics_port.endpoint import Endpoint, Standing
 from broker_setup.metrics_port.registries import process_registry
 from broker_setup.settings import Settings
+from broker_setup.wire.sealed_urls import UrlSeals
 from gateway.console.app import application
 from gateway.console.following import Following
+from gateway.console.index import SubmissionIndex
 from gateway.http.connection import Bounds, bounded
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ class Console:
         """Build it from settings that have a SECRET_KEY and CONSOLE_ACCOUNTS; nothing is opened yet."""
         self._settings = settings
         self._following = Following(settings)
+        self._index = SubmissionIndex(
+            most=settings.console_submissions, seconds=settings.console_window, open_url=UrlSeals(settings.secrets).open
+        )
+        self._following.listen(self._index.take)
         self._server = _Server(_config(settings, application(self._following)))
         self._endpoint = Endpoint(
             settings.console_metrics_host,

@@ -1,0 +1,121 @@
+"""Some thousand submissions that came one after the other, in columns: what a million takes is mostly its text."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from math import inf
+
+from broker_setup.ledger.events import UUID_BYTES
+from gateway.console.kept_events import KeptEvents
+from gateway.console.standings import State
+
+ROWS = 4096
+_END = b"\n"
+
+
+class Block:
+    """Rows are only added; a block is dropped as a whole, with all that is known of its submissions."""
+
+    def __init__(self) -> None:
+        self.events = KeptEvents()
+        self._uuids = bytearray()
+        self._states = bytearray()
+        self._queues = array("H")
+        self.submitted_at = array("d")
+        self.changed_at = array("d")
+        self.first_at, self.last_at = inf, -inf
+        # Where the newest event of each stands.
+        self._newest = array("I")
+        # One text to search in, and where the URL of each begins in it.
+        self._urls = bytearray()
+        self._begins = array("I")
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    @property
+    def memory(self) -> int:
+        """What it takes, nearly, in bytes."""
+        columns = (self.submitted_at, self.changed_at, self._newest, self._begins, self._queues)
+        return (
+            len(self.events)
+            + len(self._uuids)
+            + len(self._states)
+            + len(self._urls)
+            + sum(each.itemsize * len(each) for each in columns)
+        )
+
+    def add(self, uuid: bytes, at: float, queue: int, url: bytes) -> int:
+        """Add a submission; return its row."""
+        self._uuids += uuid
+        self._states.append(State.UNKNOWN)
+        self._queues.append(queue)
+        self.submitted_at.append(at)
+        self.first_at, self.last_at = min(at, self.first_at), max(at, self.last_at)
+        self.changed_at.append(at)
+        self._newest.append(0)
+        self._begins.append(len(self._urls))
+        self._urls += url.replace(_END, b" ") + _END
+        return len(self._states) - 1
+
+    def uuid(self, row: int) -> bytes:
+        """Return the uuid of a row."""
+        return bytes(self._uuids[row * UUID_BYTES : (row + 1) * UUID_BYTES])
+
+    def url(self, row: int) -> bytes:
+        """Return the callback URL of a row, or its beginning; b"" if it is not known."""
+        begin = self._begins[row]
+        return bytes(self._urls[begin : self._urls.find(_END, begin)])
+
+    def queue(self, row: int) -> int:
+        """Return the number of its queue."""
+        return self._queues[row]
+
+    def state(self, row: int) -> State:
+        """Return how it stands."""
+        return State(self._states[row])
+
+    def newest(self, row: int) -> int:
+        """Return where its newest event stands."""
+        return self._newest[row]
+
+    def change(self, row: int, state: State, at: float, newest: int) -> None:
+        """Note an event of a row."""
+        self._states[row] = state
+        self.changed_at[row] = at
+        self._newest[row] = newest
+
+    def name(self, row: int, queue: int) -> None:
+        """Note the queue of a row, where no event before said it."""
+        self._queues[row] = queue
+
+    def oldest_waiting(self, queue: int) -> int | None:
+        """Return the first row of `queue` that waits."""
+        row = -1
+        while (row := self._states.find(State.WAITING, row + 1)) >= 0:
+            if self._queues[row] == queue:
+                return row
+        return None
+
+    def rows_with(self, part: bytes) -> Iterator[int]:
+        """Yield the rows whose URL has this part, the newest first."""
+        urls, begins = self._urls, self._begins
+        at = urls.rfind(part)
+        while at >= 0:
+            row = bisect_right(begins, at) - 1
+            yield row
+            at = urls.rfind(part, 0, begins[row])
+
+    def rows_in(self, states: Collection[State]) -> Iterator[int]:
+        """Yield the rows that stand so, the newest first."""
+        if len(states) == 1:
+            [state] = states
+            at = self._states.rfind(state)
+            while at >= 0:
+                yield at
+                at = self._states.rfind(state, 0, at)
+            return
+        wanted = frozenset(map(int, states))
+        for row in range(len(self) - 1, -1, -1):
+            if not wanted or self._states[row] in wanted:
+                yield row

@@ -1,0 +1,166 @@
+"""The console's index: finds a submission by what a person has of it, and is bounded by number and age."""
+
+import pytest
+
+from broker_setup.ledger.answers import VALID, VOID, Outcome
+from broker_setup.ledger.events import (
+    Act,
+    Acted,
+    AnyEvent,
+    Delivered,
+    Expired,
+    Extended,
+    Graded,
+    Leased,
+    Parked,
+    Redriven,
+    Released,
+    Submitted,
+    Undeliverable,
+)
+from gateway.console.block import ROWS
+from gateway.console.index import SubmissionIndex, Wanted
+from gateway.console.standings import NAMES, State
+from tests.support.ledger_events import uuid_of
+
+NOW = 1_000_000.0
+
+
+def url_of(number: int) -> str:
+    return f"https://lms.example/courses/course-v1:a+{number % 7}/xqueue/{number}/score_update"
+
+
+def submitted(number: int, *, at: float = NOW, queue: str = "q") -> Submitted:
+    return Submitted(at, uuid_of(number), queue, sealed_url=url_of(number).encode())
+
+
+def leased(number: int, *, at: float = NOW, grader: str = "ned") -> Leased:
+    return Leased(at, uuid_of(number), "q", b"", b"k" * 16, at + 60, "sealed", 1, b"", grader)
+
+
+def index_of(*events: AnyEvent, most: int = 10**6, seconds: float = 10**5, outcome: Outcome = VALID) -> SubmissionIndex:
+    index = SubmissionIndex(
+        most=most, seconds=seconds, open_url=lambda sealed, _: sealed.decode(errors="replace"), clock=lambda: NOW
+    )
+    for event in events:
+        index.take(event, outcome, "gateway a")
+    return index
+
+
+def numbers(index: SubmissionIndex, most: int = 100, visible: list[str] | None = None, **wanted: object) -> list[bytes]:
+    return [each.uuid for each in index.search(Wanted(**wanted), visible, most)]  # type: ignore[arg-type]
+
+
+def test_a_submission_is_found_by_its_uuid_its_id_and_parts_of_its_url() -> None:
+    index = index_of(*map(submitted, range(20)))
+    found = index.find(uuid_of(3))
+    assert found is not None
+    assert (found.queue, found.state, found.url) == ("q", State.WAITING, url_of(3))
+    assert index.find_id(found.submission_id) == found
+    assert numbers(index, uuid=uuid_of(3)) == numbers(index, submission_id=found.submission_id) == [uuid_of(3)]
+    assert numbers(index, url_parts=("xqueue/3/",)) == [uuid_of(3)]
+    assert numbers(index, url_parts=("a+3/", "/10/")) == [uuid_of(10)]
+    assert numbers(index, url_parts=("score_update",), most=2) == [uuid_of(19), uuid_of(18)]
+    assert numbers(index, url_parts=("nowhere",)) == numbers(index, uuid=uuid_of(99)) == []
+    assert index.find_id(-1) is index.find_id(2**60) is None
+
+
+def test_queue_state_time_and_what_may_be_seen_narrow_a_search() -> None:
+    index = index_of(
+        submitted(1),
+        submitted(2, queue="other"),
+        submitted(3, at=NOW + 50),
+        leased(1),
+        Parked(NOW, uuid_of(3), "q", b"", "x"),
+    )
+    assert numbers(index, queue="q") == [uuid_of(3), uuid_of(1)]
+    assert numbers(index, states=NAMES["parked"]) == [uuid_of(3)]
+    assert numbers(index, states=NAMES["leased"]) == [uuid_of(1)]
+    assert numbers(index, since=NOW + 10) == [uuid_of(3)]
+    assert numbers(index, until=NOW + 10, visible=["other"]) == [uuid_of(2)]
+    assert numbers(index, visible=[]) == numbers(index, queue="nobody's") == []
+    assert (index.count("q", State.PARKED), index.count("q", State.LEASED), index.count("q", State.WAITING)) == (
+        1,
+        1,
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([submitted(1), leased(1), Released(NOW, uuid_of(1), b"k", NOW, failed=True)], State.WAITING),
+        ([leased(1), submitted(1)], State.LEASED),
+        (
+            [submitted(1), leased(1), Graded(NOW, uuid_of(1), "q", b"", b"k", b"d"), Expired(NOW, uuid_of(1), b"k")],
+            State.GRADED,
+        ),
+        (
+            [submitted(1), Parked(NOW, uuid_of(1), "q", b"", "why"), Delivered(NOW, uuid_of(1), 1, notice=True)],
+            State.PARKED,
+        ),
+        (
+            [submitted(1), Parked(NOW, uuid_of(1), "q", b"", "why"), Redriven(NOW, uuid_of(1), "q", b"", 1, "ada")],
+            State.WAITING,
+        ),
+        ([Undeliverable(NOW, uuid_of(1), "404")], State.UNDELIVERED),
+        ([Undeliverable(NOW, uuid_of(1), "404"), Acted(NOW, uuid_of(1), Act.RESULT_REDRIVEN, "ada")], State.GRADED),
+        (
+            [submitted(1), leased(1), Delivered(NOW, uuid_of(1), 1), Extended(NOW, uuid_of(1), b"k", NOW)],
+            State.DELIVERED,
+        ),
+    ],
+)
+def test_how_a_submission_stands_follows_from_its_events(events: list[AnyEvent], state: State) -> None:
+    found = index_of(*events).find(uuid_of(1))
+    assert found is not None
+    assert found.state is state
+
+
+def test_the_timeline_has_every_event_with_its_writer_and_void_ones_marked() -> None:
+    index = index_of(submitted(1), submitted(2), leased(1))
+    index.take(leased(1, grader="other"), VOID, "gateway b")
+    index.take(Parked(NOW, uuid_of(1), "q", b"u", "y" * 10_000, 0, 5.0), VALID, "gateway b")
+    timeline = index.timeline(uuid_of(1))
+    assert timeline is not None
+    assert [(step.name, step.writer[-1], step.void) for step in timeline.steps] == [
+        ("submitted", "a", False),
+        ("leased", "a", False),
+        ("leased", "b", True),
+        ("parked", "b", False),
+    ]
+    parked = timeline.steps[-1].event
+    assert isinstance(parked, Parked)
+    assert (len(parked.reason), parked.tell_at) == (400, 5.0)
+    assert index.timeline(uuid_of(9)) is None
+
+
+def test_what_is_old_or_too_much_goes_a_block_at_a_time_the_oldest_first() -> None:
+    events = [submitted(number) for number in range(2 * ROWS + 1)]
+    index = index_of(*events, most=2 * ROWS)
+    assert index.size == ROWS + 1
+    assert index.find(uuid_of(ROWS - 1)) is index.find_id(ROWS - 1) is None
+    assert index.find(uuid_of(ROWS)) is not None
+    assert index.count("q", State.WAITING) == len(numbers(index, 10**6, states=NAMES["waiting"])) == ROWS + 1
+    old = index_of(*(submitted(number, at=NOW - 10**6) for number in range(ROWS)), submitted(ROWS))
+    assert (old.size, len(numbers(old))) == (1, 1)
+    # An event of what went is taken for a submission that came then.
+    index.take(Delivered(NOW, uuid_of(0), 1), VALID, "relay")
+    assert index.find(uuid_of(0)) is not None
+
+
+def test_the_oldest_that_waits_and_how_many_are_before_one_are_counted() -> None:
+    index = index_of(*(submitted(number, at=NOW + number) for number in range(5)), leased(0))
+    assert index.oldest_waiting("q") == NOW + 1
+    found = index.find(uuid_of(4))
+    assert found is not None
+    assert index.waiting_before(found) == 3
+    assert index.oldest_waiting("nobody's") is None
+
+
+def test_a_submission_takes_some_400_bytes() -> None:
+    index = index_of()
+    for number in range(ROWS):
+        for event in (submitted(number), leased(number), Graded(NOW, uuid_of(number), "q", b"", b"k" * 16, b"d" * 16)):
+            index.take(event, VALID, "gateway")
+    assert index.memory / ROWS < 400
