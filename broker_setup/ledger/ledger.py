@@ -91,7 +91,12 @@ class Ledger:
     @property
     def replay_seconds(self) -> float:
         """How long the last replay took, or has taken by now."""
-        return self._reader.replay_seconds
+        return self._reader.applying.replay_seconds
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether what is applied was written before this process knew the ledger."""
+        return self._reader.applying.is_replay
 
     async def wait_up_to_date(self, seconds: float = RECORD_SECONDS) -> None:
         """Return once what the ledger holds is known; raise BrokerUnavailableError if that takes longer."""

@@ -54,7 +54,7 @@ class LedgerReader:
     ) -> None:
         self._link = link
         self._writer = writer
-        self._applying = Applying(apply)
+        self.applying = Applying(apply)
         self._window = window
         self._silences = 0
         self._taken = 0
@@ -69,11 +69,6 @@ class LedgerReader:
     def is_up_to_date(self) -> bool:
         """Whether everything that was in the ledger has been applied, and what is written now will be."""
         return self._up_to_date.is_set()
-
-    @property
-    def replay_seconds(self) -> float:
-        """How long the last replay took, or has taken by now."""
-        return self._applying.replay_seconds
 
     async def wait_up_to_date(self, seconds: float) -> None:
         """Return once up to date; raise BrokerUnavailableError if that takes longer than `seconds`."""
@@ -159,9 +154,9 @@ class LedgerReader:
 
         If another one stands there, it is another stream.
         """
-        last = self._applying.last
+        last = self.applying.last
         if last is None:
-            self._applying.begin_replay()
+            self.applying.begin_replay()
             return datetime.now(UTC) - timedelta(seconds=self._window)
         return max(0, last.offset)
 
@@ -192,7 +187,7 @@ class LedgerReader:
         appended = self._writer.append()
         over = asyncio.create_task(lost.wait())
         began = self._taken
-        patience = SILENCE_SECONDS if self._applying.is_replay else MARKER_SECONDS
+        patience = SILENCE_SECONDS if self.applying.is_replay else MARKER_SECONDS
         with self._markers.awaited(appended.frame) as seen:
             ends: set[asyncio.Future[Any]] = {seen, over}
             try:
@@ -206,14 +201,14 @@ class LedgerReader:
             finally:
                 over.cancel()
         self._silences = 0
-        if self._applying.is_replay and seen.done():
-            self._applying.end_replay()
+        if self.applying.is_replay and seen.done():
+            self.applying.end_replay()
 
     def _heard_nothing(self, *, since_it_began: bool) -> None:
         # Once is a slow broker. Twice not even the frame where we stand: it is another stream, and a shorter one.
         self._silences = self._silences + 1 if since_it_began else 0
         if self._silences > 1:
-            self._applying.last = None
+            self.applying.last = None
 
     def _take(self, lost: asyncio.Event, message: Arrival) -> None:
         if lost.is_set():
@@ -231,7 +226,7 @@ class LedgerReader:
 
     def _take_at(self, offset: int, body: bytes) -> None:
         try:
-            frame = self._applying.apply_at(offset, body)
+            frame = self.applying.apply_at(offset, body)
         except OtherStreamError:
             self._on_lost()
             return

@@ -12,12 +12,12 @@ from broker_setup.errors import SettingsError
 from broker_setup.link.connection import supervised
 from broker_setup.link.essential import essential
 from broker_setup.metrics_port.endpoint import Endpoint, Standing
-from broker_setup.metrics_port.registries import process_registry
 from broker_setup.settings import Settings
 from broker_setup.wire.sealed_urls import UrlSeals
 from gateway.console.app import application
 from gateway.console.following import Following
 from gateway.console.index import SubmissionIndex
+from gateway.console.site_figures import SiteFigures
 from gateway.http.connection import Bounds, bounded
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,12 @@ class Console:
             most=settings.console_submissions, seconds=settings.console_window, open_url=UrlSeals(settings.secrets).open
         )
         self._following.listen(self._index.take)
+        self._figures = SiteFigures(settings, self._following)
         self._server = _Server(_config(settings, application(self._following)))
         self._endpoint = Endpoint(
             settings.console_metrics_host,
             settings.console_metrics_port,
-            registry=process_registry(),
+            registry=self._figures.registry,
             standing=self._standing,
             named="CONSOLE_METRICS",
         )
@@ -65,7 +66,7 @@ class Console:
             async with (
                 self._endpoint,
                 supervised(following.reading, following.publishing),
-                essential(following.tasks),
+                essential(following.tasks | self._figures.tasks),
             ):
                 host, port = listener.getsockname()[:2]
                 log.info("the console is at http://%s:%s/", f"[{host}]" if ":" in host else host, port)

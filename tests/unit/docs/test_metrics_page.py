@@ -5,6 +5,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from broker_setup.ledger.state import LedgerState
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.evidence import FailedUrls
 from callback_relay.ladder import Ladder
@@ -13,7 +14,9 @@ from callback_relay.pace import Health, Pace
 from callback_relay.reason import Reason, Slug, status_slugs
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
-from gateway.figures import gateway_figures as gateway
+from gateway.console import figure_families as site
+from gateway.console.figure_families import Moment
+from gateway.console.figures import Figures
 from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import families_of
 from gateway.http.outcomes import Outcome
@@ -29,6 +32,7 @@ ALERTS, BRIDGE = ALERTS.split("\n## The bridge")
 BRIDGE, GATEWAY = BRIDGE.split("\n## The gateway")
 GATEWAY, OUTCOMES = GATEWAY.split("\n**outcome**")
 OUTCOMES, WHYS = OUTCOMES.split("\nThe **reason**")
+WHYS, SITE = WHYS.split("\n## The site")
 # What Prometheus makes of one name.
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 LMS = "https://lms.example"
@@ -59,6 +63,13 @@ def of_the_gateway() -> dict[str, tuple[str, set[str]]]:
     return _by_name(registry)
 
 
+def of_the_site() -> dict[str, tuple[str, set[str]]]:
+    registry, state = CollectorRegistry(), LedgerState()
+    moment = Moment(now=1.0, ready={}, ledger_lag=0.0, ledger_is_caught_up=True, connections={"ledger": True})
+    registry.register(FamiliesCollector(lambda: site.families_of(Figures(["red"], state), state, moment)))
+    return _by_name(registry)
+
+
 def _by_name(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
@@ -66,12 +77,17 @@ def _by_name(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
             {label for sample in family.samples for label in sample.labels} - {"le"},
         )
         for family in registry.collect()
-        if family.name.startswith((PREFIX, passive.PREFIX, gateway.PREFIX))
+        if family.name.startswith("xqueue_")
     }
 
 
 def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
-    for page, metrics in ((METRICS, exercised()), (BRIDGE, of_the_bridge()), (GATEWAY, of_the_gateway())):
+    for page, metrics in (
+        (METRICS, exercised()),
+        (BRIDGE, of_the_bridge()),
+        (GATEWAY, of_the_gateway()),
+        (SITE, of_the_site()),
+    ):
         rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(page)}
         assert rows == metrics
 
