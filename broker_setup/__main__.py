@@ -11,6 +11,7 @@ from broker_setup.operator.check_settings.command import check_settings
 from broker_setup.operator.completion import completion
 from broker_setup.operator.count.command import count
 from broker_setup.operator.parked.command import parked
+from broker_setup.operator.pause.command import pause, resume
 from broker_setup.operator.prune.command import prune_files
 from broker_setup.operator.results.command import results
 from broker_setup.operator.retire.command import retire
@@ -56,6 +57,8 @@ app.command()(check)
 app.command()(count)
 app.command()(trace)
 app.command()(retire)
+app.command()(pause)
+app.command()(resume)
 app.command("prune-files")(prune_files)
 app.command("hash-password")(hash_password)
 app.command("check-settings")(check_settings)

@@ -10,6 +10,9 @@ DELIVERY_LIMIT = 1_000_000
 # Above the longest processing delay that the settings allow (12 h). Ignored by 3.10, where rabbitmq.conf rules.
 CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 
+# One would do, but whoever reads why a queue is paused has a message in hand for a moment, and then it is not counted.
+COPIES_OF_A_WORD = 2
+
 # Retention goes by whole segments and always keeps the last one, so they are small.
 LEDGER_SEGMENT_BYTES = 10_000_000
 
@@ -46,6 +49,13 @@ def waiting_queue(*, dead_letters_to: tuple[str, str] | None, message_ttl: float
             "x-overflow": "reject-publish",
         }
     return MappingProxyType(arguments)
+
+
+def standing_word() -> Arguments:
+    """Give those of a queue whose messages say something for as long as they lie there; the newest ones count."""
+    return MappingProxyType(
+        {**work_queue(), "x-max-length": COPIES_OF_A_WORD, "x-overflow": "drop-head"},
+    )
 
 
 def ledger_stream(max_age: int, max_size: int) -> Arguments:

@@ -18,6 +18,7 @@ from broker_setup.topology import (
     LEDGER_EXCHANGE,
     NOTICES,
     PARKED_EXCHANGE,
+    PAUSED_EXCHANGE,
     RELAY_LOCK,
     RESERVED_QUEUE_NAMES,
     RESULTS_EXCHANGE,
@@ -28,6 +29,7 @@ from broker_setup.topology import (
     SUBMISSIONS_EXCHANGE,
     SUBMISSIONS_FAILED,
     SUBMISSIONS_PARKED,
+    paused_queue,
     submissions_queue,
 )
 
@@ -88,6 +90,7 @@ class BrokerUser:
 COURSE_QUEUES = Below(SUBMISSIONS_EXCHANGE, taken=RESERVED_QUEUE_NAMES)
 ALL_RUNGS = Below(RUNGS)
 ALL_NOTICES = Below(NOTICES)
+ALL_PAUSES = Below(PAUSED_EXCHANGE)
 # For processes of 0.1.0, which are rolled after this is set up; likewise what else writes to the results' exchange.
 ALL_FORMER_RUNGS = Below(FORMER_RUNGS)
 
@@ -104,6 +107,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
                 PARKED_EXCHANGE,
                 LEDGER_EXCHANGE,
                 ALL_NOTICES,
+                ALL_PAUSES,
                 RESULTS_EXCHANGE,
             ),
             read=(COURSE_QUEUES, SUBMISSIONS_FAILED, LEDGER),
@@ -130,7 +134,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
     Role.PASSIVE: (
         "takes submissions out, calls passive graders, publishes their results",
         Rights(
-            write=(CHECKED_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ANSWERS_EXCHANGE, RESULTS_EXCHANGE),
+            write=(CHECKED_EXCHANGE, PARKED_EXCHANGE, LEDGER_EXCHANGE, ANSWERS_EXCHANGE, ALL_PAUSES, RESULTS_EXCHANGE),
             read=(COURSE_QUEUES,),
         ),
     ),
@@ -142,6 +146,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
                 CHECKED_EXCHANGE,
                 CHECKED_QUEUE,
                 LEDGER_EXCHANGE,
+                PAUSED_EXCHANGE,
                 ALL_RUNGS,
                 RESULTS_EXCHANGE,
                 ALL_FORMER_RUNGS,
@@ -153,6 +158,7 @@ _SERVICES: Mapping[Role, tuple[str, Rights]] = {
                 ALL_RUNGS,
                 ALL_FORMER_RUNGS,
                 ALL_NOTICES,
+                ALL_PAUSES,
                 LEDGER,
             ),
         ),
@@ -181,7 +187,7 @@ def _grader(name: str, queues: Sequence[str]) -> BrokerUser:
     return BrokerUser(
         name,
         f"an AMQP grader of {', '.join(queues)}",
-        Rights(write=(RESULTS_EXCHANGE,), read=tuple(map(submissions_queue, queues))),
+        Rights(write=(RESULTS_EXCHANGE, *map(paused_queue, queues)), read=tuple(map(submissions_queue, queues))),
         frozenset({GRADER_TAG}),
         GRADER_LIMITS,
     )

@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS, Arguments, ledger_stream, waiting_queue, work_queue
+from broker_setup.queue_arguments import (
+    CONSUMER_TIMEOUT_MS,
+    Arguments,
+    ledger_stream,
+    standing_word,
+    waiting_queue,
+    work_queue,
+)
 
 SUBMISSIONS_EXCHANGE = "xqueue.submissions"
 SUBMISSIONS_FAILED = "xqueue.submissions.failed"
@@ -30,6 +37,7 @@ PARKED_EXCHANGE = "xqueue.parked"
 CHECKED_EXCHANGE = "xqueue.checked"
 # Apart from the results', where every AMQP grader may write: by a routing key, or in a header CC, to whatever is bound.
 ANSWERS_EXCHANGE = "xqueue.answers"
+PAUSED_EXCHANGE = "xqueue.paused"
 
 # Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
 RELAY_LOCK = "xqueue.relay"
@@ -81,6 +89,11 @@ def is_ours(name: str) -> bool:
 def submissions_queue(queue: str) -> str:
     """Name the RabbitMQ queue that holds the submissions of the course queue `queue`."""
     return f"{SUBMISSIONS_EXCHANGE}.{queue}"
+
+
+def paused_queue(queue: str) -> str:
+    """Name the queue in which something lies while the course queue `queue` is paused."""
+    return f"{PAUSED_EXCHANGE}.{queue}"
 
 
 def retry_queue(delay: float) -> str:
@@ -139,10 +152,12 @@ def topology(
                 PARKED_EXCHANGE,
                 LEDGER_EXCHANGE,
                 ANSWERS_EXCHANGE,
+                PAUSED_EXCHANGE,
             )
         ),
         queues=(
             *(_submissions(queue) for queue in queues),
+            *(_paused(queue) for queue in queues),
             _plain(SUBMISSIONS_FAILED, "submissions that a grader rejected, on their way back or to the parked ones"),
             _plain(SUBMISSIONS_PARKED, "submissions that no grader could finish"),
             _results(RESULTS_QUEUE, "AMQP graders' results, which nobody of ours has looked at"),
@@ -158,6 +173,7 @@ def topology(
         ),
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
+            *(Binding(PAUSED_EXCHANGE, paused_queue(queue), queue) for queue in queues),
             Binding(RESULTS_EXCHANGE, RESULTS_QUEUE, RESULTS_QUEUE),
             Binding(CHECKED_EXCHANGE, CHECKED_QUEUE, CHECKED_QUEUE),
             *(Binding(RETRY_EXCHANGE, rung.name, rung.name) for rung in rungs),
@@ -173,6 +189,14 @@ def _submissions(queue: str) -> Queue:
         submissions_queue(queue),
         f"submissions of {queue} that wait for a grader",
         work_queue(dead_letters_to=("", SUBMISSIONS_FAILED), consumer_timeout_ms=CONSUMER_TIMEOUT_MS),
+    )
+
+
+def _paused(queue: str) -> Queue:
+    return Queue(
+        paused_queue(queue),
+        f"{queue} is paused while something lies here: who paused it, why and until when",
+        standing_word(),
     )
 
 

@@ -10,6 +10,7 @@ from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.essential import essential
+from broker_setup.link.pauses import Pauses
 from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_check import CallbackCheck
 from broker_setup.outbound.callback_urls import CallbackOrigins
@@ -48,6 +49,7 @@ from gateway.http.session_calls import SessionCalls
 from gateway.http.shared_room import SharedRoom
 from gateway.leasing.course_queue import CourseQueue
 from gateway.leasing.failures import Failures
+from gateway.leasing.hearing_of_pauses import hear_of_pauses
 from gateway.leasing.lease_changes import LeaseChanges, return_expired
 from gateway.leasing.reply_check import ReplyCheck
 from gateway.leasing.results import Results
@@ -88,7 +90,7 @@ def build(settings: Settings, departure: Departure) -> Starlette:
         grace_of=settings.notice_grace_of,
         standing=ledger.state.standing,
     )
-    returns = Returns()
+    returns, pauses = Returns(), Pauses(asking)
     queues = {
         queue: CourseQueue(
             queue,
@@ -97,12 +99,14 @@ def build(settings: Settings, departure: Departure) -> Starlette:
             sealer=sealer,
             parking=parking,
             returns=returns,
+            pauses=pauses,
             processing_delay=settings.processing_delay_of(queue),
             max_attempts=settings.max_attempts,
         )
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].held.gone(submission) if queue in queues else None)
+    ledger.on_applied(hear_of_pauses(queues))
     checker = ReplyChecker(settings.max_reply_size)
     failures = Failures(
         consuming,

@@ -129,6 +129,11 @@ class Channel:
         """Delete a queue, if it is there."""
         await self.call(commands.Queue.Delete(queue=queue))
 
+    async def purge(self, queue: str) -> int:
+        """Take out all that is ready in a queue, and say how much that was."""
+        answer = await self.call(commands.Queue.Purge(queue=queue))
+        return int(answer.message_count)
+
     def publish(self, message: Message, *, exchange: str, routing_key: str) -> Confirm:
         """Publish, mandatory and to be confirmed; raise ValueError, OverflowError or TypeError for what AMQP can't say.
 

@@ -1,5 +1,6 @@
 """How calls to a broker fail."""
 
+ACCESS_REFUSED = 403
 NOT_FOUND = 404
 LOCKED = 405
 PRECONDITION_FAILED = 406

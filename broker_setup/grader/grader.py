@@ -16,6 +16,7 @@ from broker_setup.grader.request import read_request, tolerated_returns
 from broker_setup.grader.settlement import Answered, Failed, GivenBack, Settlement
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
+from broker_setup.link.pauses import Pauses
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.settling import end_message
 from broker_setup.link.steady_consumer import SteadyTasks
@@ -47,6 +48,14 @@ class Options:
     returns: int = 20
 
 
+@dataclass
+class _AtHand:
+    """A submission that was delivered, and whether its grading has begun."""
+
+    queue: str
+    has_begun: bool = False
+
+
 class Grader:
     """Grades the submissions of some queues with one function: `run` it, `stop` it."""
 
@@ -62,13 +71,19 @@ class Grader:
         self._pool = pool_for(grade, options.workers, options.at_once, options.timeout)
         self._room = asyncio.Semaphore(options.at_once)
         prefetch = options.prefetch or options.at_once
+        pauses = Pauses(self._source)
         self._consumers = [
             SteadyTasks(
-                self._source, submissions_queue(queue), prefetch=prefetch, serve=partial(self._received, queue=queue)
+                self._source,
+                submissions_queue(queue),
+                prefetch=prefetch,
+                serve=partial(self._received, queue=queue),
+                is_paused=partial(pauses.is_paused, queue),
+                stopped=partial(self._give_back, queue),
             )
             for queue in queues
         ]
-        self._at_hand: dict[asyncio.Task[None], bool] = {}  # whether its grading has begun
+        self._at_hand: dict[asyncio.Task[None], _AtHand] = {}
         self._stopping = asyncio.Event()
         self._broken: GraderBrokenError | None = None
 
@@ -115,9 +130,7 @@ class Grader:
         """Give back what is not begun, and after a while also what is."""
         if self._at_hand:
             log.info("stopping: %d submissions at hand", len(self._at_hand))
-        for task, begun in self._at_hand.items():
-            if not begun:
-                task.cancel()
+        self._give_back()
         if self._at_hand:
             await asyncio.wait(self._at_hand, timeout=self._options.stop_grace)
         late = list(self._at_hand)
@@ -126,15 +139,21 @@ class Grader:
         if late:
             await asyncio.wait(late, timeout=LAST_SECONDS)
 
+    def _give_back(self, queue: str | None = None) -> None:
+        """Give back what is not begun, of one queue or of all."""
+        for task, work in self._at_hand.items():
+            if not work.has_begun and queue in {None, work.queue}:
+                task.cancel()
+
     async def _received(self, message: Arrival, queue: str) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._at_hand[task] = False
+        self._at_hand[task] = work = _AtHand(queue)
         try:
             async with self._room:
-                self._at_hand[task] = True
+                work.has_begun = True
                 settlement = await self._graded(message, queue)
-        except asyncio.CancelledError:  # we are stopping, or its channel is gone
+        except asyncio.CancelledError:  # we are stopping, its queue is paused, or its channel is gone
             settlement = GivenBack()
         try:
             await self._settle(message, settlement)

@@ -1,4 +1,4 @@
-"""Keeps a consumer on one queue, whatever becomes of the broker, its channels and the queue."""
+"""Keeps a consumer on one queue, whatever becomes of the broker, its channels and the queue, unless that is paused."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.link.broker_calls import CONNECTION_ERRORS, close_channel
 from broker_setup.link.connection import Link
+from broker_setup.link.pauses import LOOK_SECONDS
 from broker_setup.link.refusals import in_words, refusal_in
 from broker_setup.link.settling import PAUSE_SECONDS
 
@@ -21,17 +22,38 @@ LAST_CALL_SECONDS = 2.0
 # A broker that is well needs milliseconds. A queue without a leader may not answer at all, while the heartbeats go on.
 START_SECONDS = 10.0
 
+IsPaused = Callable[[], Awaitable[bool]]
+
+
+async def _never() -> bool:
+    return False
+
 
 class Steady(ABC):
-    """Consumes one queue, up to `prefetch` unsettled deliveries at a time; calls `lost` when those at hand are void."""
+    """Consumes one queue, up to `prefetch` unsettled deliveries at a time; calls `lost` when those at hand are void.
 
-    def __init__(self, link: Link, queue: str, *, prefetch: int, lost: Callable[[], None] = lambda: None) -> None:
+    While it `is_paused` nothing is consumed, and what is at hand can be settled: `stopped` is called when that begins.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        queue: str,
+        *,
+        prefetch: int,
+        lost: Callable[[], None] = lambda: None,
+        is_paused: IsPaused = _never,
+        stopped: Callable[[], None] = lambda: None,
+    ) -> None:
         self._link = link
         self._queue = queue
         self._prefetch = prefetch
         self._lost = lost
+        self._look = is_paused
+        self._stopped = stopped
         self._failure = ""
         self.is_consuming = False
+        self.is_paused = False
 
     async def run(self) -> None:
         """Consume until cancelled; deliveries at hand can still be settled after that."""
@@ -71,23 +93,42 @@ class Steady(ABC):
         # When a queue is deleted RabbitMQ cancels its consumers, and leaves the channel open.
         channel.on_cancelled.add(lambda _: over.set())
         try:
+            while not over.is_set():
+                self._note_paused(await self._look())
+                if self.is_paused:
+                    await _waited(over)
+                else:
+                    await self._consume_unless_paused(channel, over)
+        except BrokerUnavailableError:
+            await close_channel(channel)
+            raise
+        await close_channel(channel)
+
+    async def _consume_unless_paused(self, channel: Channel, over: asyncio.Event) -> None:
+        try:
             async with asyncio.timeout(START_SECONDS):
                 tags = await self.begin(channel)
         except TimeoutError:
-            await close_channel(channel)
             raise BrokerUnavailableError("the broker does not answer in time") from None
         log.info("consuming %s", self._queue)
         self._failure = ""
         self.is_consuming = True
         try:
-            await over.wait()
-        except asyncio.CancelledError:
-            # Stopping: nothing new, while what is under way can still be settled on this channel.
-            await asyncio.gather(*(_quietly(channel.cancel(tag)) for tag in tags))
-            raise
+            while not (self.is_paused or await _waited(over)):
+                with suppress(BrokerUnavailableError):  # as it was, until the broker says otherwise
+                    self._note_paused(await self._look())
         finally:
             self.is_consuming = False
-        await close_channel(channel)
+            if not over.is_set():
+                # Nothing new, while what is under way can still be settled on this channel.
+                await asyncio.gather(*(_quietly(channel.cancel(tag)) for tag in tags))
+        if self.is_paused:
+            self._stopped()
+
+    def _note_paused(self, paused: bool) -> None:  # noqa: FBT001
+        if paused != self.is_paused:
+            log.info("%s %s", self._queue, "is paused: nothing is taken from it" if paused else "is paused no more")
+        self.is_paused = paused
 
 
 class SteadyConsumer(Steady):
@@ -101,8 +142,9 @@ class SteadyConsumer(Steady):
         prefetch: int,
         received: Callable[[Arrival], None],
         lost: Callable[[], None] = lambda: None,
+        is_paused: IsPaused = _never,
     ) -> None:
-        super().__init__(link, queue, prefetch=prefetch, lost=lost)
+        super().__init__(link, queue, prefetch=prefetch, lost=lost, is_paused=is_paused)
         self._received = received
 
     async def prepare(self, channel: Channel) -> None:
@@ -118,9 +160,16 @@ class SteadyTasks(Steady):
     """Serves each delivery in a task of its own, which is cancelled when its channel is gone."""
 
     def __init__(
-        self, link: Link, queue: str, *, prefetch: int, serve: Callable[[Arrival], Coroutine[Any, Any, None]]
+        self,
+        link: Link,
+        queue: str,
+        *,
+        prefetch: int,
+        serve: Callable[[Arrival], Coroutine[Any, Any, None]],
+        is_paused: IsPaused = _never,
+        stopped: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(link, queue, prefetch=prefetch)
+        super().__init__(link, queue, prefetch=prefetch, is_paused=is_paused, stopped=stopped)
         self._serve = serve
 
     async def begin(self, channel: Channel) -> list[str]:
@@ -138,6 +187,14 @@ class SteadyTasks(Steady):
 
         channel.on_closed.add(cancel)
         return [await channel.consume(self._queue, received)]
+
+
+async def _waited(over: asyncio.Event) -> bool:
+    """Say whether it is over, after LOOK_SECONDS at the latest."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            await over.wait()
+    return over.is_set()
 
 
 async def _quietly(call: Awaitable[object]) -> None:

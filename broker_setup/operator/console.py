@@ -67,6 +67,19 @@ def moment(text: str, now: datetime) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
+def moment_to_come(text: str, now: datetime) -> datetime:
+    """Read a time to come: `2h` (two hours from now; s, m, h, d), or ISO 8601, in UTC unless it says otherwise.
+
+    Raise ArgumentError for anything else, and for one that is over.
+    """
+    read = moment(text, now)
+    if _RELATIVE.fullmatch(text):
+        read = now + (now - read)
+    if read <= now:
+        raise ArgumentError(f"{text!r} is over")
+    return read
+
+
 def shown(at: float) -> str:
     """Show a time (seconds since the epoch) to a person: UTC, milliseconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

@@ -67,6 +67,11 @@ class Buffer(Generic[T]):
             timer.cancel()
             self._waiters.pop(waiter, None)
 
+    def wake(self) -> None:
+        """Let all who wait return."""
+        while self._waiters:
+            self._wake_one()
+
     def _wake_one(self) -> None:
         while self._waiters:
             waiter, _ = self._waiters.popitem(last=False)

@@ -7,7 +7,7 @@ never cancels one: that would close the channel and requeue everything held on i
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from broker_setup.amqp.channel import Channel
@@ -20,6 +20,7 @@ from gateway.leasing.deliveries import Deliveries
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
     MAX_BUFFERED_BYTES,
+    SEEN_SECONDS,
     Step,
     View,
     expected_size,
@@ -37,7 +38,7 @@ QUIET_SECONDS = 0.05
 
 
 class SubmissionsConsumer:
-    """A consumer that starts on demand, rotates when its prefetch is used up, and pauses when nobody asks."""
+    """A consumer that starts on demand, rotates when its prefetch is used up, and pauses when nobody asks, or may."""
 
     def __init__(
         self,
@@ -47,13 +48,20 @@ class SubmissionsConsumer:
         *,
         received: Callable[[Arrival], None],
         give_back: Callable[[], None],
+        is_paused: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Have each message `received`; `give_back` returns those that wait for a poll."""
+        """Have each message `received`; `give_back` returns those that wait for a poll.
+
+        Nothing is consumed before it was asked whether an operator has the queue `is_paused`, nor while it is.
+        """
         self._link = link
         self._queue = queue
         self._deliveries = deliveries
         self._received = received
         self._give_back = give_back
+        self._look_whether_paused = is_paused
+        self._paused = False
+        self._seen_at = float("-inf")  # monotonic: when that was looked at
         self._wake = asyncio.Event()
         self._looks_soon = False
         self._tag: str | None = None
@@ -73,6 +81,11 @@ class SubmissionsConsumer:
         return self._tag is not None
 
     @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused the queue, as was seen lately."""
+        return self._paused and monotonic() - self._seen_at < 2 * SEEN_SECONDS  # it is looked at once between
+
+    @property
     def hopeful_until(self) -> float:
         """Until when (monotonic) a delivery may still be on its way; infinity if we could not have got one yet."""
         if self._tag is None or self._deliveries.unacked(self._tag) >= self._prefetch:
@@ -85,6 +98,12 @@ class SubmissionsConsumer:
         self._polls += 1
         self._wanted = max(self._wanted, wanted)
         self.nudge()
+
+    def look_again(self) -> None:
+        """Note that an operator has paused the queue, or lets it go on."""
+        self._seen_at = float("-inf")
+        if self._tag is not None or self._paused:
+            self._wake.set()
 
     def expect(self) -> None:
         """Note that a message may be on its way: it was published just now."""
@@ -125,6 +144,7 @@ class SubmissionsConsumer:
 
     async def _serve(self, channel: Channel) -> None:
         self._channel_lost = False
+        self._seen_at = float("-inf")  # the broker was away, and who knows what happened
         channel.on_closed.add(self._on_closed)
         channel.on_cancelled.add(self._on_cancelled_by_broker)
         try:
@@ -149,6 +169,8 @@ class SubmissionsConsumer:
                 prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
                 await self._consume(channel, prefetch)
                 await self._cancel(channel, old)
+            case Step.LOOK:
+                await self._look_at_pause()
             case Step.PAUSE:
                 # First cancelled, then given back, or they would be delivered to us again at once.
                 old = self._tag
@@ -158,8 +180,23 @@ class SubmissionsConsumer:
             case Step.STAY:
                 buffered = self._deliveries.buffered().number
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TICK_SECONDS if self._tag or buffered else None):
+                    async with asyncio.timeout(TICK_SECONDS if self._tag or buffered or self._paused else None):
                         await self._wake.wait()
+
+    async def _look_at_pause(self) -> None:
+        try:
+            paused = await self._look_whether_paused()
+        except BrokerUnavailableError as error:
+            self._fail(str(error))
+            if self._tag is not None:
+                self._seen_at = monotonic()  # it was not paused, and goes on until the broker says otherwise
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        if paused != self._paused:
+            log.info("queue %s: %s", self._queue, "paused by an operator" if paused else "paused no more")
+        self._paused, self._seen_at = paused, monotonic()
+        if paused:
+            self._deliveries.wake()  # polls that wait for nothing are told so
 
     async def _consume(self, channel: Channel, prefetch: int) -> None:
         await channel.set_prefetch(prefetch)
@@ -199,6 +236,8 @@ class SubmissionsConsumer:
             polls=self._polls,
             idle=now - self._last_poll,
             wanted=self._wanted,
+            is_paused=self._paused,
+            seen=now - self._seen_at,
         )
 
     def _on_closed(self, channel: Channel, error: AmqpError) -> None:

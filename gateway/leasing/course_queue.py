@@ -1,12 +1,14 @@
 """One course queue as this gateway serves it: deliveries in, leases out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic, time
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.heard import steady as steady_clock
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.link.connection import Link
+from broker_setup.link.pauses import Pauses
 from broker_setup.parking import Parking
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.return_address import Sealer
@@ -59,6 +61,7 @@ class CourseQueue:
         sealer: Sealer,
         parking: Parking,
         returns: Returns,
+        pauses: Pauses,
         processing_delay: float,
         max_attempts: int,
         clock: Callable[[], float] = time,
@@ -81,8 +84,14 @@ class CourseQueue:
             clock=clock,
         )
         self._consumer = SubmissionsConsumer(
-            link, submissions_queue(name), self._deliveries, received=self.held.received, give_back=self.held.give_back
+            link,
+            submissions_queue(name),
+            self._deliveries,
+            received=self.held.received,
+            give_back=self.held.give_back,
+            is_paused=partial(pauses.is_paused, name),
         )
+        self._pauses = pauses
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -125,7 +134,8 @@ class CourseQueue:
         self._consumer.demand(limit)
         first_at = None
         while True:
-            now, buffered = monotonic(), len(self._deliveries)
+            now, paused = monotonic(), self._consumer.is_paused
+            buffered = 0 if paused else len(self._deliveries)
             if buffered:
                 # Others that the broker has follow the first at once.
                 first_at = first_at or now
@@ -139,12 +149,17 @@ class CourseQueue:
                     continue
             else:
                 first_at = None
-                until = self._patient_until(start, wait)
+                until = start + wait if paused else self._patient_until(start, wait)
                 if now >= until:
-                    if not self._consumer.is_consuming:
+                    if not (paused or self._consumer.is_consuming):
                         raise BrokerUnavailableError(self._consumer.failure)
                     return []
             await self._deliveries.wait(min(until - now, LOOK_AGAIN_SECONDS))
+
+    def steered(self) -> None:
+        """Note that an operator has just paused the queue, or lets it go on."""
+        self._pauses.declared(self.name)
+        self._consumer.look_again()
 
     def submitted(self) -> None:
         """Note that a submission was accepted just now: a poll waits a moment for its delivery."""

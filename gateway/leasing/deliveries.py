@@ -130,6 +130,10 @@ class Deliveries:
         self._holds.clear()
         self._unacked.clear()
 
+    def wake(self) -> None:
+        """Have all polls that wait look at how things stand."""
+        self._buffer.wake()
+
     async def wait(self, seconds: float) -> None:
         """Return when there may be a submission that waits, after `seconds` at the latest."""
         await self._buffer.wait(seconds)

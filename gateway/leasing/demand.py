@@ -8,6 +8,8 @@ from msgspec import Struct
 STALE_SECONDS = 1.0
 # After the last poll; a grader that polls every few seconds keeps its consumer, a weekly one doesn't.
 IDLE_SECONDS = 5.0
+# What was seen of whether the queue is paused is good for so long; of a pause that begins gateways hear at once.
+SEEN_SECONDS = 5.0
 # Prefetch begins at one and doubles with each rotation: a lone grader holds nothing back from others, a busy fleet is
 # served from memory. The size in bytes is bounded too: a poll is answered from memory, not every submission kept there.
 FIRST_PREFETCH = 1
@@ -22,6 +24,7 @@ class Step(Enum):
 
     CONSUME = auto()
     ROTATE = auto()  # begin a new consumer with a fresh prefetch, then cancel the present one
+    LOOK = auto()  # ask whether the queue is paused
     PAUSE = auto()  # cancel the consumer and give back what nobody asked for
     STAY = auto()
 
@@ -39,10 +42,16 @@ class View(Struct, frozen=True, gc=False):
     idle: float  # since the last poll
     wanted: int = 1  # the most that one of these polls asked for
     buffered_bytes: int = 0
+    is_paused: bool = False  # by an operator, when it was last looked
+    seen: float = 0.0  # how long ago that was
 
 
 def next_step(view: View) -> Step:
     """Decide on the next step of a consumer."""
+    if view.seen > SEEN_SECONDS and (view.consuming or view.waiting or view.idle <= IDLE_SECONDS):
+        return Step.LOOK
+    if view.is_paused:
+        return Step.PAUSE if view.consuming or view.buffered else Step.STAY
     if view.consuming and view.buffered_bytes > MAX_BUFFERED_BYTES and view.buffered > 1:
         return Step.PAUSE
     if view.waiting == 0 and (view.oldest > STALE_SECONDS or (view.consuming and view.idle > IDLE_SECONDS)):

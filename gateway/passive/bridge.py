@@ -20,7 +20,7 @@ from gateway.passive.served_queue import ServedQueue
 
 log = logging.getLogger(__name__)
 
-# What it is at: every queue is consumed, or the broker or a queue of it is to be reached yet.
+# What it is at: every queue is consumed that is not paused, or the broker or a queue of it is to be reached yet.
 SERVING, TRYING = "serving", "trying"
 
 
@@ -94,11 +94,11 @@ class Bridge:
 
     def _standing(self) -> Standing:
         reading = self._reading()
-        is_serving = all(reading.connections.values()) and all(each.is_consumed for each in reading.queues.values())
+        is_serving = all(reading.connections.values()) and all(each.is_served for each in reading.queues.values())
         return Standing(SERVING if is_serving else TRYING, is_ready=is_serving)
 
     def _reading(self) -> Reading:
         return Reading(
             connections={"consume": self._source.is_up, "publish": self._sink.is_up},
-            queues={each.name: QueueReading(each.is_consumed, each.under_way) for each in self._queues},
+            queues={each.name: QueueReading(each.is_consumed, each.is_paused, each.under_way) for each in self._queues},
         )

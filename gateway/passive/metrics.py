@@ -23,7 +23,13 @@ class QueueReading:
     """What a queue's gauges show."""
 
     is_consumed: bool
+    is_paused: bool
     under_way: int
+
+    @property
+    def is_served(self) -> bool:
+        """Whether submissions come in, or should not."""
+        return self.is_consumed or self.is_paused
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,14 @@ class _Gauges(Collector):
         reading = self._read()
         yield up_or_down(PREFIX, reading.connections)
         consuming = GaugeMetricFamily(f"{PREFIX}_consuming", "1 while the queue is consumed, else 0", labels=["queue"])
+        paused = GaugeMetricFamily(f"{PREFIX}_paused", "1 while the queue is paused, else 0", labels=["queue"])
         under_way = GaugeMetricFamily(
             f"{PREFIX}_under_way", "Submissions at hand: with their grader, or waiting for a try", labels=["queue"]
         )
         for queue, each in reading.queues.items():
             consuming.add_metric([queue], float(each.is_consumed))
+            paused.add_metric([queue], float(each.is_paused))
             under_way.add_metric([queue], each.under_way)
         yield consuming
+        yield paused
         yield under_way

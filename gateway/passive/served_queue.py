@@ -11,6 +11,7 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, BadReturnAddressError, MistakeError, UnknownSecretError
 from broker_setup.link.connection import Link
 from broker_setup.link.ending import Ending
+from broker_setup.link.pauses import Pauses
 from broker_setup.link.settling import SECRET_PAUSE_SECONDS, despite_mistakes, end_message, ending_after, until_stored
 from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
@@ -72,13 +73,23 @@ class ServedQueue:
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._consumer = SteadyConsumer(
-            link, submissions_queue(name), prefetch=at_once, received=self._received, lost=self._lost
+            link,
+            submissions_queue(name),
+            prefetch=at_once,
+            received=self._received,
+            lost=self._lost,
+            is_paused=partial(Pauses(link).is_paused, name),
         )
 
     @property
     def is_consumed(self) -> bool:
         """Whether submissions come in."""
         return self._consumer.is_consuming
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused the queue."""
+        return self._consumer.is_paused
 
     @property
     def under_way(self) -> int:
@@ -163,7 +174,7 @@ class ServedQueue:
             self._metrics.grading_seconds.observe(monotonic() - began)
             if isinstance(reply, NotAsked):
                 await self._wait_out(reply.lacks)
-                if self._stopping.is_set():
+                if self._stopping.is_set() or self.is_paused:
                     return GiveBack()
                 continue
             if isinstance(reply, Failed):
@@ -179,7 +190,7 @@ class ServedQueue:
                 "queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries.made, why, delay
             )
             await self._pause(delay)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self.is_paused:
                 return GiveBack()
 
     async def _wrong_with(self, message: Arrival, callback_url: str, reply: bytes) -> str:

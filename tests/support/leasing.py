@@ -13,6 +13,7 @@ from broker_setup.ledger.heard import Heard
 from broker_setup.ledger.ledger import Gone, Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link
+from broker_setup.link.pauses import Pauses
 from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, SUBMISSIONS_PARKED
@@ -227,6 +228,7 @@ class Scene:
             sealer=self.sealer,
             parking=self.parking,
             returns=Returns(lambda: self.now),
+            pauses=Pauses(Link("amqp://nowhere", "no link")),
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now + self.off,

@@ -1,5 +1,6 @@
 """`count`: how much waits, is being graded, or is on its way back, queue by queue."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -21,25 +22,29 @@ from broker_setup.operator.console import (
     span,
     warn_of_no_queue,
 )
+from broker_setup.operator.pauses import as_dict, in_words, pauses_of
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.topology import (
     CHECKED_QUEUE,
     RESULTS_PARKED,
     RESULTS_QUEUE,
     SUBMISSIONS_PARKED,
+    paused_queue,
     submissions_queue,
 )
+from broker_setup.wire.pauses import Pause
 
 
 @dataclass(frozen=True)
 class QueueCount:
-    """One course queue: numbers of submissions, and the age of the oldest that waits, in seconds."""
+    """One course queue: numbers of submissions, the age of the oldest that waits, in seconds, and how it is paused."""
 
     queue: str
     waiting: int
     leased: int
     parked: int
     oldest_waiting: float | None
+    paused: Mapping[str, Any] | None
 
 
 def count(
@@ -74,11 +79,13 @@ def count(
             RESULTS_PARKED,
             *settings.notice_queues,
         ],
-        if_there=settings.former_rungs,
+        if_there=(*settings.former_rungs, *map(paused_queue, counted_queues)),
     )
     rungs = [rung for rung in (*settings.rungs, *settings.former_rungs) if rung in ready]
     between = between_queues(settings, ready)
-    counts = _by_queue(counted_queues, backlog, ready)
+    paused = [queue for queue in counted_queues if ready.get(paused_queue(queue))]
+    pauses = asyncio.run(pauses_of(settings, paused)) if paused else {}
+    counts = _by_queue(counted_queues, backlog, ready, pauses)
     parked = ready[SUBMISSIONS_PARKED]
     to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
@@ -92,13 +99,17 @@ def count(
         print(json.dumps({"queues": [asdict(each) for each in counts], **counted}))
     else:
         _print(counts)
+        for pause in pauses.values():
+            print(in_words(pause))
         print(f"parked submissions: {parked}")
         print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
         print(f"students to be told of what is parked: {to_tell}")
         print(f"on the way from one queue to the next: {between}")
 
 
-def _by_queue(queues: Iterable[str], backlog: Backlog, ready: Mapping[str, int]) -> list[QueueCount]:
+def _by_queue(
+    queues: Iterable[str], backlog: Backlog, ready: Mapping[str, int], pauses: Mapping[str, Pause]
+) -> list[QueueCount]:
     now = datetime.now(UTC).timestamp()
     leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
     counts = []
@@ -106,7 +117,8 @@ def _by_queue(queues: Iterable[str], backlog: Backlog, ready: Mapping[str, int])
         waiting = backlog.waiting(queue, ready[submissions_queue(queue)], now)
         since = oldest.get(queue) if waiting else None
         age = None if since is None else round(max(0.0, now - since), 3)
-        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age))
+        paused = as_dict(pauses[queue]) if queue in pauses else None
+        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age, paused))
     return counts
 
 

@@ -294,6 +294,9 @@ async def test_the_commands_work_as_their_user_and_declare_does_not(urls: dict[s
     assert operator.json("retire", "matlab", "--before", "1h", "--yes", **settings)["retired"] == 1
     [traced] = operator.json("trace", old.uuid, **settings)["submissions"]
     assert [event["event"] for event in traced["events"]] == ["retired"]
+    paused = operator.json("pause", "matlab", "--reason", "why", **settings)["paused"]
+    assert [each["paused"] for each in operator.json("count", "matlab", **settings)["queues"]] == [paused]
+    assert operator.json("resume", "matlab", **settings)["was_paused"]
     refused = operator.run("declare", **settings)
     assert refused.returncode == 1
     assert "ACCESS_REFUSED" in refused.stderr

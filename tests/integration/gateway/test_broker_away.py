@@ -1,5 +1,6 @@
 """The broker blocked, frozen, killed and back: quick, clear refusals, and nothing that was accepted is lost."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tests.support.gateway import (
     wait_until,
 )
 from tests.support.node_control import frozen, memory_alarm, message_limit, silent_queue
+from tests.support.pausing import pause, resume
 
 REFUSAL = {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"}
 PROMISED_SECONDS = 3.0
@@ -193,6 +195,8 @@ def test_a_killed_broker_is_told_at_once_and_all_works_again_when_it_is_back(
         for _ in range(3):
             assert client.submit(lms_header(), "work")[0] == 0
         taken = client.get_one()
+        asyncio.run(pause(node.amqp_url, "other"))
+        assert client.submit(lms_header(queue="other"), "work")[0] == 0
         node.kill()
         everything = [submit(), put(taken), get("get_queuelen/"), get("get_submission/")]
         call.refused(*everything)
@@ -204,6 +208,9 @@ def test_a_killed_broker_is_told_at_once_and_all_works_again_when_it_is_back(
         assert health(gateway, "readyz") == 503
         node.start()
         works_again(gateway, client)
+        assert client.get("other", wait=1) is None, "a pause outlives the broker's restart"
+        asyncio.run(resume(node.amqp_url, "other"))
+        assert client.get_one("other")
         # The lease outlived the outage, and its submission is not handed to anybody else.
         assert client.put(taken["xqueue_header"], "reply") == (0, "")
         left = 0

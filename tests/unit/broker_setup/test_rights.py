@@ -61,6 +61,8 @@ def test_the_services_read_and_write_what_they_need() -> None:
         "xqueue.submissions.parked",
         "xqueue.results.parked",
         "xqueue.notices.24h",
+        "xqueue.paused.openedx",
+        "xqueue.paused.a.b",
         *(queue for queue in QUEUES if queue.startswith("xqueue.results.rung.")),
     }
     assert reads("xqueue-operator") == writes("xqueue-operator") == set()
@@ -68,7 +70,7 @@ def test_the_services_read_and_write_what_they_need() -> None:
     assert writes("xqueue-gateway") == {*all_write, "xqueue.submissions", "xqueue.parked"}
     assert writes("xqueue-relay") == {*all_write, "xqueue.retry", "xqueue.parked"}
     assert writes("xqueue-passive") == {*all_write, "xqueue.parked", "xqueue.answers"}
-    assert writes("xqueue-broker") == {*all_write, "xqueue.submissions"}
+    assert writes("xqueue-broker") == {*all_write, "xqueue.submissions", "xqueue.paused"}
 
 
 @pytest.mark.parametrize("each", USERS, ids=lambda each: each.name)

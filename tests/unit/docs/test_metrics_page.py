@@ -53,7 +53,7 @@ def exercised() -> dict[str, tuple[str, set[str]]]:
 
 
 def of_the_bridge() -> dict[str, tuple[str, set[str]]]:
-    reading = passive.Reading({"consume": True, "publish": True}, {"red": passive.QueueReading(True, 0)})
+    reading = passive.Reading({"consume": True, "publish": True}, {"red": passive.QueueReading(True, False, 0)})
     return _by_name(passive.Metrics(lambda: reading, ["red"]).registry)
 
 

@@ -63,7 +63,12 @@ class Polls(Deliveries):
 
 
 def consumer_for(link: Any, polls: Polls) -> SubmissionsConsumer:
-    return SubmissionsConsumer(link, "queue", polls, received=polls.received, give_back=polls.give_back)
+    async def never() -> bool:
+        return False
+
+    return SubmissionsConsumer(
+        link, "queue", polls, received=polls.received, give_back=polls.give_back, is_paused=never
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:

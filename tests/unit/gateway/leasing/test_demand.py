@@ -9,6 +9,7 @@ from gateway.leasing.demand import (
     MAX_BUFFERED_BYTES,
     MAX_PREFETCH,
     MAX_PREFETCH_BYTES,
+    SEEN_SECONDS,
     STALE_SECONDS,
     Step,
     View,
@@ -42,6 +43,24 @@ RUNNING = replace(PAUSED, consuming=True, prefetch=8)
     ],
 )
 def test_without_a_consumer(why: str, view: View, step: Step) -> None:
+    assert next_step(view) is step, why
+
+
+@pytest.mark.parametrize(
+    ("why", "view", "step"),
+    [
+        ("nobody asks", replace(PAUSED, idle=1e9, seen=1e9), Step.STAY),
+        ("somebody waits, and who knows", replace(PAUSED, waiting=1, idle=1e9, seen=SEEN_SECONDS + 0.01), Step.LOOK),
+        ("somebody asked just now", replace(PAUSED, seen=SEEN_SECONDS + 0.01), Step.LOOK),
+        ("it is consumed", replace(RUNNING, idle=1e9, seen=SEEN_SECONDS + 0.01), Step.LOOK),
+        ("it was seen", replace(RUNNING, seen=SEEN_SECONDS), Step.STAY),
+        ("paused, and consumed", replace(RUNNING, is_paused=True, waiting=9), Step.PAUSE),
+        ("paused, and something waits for polls", replace(PAUSED, is_paused=True, waiting=9, buffered=1), Step.PAUSE),
+        ("paused, and somebody waits", replace(PAUSED, is_paused=True, waiting=9), Step.STAY),
+        ("paused, as was seen long ago", replace(PAUSED, is_paused=True, waiting=9, seen=9.0), Step.LOOK),
+    ],
+)
+def test_an_operators_pause(why: str, view: View, step: Step) -> None:
     assert next_step(view) is step, why
 
 

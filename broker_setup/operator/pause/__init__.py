@@ -1,0 +1,1 @@
+"""Pausing a queue, and letting it go on."""
