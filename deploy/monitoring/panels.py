@@ -225,7 +225,8 @@ ROWS: Mapping[str, tuple[Panel, ...]] = {
             "short",
             {
                 "{{instance}} {{connection}}": "xqueue_gateway_broker_connection_up "
-                "or xqueue_relay_broker_connection_up or xqueue_passive_broker_connection_up"
+                "or xqueue_relay_broker_connection_up or xqueue_passive_broker_connection_up "
+                "or xqueue_console_broker_connection_up"
             },
         ),
         Panel(
