@@ -116,6 +116,11 @@ class Channel:
         answer = await self.call(commands.Queue.Declare(queue=queue, passive=True))
         return int(answer.message_count)
 
+    async def look_at(self, queue: str) -> tuple[int, int]:
+        """Say how many messages of a queue are ready and how many consumers it has; raise ChannelClosedError (404)."""
+        answer = await self.call(commands.Queue.Declare(queue=queue, passive=True))
+        return int(answer.message_count), int(answer.consumer_count)
+
     async def find_exchange(self, exchange: str) -> None:
         """Return if there is such an exchange; raise ChannelClosedError (404) if not."""
         await self.call(commands.Exchange.Declare(exchange=exchange, passive=True))

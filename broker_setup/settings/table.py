@@ -169,6 +169,7 @@ class SettingsTable(BaseSettings):
     # who is not in it sees everything, and does nothing
     console_roles: dict[Name, ConsoleRights] = Field(default_factory=dict)
     # seconds, and submissions: what is older goes first, and then what is too many
+    console_relay_url: WebUrl | None = None
     console_window: Annotated[float, Field(ge=_LEAST_WINDOW_SECONDS)] = 7 * 24 * 3600.0
     console_submissions: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
     console_metrics_host: str = "127.0.0.1"

@@ -14,19 +14,21 @@ RENEWED_AFTER_SECONDS = 24 * 3600
 class Sessions:
     """Reads and writes the cookie; sessions are signed facts, so no gateway has to be told of one."""
 
-    def __init__(self, accounts: Accounts, public_url: str | None) -> None:
+    def __init__(self, accounts: Accounts, public_url: str | None, cookie: str = SESSION_COOKIE) -> None:
+        """`cookie` is its name: one host has one jar for all ports."""
+        self._cookie = cookie
         self._accounts = accounts
         self._public_url = public_url
 
     def of(self, request: Request) -> Session | None:
         """Return the caller's session; None if there is none that is good."""
-        cookie = session_cookie(request)
+        cookie = session_cookie(request, self._cookie)
         return self._accounts.session_of(cookie) if cookie else None
 
     def open(self, request: Request, answer: Response, name: str) -> None:
         """Give the caller a session of `name`."""
         answer.set_cookie(
-            SESSION_COOKIE,
+            self._cookie,
             self._accounts.new_session(name),
             max_age=SESSION_SECONDS,
             httponly=True,
@@ -41,19 +43,19 @@ class Sessions:
 
     def close(self, request: Request, answer: Response) -> None:
         """Delete the caller's cookie, and refuse copies of it."""
-        if cookie := session_cookie(request):
+        if cookie := session_cookie(request, self._cookie):
             self._accounts.end_session(cookie)
         secure = came_over_tls(request, self._public_url)
-        answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)
+        answer.delete_cookie(self._cookie, httponly=True, samesite="lax", secure=secure)
 
 
-def session_cookie(request: Request) -> str | None:
+def session_cookie(request: Request, name: str = SESSION_COOKIE) -> str | None:
     """Return the session's cookie, without the quotes that some clients put around it; of several the last.
 
     Read here, as Python before 3.11.10 takes apart a quoted one in time that grows with the square of its backslashes:
     seconds for 64 KiB. Ours has no sign that anybody would escape.
     """
-    begins = f"{SESSION_COOKIE}="
+    begins = f"{name}="
     pairs = (pair.strip() for header in request.headers.getlist("cookie") for pair in header.split(";"))
     cookies = (pair[len(begins) :] for pair in reversed(list(pairs)) if pair.startswith(begins))
     return next((cookie.strip('"') for cookie in cookies), None)

@@ -3,6 +3,7 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from heapq import merge
 from math import inf
 
 from broker_setup.ledger.events import UUID_BYTES
@@ -107,15 +108,14 @@ class Block:
             at = urls.rfind(part, 0, begins[row])
 
     def rows_in(self, states: Collection[State]) -> Iterator[int]:
-        """Yield the rows that stand so, the newest first."""
-        if len(states) == 1:
-            [state] = states
-            at = self._states.rfind(state)
-            while at >= 0:
-                yield at
-                at = self._states.rfind(state, 0, at)
-            return
-        wanted = frozenset(map(int, states))
-        for row in range(len(self) - 1, -1, -1):
-            if not wanted or self._states[row] in wanted:
-                yield row
+        """Yield the rows that stand so, however they stand if `states` is empty, the newest first."""
+        if states:
+            yield from merge(*map(self._rows_of, states), reverse=True)
+        else:
+            yield from range(len(self) - 1, -1, -1)
+
+    def _rows_of(self, state: State) -> Iterator[int]:
+        at = self._states.rfind(state)
+        while at >= 0:
+            yield at
+            at = self._states.rfind(state, 0, at)

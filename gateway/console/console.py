@@ -15,8 +15,15 @@ from broker_setup.metrics_port.endpoint import Endpoint, Standing
 from broker_setup.settings import Settings
 from broker_setup.wire.sealed_urls import UrlSeals
 from gateway.console.app import application
+from gateway.console.broker_look import BrokerLook
 from gateway.console.following import Following
 from gateway.console.index import SubmissionIndex
+from gateway.console.jobs import Jobs
+from gateway.console.known import Known
+from gateway.console.lately import Lately
+from gateway.console.pauses import Pauses
+from gateway.console.people import People
+from gateway.console.rungs import RelayLook, RungsLook
 from gateway.console.site_figures import SiteFigures
 from gateway.http.connection import Bounds, bounded
 
@@ -41,9 +48,23 @@ class Console:
         self._index = SubmissionIndex(
             most=settings.console_submissions, seconds=settings.console_window, open_url=UrlSeals(settings.secrets).open
         )
-        self._following.listen(self._index.take)
+        lately, pauses = Lately(), Pauses()
+        for listener in (self._index.take, lately.take, pauses.take):
+            self._following.listen(listener)
+        self._broker = BrokerLook(self._following.asking, settings.xqueues)
+        self._jobs = Jobs(settings)
         self._figures = SiteFigures(settings, self._following)
-        self._server = _Server(_config(settings, application(self._following)))
+        known = Known(
+            settings,
+            self._following,
+            self._index,
+            lately,
+            pauses,
+            self._broker,
+            RungsLook(settings),
+            RelayLook(settings),
+        )
+        self._server = _Server(_config(settings, application(known, People(settings), self._jobs)))
         self._endpoint = Endpoint(
             settings.console_metrics_host,
             settings.console_metrics_port,
@@ -65,12 +86,13 @@ class Console:
         with _listener(self._settings.console_host, self._settings.console_port) as listener:
             async with (
                 self._endpoint,
-                supervised(following.reading, following.publishing),
-                essential(following.tasks | self._figures.tasks),
+                supervised(following.reading, following.publishing, following.asking),
+                essential(following.tasks | self._figures.tasks | {"looking at queues": self._broker.run()}),
             ):
                 host, port = listener.getsockname()[:2]
                 log.info("the console is at http://%s:%s/", f"[{host}]" if ":" in host else host, port)
                 await self._server.serve(sockets=[listener])
+                await self._jobs.stop()
         log.info("stopped")
 
     def _standing(self) -> Standing:

@@ -23,7 +23,9 @@ class Following:
     def __init__(self, settings: Settings) -> None:
         """Build it; nothing is opened yet."""
         url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-console", settings.console_port)
-        self.reading, self.publishing = (Link(url, f"{name} {use}") for use in ("ledger", "publish"))
+        self.reading, self.publishing, self.asking = (
+            Link(url, f"{name} {use}") for use in ("ledger", "publish", "asking")
+        )
         self.ledger = Ledger(
             link=self.reading,
             publisher=Publisher(self.publishing),

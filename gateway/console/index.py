@@ -2,7 +2,6 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from math import inf
 from time import time
@@ -14,39 +13,12 @@ from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import submission_id_of
 from gateway.console.block import ROWS, Block
 from gateway.console.standings import State, after
+from gateway.console.wanted import Found, Wanted
 
 # A submission's id has 53 bits. Of a million, two have one id as likely as not after some thousand years.
 _ID_BYTES, _ROW_BYTES = 7, 5
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a search asks for; None and nothing are no condition. Times are seconds since the epoch, of the submit."""
-
-    uuid: bytes | None = None
-    submission_id: int | None = None
-    url_parts: tuple[str, ...] = ()
-    queue: str | None = None
-    states: frozenset[State] = frozenset()
-    since: float | None = None
-    until: float | None = None
-
-
-@dataclass(frozen=True)
-class Found:
-    """A submission as a list has it."""
-
-    uuid: bytes
-    queue: str
-    state: State
-    submitted_at: float
-    changed_at: float
-    url: str
-
-    @property
-    def submission_id(self) -> int:
-        """The id on the wire."""
-        return submission_id_of(self.uuid)
+# Where fewer than one in so many stand as is wanted, their URLs are looked at, and not those of all.
+FEW = 20
 
 
 class SubmissionIndex:
@@ -111,10 +83,14 @@ class SubmissionIndex:
         timeline.steps.extend(reversed(steps))
         return timeline
 
-    def search(self, wanted: Wanted, visible: Collection[str] | None, most: int) -> list[Found]:
-        """Return the newest `most` that are wanted, of the `visible` queues (None: all)."""
+    def search(self, wanted: Wanted, visible: Collection[str] | None, most: int, skip: int = 0) -> list[Found]:
+        """Return the newest `most` that are wanted, of the `visible` queues (None: all), but for the first few."""
+        return list(islice(self.each(wanted, visible), skip, skip + most))
+
+    def each(self, wanted: Wanted, visible: Collection[str] | None) -> Iterator[Found]:
+        """Yield those that are wanted, the newest first."""
         queues = None if visible is None else frozenset(self._queues.get(queue, -1) for queue in visible)
-        return list(islice(self._meant(wanted, queues), most))
+        return self._meant(wanted, queues)
 
     def count(self, queue: str, state: State) -> int:
         """Count the submissions of a queue that stand so."""
@@ -159,7 +135,7 @@ class SubmissionIndex:
                 and (not wanted.states or block.state(row) in wanted.states)
                 and (wanted.since is None or at >= wanted.since)
                 and (wanted.until is None or at < wanted.until)
-                and all(part.encode(errors="replace") in block.url(row) for part in wanted.url_parts[1:])
+                and all(part.encode(errors="replace") in block.url(row) for part in wanted.url_parts)
             ):
                 yield self._found(block, row)
 
@@ -169,10 +145,12 @@ class SubmissionIndex:
             if place:
                 yield place
             return
+        standing_so = sum(number for (_, state), number in self._counts.items() if state in wanted.states)
+        by_url = bool(wanted.url_parts) and (not wanted.states or standing_so > self.size // FEW)
         for block in reversed(tuple(self._blocks)):
             if (wanted.since or -inf) > block.last_at or (wanted.until or inf) <= block.first_at:
                 continue
-            if wanted.url_parts:
+            if by_url:
                 rows = block.rows_with(wanted.url_parts[0].encode(errors="replace"))
             else:
                 rows = block.rows_in(wanted.states)

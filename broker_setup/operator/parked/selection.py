@@ -17,12 +17,17 @@ OTHERS = "(other reasons)"
 
 @dataclass(frozen=True)
 class Selection:
-    """What to take of the parked messages; None is no condition. Times are when they were parked."""
+    """What to take of the parked messages; None is no condition. Times are when they were parked.
+
+    `queues` are those that the operator may act on, `correlation_ids` those that were picked one by one.
+    """
 
     queue: str | None = None
     origin: str | None = None
     reason: str | None = None
+    queues: frozenset[str] | None = None
     correlation_id: str | None = None
+    correlation_ids: frozenset[str] | None = None
     submission_id: int | None = None
     before: datetime | None = None
     since: datetime | None = None
@@ -36,9 +41,11 @@ class Selection:
         """Say whether a message is selected; one that was parked nobody knows when is neither old nor new."""
         return (
             self.queue in {None, parked.queue}
+            and (self.queues is None or parked.queue in self.queues)
             and (self.origin is None or _alike(parked.origin, self.origin))
             and (self.reason is None or _alike(parked.reason, f"*{self.reason}*"))
             and self.correlation_id in {None, parked.correlation_id}
+            and (self.correlation_ids is None or parked.correlation_id in self.correlation_ids)
             and self.submission_id in {None, parked.submission_id}
             and (self.before is None or (parked.parked_at is not None and parked.parked_at < self.before))
             and (self.since is None or (parked.parked_at is not None and parked.parked_at >= self.since))

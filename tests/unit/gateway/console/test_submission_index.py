@@ -19,8 +19,9 @@ from broker_setup.ledger.events import (
     Undeliverable,
 )
 from gateway.console.block import ROWS
-from gateway.console.index import SubmissionIndex, Wanted
+from gateway.console.index import SubmissionIndex
 from gateway.console.standings import NAMES, State
+from gateway.console.wanted import Wanted
 from tests.support.ledger_events import uuid_of
 
 NOW = 1_000_000.0
