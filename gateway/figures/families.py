@@ -43,7 +43,7 @@ class Family(Struct, frozen=True):
 
 def number(name: str, text: str, value: float, together: Together = Together.SUM) -> Family:
     """Make a family of one sample without labels."""
-    return Family(name, text, (), (Sample((), (value,)),), together)
+    return Family(name, text, (), (Sample((), (float(value),)),), together)
 
 
 def added_up(shown: Iterable[Sequence[Family]]) -> list[Family]:

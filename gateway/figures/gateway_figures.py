@@ -1,15 +1,16 @@
 """Every metric of a gateway: its name, what it means, and which number of a reading it shows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker_setup.metrics_port.endpoint import Standing
 from gateway.figures.families import Family, Sample, Together, number
 from gateway.http.call_counts import BUCKETS, CallCount
 from gateway.http.outcomes import Why
-from gateway.http.readiness import SERVING, STATES
+from gateway.http.readiness import LEAVING, SERVING, STATES, TRYING
 
 PREFIX = "xqueue_gateway"
+STATE = f"{PREFIX}_state"
 # Whose refusals are shown with their reasons: what an LMS sends is settings and students' work, and both can be wrong.
 SUBMIT = "submit"
 _OF_RESULTS = {Why.LEASE, Why.REPLY}
@@ -44,8 +45,16 @@ class Figures:
 
     def standing(self) -> Standing:
         """Say what this gateway is at."""
-        state = self._read().state
-        return Standing(state, is_ready=state == SERVING)
+        return standing_of(self.families())
+
+
+def standing_of(families: Iterable[Family]) -> Standing:
+    """Say what all processes of a gateway are at that show these families: one that serves is enough."""
+    at = {
+        sample.labels[0]: sample.numbers[0] for family in families if family.name == STATE for sample in family.samples
+    }
+    state = next((state for state in (SERVING, TRYING, LEAVING) if at.get(state)), TRYING)
+    return Standing(state, is_ready=state == SERVING)
 
 
 def families_of(reading: Reading) -> Iterator[Family]:
@@ -61,7 +70,7 @@ def families_of(reading: Reading) -> Iterator[Family]:
         Together.LEAST,
     )
     yield Family(
-        f"{PREFIX}_state",
+        STATE,
         "How many processes of this gateway are at that",
         ("state",),
         tuple(Sample((state,), (float(state == reading.state),)) for state in STATES),

@@ -14,11 +14,14 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
+from broker_setup.errors import SettingsError
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.settings import Settings
 from gateway.serving import START_FAILED
 from gateway.workers.actions import Action, End, Open, Retire, Say, Send, Start
 from gateway.workers.crew import Crew
+from gateway.workers.showing import show
+from gateway.workers.tally import Tally
 from gateway.workers.words import OPEN, READY, RETIRE, SERVING
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 # Longer than the most that workers say.
 _MUCH = 64
+# What is more could not be sent.
+_LONGEST_REPORT = 256 * 1024
 
 
 def supervise(settings: Settings) -> int:
@@ -37,10 +42,17 @@ def supervise(settings: Settings) -> int:
     except OSError as error:
         log.error("%s", error)  # noqa: TRY400 - a port that is taken needs no traceback
         return START_FAILED
+    tally = Tally()
+    try:
+        show(settings, tally)
+    except SettingsError as error:
+        sys.exit(f"xqueue-gateway: {error}")
     at = ", ".join("{}:{}".format(*taken.getsockname()) for taken in sockets)
     log.info("%d workers serve %s", settings.workers, at)
     return _ended_with(
-        _Parent(Crew(settings.workers, settings.stop_delay + settings.stop_time), settings.workers, sockets).run()
+        _Parent(
+            Crew(settings.workers, settings.stop_delay + settings.stop_time), settings.workers, sockets, tally
+        ).run()
     )
 
 
@@ -65,11 +77,13 @@ def _ended_with(code: int) -> int:
 
 
 class _Parent:
-    def __init__(self, crew: Crew, count: int, sockets: list[socket.socket]) -> None:
+    def __init__(self, crew: Crew, count: int, sockets: list[socket.socket], tally: Tally) -> None:
         self._crew = crew
         self._count = count
         self._sockets = sockets
+        self._tally = tally
         self._lines: dict[int, socket.socket] = {}
+        self._reports: dict[int, socket.socket] = {}
         self._selector = DefaultSelector()
         self._signals, self._woken = socket.socketpair()
         self._code: int | None = None
@@ -111,6 +125,11 @@ class _Parent:
         if READY in said:
             self._do(self._crew.is_ready(pid, monotonic()))
 
+    def _read_reports(self, pid: int) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            while report := self._reports[pid].recv(_LONGEST_REPORT):
+                self._tally.heard(pid, report, monotonic())
+
     def _reap(self) -> None:
         """Take in whoever has ended; as a container's first process also what ended workers have left behind."""
         with suppress(ChildProcessError):
@@ -122,7 +141,15 @@ class _Parent:
                     with suppress(KeyError):
                         self._selector.unregister(line)
                     line.close()
+                    self._forget_reports(pid)
                     self._do(self._crew.ended(pid, os.waitstatus_to_exitcode(status), monotonic()))
+
+    def _forget_reports(self, pid: int) -> None:
+        self._read_reports(pid)
+        self._tally.ended(pid)
+        reports = self._reports.pop(pid)
+        self._selector.unregister(reports)
+        reports.close()
 
     def _do(self, actions: Iterable[Action]) -> None:
         for action in list(actions):
@@ -147,24 +174,28 @@ class _Parent:
 
     def _start(self, start: Start) -> None:
         try:
-            pid, line = self._spawned(start.number)
+            pid, line, reports = self._spawned(start.number)
         except OSError as error:
             self._do(self._crew.not_started(start, str(error), monotonic()))
             return
         self._lines[pid] = line
         self._selector.register(line, EVENT_READ, partial(self._read_line, pid))
+        self._reports[pid] = reports
+        self._selector.register(reports, EVENT_READ, partial(self._read_reports, pid))
         log.info("worker %d is process %d", start.number, pid)
         self._do(self._crew.started(start, pid, monotonic()))
 
-    def _spawned(self, number: int) -> tuple[int, socket.socket]:
-        """Start a process; return its id and our end of the line to it."""
+    def _spawned(self, number: int) -> tuple[int, socket.socket, socket.socket]:
+        """Start a process; return its id, our end of the line to it, and where its reports come."""
         ours, its = socket.socketpair()
-        with ExitStack() as unless_started, its:
+        reports, its_reports = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with ExitStack() as unless_started, its, its_reports:
             unless_started.callback(ours.close)
-            inherited = [its.fileno(), *(taken.fileno() for taken in self._sockets)]
+            unless_started.callback(reports.close)
+            inherited = [its.fileno(), its_reports.fileno(), *(taken.fileno() for taken in self._sockets)]
             for each in inherited:
                 os.set_inheritable(each, True)
-            arguments = [its.fileno(), number, self._count, *inherited[1:]]
+            arguments = [*inherited[:2], number, self._count, *inherited[2:]]
             # A group of its own: a terminal's Ctrl-C and hang-up are for us, who tell the workers.
             pid = os.posix_spawn(
                 sys.executable,
@@ -174,7 +205,8 @@ class _Parent:
             )
             unless_started.pop_all()
         ours.setblocking(False)
-        return pid, ours
+        reports.setblocking(False)
+        return pid, ours, reports
 
 
 def _python_options() -> list[str]:

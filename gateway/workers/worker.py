@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,6 +13,7 @@ from broker_setup.errors import XQueueError
 from broker_setup.link.essential import essential
 from gateway.leaving import LOOK_EVERY_SECONDS, leave
 from gateway.workers.patience import Patient, is_ready
+from gateway.workers.tally import EVERY_SECONDS
 from gateway.workers.words import ALIVE, READY, RETIRE, SERVING
 
 # A retired worker stays no longer than this: a long poll lasts up to 60 s, and a client may keep a connection for 75 s
@@ -33,8 +34,13 @@ class _Told:
     retire: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: socket.socket) -> None:
-    """Serve on these sockets until told to stop or to retire, or until whoever holds the line's other end is gone."""
+async def work(
+    server: uvicorn.Server, sockets: Sequence[socket.socket], line: socket.socket, report: Callable[[], None]
+) -> None:
+    """Serve on these sockets until told to stop or to retire, or until whoever holds the line's other end is gone.
+
+    Meanwhile, and at the end, `report`s on what has happened here.
+    """
     words, answers = await asyncio.open_connection(sock=line)
     told, application = _Told(), cast("ASGIApp", server.config.app)
     server.config.app = Patient(application, lambda: told.open.is_set() or server.should_exit)
@@ -43,11 +49,13 @@ async def work(server: uvicorn.Server, sockets: Sequence[socket.socket], line: s
         "words to the parent": _tell(server, application, answers),
         "signs of life": _live(answers),
         "retirement": _retire(server, told),
+        "reports": _report(report),
     }
     try:
         async with essential(tasks):
             await server.serve(sockets=list(sockets))
     finally:
+        report()
         answers.close()
 
 
@@ -70,6 +78,12 @@ async def _live(answers: asyncio.StreamWriter) -> None:
     while True:
         answers.write(ALIVE)
         await asyncio.sleep(ALIVE_EVERY_SECONDS)
+
+
+async def _report(report: Callable[[], None]) -> None:
+    while True:
+        report()
+        await asyncio.sleep(EVERY_SECONDS)
 
 
 async def _retire(server: uvicorn.Server, told: _Told) -> None:

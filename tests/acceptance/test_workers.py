@@ -1,5 +1,6 @@
 """Several gateway processes behind one port: replaced one by one, killed, stopped, and never without a listener."""
 
+import asyncio
 import re
 import signal
 from collections.abc import Iterator
@@ -10,14 +11,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import Broker, VHost, temporary_vhost
 from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, free_port, lms_header, wait_until
+from tests.support.metrics import Shown, scraped
 from tests.support.new_connections import AT_ONCE, KeptConnection, NewConnections
 
 POLLS = 6
+METRICS = "XQUEUE_GATEWAY_METRICS_PORT"
 # For what a busy machine starts anew: two processes, one after the other.
 REPLACING_SECONDS = 120
 
@@ -37,7 +41,7 @@ def gateway(module_vhost: VHost, tmp_path_factory: pytest.TempPathFactory) -> It
         module_vhost.amqp_url,
         folder,
         queues={"openedx": None, "other": None, "killed": None},
-        settings={"XQUEUE_CFG": str(folder / "xqueue.yml")},
+        settings={"XQUEUE_CFG": str(folder / "xqueue.yml"), METRICS: str(free_port())},
     )
     declare(module_vhost.amqp_url, topology(running.queues, RETRY_DELAYS))
     running.start()
@@ -92,6 +96,9 @@ def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_on
     with Client(gateway.url) as lms:
         waiting = lms.queuelen("openedx")
     assert clients.taken <= waiting <= clients.taken + clients.put_off
+    # Most of these the old ones had counted.
+    counted = partial(_submits_counted, gateway)
+    wait_until(lambda: counted() >= clients.taken + POLLS, PATIENCE_SECONDS, "what replaced workers counted is gone")
     assert before.isdisjoint(worker.pid for worker in workers(gateway))
     assert len(workers(gateway)) == 2
 
@@ -126,6 +133,23 @@ def test_where_the_settings_have_become_wrong_nothing_is_replaced(gateway: Gatew
     file.write_text(good)
     assert "xqueue-gateway: MAX_WAIT" in gateway.log
     assert {worker.pid for worker in workers(gateway)} == before
+
+
+def test_the_parent_shows_the_sum_of_all_workers(gateway: Gateway) -> None:
+    before = _submits_counted(gateway)
+    for _ in range(2 * AT_ONCE):
+        with Client(gateway.url) as lms:
+            assert lms.submit(lms_header(queue="killed"), "work")[0] == 0
+    wait_until(
+        lambda: _submits_counted(gateway) == before + 2 * AT_ONCE, PATIENCE_SECONDS, "not all that was taken is counted"
+    )
+    said = _shown(gateway)
+    assert said["xqueue_gateway_workers"] == {(): 2}
+    assert said["xqueue_gateway_state"] == {("serving",): 2, ("trying",): 0, ("leaving",): 0}
+    assert said["xqueue_gateway_ledger_caught_up"] == {(): 1}
+    assert len(said["process_resident_memory_bytes"]) == 1
+    answer = requests.get(f"http://127.0.0.1:{gateway.settings[METRICS]}/readyz", timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, answer.text) == (200, "serving\n")
 
 
 def test_each_worker_is_told_from_the_others_at_the_broker_and_in_the_log(
@@ -166,6 +190,7 @@ def test_workers_end_with_a_parent_that_is_told_to_and_with_one_that_is_killed(g
             "xqueue-gateway: UPLOAD_STORE",
         ),
         ({"XQUEUE_HOST": "192.0.2.1"}, "[Errno 99] error while attempting to bind on address"),
+        ({METRICS: "0", "XQUEUE_GATEWAY_METRICS_HOST": "192.0.2.1"}, "xqueue-gateway: GATEWAY_METRICS_HOST"),
     ],
 )
 def test_what_no_worker_can_use_ends_it_as_it_ends_one_gateway(
@@ -191,6 +216,14 @@ def test_what_no_worker_can_use_ends_it_as_it_ends_one_gateway(
 def _poll(url: str) -> str:
     with Client(url, "grader") as grader:
         return str(grader.get_one("other")["xqueue_body"])
+
+
+def _shown(gateway: Gateway) -> Shown:
+    return asyncio.run(scraped(f"http://127.0.0.1:{gateway.settings[METRICS]}/metrics"))
+
+
+def _submits_counted(gateway: Gateway) -> float:
+    return _shown(gateway)["xqueue_gateway_requests_total"].get(("submit", "ok"), 0)
 
 
 def _is_polled(gateway: Gateway, count: int) -> bool:

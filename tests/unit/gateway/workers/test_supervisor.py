@@ -14,6 +14,7 @@ from broker_setup.settings import Settings
 from gateway.serving import START_FAILED
 from gateway.workers import supervisor
 from gateway.workers.crew import Crew
+from gateway.workers.tally import Tally
 
 
 async def test_it_has_the_port_before_anybody_listens_there() -> None:
@@ -57,7 +58,7 @@ def test_what_the_machine_can_not_start_now_does_not_end_it(monkeypatch: pytest.
 
     monkeypatch.setattr(os, "posix_spawn", posix_spawn)
     crew = Crew(1)
-    parent = supervisor._Parent(crew, 1, [])
+    parent = supervisor._Parent(crew, 1, [], Tally())
     with parent._signals, parent._woken, parent._selector:
         parent._do(crew.begin())
     assert crew.next_look() < inf

@@ -18,8 +18,9 @@ from tests.support.waiting import eventually
 class Parent:
     """The other end of a worker's line, and clients of its port."""
 
-    def __init__(self, worker: asyncio.Task[None], line: socket.socket, port: int) -> None:
+    def __init__(self, worker: asyncio.Task[None], line: socket.socket, port: int, reports: list[bool]) -> None:
         self.worker, self._line, self._port = worker, line, port
+        self.reports = reports  # whether it took connections when it made each
         self._clients: list[Client] = []
 
     async def hears(self, *words: bytes) -> None:
@@ -53,13 +54,14 @@ class Parent:
 @asynccontextmanager
 async def running(service: Service) -> AsyncIterator[Parent]:
     server = uvicorn.Server(served(service))
+    reports: list[bool] = []
     ours, its = socket.socketpair()
     with ours, socket.socket() as listener:
         ours.setblocking(False)
         listener.bind(("127.0.0.1", 0))
         # The parent has its own number of the socket, and the worker closes another.
-        worker = asyncio.create_task(work(server, [listener.dup()], its))
-        parent = Parent(worker, ours, listener.getsockname()[1])
+        worker = asyncio.create_task(work(server, [listener.dup()], its, lambda: reports.append(server.started)))
+        parent = Parent(worker, ours, listener.getsockname()[1], reports)
         try:
             yield parent
         finally:
@@ -126,3 +128,17 @@ async def test_it_is_ready_only_where_that_is_answered_with_200() -> None:
     assert not await is_ready(service.app)
     service.ready.set()
     assert await is_ready(service.app)
+
+
+async def test_it_reports_from_its_start_on_and_once_more_when_all_is_done() -> None:
+    service = Service()
+    async with running(service) as parent:
+        await eventually(lambda: bool(parent.reports), SECONDS)
+        service.ready.set()
+        await parent.hears(SERVING, READY)
+        await parent.says(RETIRE)
+        async with asyncio.timeout(SECONDS):
+            await parent.worker
+        last = len(parent.reports)
+    assert parent.reports[0] is False
+    assert len(parent.reports) == last > 1
