@@ -39,6 +39,7 @@ from gateway.http.files import SubmittedFiles
 from gateway.http.forms import FormLimits
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.guarded_calls import GuardedCalls
+from gateway.http.hot_calls import HotCalls
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.operation_calls import OperationCalls
@@ -62,10 +63,10 @@ log = logging.getLogger(__name__)
 USES = ("publishing", "consuming", "ledger", "asking")
 
 
-def build(settings: Settings, departure: Departure) -> Starlette:
+def build(settings: Settings, departure: Departure) -> HotCalls:
     """Build the gateway; its connections and tasks live as long as the application runs, `departure` ends its polls.
 
-    `state.figures` of what is returned are its metrics.
+    `rest.state.figures` of what is returned are its metrics.
     Raise SettingsError for keys of tokens, or a store of files, that can't be used.
     """
     # Under an alarm the broker stops reading from connections that publish, and counts should go on; the ledger is read
@@ -210,5 +211,5 @@ def build(settings: Settings, departure: Departure) -> Starlette:
         counts=calls,
         lifespan=lifespan,
     )
-    app.state.figures = Figures(read)
+    app.rest.state.figures = Figures(read)
     return app

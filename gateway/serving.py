@@ -29,7 +29,7 @@ from gateway.leaving import LeavingServer
 from gateway.start_warnings import start_warnings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from gateway.http.hot_calls import HotCalls
 
 # Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
 KEEP_ALIVE_SECONDS = 75
@@ -126,7 +126,7 @@ def metrics_endpoint(settings: Settings, registry: CollectorRegistry, standing: 
 
 def figures_of(server: uvicorn.Server) -> Figures:
     """Return the metrics of the gateway that `server_of` has made a server for."""
-    return cast("Starlette", server.config.app).state.figures  # type: ignore[no-any-return]
+    return cast("HotCalls", server.config.app).rest.state.figures  # type: ignore[no-any-return]
 
 
 def all_warnings(settings: Settings, warnings: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import cast
 
 from pamqp import constants, frame
@@ -94,6 +95,12 @@ def short_text(text: str) -> bytes:
     """Write a text of up to 255 bytes; raise OverflowError for a longer one."""
     raw = text.encode()
     return len(raw).to_bytes() + raw
+
+
+@lru_cache(1000)
+def usual_text(text: str) -> bytes:
+    """Do the same for one of the few texts that stand in most messages."""
+    return short_text(text)
 
 
 def read_short_text(raw: bytes, at: int) -> tuple[int, str]:

@@ -9,9 +9,10 @@ import contextlib
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
-from broker_setup.amqp.frames import short_text
+from broker_setup.amqp.frames import short_text, usual_text
 from broker_setup.amqp.messages import PERSISTENT, TRANSIENT, Properties
 from broker_setup.amqp.tables import read_table, write_table
 
@@ -25,8 +26,7 @@ _length = struct.Struct(">I")
 def write_properties(of: Properties) -> bytes:
     """Write flags and properties; raise ValueError, OverflowError or TypeError for one that AMQP has no room for."""
     flags, parts = 0, [b""]
-    for flag, name, write, _ in _FIELDS:
-        value = getattr(of, name)
+    for (flag, _, write, _), value in zip(_FIELDS, _values(of), strict=True):
         if value is not None and value != {}:
             flags |= flag
             parts.append(write(value))
@@ -102,17 +102,18 @@ def _write_octet(value: int) -> bytes:
 
 # A property's flag, its name here, how it is written and read; in the order in which they stand on the wire.
 _FIELDS: tuple[tuple[int, str, Callable[[Any], bytes], Callable[[bytes, int], tuple[int, Any]]], ...] = (
-    (1 << 15, "content_type", short_text, _read_text),
-    (1 << 14, "content_encoding", short_text, _read_text),
+    (1 << 15, "content_type", usual_text, _read_text),
+    (1 << 14, "content_encoding", usual_text, _read_text),
     (1 << 13, "headers", write_table, _read_headers),
     (1 << 12, "delivery_mode", _write_octet, _read_mode),
     (1 << 11, "priority", _write_octet, _read_octet),
     (1 << 10, "correlation_id", short_text, _read_text),
-    (1 << 9, "reply_to", short_text, _read_text),
+    (1 << 9, "reply_to", usual_text, _read_text),
     (1 << 8, "expiration", short_text, _read_expiration),
     (1 << 7, "message_id", short_text, _read_text),
     (1 << 6, "timestamp", _write_time, _read_time),
-    (1 << 5, "type", short_text, _read_text),
-    (1 << 4, "user_id", short_text, _read_text),
-    (1 << 3, "app_id", short_text, _read_text),
+    (1 << 5, "type", usual_text, _read_text),
+    (1 << 4, "user_id", usual_text, _read_text),
+    (1 << 3, "app_id", usual_text, _read_text),
 )
+_values = attrgetter(*(name for _, name, _, _ in _FIELDS))

@@ -9,6 +9,7 @@ refused for ever.
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pamqp import decode, encode
@@ -33,10 +34,7 @@ def write_table(headers: Mapping[str, Any]) -> bytes:
     """Write a table; raise TypeError for a value that AMQP has no kind for, ValueError for a name that is too long."""
     parts: list[bytes] = []
     for name, value in headers.items():
-        key = name.encode()
-        if len(key) > _MAX_NAME_BYTES:
-            raise ValueError(f"a header's name has {len(key)} bytes, more than {_MAX_NAME_BYTES}")
-        parts += (len(key).to_bytes(), key)
+        parts.append(_key(name))
         if type(value) is str:
             text = value.encode()
             parts += (_text_head(b"S", len(text)), text)
@@ -46,6 +44,14 @@ def write_table(headers: Mapping[str, Any]) -> bytes:
             parts.append(encode.encode_table_value(value))
     table = b"".join(parts)
     return len(table).to_bytes(4) + table
+
+
+@lru_cache(1000)
+def _key(name: str) -> bytes:
+    key = name.encode()
+    if len(key) > _MAX_NAME_BYTES:
+        raise ValueError(f"a header's name has {len(key)} bytes, more than {_MAX_NAME_BYTES}")
+    return len(key).to_bytes() + key
 
 
 def read_table(value: bytes, at: int = 0) -> tuple[int, dict[str, Any]]:

@@ -22,7 +22,10 @@ class Unconfirmed:
 
     def sent(self, key: str, publish: Hashable, now: float) -> None:
         """Note that a publish begins."""
-        self._keys.setdefault(key, _Key()).pending[publish] = now
+        its = self._keys.get(key)
+        if its is None:
+            its = self._keys[key] = _Key()
+        its.pending[publish] = now
 
     def confirmed(self, key: str, publish: Hashable, now: float) -> None:
         """Note that it was confirmed."""

@@ -20,10 +20,14 @@ class Coalesced(Generic[T]):
 
         Cancelling who asks, by a timeout or because a client hung up, does not cancel the call.
         """
+        return await asyncio.shield(self.begin())
+
+    def begin(self) -> asyncio.Task[T]:
+        """Have such a call made, for whoever needs its outcome soon."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._current))
             self._next.add_done_callback(_look_at_its_error)
-        return await asyncio.shield(self._next)
+        return self._next
 
     async def _after(self, current: asyncio.Task[T] | None) -> T:
         if current is not None:

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from broker_setup.errors import BadReturnAddressError
 from broker_setup.wire.secret_keys import derived_key
@@ -68,7 +70,7 @@ class FernetSeals:
         # The time has 64 bits, of which one takes the lower 32 until 2106. In the upper half, which 0.1.0 leaves empty
         # and nobody reads as a time, is the name of the secret.
         self._secret_id = secret_id(secret)
-        self._mac = hmac.new(key[:16], digestmod="sha256")
+        self._mac = HMAC(key[:16], SHA256())
         cipher = Cipher(AES(key[16:]), CBC(os.urandom(_BLOCK)))
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
         self._turn = Lock()
@@ -98,7 +100,7 @@ class FernetSeals:
     def _signature(self, token: bytes) -> bytes:
         mac = self._mac.copy()
         mac.update(token)
-        return mac.digest()
+        return mac.finalize()
 
 
 class GcmSeals:

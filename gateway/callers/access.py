@@ -46,23 +46,28 @@ class Access:
     """Says what a caller may do, by the lists of QUEUE_ACCESS."""
 
     def __init__(self, lists: Mapping[str, QueueAccess]) -> None:
-        self._names = {
-            (queue, role): None if names is None else frozenset(names)
-            for queue, of_queue in lists.items()
-            for role, names in ((Role.PRODUCER, of_queue.producers), (Role.CONSUMER, of_queue.consumers))
+        # Of each queue that has a list; None: everybody.
+        self._lists = {
+            queue: {Role.PRODUCER: _names(its.producers), Role.CONSUMER: _names(its.consumers)}
+            for queue, its in lists.items()
         }
 
     def may(self, caller: Caller, call: str, queue: str) -> bool:
         """Whether `caller` may make `call` for `queue`; if not, the queue must seem not to be there."""
-        return any(self._is_listed(caller.name, role, queue) for role in CALLS[call] & caller.roles)
+        roles = CALLS[call] & caller.roles
+        its = self._lists.get(queue)
+        if its is None:
+            return bool(roles)
+        return any(names is None or caller.name in names for names in map(its.__getitem__, roles))
 
     def is_producer(self, name: str, queue: str) -> bool:
         """Whether the queue's list of producers has this name; False where there is no list, so that everybody may."""
-        return name in (self._names.get((queue, Role.PRODUCER)) or ())
+        its = self._lists.get(queue)
+        return its is not None and name in (its[Role.PRODUCER] or ())
 
-    def _is_listed(self, name: str, role: Role, queue: str) -> bool:
-        names = self._names.get((queue, role))
-        return names is None or name in names
+
+def _names(listed: Collection[str] | None) -> frozenset[str] | None:
+    return None if listed is None else frozenset(listed)
 
 
 def names_without_account(lists: Mapping[str, QueueAccess], accounts: Collection[str]) -> dict[str, list[str]]:

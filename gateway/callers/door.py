@@ -52,7 +52,9 @@ class Door:
         Raise NotLoggedInError, BadTokenError (MissingScopeError where the call is not theirs to make),
         TooManyGuessesError or TooManyChecksError.
         """
-        known = await self._who_calls(request)
+        digest, changes = self._remembered.digest_of(request), self._accounts.changes
+        known = self._remembered.of(digest, changes) if digest else None
+        known = known or await self._find_out(request, digest, changes)
         if known is None:
             self._lost_callers.sent_to_login(_wanderer(request, call))
             raise NotLoggedInError
@@ -62,15 +64,12 @@ class Door:
         request.scope["state"]["permission"] = partial(self._access.may, known.caller, call)
         return known.session
 
-    async def _who_calls(self, request: Request) -> Known | None:
-        """Return who calls, if it is somebody of ours.
+    async def _find_out(self, request: Request, digest: bytes | None, changes: int) -> Known | None:
+        """Return who calls, if it is somebody of ours, and remember that by the digest.
 
         Raise BadTokenError, TooManyGuessesError or TooManyChecksError. A call with a bad token is refused even with a
         good session. What a token says is read each time: its key may be gone from the file.
         """
-        digest, changes = self._remembered.digest_of(request), self._accounts.changes
-        if digest and (known := self._remembered.of(digest, changes)):
-            return known
         headers = request.headers.getlist("authorization")
         if self._tokens and (tokens := [token for header in headers for token in _tokens(header)]):
             if len(tokens) > 1:

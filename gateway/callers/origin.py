@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +79,12 @@ def _host(name: str) -> str:
 class UnheededProxies:
     """Says once that a proxy in front is not in TRUSTED_PROXIES: its clients are throttled as one."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
         self._has_warned = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass every request on, after a look at who forwarded it."""
-        if not self._has_warned and scope["type"] == "http" and (peer := _unheeded_peer(scope)):
+    def look(self, scope: Scope) -> None:
+        """Look at who forwarded a request."""
+        if not self._has_warned and (peer := _unheeded_peer(scope)):
             self._has_warned = True
             log.warning(
                 "%s sends X-Forwarded-For and is not in TRUSTED_PROXIES, so all its clients count as one: ten wrong "
@@ -93,7 +92,6 @@ class UnheededProxies:
                 "proxy, name it there",
                 peer,
             )
-        await self._app(scope, receive, send)
 
 
 def _unheeded_peer(scope: Scope) -> str | None:

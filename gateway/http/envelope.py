@@ -81,7 +81,9 @@ def _enveloped_whole(return_code: int, content: object) -> str:
     if isinstance(content, str) and len(content) > _PIECE:
         return "".join(_enveloped(return_code, quoted([content])))
     written = json.dumps(content)
-    return "".join(_enveloped(return_code, [written] if len(written) <= _PIECE else _pieces(written)))
+    if len(written) > _PIECE:
+        return "".join(_enveloped(return_code, _pieces(written)))
+    return f'{{"return_code": {return_code}, "content": {_without_markup(written)}}}'
 
 
 def _enveloped(return_code: int, content: Iterable[str]) -> Iterator[str]:

@@ -8,12 +8,19 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from gateway.callers.origin import UnheededProxies
+from gateway.http.answer_room import AnswerShare
+from gateway.http.envelope import EnvelopeResponse
 from gateway.http.guarded_calls import Endpoint
+from gateway.http.one_write import OneWrite
+from gateway.http.plain_paths import with_plain_path
+from gateway.http.shared_room import SharedRoom
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -23,32 +30,49 @@ class HotCalls:
 
     def __init__(
         self,
-        app: ASGIApp,
+        rest: Starlette,
         calls: Mapping[str, Endpoint],
         methods: Collection[str],
         handlers: Mapping[type[Exception], Handler],
+        answers: SharedRoom,
     ) -> None:
-        """`handlers` make answers of errors; one that has none is ours, and goes on to whoever answers those."""
-        self._app = app
-        self._calls = calls
+        """`handlers` make answers of errors; what goes to that of Exception is a mistake of ours."""
+        self.rest = rest
+        self.calls = calls
         self._methods = frozenset(methods)
         self._handlers = handlers
+        self._answers = answers
+        self._proxies = UnheededProxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        endpoint = self._calls.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] not in self._methods:
-            await self._app(scope, receive, send)
+        """Serve a request, or whatever else the server asks."""
+        if scope["type"] != "http":
+            await self.rest(scope, receive, send)
             return
+        self._proxies.look(scope)
+        scope = with_plain_path(scope)
+        endpoint = self.calls.get(scope["path"])
+        if endpoint is None or scope["method"] not in self._methods:
+            await self.rest(scope, receive, send)
+            return
+        share = scope.setdefault("state", {})["answer_share"] = AnswerShare(self._answers)
         request = HotRequest(scope, receive, send)
         try:
-            answer = await endpoint(request)
-        except Exception as error:
-            handler = next((self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers), None)
-            if handler is None:
-                raise
-            answer = await handler(request, error)
-        await answer(scope, receive, send)
+            try:
+                answer = await endpoint(request)
+            except Exception as error:
+                kind = next(kind for kind in type(error).__mro__ if kind in self._handlers)
+                answer = await self._handlers[kind](request, error)
+                if kind is Exception:
+                    # The server tells of it.
+                    await answer(scope, receive, send)
+                    raise
+            if type(answer) is EnvelopeResponse and isinstance(send, OneWrite):
+                await send.answer(answer)
+            else:
+                await answer(scope, receive, send)
+        finally:
+            share.give_back()
 
 
 class HotRequest(Request):

@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from gateway.http.files import LINK_PATH
 
@@ -12,19 +12,10 @@ _LINKS = LINK_PATH.encode()
 _OF_A_NAME = re.compile(rb"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 
 
-class PlainPaths:
-    """Looks at the path before it is routed."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass every request on."""
-        if scope["type"] == "http":
-            path = plain_path(scope["path"], scope.get("raw_path", b""))
-            if path != scope["path"]:
-                scope = {**scope, "path": path, "raw_path": path.encode()}
-        await self._app(scope, receive, send)
+def with_plain_path(scope: Scope) -> Scope:
+    """Return a request's scope with the path to be routed."""
+    path = plain_path(scope["path"], scope.get("raw_path", b""))
+    return scope if path == scope["path"] else {**scope, "path": path, "raw_path": path.encode()}
 
 
 def plain_path(path: str, raw: bytes) -> str:

@@ -13,7 +13,7 @@ from starlette.types import Lifespan
 
 from broker_setup.process.shortages import shortage
 from gateway.callers.door import account_of
-from gateway.callers.origin import UnheededProxies, address_of
+from gateway.callers.origin import address_of
 from gateway.http.answer_room import AnswerRoom
 from gateway.http.bulk_calls import BulkCalls
 from gateway.http.call_counts import CallCounts, counted
@@ -28,7 +28,6 @@ from gateway.http.hot_calls import Handler, HotCalls
 from gateway.http.lease_calls import LeaseCalls
 from gateway.http.lms_calls import LmsCalls
 from gateway.http.operation_calls import OPENAPI_PATH, OperationCalls
-from gateway.http.plain_paths import PlainPaths
 from gateway.http.refusals import REFUSED, RefusedError
 from gateway.http.refused_calls import RefusedCalls
 from gateway.http.session_calls import SessionCalls
@@ -63,7 +62,7 @@ def application(
     answers: SharedRoom,
     counts: CallCounts,
     lifespan: Lifespan[Starlette],
-) -> Starlette:
+) -> HotCalls:
     """Lay out the paths and map errors to answers, each once; each call is counted in `counts`."""
     guarded = {
         "submit": Call(lms.submit, is_hot=True),
@@ -97,25 +96,20 @@ def application(
         **dict.fromkeys(REFUSED, _refusing(dialects, RefusedCalls(), frozenset(f"/xqueue/{name}" for name in ready))),
         # Nobody is there to read it.
         ClientDisconnect: _saying("The client has gone", 400, dialects),
+        Exception: _saying("Internal error", 500, dialects),
     }
-    app = Starlette(
+    rest = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[
-            Middleware(UnheededProxies),
-            Middleware(PlainPaths),
-            Middleware(AnswerRoom, room=answers),
-            Middleware(HotCalls, calls={path: table[path] for path in hot}, methods=ANY_METHOD, handlers=handlers),
-        ],
+        middleware=[Middleware(AnswerRoom, room=answers)],
         exception_handlers={
             404: _saying("Not found", 404, dialects),
             405: _saying("Method not allowed", 405, dialects),
             **handlers,
-            Exception: _saying("Internal error", 500, dialects),
         },
     )
-    app.router.redirect_slashes = False
-    return app
+    rest.router.redirect_slashes = False
+    return HotCalls(rest, {path: table[path] for path in hot}, ANY_METHOD, handlers, answers)
 
 
 def _in_dialect(endpoint: Endpoint, dialects: Dialects) -> Endpoint:

@@ -21,6 +21,8 @@ ANSWER_SECONDS = 2.0
 GIVE_UP_SECONDS = 30.0
 # For so long a count is good enough for a submit among others: the ledger hears of submits no sooner.
 FRESH_SECONDS = 0.05
+# Then the next one is asked for, so that it is there in time and nobody waits for it.
+FOLLOWED_SECONDS = FRESH_SECONDS / 2
 WHAT_FAILED = "the broker does not say how long the queue is"
 
 
@@ -31,6 +33,7 @@ class _Count:
     waiting: int
     at: float
     submitted: int = 0
+    is_followed: bool = False  # whether the next count is on its way
 
 
 class WaitingCount:
@@ -66,16 +69,22 @@ class WaitingCount:
         """Be told of a submit to `queue`, from before it is published until it is stored."""
         return Submitting(queue, self._last, self._under_way)
 
-    async def after_submit(self, queue: str, *, within: float = ANSWER_SECONDS) -> int:
-        """Count what waits after a submit; raise BrokerUnavailableError if the broker can't say in time.
+    def at_hand(self, queue: str) -> int | None:
+        """Count what waits after a submit; None where only the broker can say.
 
         While other submits are under way no count is exact for longer than a moment: one that is a moment old will do,
         with what came since. Whoever submits alone is told the broker's count.
         """
         last = self._last.get(queue)
-        if last and self._under_way[queue] and self._clock() - last.at < FRESH_SECONDS:
-            return last.waiting + last.submitted
-        return await self.of(queue, within=within)
+        if last is None or not self._under_way[queue]:
+            return None
+        age = self._clock() - last.at
+        if age >= FRESH_SECONDS:
+            return None
+        if age >= FOLLOWED_SECONDS and not last.is_followed:
+            last.is_followed = True
+            self._counts[queue].begin()
+        return last.waiting + last.submitted
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:

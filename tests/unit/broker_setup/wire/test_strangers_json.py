@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_setup.wire.strangers_json import MAX_FLOAT, MAX_INTEGER, read_json
+from broker_setup.wire.strangers_json import MAX_FLOAT, MAX_INTEGER, read_json, read_object
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -43,3 +43,62 @@ def test_a_whole_number_of_more_digits_than_any_float_has_is_an_error() -> None:
 def test_a_score_that_python_or_javascript_writes_is_read() -> None:
     assert read_json("0.30000000000000004") == 0.1 + 0.2
     assert read_json("-1.7976931348623157e+308") == -1.7976931348623157e308
+
+
+# An object, which is read in another way where that is quicker.
+
+
+def objects_in(text: str) -> Any:
+    try:
+        value = read_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@given(st.dictionaries(st.text(), VALUES) | VALUES, st.booleans())
+def test_an_object_is_read_as_any_json_and_nothing_else_is_one(value: Any, is_ascii: bool) -> None:  # noqa: FBT001
+    text = json.dumps(value, ensure_ascii=is_ascii)
+    assert repr(read_object(text)) == repr(objects_in(text))
+
+
+@given(st.text('{}[]:,"\\ud8dc019.-eE+ntrufals\x00\n\x7f/ \ufeff', max_size=12))
+def test_what_looks_like_an_object_is_read_as_any_json(inner: str) -> None:
+    for text in (inner, f'{{"a": {inner}}}', f'{{"a": "{inner}"}}', f'{{"a{inner}": "b"}}'):
+        assert repr(read_object(text)) == repr(objects_in(text)), text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "1.0",
+            "1e2",
+            "1E2",
+            "-0",
+            "01",
+            "+1",
+            "NaN",
+            "-Infinity",
+            "true",
+            "null",
+            "9" * 19,
+            "9" * 20,
+            "-" + "9" * 30,
+        ),
+        *(
+            "1" * MAX_INTEGER,
+            "1" * (MAX_INTEGER + 1),
+            '"\\ud800"',
+            '"\\ud83d\\ude00"',
+            '"\ud800"',
+            '"\t"',
+            '"\\/"',
+            '"\x7f"',
+        ),
+        *("{}", "[1]", '"a", "a": "b"', '1, "a": "b"', '"b"} {', '"b"},', "'b'", '"\\x41"', '"\\u00e4"', '"\u00e4"'),
+    ],
+)
+def test_whatever_an_objects_value_is_it_is_read_as_any_json(value: str) -> None:
+    text = f' {{"a": {value}}}\n'
+    assert repr(read_object(text)) == repr(objects_in(text))

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.process.beside import LARGE_BYTES
@@ -22,7 +21,7 @@ from gateway.http.answer_room import share_of
 from gateway.http.call_counts import CallCount, CallCounts
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import success, success_of
-from gateway.http.hot_calls import HotHeaders
+from gateway.http.hot_calls import HotCalls, HotHeaders
 from gateway.http.refusals import IllFormedError, OverLimitError, QueueNotFoundError, WrongMethodError
 from gateway.http.routes import application
 from gateway.http.shared_room import SharedRoom
@@ -66,7 +65,7 @@ async def answer(request: Request) -> Response:
     return success([request.method, request.url.path, request.headers.getlist("x-two"), dict(request.query_params)])
 
 
-def served(*, hot: bool) -> Starlette:
+def served(*, hot: bool) -> HotCalls:
     calls: Any = SimpleNamespace(guarded=lambda call, endpoint: endpoint)
     for name in ("login", "logout", "status", *HOT, "get_queuelen", "extend_lease", "release_submission", "download"):
         setattr(calls, name, answer)
@@ -85,13 +84,12 @@ def served(*, hot: bool) -> Starlette:
         counts=CallCounts(CallCount),
         lifespan=None,  # type: ignore[arg-type]
     )
-    [row] = [row for row in app.user_middleware if "calls" in row.kwargs]
     if not hot:
-        row.kwargs["calls"] = {}
+        app.calls = {}
     return app
 
 
-async def outcome(app: Starlette, method: str, raw_path: str, query: str = "", accept: str = "*/*") -> Any:
+async def outcome(app: HotCalls, method: str, raw_path: str, query: str = "", accept: str = "*/*") -> Any:
     """Return all that the application sends, and the error that it leaves to the server."""
     scope = {
         "type": "http",
@@ -154,7 +152,7 @@ async def test_answers_and_errors_are_those_that_the_routes_give(
 
 async def test_hot_calls_never_come_to_the_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     app = served(hot=True)
-    app.router.routes.clear()
+    routes_of(app).clear()
     for name, slash in product(HOT, ("/", "")):
         sent, _ = await outcome(app, "POST", f"//xqueue/{name}{slash}")
         assert sent[0]["status"] == 200, name
@@ -163,8 +161,12 @@ async def test_hot_calls_never_come_to_the_routes(monkeypatch: pytest.MonkeyPatc
     assert set(HOT) < {path.split("/")[2] for path in _paths(served(hot=True))}
 
 
-def _paths(app: Starlette) -> list[str]:
-    return [route.path for route in app.routes if isinstance(route, Route) and route.path.startswith("/xqueue/")]
+def routes_of(app: HotCalls) -> list[BaseRoute]:
+    return app.rest.router.routes
+
+
+def _paths(app: HotCalls) -> list[str]:
+    return [route.path for route in routes_of(app) if isinstance(route, Route) and route.path.startswith("/xqueue/")]
 
 
 @pytest.mark.parametrize(

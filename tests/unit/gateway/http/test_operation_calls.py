@@ -45,7 +45,7 @@ async def test_how_far_the_clock_is_off_is_told_whether_that_is_a_problem_or_not
 def routes(monkeypatch: pytest.MonkeyPatch) -> list[Route]:
     monkeypatch.setenv("XQUEUE_SECRET_KEY", SECRET_KEY)
     app = build(Settings.model_validate({"users": USERS, "xqueues": {"openedx": None}}), Departure())
-    return [route for route in app.routes if isinstance(route, Route)]
+    return [route for route in app.rest.routes if isinstance(route, Route)]
 
 
 def test_the_document_is_openapi_3_1() -> None:

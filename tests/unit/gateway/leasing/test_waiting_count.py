@@ -12,7 +12,7 @@ import pytest
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.heard import steady
 from broker_setup.ledger.state import LedgerState
-from gateway.leasing.waiting_count import FRESH_SECONDS, WaitingCount
+from gateway.leasing.waiting_count import FOLLOWED_SECONDS, FRESH_SECONDS, WaitingCount
 from tests.support.ledger_events import submitted, superseded
 
 
@@ -100,10 +100,15 @@ async def test_nobody_waits_longer_for_a_silent_broker_than_he_would_alone() -> 
 # What a submit is told.
 
 
+async def after_submit(mine: WaitingCount) -> int:
+    at_hand = mine.at_hand("openedx")
+    return await mine.of("openedx") if at_hand is None else at_hand
+
+
 async def one_after_another(mine: WaitingCount, broker: FakeBroker) -> int:
     with mine.submitting("openedx"):
         broker.ready += 1
-    return await mine.after_submit("openedx")
+    return await after_submit(mine)
 
 
 async def test_a_submit_that_comes_alone_is_told_what_the_broker_says_however_soon_it_comes() -> None:
@@ -131,14 +136,31 @@ async def test_submits_that_come_together_ask_the_broker_once_in_a_moment_and_co
         assert broker.asked == 2
 
 
+async def test_before_a_count_is_too_old_the_next_is_asked_for_once_and_nobody_waits_for_it() -> None:
+    now = 0.0
+    broker = FakeBroker(ready=4)
+    mine = counts(broker, clock=lambda: now)
+    with mine.submitting("openedx"):
+        assert await one_after_another(mine, broker) == 5
+        now = FOLLOWED_SECONDS
+        broker.speaks.clear()
+        assert [await one_after_another(mine, broker) for _ in range(3)] == [6, 7, 8]
+        broker.ready, now = 100, 2 * FOLLOWED_SECONDS - 0.001
+        broker.speaks.set()
+        for _ in range(10):  # rounds of the event loop, of which the answer takes some
+            await asyncio.sleep(0)
+        assert await one_after_another(mine, broker) == 101
+        assert broker.asked == 2
+
+
 async def test_a_submit_that_was_under_way_when_the_broker_was_asked_is_not_counted_twice() -> None:
     broker = FakeBroker(ready=4)
     mine = counts(broker, clock=lambda: 0.0)
     with mine.submitting("openedx"):
         with mine.submitting("openedx"):
             broker.ready += 1  # stored, though this side has not heard of it
-            assert await mine.after_submit("openedx") == 5
-        assert await mine.after_submit("openedx") == 5
+            assert await after_submit(mine) == 5
+        assert await after_submit(mine) == 5
     assert broker.asked == 1
 
 
@@ -146,12 +168,12 @@ async def test_a_submit_that_failed_and_one_to_another_queue_are_not_counted() -
     broker = FakeBroker(ready=4)
     mine = counts(broker, clock=lambda: 0.0)
     with mine.submitting("openedx"):
-        assert await mine.after_submit("openedx") == 4
+        assert await after_submit(mine) == 4
         with suppress(BrokerUnavailableError), mine.submitting("openedx"):
             raise BrokerUnavailableError
         with mine.submitting("other"):
             pass
-        assert await mine.after_submit("openedx") == 4
+        assert await after_submit(mine) == 4
 
 
 async def test_after_submits_that_came_together_the_next_is_told_the_brokers_count_again() -> None:
@@ -167,6 +189,6 @@ async def test_get_queuelen_is_told_the_brokers_count_also_among_submits() -> No
     broker = FakeBroker(ready=4)
     mine = counts(broker, clock=lambda: 0.0)
     with mine.submitting("openedx"):
-        assert await mine.after_submit("openedx") == 4
+        assert await after_submit(mine) == 4
         broker.ready = 0
         assert await mine.of("openedx") == 0
