@@ -107,7 +107,8 @@ class Parking:
         """Park a submission; its student is told once, also if it is redriven and parked again."""
         waits = self._addressee(submission.uuid, submission.sealed_return)
         await self._ledger.store()
-        log.warning("submission %s: parked: %s", submission.uuid, why)
+        about = {"uuid": submission.uuid, "queue": submission.queue, "reason": why}
+        log.warning("submission %s: parked: %s", submission.uuid, why, extra=about)
         untold, telling = submission.untold or not submission.redriven, None
         if waits:
             telling = await self._tell(waits, submission.queue, submission.redriven) if untold else TOLD_BEFORE
@@ -124,7 +125,8 @@ class Parking:
         tell = waits is not None and self._standing(uuid, self._steady()) is Standing.FREE
         if tell:
             await self._ledger.store()
-        log.warning("queue %s: parking a message that is no submission: %s", queue, why)
+        about = {"uuid": uuid.hex(), "queue": queue, "reason": why}
+        log.warning("queue %s: parking a message that is no submission: %s", queue, why, extra=about)
         telling = await self._tell(waits, queue) if waits and tell else None
         case = Case(queue, why, waits, telling)
         await self._store(message, case)

@@ -10,6 +10,9 @@ from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, 
 
 log = logging.getLogger(__name__)
 
+# What an LMS answers has a part in it.
+MAX_REASON = 500
+
 
 def level_of(job: Job, verdict: Verdict) -> int:
     """Return how loud the log tells of what was not posted: of who waits behind another once, of all else in detail.
@@ -27,21 +30,27 @@ def level_of_try(verdict: Retry) -> int:
     return logging.DEBUG if verdict.reason.slug == Slug.OURS else logging.INFO
 
 
-def tell(message: Arrival, verdict: Verdict, origin: str, level: int) -> None:
+def tell(message: Arrival, verdict: Verdict, origin: str, queue: str, level: int) -> None:
     """Log how a delivery ended, with nothing of the reply and no path of the URL; `level` is that of another try."""
     submission = message.correlation_id
+    about = {"uuid": submission or "", "queue": queue, "origin": origin}
     match verdict:
         case Delivered():
-            log.debug("submission %s: delivered to %s", submission, origin)
+            log.info("submission %s: delivered to %s", submission, origin, extra=about)
         case Repeat():
-            log.log(level, "submission %s: repeat, delivered to %s before", submission, origin)
+            log.log(level, "submission %s: repeat, delivered to %s before", submission, origin, extra=about)
         case Retry(delay, tries, reason):
-            log.log(
-                level, "submission %s: %s: %.500s; try %d in %g s", submission, origin, reason, tries.made + 1, delay
-            )
+            words = "submission %s: %s: %.500s; try %d in %g s"
+            log.log(level, words, submission, origin, reason, tries.made + 1, delay, extra=about | because(reason))
         case Outdated(reason):
-            log.info("submission %s: %s: given up: %.500s", submission, origin, reason)
+            log.info("submission %s: %s: given up: %.500s", submission, origin, reason, extra=about | because(reason))
         case Park(reason):
-            log.warning("submission %s: %s: parked: %.500s", submission, origin, reason)
+            log.warning("submission %s: %s: parked: %.500s", submission, origin, reason, extra=about | because(reason))
         case GiveBack(reason):
-            log.warning("submission %s: %s: back to the queue: %.500s", submission, origin, reason)
+            words = "submission %s: %s: back to the queue: %.500s"
+            log.warning(words, submission, origin, reason, extra=about | because(reason))
+
+
+def because(reason: object) -> dict[str, str]:
+    """Make of a reason what a line is about."""
+    return {"reason": str(reason)[:MAX_REASON]}

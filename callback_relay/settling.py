@@ -103,7 +103,7 @@ class Settling:
             if not isinstance(verdict, Delivered | Repeat):
                 verdict, how = await self._store(message, verdict, about)
             self._metrics.settled(about.origin, verdict)
-            tell(message, verdict, about.origin or "-", level)
+            tell(message, verdict, about.origin or "-", about.queue, level)
             if how is Ending.RETURNED:
                 await pause()
             end_message(message, how)

@@ -28,7 +28,7 @@ def start() -> None:
         relay = Relay(settings)
     except SettingsError as error:
         _give_up(error)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     for warning in (*warnings, *credentials_warnings(settings), *parser_warnings(validates=settings.validate_results)):
         log.warning("%s", warning)
     try:

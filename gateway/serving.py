@@ -70,7 +70,7 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
     except FileNotFoundError as error:
         sys.exit(f"xqueue-gateway: TMPDIR: {error.strerror}")
     os.umask(UMASK)
-    log_to_stderr(settings.log_level, is_shared=is_worker)
+    log_to_stderr(settings.log_level, settings.log_format, is_shared=is_worker)
     write_sparingly(STRANGERS_LOGGERS)
     log = logging.getLogger("gateway")
     for warning in warnings:

@@ -194,10 +194,11 @@ class Grader:
         """End the delivery as `settlement` says: the one place that acks, nacks and rejects."""
         match settlement:
             case Answered():
-                log.info("submission %s: graded", _name(message))
+                log.info("submission %s: graded", _name(message), extra={"uuid": _name(message)})
                 how = Ending.ACKED
             case Failed(why):
-                log.warning("submission %s: rejected: %s", _name(message), why)
+                about = {"uuid": _name(message), "reason": why}
+                log.warning("submission %s: rejected: %s", _name(message), why, extra=about)
                 how = Ending.REJECTED
             case GivenBack():
                 how = Ending.RETURNED

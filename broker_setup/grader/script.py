@@ -36,7 +36,7 @@ def run(grade: Grade, *queues: str, options: Options | None = None) -> None:
         settings, _ = load_settings()
     except SettingsError as error:
         sys.exit(f"grader: {error}")
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     if warning := default_broker_warning(settings):
         log.warning("%s", warning)
     try:

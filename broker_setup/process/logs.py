@@ -1,4 +1,4 @@
-"""One log format for every process, on stderr, so that stdout stays for answers.
+"""The log of every process, on stderr, so that stdout stays for answers: lines for people, or JSON for programs.
 
 Strangers have a part in much of what is logged: a correlation id, a reason, a name. Whatever it is, a record's words
 are one line, and nothing in it means anything to a terminal.
@@ -6,6 +6,7 @@ are one line, and nothing in it means anything to a terminal.
 
 import logging
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from broker_setup.visible import visible
@@ -14,18 +15,33 @@ from broker_setup.visible import visible
 _FURTHER = "    "
 
 
-def log_to_stderr(level: str, *, is_shared: bool = False) -> None:
+class LogFormat(StrEnum):
+    """What the log is written for."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def log_to_stderr(level: str, form: LogFormat = LogFormat.TEXT, *, is_shared: bool = False) -> None:
     """Send this process's log to stderr from `level` (DEBUG, INFO, WARNING, ERROR) up.
 
     Where several processes share it, each line says whose it is.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLines(is_shared=is_shared))
+    handler.setFormatter(_formatter(form, is_shared=is_shared))
     logging.basicConfig(level=level, handlers=[handler])
     # The libraries report every lost connection with a traceback; our own supervisor says it in a line. And the form
     # parser reports each byte that it skips; a refusal says it once.
     for library in ("pika", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+
+
+def _formatter(form: LogFormat, *, is_shared: bool) -> logging.Formatter:
+    if form is LogFormat.TEXT:
+        return LogLines(is_shared=is_shared)
+    from broker_setup.process.json_logs import JsonLines  # noqa: PLC0415 - a grader's process starts without
+
+    return JsonLines(is_shared=is_shared)
 
 
 class LogLines(logging.Formatter):
@@ -54,10 +70,13 @@ class LogLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Word a record."""
-        # All that the server has to say comes from a logger of this name, mostly that it has started.
-        if record.name == "uvicorn.error":
-            record.name = "uvicorn"
+        record.name = shown_logger(record.name)
         return super().format(record)
+
+
+def shown_logger(name: str) -> str:
+    """Say whose a record is: all that the server has to say, mostly that it has started, is of a logger for errors."""
+    return "uvicorn" if name == "uvicorn.error" else name
 
 
 def _further(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from broker_setup.process.logs import LogFormat
 from broker_setup.rights import Role
 from broker_setup.settings.access_settings import ConsoleRights, Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.environment import Environment
@@ -75,6 +76,7 @@ class SettingsTable(BaseSettings):
     # None: all but the forbidden addresses
     callback_allowed_origins: Origins | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_format: LogFormat = LogFormat.TEXT
     validate_results: bool = True
     max_reply_size: Annotated[int, Field(ge=1024, le=15 * 1024 * 1024)] = MAX_REPLY_BYTES
     failure_message: Annotated[str, Field(min_length=1)] = (

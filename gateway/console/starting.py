@@ -30,7 +30,7 @@ def start() -> None:
         console = Console(settings)
     except SettingsError as error:
         _give_up(error)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     write_sparingly(STRANGERS_LOGGERS)
     for warning in warnings:
         log.warning("%s", warning)

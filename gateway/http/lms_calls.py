@@ -150,7 +150,7 @@ class LmsCalls:
             )
         )
         self._queues[asked.queue].submitted()
-        log.debug("submission %s accepted for queue %s", uuid, asked.queue)
+        log.debug("submission %s accepted for queue %s", uuid, asked.queue, extra={"uuid": uuid, "queue": asked.queue})
 
     def _message(self, uuid: str, asked: SubmitForm, files: Mapping[str, str]) -> Message:
         sealed = self._sealer.seal(ReturnAddress(uuid, asked.lms_header))

@@ -46,7 +46,8 @@ class RefusedCalls:
             self._written.popitem(last=False)
         if written.is_new(mistake, now):
             who = f"{account[:_SHOWN]!r} at {address}" if account else address
-            log.warning("%s by %s is refused: %s (said once an hour)", mistake.call, who, mistake.why)
+            about = {"by": account[:_SHOWN], "reason": mistake.why}
+            log.warning("%s by %s is refused: %s (said once an hour)", mistake.call, who, mistake.why, extra=about)
 
 
 class _Written:

@@ -16,6 +16,7 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
+from broker_setup.topology import submissions_queue
 from gateway.leasing.deliveries import Deliveries
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
@@ -56,6 +57,7 @@ class SubmissionsConsumer:
         """
         self._link = link
         self._queue = queue
+        self._about = {"queue": queue.removeprefix(submissions_queue(""))}
         self._deliveries = deliveries
         self._received = received
         self._give_back = give_back
@@ -193,7 +195,9 @@ class SubmissionsConsumer:
             await asyncio.sleep(RETRY_SECONDS)
             return
         if paused != self._paused:
-            log.info("queue %s: %s", self._queue, "paused by an operator" if paused else "paused no more")
+            log.info(
+                "queue %s: %s", self._queue, "paused by an operator" if paused else "paused no more", extra=self._about
+            )
         self._paused, self._seen_at = paused, monotonic()
         if paused:
             self._deliveries.wake()  # polls that wait for nothing are told so
@@ -263,5 +267,5 @@ class SubmissionsConsumer:
 
     def _fail(self, why: str) -> None:
         if why != self.failure:
-            log.warning("queue %s: %s", self._queue, why)
+            log.warning("queue %s: %s", self._queue, why, extra=self._about | {"reason": why})
         self.failure = why

@@ -29,6 +29,7 @@ from broker_setup.wire.properties import returns_of
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.submissions import Submission, decode_submission, encode_submission
 from gateway.leasing.lease_decision import attempt_of
+from gateway.leasing.superseded_lines import tell_superseded
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +97,13 @@ class Failures:
         uuid, now = submission.uuid_bytes, self._clock()
         match self._ledger.state.standing(uuid, self._steady(), submission.redriven):
             case Standing.CLOSED:
-                log.info("submission %s: failed after it had ended", submission.uuid)
+                about = {"uuid": submission.uuid, "queue": queue}
+                log.info("submission %s: failed after it had ended", submission.uuid, extra=about)
             case Standing.SUPERSEDED:
                 # Stored before it is acked: a crash in between must not lose that.
-                await self._ledger.store(Superseded(now, uuid, queue, self._ledger.state.superseded_by(uuid)))
+                by = self._ledger.state.superseded_by(uuid)
+                await self._ledger.store(Superseded(now, uuid, queue, by))
+                tell_superseded(uuid, by, queue)
             case _:
                 attempt = attempt_of(submission, self._ledger.state.lease_of(uuid))
                 await self._failed(replace(submission, attempt=attempt))
@@ -108,7 +112,14 @@ class Failures:
         if submission.attempt >= self._max_attempts:
             await self._parking.submission(submission, f"failed {submission.attempt} times")
             return
-        log.info("submission %s: failed, attempt %d, queue %s", submission.uuid, submission.attempt, submission.queue)
+        about = {"uuid": submission.uuid, "queue": submission.queue}
+        log.info(
+            "submission %s: failed, attempt %d, queue %s",
+            submission.uuid,
+            submission.attempt,
+            submission.queue,
+            extra=about,
+        )
         again = encode_submission(replace(submission, attempt=submission.attempt + 1))
         try:
             await self._publisher.publish_copy(again, exchange=SUBMISSIONS_EXCHANGE, routing_key=submission.queue)

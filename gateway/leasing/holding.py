@@ -19,6 +19,7 @@ from broker_setup.link.settling import SECRET_PAUSE_SECONDS, Hold, end, ending_a
 from broker_setup.parking import Parking
 from broker_setup.wire.submissions import Submission, decode_submission
 from gateway.leasing.deliveries import Deliveries, Waiting, held_by
+from gateway.leasing.superseded_lines import tell_superseded
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class Holding:
 
     def put_off(self, submission: Submission, why: str) -> None:
         """Give a submission back after a while, to whoever knows the secret that its return address is sealed with."""
-        log.warning("queue %s, submission %s: waits: %s", self._queue, submission.uuid, why)
+        about = {"uuid": submission.uuid, "queue": self._queue, "reason": why}
+        log.warning("queue %s, submission %s: waits: %s", self._queue, submission.uuid, why, extra=about)
         if holds := self._deliveries.release(submission.uuid_bytes):
             self._start(self._end_later(holds))
 
@@ -121,6 +123,7 @@ class Holding:
         if standing is not Standing.CLOSED:
             # Acked when the ledger has this event, which a crash in between must not lose.
             by = self._state.superseded_by(submission)
+            tell_superseded(submission, by, self._queue)
             self._ledger.note(Superseded(self._clock(), submission, self._queue, by))
         else:
             self._end(self._deliveries.release(submission), Ending.ACKED)

@@ -59,7 +59,8 @@ class ReplyCheck:
 
     def refuse(self, lease: Lease, amendment: int, digest: bytes, why: str, account: str) -> BadReplyError:
         """Write down that a reply is refused, and return the error that says so."""
-        log.warning("%s: its reply is refused: %s", _whose(lease, account), why)
+        about = _about(lease, account) | {"reason": why}
+        log.warning("%s: its reply is refused: %s", _whose(lease, account), why, extra=about)
         # Once for each lease: a loop that sends it again and again is no reason to fill the ledger. An amendment's
         # submission has ended, and there will be no more attempts.
         if not amendment and not (lease.refused and lease.refused.key == lease.key):
@@ -70,8 +71,13 @@ class ReplyCheck:
 
     def warn(self, lease: Lease, odd: str, account: str) -> None:
         """Write down that a reply is taken that may not mean what its author thinks."""
-        log.warning("%s: its reply is taken, but %s", _whose(lease, account), odd)
+        about = _about(lease, account) | {"reason": odd}
+        log.warning("%s: its reply is taken, but %s", _whose(lease, account), odd, extra=about)
 
 
 def _whose(lease: Lease, account: str) -> str:
     return f"submission {lease.submission.hex()}, queue {lease.queue}, grader {account!r}"
+
+
+def _about(lease: Lease, account: str) -> dict[str, str]:
+    return {"uuid": lease.submission.hex(), "queue": lease.queue, "by": account}

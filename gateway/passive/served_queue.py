@@ -131,7 +131,7 @@ class ServedQueue:
         except DeadlyMessageError as error:
             end = GiveUp(str(error), unread=True)
         except UnknownSecretError as error:
-            log.warning("queue %s, %r: waits: %s", self.name, message.correlation_id, error)
+            log.warning("queue %s, %r: waits: %s", self.name, message.correlation_id, error, extra=self._about(message))
             await self._pause(SECRET_PAUSE_SECONDS)
             end = GiveBack()
         except (BadMessageError, BadReturnAddressError) as error:
@@ -186,9 +186,9 @@ class ServedQueue:
             self._metrics.failed_tries.inc()
             if delay is None:
                 return GiveUp(f"the grader was called {tries.made} times: {why}")
-            log.info(
-                "queue %s, %r: try %d: %s; again in %g s", self.name, message.correlation_id, tries.made, why, delay
-            )
+            words = "queue %s, %r: try %d: %s; again in %g s"
+            about = self._about(message) | {"reason": why}
+            log.info(words, self.name, message.correlation_id, tries.made, why, delay, extra=about)
             await self._pause(delay)
             if self._stopping.is_set() or self.is_paused:
                 return GiveBack()
@@ -216,6 +216,9 @@ class ServedQueue:
             how = await ending_after(self._store(message, end), failed=f"queue {self.name}: nothing could be stored")
         end_message(message, how)
 
+    def _about(self, message: Arrival) -> dict[str, str]:
+        return {"uuid": message.correlation_id or "", "queue": self.name}
+
     async def _store(self, message: Arrival, end: Publish | GiveUp) -> None:
         match end:
             case Publish(answer):
@@ -226,7 +229,8 @@ class ServedQueue:
                     # Given back it would be graded again, without end.
                     await self._store(message, GiveUp(f"its result could not be stored: {error}"))
             case GiveUp(reason, unread):
-                log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason)
+                about = self._about(message) | {"reason": reason}
+                log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason, extra=about)
                 if origin := _call_origin_of(message):
                     await self._until_stored(partial(self._answers.refuse, origin))
                 else:

@@ -24,7 +24,7 @@ def start() -> None:
     try:
         settings, warnings = load_settings(REQUIRED[Service.PASSIVE])
         bridge = _bridge(settings)
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format)
         for warning in (*warnings, *parser_warnings(validates=settings.validate_results)):
             log.warning("%s", warning)
         uvloop.run(_serve(bridge))

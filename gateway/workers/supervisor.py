@@ -36,7 +36,7 @@ _LONGEST_REPORT = 256 * 1024
 
 def supervise(settings: Settings) -> int:
     """Run so many workers as WORKERS says until told to stop; return the exit code."""
-    log_to_stderr(settings.log_level, is_shared=True)
+    log_to_stderr(settings.log_level, settings.log_format, is_shared=True)
     try:
         sockets = asyncio.run(_bound(settings.host, settings.port))
     except OSError as error:
