@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 from time import time
 
 from broker_setup.amqp.channel import Channel
+from broker_setup.amqp.errors import AmqpError
 from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import CONNECTION_ERRORS, broker_calls
+from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
-from broker_setup.topology import submissions_queue
+from broker_setup.topology import paused_queue, submissions_queue
 
 # A gateway has a consumer for 5 s after a poll: of a grader that polls less often every few looks see one.
 LOOK_SECONDS = 3.0
+# A queue without a leader answers nothing: the others are looked at all the same.
+GIVE_UP_SECONDS = 5.0
+# What was seen longer ago says nothing of now.
+OLD_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,13 @@ class QueueLook:
     since: float
     ready: int = 0
     consumers: int = 0
+    is_paused: bool = False
     asked_at: float | None = None
     seen_at: float | None = None
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether this is how it is, more or less."""
+        return self.seen_at is not None and now - self.seen_at < OLD_SECONDS
 
 
 class BrokerLook:
@@ -42,18 +52,26 @@ class BrokerLook:
         """Look, again and again."""
         while True:
             await self._link.wait_up()
-            with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS):
-                for queue in self._looks:
-                    with contextlib.suppress(BrokerUnavailableError, *CONNECTION_ERRORS), broker_calls("looking"):
+            for queue in self._looks:
+                with contextlib.suppress(BrokerUnavailableError), broker_calls("looking"):
+                    async with asyncio.timeout(GIVE_UP_SECONDS):
                         await self._look_at(queue, await self._link.channel())
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look_at(self, queue: str, channel: Channel) -> None:
         try:
             ready, consumers = await channel.look_at(submissions_queue(queue))
+            pauses = 0
+            with contextlib.suppress(AmqpError):  # of a site that has not declared it yet
+                pauses = await channel.count_ready(paused_queue(queue))
             now, before = time(), self._looks[queue]
-            asked_at = now if consumers else before.asked_at
-            self._looks[queue] = replace(before, ready=ready, consumers=consumers, asked_at=asked_at, seen_at=now)
+            self._looks[queue] = replace(
+                before,
+                ready=ready,
+                consumers=consumers,
+                is_paused=pauses > 0,
+                asked_at=now if consumers else before.asked_at,
+                seen_at=now,
+            )
         finally:
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                await channel.close()
+            await close_channel(channel)

@@ -53,7 +53,8 @@ class Console:
             self._following.listen(listener)
         self._broker = BrokerLook(self._following.asking, settings.xqueues)
         self._jobs = Jobs(settings)
-        self._figures = SiteFigures(settings, self._following)
+        people = People(settings)
+        self._figures = SiteFigures(settings, self._following, self._broker, pauses, people.accounts)
         known = Known(
             settings,
             self._following,
@@ -64,7 +65,7 @@ class Console:
             RungsLook(settings),
             RelayLook(settings),
         )
-        self._server = _Server(_config(settings, application(known, People(settings), self._jobs)))
+        self._server = _Server(_config(settings, application(known, people, self._jobs)))
         self._endpoint = Endpoint(
             settings.console_metrics_host,
             settings.console_metrics_port,
@@ -87,7 +88,7 @@ class Console:
             async with (
                 self._endpoint,
                 supervised(following.reading, following.publishing, following.asking),
-                essential(following.tasks | self._figures.tasks | {"looking at queues": self._broker.run()}),
+                essential(following.tasks | {"looking at queues": self._broker.run()}),
             ):
                 host, port = listener.getsockname()[:2]
                 log.info("the console is at http://%s:%s/", f"[{host}]" if ":" in host else host, port)

@@ -1,7 +1,7 @@
 """Every metric of a site: its name, what it means, and how the figures show it at a moment."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker_setup.ledger.state import LedgerState
@@ -29,9 +29,12 @@ class Moment:
 
     now: float
     ready: Mapping[str, int]  # of each queue, as far as the broker could be asked lately
+    paused: Collection[str]
     ledger_lag: float
     ledger_is_caught_up: bool
     connections: Mapping[str, bool]
+    logins_refused: int
+    logins_throttled: int
 
 
 def families_of(figures: Figures, state: LedgerState, moment: Moment) -> Iterator[Family]:
@@ -43,6 +46,9 @@ def families_of(figures: Figures, state: LedgerState, moment: Moment) -> Iterato
     yield _times("grading_seconds", "From then until its result came", _each(figures, lambda queue: queue.graded))
     yield number("xqueue_site_ledger_lag_seconds", "How far these figures are behind the ledger", moment.ledger_lag)
     yield number(f"{CONSOLE}_ledger_caught_up", "1 while all of the ledger is known here", moment.ledger_is_caught_up)
+    yield number(f"{CONSOLE}_logins_refused_total", "Passwords that were wrong", moment.logins_refused)
+    throttled = "Passwords not looked at, as too many were wrong"
+    yield number(f"{CONSOLE}_logins_throttled_total", throttled, moment.logins_throttled)
     yield Family(
         f"{CONSOLE}_broker_connection_up",
         "1 while the connection to the broker stands",
@@ -61,9 +67,7 @@ def _gauges(figures: Figures, state: LedgerState, moment: Moment) -> Iterator[Fa
     yield _family("leased", "Submissions that a grader has leased", {name: leased[name] for name in queues})
     yield _family("parked", "Submissions that are parked", {name: len(each.parked) for name, each in queues.items()})
     yield _family("oldest_waiting_seconds", "For how long the oldest has waited; 0 if none does", ages)
-    yield _family(
-        "paused", "1 while an operator has it paused", {name: figures.is_paused(name, now) for name in queues}
-    )
+    yield _family("paused", "1 while an operator has it paused", {name: name in moment.paused for name in queues})
     yield _family(
         "graders",
         "Graders that did something in the last 5 minutes",

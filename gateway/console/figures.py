@@ -4,15 +4,12 @@ One figure for a site, however many gateways it has: they all write to one ledge
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from broker_setup.ledger.answers import Outcome, Standing
 from broker_setup.ledger.events import (
-    Act,
-    Acted,
     AnyEvent,
     Delivered,
     Expired,
@@ -50,7 +47,6 @@ class Figures:
         self.queues = {**{queue: QueueFigures() for queue in queues}, OTHER: QueueFigures()}
         self._state = state
         self._leases: dict[bytes, _Lease] = {}  # the last of each submission that has not ended
-        self._paused: dict[str, float] = {}  # until when
         self._counts = False
 
     def take(self, event: AnyEvent, outcome: Outcome, *, is_new: bool) -> None:
@@ -70,10 +66,6 @@ class Figures:
             if self._state.standing(submission, now) is Standing.FREE:
                 return since
         return None
-
-    def is_paused(self, queue: str, now: float) -> bool:
-        """Whether an operator has the queue handed out to nobody."""
-        return self._paused.get(queue, -inf) > now
 
     def _of(self, queue: str) -> QueueFigures:
         return self.queues.get(queue) or self.queues[OTHER]
@@ -179,12 +171,6 @@ class Figures:
                 self._ended(event.submission, queue, outcome)
                 self._count(queue, "graded")
 
-    def _acted(self, event: Acted, _: Outcome) -> None:
-        if event.act == Act.PAUSED:
-            self._paused[event.queue] = event.until or inf
-        elif event.act == Act.RESUMED:
-            self._paused.pop(event.queue, None)
-
     def _ended(self, submission: bytes, queue: QueueFigures, outcome: Outcome) -> bool:
         """Let a submission wait no more; say whether it did by now, as far as anybody knows."""
         self._leases.pop(submission, None)
@@ -203,5 +189,4 @@ class Figures:
         Redriven: _redriven,
         Delivered: _told,
         Undeliverable: _told,
-        Acted: _acted,
     }

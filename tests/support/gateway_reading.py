@@ -1,5 +1,6 @@
-"""What a gateway's metrics show of one that has answered a call or two."""
+"""What metrics show: of a gateway that has answered a call or two, and of a site at a moment."""
 
+from gateway.console.figure_families import Moment
 from gateway.figures.gateway_figures import Reading
 from gateway.http.call_counts import CallCount
 
@@ -23,4 +24,15 @@ READING = Reading(
     replay_seconds=4,
     logins_refused=7,
     logins_throttled=2,
+)
+
+MOMENT = Moment(
+    now=30.0,
+    ready={},
+    paused={"quiet"},
+    ledger_lag=0.5,
+    ledger_is_caught_up=True,
+    connections={"ledger": True},
+    logins_refused=4,
+    logins_throttled=1,
 )

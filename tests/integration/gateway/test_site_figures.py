@@ -104,6 +104,13 @@ class Site:
     def comes_to_show(self, least: int) -> None:
         wait_until(lambda: self.gauges()["waiting"] >= least, PATIENCE_SECONDS, "what came is not shown")
 
+    def is_paused(self, queue: str) -> bool:
+        return self.shown()["xqueue_queue_paused"][queue,] == 1
+
+    def does(self, *command: str) -> None:
+        said = run(*command, **self._common)
+        assert said.returncode == 0, said.stderr
+
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(PATIENCE_SECONDS)
@@ -165,3 +172,8 @@ def test_they_are_what_an_operators_count_says_while_submissions_come_are_graded
     assert of_queue["xqueue_queue_graders"] == 1  # two sessions of one account
     assert said["xqueue_queue_submitted_total"]["other",] == 0
     assert 0 <= said["xqueue_site_ledger_lag_seconds"][()] < PATIENCE_SECONDS
+    site.does("pause", "other", "--reason", "its grader is mended")
+    wait_until(lambda: site.is_paused("other"), PATIENCE_SECONDS, "a pause is not shown")
+    assert not site.is_paused("openedx")
+    site.does("resume", "other")
+    wait_until(lambda: not site.is_paused("other"), PATIENCE_SECONDS, "a pause that is over is shown")

@@ -15,14 +15,13 @@ from callback_relay.reason import Reason, Slug, status_slugs
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
 from gateway.console import figure_families as site
-from gateway.console.figure_families import Moment
 from gateway.console.figures import Figures
 from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import families_of
 from gateway.http.outcomes import Outcome
 from gateway.passive import metrics as passive
 from tests.support.alert_rules import alert_rules
-from tests.support.gateway_reading import READING
+from tests.support.gateway_reading import MOMENT, READING
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/metrics.md")
@@ -65,8 +64,7 @@ def of_the_gateway() -> dict[str, tuple[str, set[str]]]:
 
 def of_the_site() -> dict[str, tuple[str, set[str]]]:
     registry, state = CollectorRegistry(), LedgerState()
-    moment = Moment(now=1.0, ready={}, ledger_lag=0.0, ledger_is_caught_up=True, connections={"ledger": True})
-    registry.register(FamiliesCollector(lambda: site.families_of(Figures(["red"], state), state, moment)))
+    registry.register(FamiliesCollector(lambda: site.families_of(Figures(["red"], state), state, MOMENT)))
     return _by_name(registry)
 
 

@@ -9,11 +9,11 @@ from broker_setup.ledger.state import LedgerState
 from gateway.console.figure_families import Moment, families_of
 from gateway.console.figures import OTHER, Figures
 from gateway.figures.collector import FamiliesCollector
+from tests.support.gateway_reading import MOMENT
 from tests.support.ledger_events import graded, leased, parked, submitted
 from tests.support.metrics import Shown, shown_by
 from tests.support.promtool import promtool
 
-MOMENT = Moment(now=30.0, ready={}, ledger_lag=0.5, ledger_is_caught_up=True, connections={"ledger": True})
 WAY: tuple[AnyEvent, ...] = (
     *(submitted(number, float(number), url=str(number)) for number in range(1, 5)),
     submitted(5, 5.0, url="1"),  # supersedes the first
@@ -60,10 +60,12 @@ def test_each_queue_has_all_its_figures_also_one_in_which_nothing_happens() -> N
     assert said["xqueue_queue_graded_total"] == {("openedx",): 1, ("quiet",): 0, (OTHER,): 0}
     assert said["xqueue_queue_waiting_seconds_count"] == {("openedx",): 2, ("quiet",): 0, (OTHER,): 0}
     assert said["xqueue_queue_grading_seconds_sum"] == {("openedx",): 2, ("quiet",): 0, (OTHER,): 0}
-    assert said["xqueue_queue_paused"]["openedx",] == 0
+    assert said["xqueue_queue_paused"] == {("openedx",): 0, ("quiet",): 1, (OTHER,): 0}
     assert said["xqueue_queue_graders"]["openedx",] == 1
     assert said["xqueue_site_ledger_lag_seconds"] == {(): 0.5}
     assert said["xqueue_console_broker_connection_up"] == {("ledger",): 1}
+    assert said["xqueue_console_logins_refused_total"] == {(): 4}
+    assert said["xqueue_console_logins_throttled_total"] == {(): 1}
 
 
 def test_nothing_is_oldest_where_the_broker_has_nothing_that_waits() -> None:

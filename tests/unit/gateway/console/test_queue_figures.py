@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from broker_setup.ledger.events import Act, Acted, AnyEvent, Delivered
+from broker_setup.ledger.events import AnyEvent, Delivered
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.state import LedgerState
 from broker_setup.operator.backlog import Backlog
@@ -163,15 +163,6 @@ def test_queues_that_the_settings_do_not_have_are_one() -> None:
     figures = after([submitted(n, 0, url=str(n), queue=f"gone {n}") for n in range(3)])
     assert counts(figures, OTHER) == {"submitted": 3}
     assert set(figures.queues) == {*QUEUES, OTHER}
-
-
-def test_a_pause_lasts_until_it_is_over_or_ended() -> None:
-    pause = Acted(10, b"", Act.PAUSED, "ada", "openedx", until=100)
-    assert after([pause]).is_paused("openedx", 99)
-    assert not after([pause]).is_paused("openedx", 101)
-    assert not after([pause]).is_paused("never", 99)
-    assert not after([pause, Acted(20, b"", Act.RESUMED, "ada", "openedx")]).is_paused("openedx", 99)
-    assert after([Acted(10, b"", Act.PAUSED, "ada", "openedx")]).is_paused("openedx", 1e12)
 
 
 def test_times_stand_in_the_first_bucket_that_holds_them() -> None:
