@@ -145,7 +145,7 @@ class SubmissionIndex:
             if place:
                 yield place
             return
-        standing_so = sum(number for (_, state), number in self._counts.items() if state in wanted.states)
+        standing_so = sum(number for (_, state), number in tuple(self._counts.items()) if state in wanted.states)
         by_url = bool(wanted.url_parts) and (not wanted.states or standing_so > self.size // FEW)
         for block in reversed(tuple(self._blocks)):
             if (wanted.since or -inf) > block.last_at or (wanted.until or inf) <= block.first_at:
