@@ -12,9 +12,12 @@ from hypothesis.strategies import characters
 
 from deploy.local.node import PrivateNode
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
+from tests.support.measuring import import_measured, measured_test, stop_measuring
 from tests.support.quick_disk import keep_files_in_memory
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
+_PRODUCTS = ("broker_setup", "gateway", "callback_relay")
+_MEASURED = tuple(f"tests/unit/{folder}/" for folder in (*_PRODUCTS, "fuzzing"))
 _ALONE = Path(__file__).parent / "acceptance"
 # On a busy machine any example may take its time, and any drawing of examples: neither is a fault of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,15 +46,15 @@ def pytest_unconfigure() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without looking for garbage, a third of its time in each worker: what is made there stays to the end."""
-    worker = getattr(session.config, "workerinput", {}).get("workerid")
-    if worker is None:
+    stop_measuring(session.config)
+    if not hasattr(session.config, "workerinput"):
+        # What is run by imports is the same in each worker.
+        import_measured(session.config, _PRODUCTS)
         # Has hypothesis make its table of all characters, which is seconds: workers of a fresh clone find it made.
         characters(categories=["Nd"]).validate()
     gc.disable()
     try:
-        # What is run by imports is the same in each worker, and takes three times as long where it is measured.
-        with _unmeasured(session.config) if worker not in {None, "gw0"} else contextlib.nullcontext():
-            return (yield)
+        return (yield)
     finally:
         gc.freeze()
         gc.enable()
@@ -69,25 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "built" in getattr(item, "fixturenames", ()))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage in unit tests alone: traced, the services that run within the other tests would be too slow."""
-    is_measured = item.path.is_relative_to(_UNIT_TESTS) and not item.get_closest_marker("unmeasured")
-    with contextlib.nullcontext() if is_measured else _unmeasured(item.config):
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage in the products' unit tests alone: traced, services that run within other tests are too slow."""
+    is_measured = item.nodeid.startswith(_MEASURED) and not item.get_closest_marker("unmeasured")
+    with measured_test(item) if is_measured else contextlib.nullcontext():
         return (yield)
-
-
-@contextlib.contextmanager
-def _unmeasured(config: pytest.Config) -> Iterator[None]:
-    controller = getattr(config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
-    if controller is None:
-        yield
-        return
-    controller.pause()
-    try:
-        yield
-    finally:
-        controller.resume()
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,8 @@ class ShelvesAndDict(RuleBasedStateMachine):
         self.patch.undo()
 
 
-TestShelvesAndDict = ShelvesAndDict.TestCase
-TestShelvesAndDict.settings = settings(max_examples=examples(50, 2_000), stateful_step_count=30, deadline=None)
+ShelvesAndDict.TestCase.settings = settings(max_examples=examples(50, 2_000), stateful_step_count=30, deadline=None)
+TestShelvesAndDict = pytest.mark.unmeasured(ShelvesAndDict.TestCase)
 
 
 @given(st.lists(st.tuples(st.binary(min_size=KEY, max_size=KEY), st.integers(0, 9))), st.integers(0, 9))

@@ -157,6 +157,7 @@ async def test_an_old_client_has_its_answer_and_the_connections_end(connect: Con
     assert await wire.is_closed()
 
 
+@pytest.mark.unmeasured
 async def test_pipelined_requests_are_answered_in_turn_however_many(connect: Connect) -> None:
     wire = await connect()
     count = 2_000
@@ -202,6 +203,7 @@ async def test_of_what_stands_behind_a_body_a_dozen_requests_are_taken_in(
         assert (await wire.answer())[0] == 200
 
 
+@pytest.mark.unmeasured
 async def test_bodies_in_tiny_chunks_leave_others_their_rounds_of_the_event_loop(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ async def test_a_large_body_behind_another_request_arrives_whole(connect: Connec
     assert len((await wire.answer())[1]["body"]) == len(body)
 
 
+@pytest.mark.unmeasured
 async def test_a_head_that_is_cut_behind_pipelined_requests_is_read_on(connect: Connect) -> None:
     wire = await connect()
     wire.send(b"GET /echo HTTP/1.1\r\n\r\n" * 1_000 + b"GET /echo HT")
