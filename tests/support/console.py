@@ -1,8 +1,9 @@
 """A console as its pages are, in this process and without a broker: events are told to it, and forms are sent."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from html import unescape
 from time import time
 from typing import Any
@@ -16,6 +17,7 @@ from broker_setup.ledger.frames import Frame, new_frame_id
 from broker_setup.settings import Settings
 from broker_setup.wire.sealed_urls import UrlSeals
 from gateway.console.console import Console
+from tests.support.waiting import eventually
 
 SECRET = "Zk3vW9qRt7LmXc2PbNhY8dGs"
 PASSWORD = "a person's password 1"
@@ -78,3 +80,26 @@ async def post(browser: httpx.AsyncClient, path: str, fields: Mapping[str, str |
     """Send a form as a page of the console has it."""
     token = form_token_in(await browser.get("/"))
     return await browser.post(path, data={"form_token": token, **fields})
+
+
+@asynccontextmanager
+async def running_console(settings: Settings) -> AsyncIterator[str]:
+    """Run a console in this process; yield its address once it has read the ledger."""
+    console = Console(settings)
+    running = asyncio.create_task(console.run())
+    url = f"http://127.0.0.1:{settings.console_port}"
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+
+            async def is_ready() -> bool:
+                if running.done():
+                    running.result()
+                with suppress(httpx.TransportError):
+                    return (await client.get(f"{url}/readyz")).status_code == 200
+                return False
+
+            await eventually(is_ready, 90)
+        yield url
+    finally:
+        console.stop()
+        await running
