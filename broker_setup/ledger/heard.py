@@ -34,7 +34,7 @@ class Heard(Struct, frozen=True, gc=False):
         """Say when it happened that an event dates `at`."""
         if self.since <= at <= self.at:
             return at  # nearly always, and quickly
-        return max(self.since, min(at, self.at))
+        return self.at if at > self.at else self.since
 
     def end_of(self, at: float, until: float) -> float:
         """Say when that ends which an event of `at` says to last until `until`; not too early, if in doubt."""
