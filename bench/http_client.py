@@ -6,6 +6,10 @@ from typing import cast
 _LENGTH = b"content-length: "
 
 
+class BusyError(Exception):
+    """The server answered 503: it can't do this now, and may have done it."""
+
+
 class HttpConnection(asyncio.Protocol):
     """Sends prepared requests, one at a time, and returns the bodies of their answers."""
 
@@ -41,11 +45,13 @@ class HttpConnection(asyncio.Protocol):
             status_line = head.split(b"\r\n", 1)[0].decode()
             if status_line.startswith("http/1.1 200"):
                 self._answer.set_result(body)
+            elif status_line.startswith("http/1.1 503"):
+                self._answer.set_exception(BusyError())
             else:
                 self._answer.set_exception(RuntimeError(f"answered {status_line}"))
 
     async def call(self, request: bytes) -> bytes:
-        """Send `request` and return the body of the answer; raise RuntimeError if that is not a 200."""
+        """Send `request` and return the body of the answer; raise BusyError at a 503, RuntimeError at all but a 200."""
         assert self._transport
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)

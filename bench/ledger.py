@@ -4,27 +4,25 @@
 frames), `quiet` (the same, but each event alone in its frame), `backlog` (submitted, and never leased).
 """
 
-import asyncio
 import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
 
 import uvloop
 
+from bench.filling import publish_all
 from bench.payload import QUEUE
+from broker_setup.amqp.messages import Message
 from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Submitted, hash_sender
 from broker_setup.ledger.frames import Frame, encode_frame, new_frame_id
 from broker_setup.ledger.writer import MAX_EVENTS
-from broker_setup.link.connection import Link, supervised
-from broker_setup.link.publisher import Publisher
 from broker_setup.topology import LEDGER
 
 # As long as the sealed header of a real LMS.
 SEALED = "x" * 500
-QUIET_IN_FLIGHT = 500
+SEALED_URL = bytes(150)
 
 SUBMITTED, GRADED = "submitted", "graded"
 
@@ -32,66 +30,41 @@ SUBMITTED, GRADED = "submitted", "graded"
 def life_of(submission: bytes, up_to: str) -> list[AnyEvent]:
     """Make the events of one submission, up to its delivery or only its submit."""
     now, url, key = time.time(), secrets.token_bytes(12), secrets.token_bytes(16)
-    submitted = Submitted(
-        now, submission, QUEUE, supersede_after=2.0, url=url, sender=hash_sender("lms", url), anybodys=True
-    )
+    sender = hash_sender("lms", url)
+    submitted = Submitted(now, submission, QUEUE, b"", 2.0, url, sender, anybodys=True, sealed_url=SEALED_URL)
     if up_to == SUBMITTED:
         return [submitted]
     return [
         submitted,
-        Leased(now, submission, QUEUE, url, key, now + 60, SEALED, 1),
+        Leased(now, submission, QUEUE, url, key, now + 60, SEALED, 1, after=b"", grader="grader"),
         Graded(now, submission, QUEUE, url, key, key),
         Delivered(now, submission, 1),
     ]
 
 
-async def fill(publisher: Publisher, submissions: Iterable[bytes], up_to: str, *, alone: bool) -> None:
-    """Write the events of these submissions, in full frames or each event alone."""
-    frames: list[Sequence[AnyEvent]] = []
+def frames_of(submissions: Iterable[bytes], up_to: str, *, alone: bool) -> Iterator[Message]:
+    """Make the frames of these submissions' events: full ones, or one for each event alone."""
     batch: list[AnyEvent] = []
     for submission in submissions:
         events = life_of(submission, up_to)
         if alone:
-            frames += [[event] for event in events]
-        else:
-            batch += events
-            if len(batch) + 4 > MAX_EVENTS:
-                frames.append(batch)
-                batch = []
-        if len(frames) >= QUIET_IN_FLIGHT:
-            await _write(publisher, frames)
-            frames = []
-    await _write(publisher, [*frames, batch])
+            yield from (_frame([event]) for event in events)
+            continue
+        batch += events
+        if len(batch) + 4 > MAX_EVENTS:
+            yield _frame(batch)
+            batch = []
+    if batch:
+        yield _frame(batch)
 
 
-async def _write(publisher: Publisher, frames: Sequence[Sequence[AnyEvent]]) -> None:
-    at_once = 4 if len(frames[0]) > 1 else len(frames)
-    for start in range(0, len(frames), at_once):
-        await asyncio.gather(
-            *(
-                # Waits for its confirm as long as it takes: the broker has much to do.
-                publisher.publish_copy(
-                    encode_frame(Frame(new_frame_id(), "bench", events)),
-                    exchange="",
-                    routing_key=LEDGER,
-                )
-                for events in frames[start : start + at_once]
-            ),
-        )
-
-
-@asynccontextmanager
-async def _publishing(url: str) -> AsyncIterator[Publisher]:
-    link = Link(url, "bench ledger")
-    async with supervised(link):
-        await link.wait_up()
-        yield Publisher(link)
+def _frame(events: Sequence[AnyEvent]) -> Message:
+    return encode_frame(Frame(new_frame_id(), "bench", events))
 
 
 async def record(url: str, submissions: Iterable[bytes], up_to: str, *, alone: bool = False) -> None:
     """Write the events of these submissions to the ledger of the broker at `url`."""
-    async with _publishing(url) as publisher:
-        await fill(publisher, submissions, up_to, alone=alone)
+    await publish_all(url, frames_of(submissions, up_to, alone=alone), exchange="", routing_key=LEDGER)
 
 
 def main() -> None:
