@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.topology import RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue
-from deploy.local.node import PrivateNode
 from tests.acceptance.conftest import Stack, running_stack
 from tests.support.broker import VHost
 from tests.support.fleet import Fleet, fleet, reply_to
 from tests.support.gateway import Client
 from tests.support.lms import FakeLMS
-from tests.support.queues import ready
-from tests.support.waiting import eventually
 
 LEASES = 50
 # Results that the broker lets the relay have at a time.
@@ -95,58 +91,9 @@ async def test_a_relay_killed_with_hundreds_of_results_waiting_delivers_all_of_t
     assert counts.total() - len(counts) <= AT_HAND
 
 
-def queues_are_on_disk(folder: Path) -> bool:
-    """Whether a node could be killed: one that has only just declared its first queues finds no leader for them again.
-
-    RabbitMQ 3.10 writes the names of its Raft members half a second late, of streams' coordinator as of queues.
-    """
-    data = folder / "node/data/xqueue@localhost"
-    names = {kind: data / kind / "xqueue@localhost/names.dets" for kind in ("quorum", "coordination")}
-    return (
-        all(path.exists() for path in names.values())
-        and b"xqueue.submissions.openedx" in names["quorum"].read_bytes()
-        and b"rabbit_stream_coordinator" in names["coordination"].read_bytes()
-    )
-
-
 async def settled(stack: Stack, count: int) -> Counter[str]:
     """Wait until that many different callbacks are in."""
     async with asyncio.timeout(120):
         while len(delivered(stack.lms)) < count:
             await asyncio.sleep(0.05)
     return delivered(stack.lms)
-
-
-@pytest.mark.timeout(600)
-async def test_a_broker_killed_with_leases_out_and_results_waiting_loses_nothing(
-    private_node: PrivateNode,
-    tmp_path: Path,
-) -> None:
-    async with running_stack(private_node.amqp_url, tmp_path) as stack, fleet(stack.gateway.url) as clients:
-        headers = stack.headers(150)
-        accepted = await clients.submit_all(headers)
-        assert len(accepted) == len(headers)
-        graded = await lease_some(clients, 50)
-        for submission in graded:
-            assert await clients.put(submission, reply_to(submission["xqueue_body"]))
-        leased = await lease_some(clients, LEASES)
-
-        await eventually(lambda: queues_are_on_disk(tmp_path))
-        await asyncio.to_thread(private_node.kill)
-        # Handed in while the broker is away: answered 503 and tried again until it is back.
-        handing_in = [
-            asyncio.create_task(clients.put(submission, reply_to(submission["xqueue_body"]))) for submission in leased
-        ]
-        await asyncio.to_thread(private_node.start)
-
-        async with stack.relay():
-            await asyncio.gather(
-                *handing_in,
-                clients.grade_until(lambda: len(delivered(stack.lms)) == len(accepted), graders=8),
-            )
-            assert delivered(stack.lms) == Counter(accepted)
-            # The leases outlived the broker: nobody else got that work.
-            assert set(clients.handed_out.values()) == {1}
-            assert all(handed_in.result() for handed_in in handing_in)
-            for queue in (submissions_queue("openedx"), SUBMISSIONS_PARKED, RESULTS_PARKED):
-                assert await ready(stack.amqp_url, queue) == 0

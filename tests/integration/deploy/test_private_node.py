@@ -1,4 +1,7 @@
-"""The private node: a real one, killed and started again."""
+"""The private node: a real one, stopped and started again.
+
+How it is killed is in tests/acceptance/test_broker_killed.py.
+"""
 
 import json
 import socket
@@ -13,11 +16,10 @@ import pytest
 from deploy.local.errors import BusyError
 from deploy.local.node import PrivateNode
 from deploy.local.process import is_ours
-from deploy.local.ready import amqp_answers, http_answers, wait_until
+from deploy.local.ready import wait_until
 from tests.support.broker import call, own_node
 from tests.support.node_control import evaluated
 
-QUORUM = {"x-queue-type": "quorum"}
 STREAM = {"x-queue-type": "stream"}
 
 
@@ -62,34 +64,12 @@ def restarted(node: PrivateNode, folder: Path) -> Restarted:
     return Restarted(left, port)
 
 
-@pytest.mark.timeout(180)
-def test_a_killed_node_comes_back_in_place_with_its_messages(node: PrivateNode, folder: Path) -> None:
-    amqp_url, management_url = node.amqp_url, node.management_url
-    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        channel.queue_declare("kept", durable=True, arguments=QUORUM)
-        channel.basic_publish("", "kept", b"still here", pika.BasicProperties(delivery_mode=2))
-
+def test_a_node_listens_to_this_machine_alone_and_has_its_folder_to_itself(node: PrivateNode, folder: Path) -> None:
     pid = int((folder / "node/server.pid").read_text())
     if Path(f"/proc/{pid}").exists():
         assert listeners(pid) == {"0100007F"}  # 127.0.0.1, and nothing else
     with pytest.raises(BusyError, match="stop that one first"):
         PrivateNode(folder).start()
-
-    # 3.10 writes a new queue's name down half a second late: killed before that, the queue never gets a leader.
-    directory = folder / "node/data/xqueue@localhost/quorum/xqueue@localhost/names.dets"
-    assert wait_until(lambda: b"kept" in directory.read_bytes(), 60)
-
-    node.kill()
-    assert not node.running
-    assert not amqp_answers(amqp_url)
-    node.start()
-
-    assert (node.amqp_url, node.management_url) == (amqp_url, management_url)
-    assert http_answers(f"{management_url}/api/overview")
-    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        assert connection.channel().basic_get("kept", auto_ack=True)[2] == b"still here"
 
 
 @pytest.mark.timeout(180)

@@ -1,6 +1,8 @@
-"""The broker blocked, frozen, killed and back: quick, clear refusals, and nothing that was accepted is lost."""
+"""The broker blocked, frozen and back: quick, clear refusals, and nothing that was accepted is lost.
 
-import asyncio
+How it is killed is in tests/acceptance/test_broker_killed.py.
+"""
+
 import json
 import time
 from collections.abc import Iterator
@@ -8,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import requests
 
 from broker_setup.topology import CHECKED_QUEUE, submissions_queue
 from deploy.local.node import PrivateNode
@@ -25,9 +26,8 @@ from tests.support.gateway import (
     wait_until,
 )
 from tests.support.node_control import frozen, memory_alarm, message_limit, silent_queue
-from tests.support.pausing import pause, resume
+from tests.support.unavailable import Caller, get, health, put, submit, works_again
 
-REFUSAL = {"return_code": 1, "content": "The queue is unavailable at the moment, please try again"}
 PROMISED_SECONDS = 3.0
 # Longer than a confirm is waited for, several times.
 SILENT_SECONDS = 8.0
@@ -47,42 +47,6 @@ def gateway(node: PrivateNode, tmp_path_factory: pytest.TempPathFactory) -> Iter
         assert "Traceback" not in running.log, running.log
 
 
-class Caller:
-    """Makes calls side by side, each with a client of its own, and notes how long each took."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    def __call__(self, method: str, call: str, **options: Any) -> tuple[requests.Response, float]:
-        with Client(self._gateway.url) as client:
-            start = time.monotonic()
-            answer = client.raw(method, call, **options)
-            return answer, time.monotonic() - start
-
-    def refused(self, *calls: tuple[str, str, dict[str, Any]]) -> float:
-        """Make the calls all at once; each must be refused soon, with the envelope. Return the longest in seconds."""
-        with ThreadPoolExecutor(len(calls)) as pool:
-            answers = list(pool.map(lambda call: self(call[0], call[1], **call[2]), calls))
-        for (_, name, _), (answer, seconds) in zip(calls, answers, strict=True):
-            assert answer.status_code == 503, (name, answer.text)
-            assert answer.headers["content-type"] == "text/html; charset=utf-8"
-            assert answer.json() == REFUSAL
-            assert seconds < ANSWER_SECONDS, name
-        return max(seconds for _, seconds in answers)
-
-
-def submit(queue: str = "openedx") -> tuple[str, str, dict[str, Any]]:
-    return "POST", "submit/", {"data": {"xqueue_header": lms_header(queue=queue), "xqueue_body": "work"}}
-
-
-def put(taken: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    return "POST", "put_result/", {"data": {"xqueue_header": taken["xqueue_header"], "xqueue_body": "reply"}}
-
-
-def get(call: str) -> tuple[str, str, dict[str, Any]]:
-    return "GET", call, {"params": {"queue_name": "openedx"}}
-
-
 def one_after_another(call: Caller, asked: tuple[str, str, dict[str, Any]], count: int = 8) -> float:
     """Ask again and again while those before still wait; return what the longest took, in seconds."""
     with ThreadPoolExecutor(count) as pool:
@@ -91,18 +55,6 @@ def one_after_another(call: Caller, asked: tuple[str, str, dict[str, Any]], coun
             refused.append(pool.submit(call.refused, asked))
             time.sleep(0.25)
         return max(each.result() for each in refused)
-
-
-def health(gateway: Gateway, path: str) -> int:
-    with requests.Session() as session:
-        return session.get(f"{gateway.url}/{path}", timeout=5).status_code
-
-
-def works_again(gateway: Gateway, client: Client) -> None:
-    wait_until(lambda: health(gateway, "readyz") == 200, 2 * PATIENCE_SECONDS, "the gateway did not recover by itself")
-    method, name, form = submit()
-    wait_until(lambda: client.raw(method, name, **form).status_code == 200, PATIENCE_SECONDS, "no submit works again")
-    wait_until(lambda: client.queuelen() >= 1, PATIENCE_SECONDS, "what was submitted does not count")
 
 
 def grade_all(client: Client, at_least: int) -> None:
@@ -185,45 +137,6 @@ def test_a_frozen_broker_makes_nobody_wait_for_long(node: PrivateNode, gateway: 
         assert client.put(taken["xqueue_header"], "reply") == (0, "")
         grade_all(client, at_least=1)
     results(node)
-
-
-def test_a_killed_broker_is_told_at_once_and_all_works_again_when_it_is_back(
-    node: PrivateNode, gateway: Gateway
-) -> None:
-    call = Caller(gateway)
-    with Client(gateway.url) as client:
-        for _ in range(3):
-            assert client.submit(lms_header(), "work")[0] == 0
-        taken = client.get_one()
-        asyncio.run(pause(node.amqp_url, "other"))
-        assert client.submit(lms_header(queue="other"), "work")[0] == 0
-        node.kill()
-        everything = [submit(), put(taken), get("get_queuelen/"), get("get_submission/")]
-        call.refused(*everything)
-        call.refused(*everything)
-        assert client.call("GET", "status/") == (0, "OK")
-        assert client.login() == (0, "Logged in")
-        assert client.call("GET", "login/") == (1, "login_required")
-        assert health(gateway, "healthz") == 200
-        assert health(gateway, "readyz") == 503
-        node.start()
-        works_again(gateway, client)
-        assert client.get("other", wait=1) is None, "a pause outlives the broker's restart"
-        asyncio.run(resume(node.amqp_url, "other"))
-        assert client.get_one("other")
-        # The lease outlived the outage, and its submission is not handed to anybody else.
-        assert client.put(taken["xqueue_header"], "reply") == (0, "")
-        left = 0
-        while again := client.get(wait=1 if left >= 3 else PATIENCE_SECONDS):
-            assert again["xqueue_header"] != taken["xqueue_header"]
-            assert client.put(again["xqueue_header"], "another") == (0, "")
-            left += 1
-        assert left >= 3
-        came = results(node)
-        assert [each.body for each in came].count(b"reply") == 1
-        assert len({each.correlation_id for each in came}) == len(came) == left + 1
-    with broker_side(node.amqp_url) as side:
-        side.wait_ready(submissions_queue("openedx"), 0)
 
 
 def test_what_is_larger_than_the_brokers_own_limit_is_told_so_and_the_rest_goes_on(

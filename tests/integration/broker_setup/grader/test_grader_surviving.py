@@ -1,4 +1,4 @@
-"""Connections, brokers and graders die in the midst of grading; each submission is answered, and settled."""
+"""Connections and graders die in the midst of grading; each submission is answered, and settled."""
 
 import asyncio
 import os
@@ -10,27 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from broker_setup.grader import Answer, Options, Submission, Workers
+from broker_setup.grader import Workers
 from broker_setup.topology import submissions_queue
-from deploy.local.node import PrivateNode
-from tests.support.grading import QUEUE, Course, course_at, grading, sides_of
+from tests.support.grading import QUEUE, Course, Gate, grading
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually
 
 SCRIPT = "tests.support.grader_script"
-
-
-class Gate:
-    """Grades when the test says so."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.open = asyncio.Event()
-
-    async def grade(self, submission: Submission) -> Answer:
-        self.begun.append(submission.uuid)
-        await self.open.wait()
-        return "{}"
 
 
 @asynccontextmanager
@@ -136,19 +122,3 @@ async def test_what_is_not_done_in_time_when_a_grader_is_stopped_goes_back(
             assert await process.wait() == 0
     await eventually(lambda: course.ready_is(1))
     assert await course.waiting() == 0
-
-
-async def test_a_broker_that_restarts_while_it_grades_costs_nothing_but_time(private_node: PrivateNode) -> None:
-    gate = Gate()
-    async with course_at(private_node.amqp_url) as course:
-        uuids = [await course.submit() for _ in range(2)]
-    async with grading(private_node.amqp_url, gate.grade, Options(at_once=2)):
-        await eventually(lambda: len(gate.begun) == 2)
-        await asyncio.to_thread(private_node.kill)
-        await asyncio.to_thread(private_node.start)
-        await eventually(lambda: len(gate.begun) == 4, 60)
-        gate.open.set()
-        async with sides_of(private_node.amqp_url) as course:
-            results = [(await course.take()).correlation_id for _ in uuids]
-            assert sorted(map(str, results)) == sorted(uuids)
-            assert await course.waiting() == 0
