@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.strategies import characters
 
 from deploy.local.node import PrivateNode
+from tests.support import warm_start
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
 from tests.support.measuring import import_measured, measured_test, stop_measuring
 from tests.support.quick_disk import keep_files_in_memory
@@ -35,8 +36,16 @@ def pytest_configure_node(node: Any) -> None:
     if all(Path(arg.partition("::")[0]).resolve().is_relative_to(_UNIT_TESTS) for arg in config.args):
         return
     if _SHARED_BROKER not in config.stash:
+        warm_start.start()  # it imports while the broker boots
         config.stash[_SHARED_BROKER] = _shared.enter_context(running_broker())
     node.workerinput["broker"] = config.stash[_SHARED_BROKER].as_dict()
+    node.workerinput["programs"] = str(warm_start.start())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Under xdist all workers' programs are forks of the one process that the controller started."""
+    if programs := getattr(config, "workerinput", {}).get("programs"):
+        warm_start.use(Path(programs))
 
 
 def pytest_unconfigure() -> None:

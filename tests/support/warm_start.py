@@ -1,4 +1,4 @@
-"""Our programs without a second of imports for each start: a process that has a program forks, and the fork runs it.
+"""Our programs without a second of imports for each start: a process that has them all forks, and the fork runs one.
 
 What runs is the program as `python -m` has it, in a process of its own: arguments, environment, streams, signals and
 exit code are real. `WarmProcess` and `warm_run` are for tests; run as a script, this is the process that forks.
@@ -17,14 +17,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 COMMANDS = "broker_setup"
-PROGRAMS = (COMMANDS, "gateway", "gateway.passive", "callback_relay")
+PROGRAMS = (COMMANDS, "gateway", "gateway.passive", "gateway.console", "callback_relay")
 SECONDS = 120.0
+
+_others: list[Path] = []  # servers of other processes, for us to use
+_codes: list[int] = []  # what the program in this fork ended with
 
 
 class WarmProcess:
@@ -41,10 +45,9 @@ class WarmProcess:
         for stream in streams[1:]:
             stream.touch()
         self.returncode: int | None = None
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.settimeout(SECONDS)
-        self._connection.connect(str(_server(program)))
+        self._connection = _connected(server())
         request = {
+            "program": program,
             "arguments": [*arguments],
             "environment": {**environment},
             "streams": [str(stream.absolute()) for stream in streams],
@@ -96,34 +99,56 @@ def warm_run(
         return subprocess.CompletedProcess([*arguments], code, streams[1].read_text(), streams[2].read_text())
 
 
+def use(path: Path) -> None:
+    """Take the server that another process has started; it ends with that one."""
+    _others.append(path)
+
+
+def server() -> Path:
+    """Return the path of the server's socket."""
+    return _others[-1] if _others else start()
+
+
 @cache
-def _server(program: str) -> Path:
-    """Start this process's server of a program and return the path of its socket; it ends with this process."""
+def start() -> Path:
+    """Start this process's server, which ends with it, and return the path of its socket: it is there in a moment."""
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name, "socket")
     # Its standard input is what ends it, whatever becomes of us.
-    server = subprocess.Popen(
-        [sys.executable, "-m", __name__, program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert server.stdout
-    assert server.stdout.readline() == b"ready\n", f"the server of {program} did not start"
+    process = subprocess.Popen([sys.executable, "-m", __name__, str(path)], stdin=subprocess.PIPE)
 
     def end() -> None:
-        assert server.stdin
-        server.stdin.close()
-        server.wait()
+        assert process.stdin
+        process.stdin.close()
+        process.wait()
         folder.cleanup()
 
     atexit.register(end)
     return path
 
 
-def _serve(path: str) -> list[str]:
-    """Fork for each request until standard input ends; return in the fork, to run the arguments that are returned."""
+def _connected(path: Path) -> socket.socket:
+    """Connect to the server, which listens when it has imported everything."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(SECONDS)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return connection
+
+
+def _serve(path: str) -> tuple[str, list[str]]:
+    """Fork for each request until standard input ends; return in the fork the program and arguments to run there."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
-        listener.listen(8)
-        print("ready", flush=True)
+        listener.listen(64)
         while listener in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
             with connection:
@@ -135,14 +160,14 @@ def _serve(path: str) -> list[str]:
     sys.exit()
 
 
-def _watched(connection: socket.socket) -> list[str]:
+def _watched(connection: socket.socket) -> tuple[str, list[str]]:
     with connection.makefile() as requests:
         request = json.loads(requests.readline())
     pid = os.fork()
     if pid == 0:
         connection.close()
         _become(request)
-        return [*request["arguments"]]
+        return request["program"], [*request["arguments"]]
     connection.sendall(f"{pid}\n".encode())
     ended = threading.Event()
     threading.Thread(target=_kill_with, args=(connection, pid, ended), daemon=True).start()
@@ -179,12 +204,39 @@ def _reap() -> None:
         pass
 
 
+def _import() -> None:
+    for program in PROGRAMS:
+        __import__(f"{program}.__main__")
+        del sys.modules[f"{program}.__main__"]  # it is run as the main module, not imported
+        if program != COMMANDS:
+            __import__(f"{program}.starting")  # all that a service is, which its main module imports late
+
+
+def _run(program: str) -> None:
+    """Run it as `python -m` does, up to the exit; what Python does then is half of what a command takes: see _leave."""
+    try:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        _codes.append(end.code or 0)
+    else:
+        _codes.append(0)
+
+
+def _leave() -> None:
+    """Leave without taking apart, module by module, what was imported; as the last of what is to be done at exit."""
+    if _codes:
+        gc.collect()  # whatever has something to say when it goes
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_codes[-1])
+
+
 if __name__ == "__main__":
-    _program, _path = sys.argv[1:]
-    __import__(f"{_program}.__main__")
-    del sys.modules[f"{_program}.__main__"]  # it is run as the main module, not imported
-    if _program != COMMANDS:
-        __import__(f"{_program}.starting")  # all that a service is, which its main module imports late
+    atexit.register(_leave)  # before all others: the last one that is called
+    _path = sys.argv[1]
+    _import()
     gc.freeze()  # a fork that ends need not go through all of that once more, which takes it five times as long
-    sys.argv[1:] = _serve(_path)
-    runpy.run_module(_program, run_name="__main__", alter_sys=True)
+    _program, sys.argv[1:] = _serve(_path)
+    _run(_program)
