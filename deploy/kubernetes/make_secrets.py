@@ -17,6 +17,7 @@ USERS = {
     "relay": "xqueue-relay",
     "passive": "xqueue-passive",
     "commands": "xqueue-broker",
+    "console": "xqueue-broker",
 }
 OPERATOR = "xqueue-operator"
 
@@ -55,6 +56,7 @@ def contents(passwords: Mapping[str, str], broker: str) -> dict[str, str]:
         "commands-management-url": f"http://{OPERATOR}:{passwords[OPERATOR]}@{broker}:15672",
         "secret-key": secrets.token_hex(32),
         "users.json": json.dumps(made_up("lms", "grader")),
+        "console-accounts.json": json.dumps(made_up("operator")),
     }
 
 

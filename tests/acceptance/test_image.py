@@ -24,7 +24,7 @@ import pathlib, sys, gateway.starting
 modules = [each for each in sys.modules.values() if getattr(each, "__cached__", None) and each.__name__ != "__main__"]
 print([each.__name__ for each in modules if not pathlib.Path(each.__cached__).exists()])
 """
-COMMANDS = ("xqueue-broker", "xqueue-gateway", "xqueue-passive", "xqueue-relay")
+COMMANDS = ("xqueue-broker", "xqueue-console", "xqueue-gateway", "xqueue-passive", "xqueue-relay")
 # It may have to be built first, and CI may be at that still.
 pytestmark = [
     pytest.mark.skipif(not can_be_built(), reason="only root can build and run an image without an engine"),

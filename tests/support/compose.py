@@ -26,10 +26,12 @@ LOGINS = {
     "relay": "xqueue-relay",
     "passive": "xqueue-passive",
     "commands": "xqueue-broker",
+    "console": "xqueue-broker",
 }
 FILLED = (
     EXAMPLE
     | {"XQUEUE_SECRET_KEY": "Zk3vW9qRt7LmXc2PbNhY8dGs", "XQUEUE_USERS": '{"lms": "p"}'}
+    | {"XQUEUE_CONSOLE_ACCOUNTS": '{"operator": "q"}', "GRAFANA_PASSWORD": "of-grafana"}
     | {variable: f"of-{user}" for user, variable in PASSWORDS.items()}
 )
 MIB = 1024 * 1024

@@ -22,7 +22,7 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 # What a site chooses: one of the first two, one of the second, and any of the others.
 BROKERS = ("rabbitmq-operator", "rabbitmq-existing")
 STORES = ("uploads-volume", "uploads-s3")
-EXTRAS = ("passive", "monitoring")
+EXTRAS = ("passive", "console", "monitoring")
 # What make_secrets can't know.
 OF_THE_SITE = {
     "setup-amqp-url": "amqp://admin:of-admin@broker.example:5672/",

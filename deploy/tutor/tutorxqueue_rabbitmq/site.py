@@ -24,7 +24,9 @@ SECRETS_OF = {
     "setup": (),
 }
 _BROKERS_OWN = ("AMQP_URL", "MANAGEMENT_URL", "BROKER_PASSWORDS")
-SECRETS = {key for keys in SECRETS_OF.values() for key in keys} | set(_BROKERS_OWN)
+# Tutor runs no console: whose accounts stand in a patch all the same, they stand in no file.
+_NOBODYS = ("CONSOLE_ACCOUNTS",)
+SECRETS = {key for keys in SECRETS_OF.values() for key in keys} | {*_BROKERS_OWN, *_NOBODYS}
 
 # Each process, its role at the broker, and where Tutor keeps its password.
 _ROLES = {

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from broker_setup.link.connection import HEARTBEAT_SECONDS
 from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
@@ -39,7 +40,7 @@ def test_the_services_run_the_projects_commands() -> None:
     assert OURS["setup"]["command"] == ["xqueue-broker", "setup"]
     # So that they do not run with the others.
     profiles = {name: service["profiles"] for name, service in OURS.items() if "profiles" in service}
-    assert profiles == {"passive": ["passive"], "commands": ["commands"]}
+    assert profiles == {"passive": ["passive"], "commands": ["commands"], "console": ["console", "monitoring"]}
 
 
 def test_the_image_is_built_from_our_dockerfile_and_tagged_with_our_version() -> None:
@@ -85,11 +86,12 @@ def test_setup_reaches_the_management_api_as_the_administrator() -> None:
 
 def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_round() -> None:
     used = {match[0] for match in VARIABLE.findall(text("deploy/compose/compose.yaml"))}
-    assert used - {"IMAGE_TAG", "BROKER_IMAGE", "PYTHON_IMAGE"} == set(EXAMPLE)
+    images = {"IMAGE_TAG", "BROKER_IMAGE", "PYTHON_IMAGE", "PROMETHEUS_IMAGE", "GRAFANA_IMAGE"}
+    assert used - images == set(EXAMPLE)
 
 
 def test_the_example_holds_no_secret_and_what_is_missing_stops_the_start() -> None:
-    secrets = {*PASSWORDS.values(), "XQUEUE_SECRET_KEY", "XQUEUE_USERS"}
+    secrets = {*PASSWORDS.values(), "XQUEUE_SECRET_KEY", "XQUEUE_USERS", "XQUEUE_CONSOLE_ACCOUNTS", "GRAFANA_PASSWORD"}
     assert {name for name, value in EXAMPLE.items() if not value} == secrets
     for match in re.finditer(r"\$\{(\w+)(.{2})", text("deploy/compose/compose.yaml")):
         assert (match[2] == ":?") == (match[1] in secrets), match[1]
@@ -112,7 +114,7 @@ def test_the_broker_has_the_account_that_the_services_use() -> None:
 
 def test_every_published_port_is_published_on_the_loopback_address_only() -> None:
     ports = [filled(port) for service in SERVICES.values() for port in service.get("ports", [])]
-    assert sorted(ports) == ["127.0.0.1:15672:15672", "127.0.0.1:18040:18040", "127.0.0.1:5672:5672"]
+    assert sorted(ports) == [f"127.0.0.1:{port}:{port}" for port in (15672, 18040, 18050, 3000, 5672, 9090)]
 
 
 def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
@@ -123,13 +125,38 @@ def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
     assert gateway["XQUEUE_HOST"] == image["XQUEUE_HOST"] == "0.0.0.0"
 
 
-@pytest.mark.parametrize(("name", "key"), [("relay", "METRICS"), ("passive", "PASSIVE_METRICS")])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("gateway", "GATEWAY_METRICS"),
+        ("relay", "METRICS"),
+        ("passive", "PASSIVE_METRICS"),
+        ("console", "CONSOLE_METRICS"),
+    ],
+)
 def test_metrics_are_reached_from_the_network_and_from_nowhere_else(name: str, key: str) -> None:
     values, image = variables(OURS[name]), environment(instructions("deploy/image/Dockerfile"))
+    port = values[f"XQUEUE_{key}_PORT"]
     assert values[f"XQUEUE_{key}_HOST"] == "0.0.0.0"
-    assert [values[f"XQUEUE_{key}_PORT"]] == OURS[name]["expose"] == [image[f"XQUEUE_{key}_PORT"]]
-    assert "ports" not in OURS[name]
+    assert [port] == OURS[name]["expose"]
+    # The image has one where a health check needs it.
+    assert image.get(f"XQUEUE_{key}_PORT", port) == port
+    assert not [each for each in OURS[name].get("ports", []) if each.endswith(f":{port}")]
     assert [other for other, service in OURS.items() if f"XQUEUE_{key}_" in str(service)] == [name]
+
+
+def test_prometheus_looks_for_each_where_it_is_and_grafana_for_prometheus() -> None:
+    jobs = yaml.safe_load(text("deploy/monitoring/prometheus.yml"))["scrape_configs"]
+    targets = [target for job in jobs for static in job["static_configs"] for target in static["targets"]]
+    ours = [f"{name}:{service['expose'][0]}" for name, service in OURS.items() if "expose" in service]
+    # The broker's image has rabbitmq_prometheus on, at its usual port.
+    assert sorted(set(targets)) == sorted([*ours, "broker:15692"])
+    [source] = yaml.safe_load(text("deploy/compose/grafana.yaml"))["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    [provider] = yaml.safe_load(text("deploy/compose/grafana-dashboards.yaml"))["providers"]
+    shown = f"../monitoring/dashboard.json:{provider['options']['path']}/xqueue.json:ro"
+    assert shown in SERVICES["grafana"]["volumes"]
+    assert {SERVICES[name]["profiles"][-1] for name in ("prometheus", "grafana", "console")} == {"monitoring"}
 
 
 def test_the_page_about_metrics_names_the_relay_in_the_compose_network() -> None:
@@ -142,11 +169,11 @@ def test_uploads_and_queues_are_kept_in_volumes() -> None:
         assert f"uploads:{variables(OURS[name])['XQUEUE_UPLOAD_PATH']}" in OURS[name]["volumes"]
     assert "broker-data:/var/lib/rabbitmq" in SERVICES["broker"]["volumes"]
     assert SERVICES["broker"]["hostname"]  # part of the place of the data in that volume
-    assert set(COMPOSE["volumes"]) == {"uploads", "broker-data"}
+    assert set(COMPOSE["volumes"]) == {"uploads", "broker-data", "prometheus-data", "grafana-data"}
 
 
 def test_mounted_files_exist() -> None:
-    mounts = [volume for service in SERVICES.values() for volume in service["volumes"] if volume.startswith("./")]
+    mounts = [volume for service in SERVICES.values() for volume in service["volumes"] if volume.startswith(".")]
     assert mounts
     assert [mount for mount in mounts if not (FOLDER / Path(mount.split(":")[0])).is_file()] == []
 
@@ -155,13 +182,13 @@ def test_services_wait_for_the_broker_and_for_its_queues() -> None:
     healthy = {"condition": "service_healthy"}
     assert SERVICES["broker"]["healthcheck"]["test"][:2] == ["CMD", "rabbitmq-diagnostics"]
     assert OURS["setup"]["depends_on"] == {"broker": healthy}
-    for name in ("gateway", "relay", "passive", "commands"):
+    for name in ("gateway", "relay", "passive", "console", "commands"):
         done = {"condition": "service_completed_successfully"}
         assert OURS[name]["depends_on"] == {"broker": healthy, "setup": done}
 
 
 def test_what_serves_is_asked_for_its_health() -> None:
-    for name in ("gateway", "relay", "passive"):
+    for name in ("gateway", "relay", "passive", "console"):
         assert OURS[name]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
     for name in ("setup", "commands"):
         assert OURS[name]["healthcheck"] == {"disable": True}
@@ -176,6 +203,9 @@ def test_what_serves_comes_back_and_what_runs_once_does_not() -> None:
         "gateway": "unless-stopped",
         "relay": "unless-stopped",
         "passive": "unless-stopped",
+        "console": "unless-stopped",
+        "prometheus": "unless-stopped",
+        "grafana": "unless-stopped",
     }
 
 
@@ -263,11 +293,14 @@ def test_one_command_makes_every_secret_another_for_its_owner_alone(folder: Path
     assert {name for name, value in made.items() if not value} == set()
     assert {name: made[name] for name, value in EXAMPLE.items() if value} == {k: v for k, v in EXAMPLE.items() if v}
     users = json.loads(made["XQUEUE_USERS"].strip("'"))
-    secrets = [made["XQUEUE_SECRET_KEY"], *(made[variable] for variable in PASSWORDS.values()), *users.values()]
-    assert len(set(secrets)) == len(secrets) == 9
+    people = json.loads(made["XQUEUE_CONSOLE_ACCOUNTS"].strip("'"))
+    accounts = users | people
+    others = [made["XQUEUE_SECRET_KEY"], made["GRAFANA_PASSWORD"], *(made[each] for each in PASSWORDS.values())]
+    secrets = [*others, *accounts.values()]
+    assert len(set(secrets)) == len(secrets) == 11
     assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in secrets)
     Settings(secret_key=made["XQUEUE_SECRET_KEY"], users=users)
-    assert all(f"{name}, password {password}\n" in ran.stdout for name, password in users.items())
+    assert all(f"{name}, password {password}\n" in ran.stdout for name, password in accounts.items())
 
 
 def test_secrets_that_are_there_are_not_made_anew(folder: Path) -> None:

@@ -9,8 +9,8 @@ from tests.support.compose import SERVICES, filled
 from tests.support.kustomize import Thing, environment, named, site, templates
 from tests.support.project import text
 
-OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "monitoring")
-EXISTING = ("rabbitmq-existing", "uploads-s3", "passive")
+OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
+EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "console")
 LINE = re.compile(r"^([\w.]+) = (\S+)$", re.MULTILINE)
 BROKER = "xqueue-rabbitmq"
 

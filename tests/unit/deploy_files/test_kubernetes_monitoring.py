@@ -7,7 +7,7 @@ from tests.support.alert_rules import alert_rules
 from tests.support.kustomize import named, site, templates
 from tests.support.project import text
 
-COMPONENTS = ("rabbitmq-operator", "uploads-volume", "passive", "monitoring")
+COMPONENTS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
 
 
 def test_the_rules_reach_the_cluster_as_they_are() -> None:
@@ -23,14 +23,14 @@ def test_what_is_scraped_has_the_names_and_filters_that_prometheus_itself_is_giv
         if thing["kind"] == "ServiceMonitor"
         for endpoint in thing["spec"]["endpoints"]
     ]
-    assert {each["relabelings"][0]["replacement"] for each in here} <= {each["job_name"] for each in wanted}
+    assert {each["relabelings"][0]["replacement"] for each in here} == {each["job_name"] for each in wanted}
     [detailed] = [each for each in here if each["path"] != "/metrics"]
     [queues] = [each for each in wanted if "metrics_path" in each]
     assert (detailed["path"], detailed["params"]) == (queues["metrics_path"], queues["params"])
     assert detailed["metricRelabelings"][0]["regex"] == queues["metric_relabel_configs"][0]["regex"]
 
 
-@pytest.mark.parametrize("component", ["relay", "passive"])
+@pytest.mark.parametrize("component", ["gateway", "relay", "passive", "console"])
 def test_each_pod_is_scraped_by_itself_and_prometheus_may_come_in(component: str) -> None:
     monitor = named(site(*COMPONENTS), "ServiceMonitor", f"xqueue-{component}")["spec"]
     wanted = monitor["selector"]["matchLabels"]
@@ -39,7 +39,8 @@ def test_each_pod_is_scraped_by_itself_and_prometheus_may_come_in(component: str
     assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
     assert {each["port"] for each in monitor["endpoints"]} <= {port["name"] for port in service["ports"]}
     assert [each["path"] for each in monitor["endpoints"]] == ["/metrics"]
-    [port] = dict(templates(site(*COMPONENTS)))[component]["spec"]["containers"][0]["ports"]
+    [*_, port] = dict(templates(site(*COMPONENTS)))[component]["spec"]["containers"][0]["ports"]
+    assert port["name"] == "metrics"
     policy = named(site(*COMPONENTS), "NetworkPolicy", "xqueue-metrics")["spec"]
     assert component in policy["podSelector"]["matchExpressions"][1]["values"]
     assert [each["ports"] for each in policy["ingress"]] == [[{"port": port["name"]}]]

@@ -27,17 +27,18 @@ SAID = {
     "TRUSTED_PROXIES": "[10.0.0.0/8]",
     "CALLBACK_ALLOWED_ORIGINS": "[https://lms.example]",
 }
-OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "monitoring")
-EXISTING = ("rabbitmq-existing", "uploads-s3", "passive")
-COMPONENTS = ("gateway", "relay", "passive", "setup", "commands", "prune-files")
+OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
+EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "console")
+COMPONENTS = ("gateway", "relay", "passive", "console", "setup", "commands", "prune-files")
 # What serves, and so runs on and on.
-SERVING = ("gateway", "relay", "passive")
+SERVING = ("gateway", "relay", "passive", "console")
 # As in compose, where prune-files is one of the commands.
 AS_IN_COMPOSE = {name: name for name in COMPONENTS} | {"prune-files": "commands"}
 NEEDED = {
     "gateway": ["SECRET_KEY", "USERS", "XQUEUES"],
     "relay": ["SECRET_KEY"],
     "passive": ["SECRET_KEY", "XQUEUES"],
+    "console": ["SECRET_KEY", "CONSOLE_ACCOUNTS", "XQUEUES"],
     "setup": ["MANAGEMENT_URL", "BROKER_PASSWORDS", "XQUEUES"],
     "commands": ["SECRET_KEY", "MANAGEMENT_URL", "XQUEUES"],
     "prune-files": ["XQUEUES"],
@@ -215,18 +216,28 @@ def test_the_bases_own_settings_start_nothing(tmp_path: Path, monkeypatch: pytes
 
 def test_gateways_are_reached_at_the_port_that_they_are_told() -> None:
     port = environment(container("gateway"))["XQUEUE_PORT"]
-    assert container("gateway")["ports"] == [{"name": "http", "containerPort": int(port)}]
+    assert container("gateway")["ports"][0] == {"name": "http", "containerPort": int(port)}
     assert port == of_image(instructions("deploy/image/Dockerfile"))["XQUEUE_PORT"]
     service = named(site(*OPERATORS), "Service", "xqueue")["spec"]
     assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(8000, "http")]
 
 
-@pytest.mark.parametrize(("component", "setting"), [("relay", "METRICS_PORT"), ("passive", "PASSIVE_METRICS_PORT")])
-def test_relays_and_bridges_are_asked_at_the_port_that_they_are_told(component: str, setting: str) -> None:
-    port = int(environment(container(component))[f"{ENV_PREFIX}{setting}"])
-    assert container(component)["ports"] == [{"name": "metrics", "containerPort": port}]
+@pytest.mark.parametrize(
+    ("component", "settings"),
+    [
+        ("gateway", {"metrics": "GATEWAY_METRICS_PORT"}),
+        ("relay", {"metrics": "METRICS_PORT"}),
+        ("passive", {"metrics": "PASSIVE_METRICS_PORT"}),
+        ("console", {"http": "CONSOLE_PORT", "metrics": "CONSOLE_METRICS_PORT"}),
+    ],
+)
+def test_processes_are_asked_at_the_ports_that_they_are_told(component: str, settings: dict[str, str]) -> None:
+    told = environment(container(component))
+    ports = {name: int(told[f"{ENV_PREFIX}{setting}"]) for name, setting in settings.items()}
+    opened = {each["name"]: each["containerPort"] for each in container(component)["ports"]}
+    assert {name: opened[name] for name in ports} == ports
     service = named(site(*OPERATORS), "Service", f"xqueue-{component}")["spec"]
-    assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(port, "metrics")]
+    assert {each["targetPort"]: each["port"] for each in service["ports"]} == ports
 
 
 def test_services_and_budgets_find_the_pods_that_they_are_for() -> None:
@@ -248,16 +259,19 @@ PATHS = {
     "gateway": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "relay": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "passive": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
+    "console": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
 }
+# Where each answers; else the metrics' server does.
+ROUTES = {"gateway": "gateway/http/routes.py", "console": "gateway/console/app.py"}
 
 
 @pytest.mark.parametrize("component", PATHS)
 def test_probes_ask_what_is_there_to_be_asked(component: str) -> None:
-    [port] = [each["name"] for each in container(component)["ports"]]
+    port = container(component)["ports"][0]["name"]
     for probe, path in PATHS[component].items():
         assert container(component)[probe]["httpGet"] == {"path": path, "port": port}
     # The broker is no reason to start a process again: only /readyz may speak of it.
-    served = text("gateway/http/routes.py" if component == "gateway" else "broker_setup/metrics_port/endpoint.py")
+    served = text(ROUTES.get(component, "broker_setup/metrics_port/endpoint.py"))
     assert all(path in served for path in PATHS[component].values())
 
 
@@ -269,7 +283,7 @@ def test_a_gateway_that_goes_serves_on_for_longer_than_a_poll_and_a_kept_connect
     assert pod("gateway")["terminationGracePeriodSeconds"] >= delay + stop_time + STOP_SECONDS
 
 
-@pytest.mark.parametrize("component", ["relay", "passive"])
+@pytest.mark.parametrize("component", ["relay", "passive", "console"])
 def test_others_get_the_time_that_they_stop_in(component: str) -> None:
     compose = int(OURS[component]["stop_grace_period"].removesuffix("s"))
     assert pod(component)["terminationGracePeriodSeconds"] >= compose
