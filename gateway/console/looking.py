@@ -153,22 +153,23 @@ class LookingPages:
 
     async def _now(self, found: Found, timeline: Timeline) -> Now:
         known, now = self._known, time()
-        rungs, health = Rungs(), None
+        rungs, health, origin = Rungs(), None, origin_of(found.url)
         if found.state is State.GRADED:
             rungs = await known.rungs.seen()
-            health = (await known.relay.health() or {}).get(origin_of(found.url))
+            health = (await known.relay.health() or {}).get(origin)
         lease = known.following.ledger.state.lease_of(found.uuid)
         state = found.state
         if state is State.LEASED and (ended := timeline.lease_ended(now)) and ended < now - 1:
             state = State.WAITING
         around = Circumstances(
+            uuid=found.uuid.hex(),
             now=now,
             look=known.broker.of(found.queue),
             last_taken=known.lately.last_taken(found.queue),
             before=await asyncio.to_thread(known.index.waiting_before, found) if state is State.WAITING else 0,
             lease=lease,
-            result=rungs.results.get(found.uuid.hex()),
             rungs=rungs,
+            origin=origin,
             health=health,
             kind=known.kind_of(found.queue),
             paused=known.pauses.of(found.queue, now),

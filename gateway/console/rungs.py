@@ -17,15 +17,21 @@ from broker_setup.topology import CHECKED_QUEUE, RESULTS_QUEUE
 # To look at a result takes it out of its rung for a moment: not more often than this, and not thousands.
 KEPT_SECONDS = 10.0
 MOST_LOOKED_AT = 2_000
+# Between two rungs a result is with the relay: it waits for the same reason still.
+REMEMBERED_SECONDS = 60.0
 RELAY_SECONDS = 2.0
 _NEVER = float("-inf")
 
 
 @dataclass(frozen=True)
 class Rungs:
-    """What waits on rungs, by uuid; `unseen` are more than are looked at, `at_once` wait for the relay to take them."""
+    """What waits on rungs, by uuid; `unseen` are more than are looked at, `at_once` wait for the relay to take them.
+
+    `lately` are those that were seen a moment ago, on a rung still or not.
+    """
 
     results: Mapping[str, WaitingResult] = field(default_factory=dict)
+    lately: Mapping[str, WaitingResult] = field(default_factory=dict)
     unseen: int = 0
     at_once: int = 0
     problem: str = ""
@@ -38,6 +44,7 @@ class RungsLook:
         self._settings = settings
         self._seen = Rungs()
         self._seen_at = _NEVER
+        self._lately: dict[str, tuple[float, WaitingResult]] = {}
         self._turn = asyncio.Lock()
 
     async def seen(self) -> Rungs:
@@ -71,7 +78,10 @@ class RungsLook:
         looking = WaitingResults(settings, [rung for rung, count in ready.items() if count], Filter(), _pass_over)
         if number:
             asyncio.run(looking.look())
-        return Rungs({each.uuid: each for each in looking.found.results}, at_once=at_once)
+        now, results = monotonic(), {each.uuid: each for each in looking.found.results}
+        recent = {uuid: seen for uuid, seen in self._lately.items() if now - seen[0] < REMEMBERED_SECONDS}
+        self._lately = recent | {uuid: (now, each) for uuid, each in results.items()}
+        return Rungs(results, {uuid: each for uuid, (_, each) in self._lately.items()}, at_once=at_once)
 
 
 class RelayLook:

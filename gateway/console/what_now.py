@@ -7,7 +7,6 @@ from typing import NamedTuple
 from broker_setup.ledger.answers import Lease
 from broker_setup.ledger.events import Acted, Leased, Parked, Released, Superseded, Undeliverable
 from broker_setup.operator.console import span
-from broker_setup.operator.results.waiting_results import WaitingResult
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.visible import numbered, visible
 from broker_setup.wire.properties import submission_id_of
@@ -32,14 +31,15 @@ class Now(NamedTuple):
 class Circumstances:
     """What is known beside a submission's own history."""
 
+    uuid: str
     now: float
     look: QueueLook
     last_taken: GraderSeen | None
     before: int  # how many wait before it
     lease: Lease | None
-    result: WaitingResult | None
     rungs: Rungs
-    health: str | None  # of its LMS, as a relay calls it
+    origin: str  # of its LMS
+    health: str | None  # of that, as a relay calls it
     kind: str  # how the queue's graders work: "pull", "passive" or "amqp"
     paused: Acted | None = None
 
@@ -125,21 +125,28 @@ def _leased(timeline: Timeline, around: Circumstances) -> Iterator[str]:
 
 
 def _graded(_: Timeline, around: Circumstances) -> Iterator[str]:
-    result = around.result
+    rungs = around.rungs
+    result = rungs.lately.get(around.uuid)
+    others = [each for each in rungs.lately.values() if each.wait.origin == around.origin]
     if result:
         wait = result.wait
         yield f"The LMS {wait.origin} did not take it: {wait.reason or 'the reason is not known'}."
         yield f"That was tried {numbered(result.tries, 'time')}."
-        if wait.until:
+        if around.uuid not in rungs.results:
+            yield "It is with the relay at this moment, for another try."
+        elif wait.until:
             at = wait.until.timestamp()
             yield f"It is tried again at {shown(at)} ({ago(at, around.now)}), or as soon as the LMS is back."
-    elif around.rungs.problem:
-        yield f"What the relay does with it can't be looked up: {around.rungs.problem}."
-    elif around.rungs.unseen:
-        yield f"{around.rungs.unseen} results wait for another try, too many to look through: it is likely one of them."
+    elif rungs.problem:
+        yield f"What the relay does with it can't be looked up: {rungs.problem}."
+    elif rungs.unseen:
+        yield f"{rungs.unseen} results wait for another try, too many to look through: it is likely one of them."
+    elif others:
+        why = others[0].wait.reason or "the reason is not known"
+        yield f"The LMS {around.origin} did not take others, which wait for another try: {why}."
+        yield "It is with the relay at this moment, or on its way there."
     else:
-        waiting = around.rungs.at_once
-        yield f"The relay has it, or takes it next ({numbered(waiting, 'result')} wait for it); is a relay running?"
+        yield f"The relay has it, or takes it next ({numbered(rungs.at_once, 'result')} before it). Is one running?"
     if around.health in {"sick", "condition"}:
         yield "The relay takes this LMS for away: it tries one result now and then, and sends all when one is taken."
 
