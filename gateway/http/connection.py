@@ -169,7 +169,7 @@ class BoundedConnection(OneByOne):
         self.transport.close()
 
     def _cancel(self) -> None:
-        for timer in (self._receiving, self._unread):
+        for timer in (self._receiving, self._unread, self.timeout_keep_alive_task):
             if timer:
                 timer.cancel()
 

@@ -1,6 +1,5 @@
 """Who has to go when there are more connections than there is room: who asks nothing, or drips, in a fair order."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
@@ -28,8 +27,8 @@ class Crowd(Generic[T]):
         self._is_kept = is_kept
         self._clock = clock
         # When each came, and since when each has its answer; the first have waited longest.
-        self._silent: OrderedDict[T, float] = OrderedDict()
-        self._answered: OrderedDict[T, float] = OrderedDict()
+        self._silent: dict[T, float] = {}
+        self._answered: dict[T, float] = {}
         # Until when each may send nothing more of its body.
         self._sending: dict[T, float] = {}
         self._served: set[T] = set()
@@ -53,13 +52,16 @@ class Crowd(Generic[T]):
 
     def asks(self, connection: T) -> None:
         """Note that a request has begun, and is whole but for its body."""
-        self.left(connection)
+        # Nearly always it is one that had its answer.
+        if self._answered.pop(connection, None) is None:
+            self.left(connection)
         self._sending[connection] = self._clock() + PATIENCE_SECONDS
 
     def sends(self, connection: T, count: int) -> None:
         """Note that some bytes came, of a body if it sends one."""
-        if connection in self._sending:
-            due = self._sending[connection] + count / LEAST_BYTES_PER_SECOND
+        due = self._sending.get(connection)
+        if due is not None:
+            due += count / LEAST_BYTES_PER_SECOND
             self._sending[connection] = min(due, self._clock() + PATIENCE_SECONDS)
 
     def is_served(self, connection: T) -> None:
@@ -69,9 +71,11 @@ class Crowd(Generic[T]):
 
     def has_answer(self, connection: T) -> None:
         """Note that nothing is asked on this connection any more."""
-        if connection in self._served or connection in self._sending:
-            self.left(connection)
-            self._answered[connection] = self._clock()
+        if connection in self._served:
+            self._served.remove(connection)
+        elif self._sending.pop(connection, None) is None:
+            return
+        self._answered[connection] = self._clock()
 
     def left(self, connection: T) -> None:
         """Forget a connection."""
@@ -86,7 +90,7 @@ class Crowd(Generic[T]):
         goes = self._longest(self._silent, newcomer) or self._slowest() or self._longest(self._answered, newcomer)
         return goes or (next(iter(self._silent)) if self._size > self._room + LATE_ROOM else None)
 
-    def _longest(self, quiet: OrderedDict[T, float], newcomer: T) -> T | None:
+    def _longest(self, quiet: dict[T, float], newcomer: T) -> T | None:
         """Return who is quiet for longest, if anybody is for more than a moment."""
         oldest = next(iter(quiet), None)
         if oldest is newcomer or oldest is None or self._clock() - quiet[oldest] < GRACE_SECONDS:

@@ -22,7 +22,6 @@ NEAR_BYTES = 1024
 BODY_PIECE_BYTES = 65_536
 # Of both, at each call of a turn. Most requests are whole by then.
 PIECES = 4
-_EMPTY_LINES = (b"\n\r\n", b"\n\n")
 # How many requests that stood behind another begin in one round of the event loop, of all connections together.
 BEGUN_AT_ONCE = 4
 
@@ -69,6 +68,8 @@ class OneByOne(HttpToolsProtocol):
         # How many bytes came of the request that is on.
         self._taken = 0
         self._wants_upgrade = False
+        # By the loop's clock; None while something is asked.
+        self._idle_since: float | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, with a flow control that reads nothing more while bytes wait to be parsed."""
@@ -95,13 +96,14 @@ class OneByOne(HttpToolsProtocol):
 
     def _parse_some(self) -> bool:
         """Parse some of what came; return whether there is more to be parsed now."""
+        rest = self._rest
         for _ in range(PIECES):
-            if not self._rest or self._has_to_wait or self.transport.is_closing():
+            if not rest or self.pipeline or self._is_in_line or self.transport.is_closing():
                 break
-            self._unset_keepalive_if_required()
-            size = min(self._left, BODY_PIECE_BYTES) or end_of_head(self._rest) or PIECE_BYTES
-            piece = bytes(self._rest[:size])
-            del self._rest[:size]
+            self._idle_since = None
+            size = min(self._left, BODY_PIECE_BYTES) or end_of_head(rest) or PIECE_BYTES
+            piece = bytes(rest[:size])
+            del rest[:size]
             self._taken += len(piece)
             self.feed(piece)
         if self.transport.is_closing():
@@ -129,9 +131,7 @@ class OneByOne(HttpToolsProtocol):
         self._wants_upgrade = self.parser.should_upgrade()
         if not self._wants_upgrade:
             # The parser has seen to it that it is a number, and said once.
-            for name, value in self.headers:
-                if name == b"content-length":
-                    self._left = int(value)
+            self._left = int(dict(self.headers).get(b"content-length", self._left))
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -151,13 +151,40 @@ class OneByOne(HttpToolsProtocol):
             self._is_in_line = True
             self._line.join(self.loop, self._go_on)
         else:
-            super().on_response_complete()
+            self._end_request()
 
     def _go_on(self) -> None:
         self._is_in_line = False
-        super().on_response_complete()
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self._end_request()
         if not self.transport.is_closing():
             self._take_turns()
+
+    def _end_request(self) -> None:
+        """Do what uvicorn does where no request waits, but for a timer that it sets and cancels with each of them."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._close_when_idle(self.timeout_keep_alive)
+
+    def _close_when_idle(self, after: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(after, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close if nothing was asked for so long; look again when that may be."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._close_when_idle(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _begin_without_upgrade(self) -> None:
         """Take the request for one without the header; Java's HttpClient and curl send it by default (Upgrade: h2c)."""
@@ -171,8 +198,10 @@ class OneByOne(HttpToolsProtocol):
 
 def end_of_head(rest: bytearray) -> int:
     """Say where the first empty line ends, whatever its sender ends lines with; 0 if that is not near."""
-    ends = [at + len(mark) for mark in _EMPTY_LINES if (at := rest.find(mark, 0, NEAR_BYTES)) >= 0]
-    return min(ends, default=0)
+    bare, end = rest.find(b"\n\n", 0, NEAR_BYTES), rest.find(b"\n\r\n", 0, NEAR_BYTES)
+    if bare >= 0 and (end < 0 or bare < end):
+        return bare + 2
+    return end + 3 if end >= 0 else 0
 
 
 class _Flow(FlowControl):
@@ -187,8 +216,9 @@ class _Flow(FlowControl):
         self._settle()
 
     def resume_reading(self) -> None:
-        self._has_enough = False
-        self._settle()
+        if self._has_enough:
+            self._has_enough = False
+            self._settle()
 
     def hold(self) -> None:
         """Read nothing more: there is something to be parsed first."""
@@ -197,8 +227,9 @@ class _Flow(FlowControl):
 
     def let_go(self) -> None:
         """Read on: all was parsed."""
-        self._is_held = False
-        self._settle()
+        if self._is_held:
+            self._is_held = False
+            self._settle()
 
     def _settle(self) -> None:
         if self._has_enough or self._is_held:

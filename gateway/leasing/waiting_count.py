@@ -21,7 +21,7 @@ ANSWER_SECONDS = 2.0
 GIVE_UP_SECONDS = 30.0
 # For so long a count is good enough for a submit among others: the ledger hears of submits no sooner.
 FRESH_SECONDS = 0.05
-# Then the next one is asked for, so that it is there in time and nobody waits for it.
+# A submit that begins later has the next one asked for, so that it is there when the submit is stored.
 FOLLOWED_SECONDS = FRESH_SECONDS / 2
 WHAT_FAILED = "the broker does not say how long the queue is"
 
@@ -67,6 +67,10 @@ class WaitingCount:
 
     def submitting(self, queue: str) -> "Submitting":
         """Be told of a submit to `queue`, from before it is published until it is stored."""
+        last = self._last.get(queue)
+        if last and self._under_way[queue] and not last.is_followed and self._clock() - last.at >= FOLLOWED_SECONDS:
+            last.is_followed = True
+            self._counts[queue].begin()
         return Submitting(queue, self._last, self._under_way)
 
     def at_hand(self, queue: str) -> int | None:
@@ -78,13 +82,7 @@ class WaitingCount:
         last = self._last.get(queue)
         if last is None or not self._under_way[queue]:
             return None
-        age = self._clock() - last.at
-        if age >= FRESH_SECONDS:
-            return None
-        if age >= FOLLOWED_SECONDS and not last.is_followed:
-            last.is_followed = True
-            self._counts[queue].begin()
-        return last.waiting + last.submitted
+        return last.waiting + last.submitted if self._clock() - last.at < FRESH_SECONDS else None
 
     def _asking(self, queue: str) -> Callable[[], Awaitable[int]]:
         async def ask() -> int:

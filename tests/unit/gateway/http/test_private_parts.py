@@ -39,6 +39,7 @@ def test_every_method_of_ours_takes_the_place_of_one_of_theirs_with_the_same_par
     ("theirs", "names"),
     [
         (HttpToolsProtocol, ("app", "cycle", "flow", "headers", "loop", "parser", "pipeline", "transport", "url")),
+        (HttpToolsProtocol, ("server_state.total_requests", "timeout_keep_alive", "timeout_keep_alive_task")),
         (RequestResponseCycle, ("response_complete", "response_started", "keep_alive", "waiting_for_100_continue")),
         (RequestResponseCycle, ("default_headers", "disconnected", "flow", "message_event", "on_response", "scope")),
         (MultiPartParser, ("_current_part", "spool_max_size")),
@@ -51,7 +52,7 @@ def test_the_values_that_we_look_at_are_still_there(theirs: type, names: tuple[s
 
 
 def test_the_calls_that_we_make_are_still_there() -> None:
-    for name in ("_unset_keepalive_if_required", "send_400_response", "on_response_complete"):
+    for name in ("timeout_keep_alive_handler", "send_400_response", "on_response_complete"):
         assert hasattr(HttpToolsProtocol, name), name
     assert issubclass(_Flow, FlowControl)
     assert {"pause_reading", "resume_reading"} <= set(methods(FlowControl))
