@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BadMessageError, MessageTooLargeError
@@ -14,6 +15,7 @@ from broker_setup.grader.errors import FunctionFailedError, GraderBrokenError, G
 from broker_setup.grader.pools import Grade, Workers, pool_for
 from broker_setup.grader.request import read_request, tolerated_returns
 from broker_setup.grader.settlement import Answered, Failed, GivenBack, Settlement
+from broker_setup.grader.watching import Watch, Watched
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.ending import Ending
 from broker_setup.link.pauses import Pauses
@@ -37,7 +39,7 @@ class Options:
     each at most. It holds `prefetch` of each queue (`at_once`, if None): those beyond what it grades wait here, for
     nobody else. When it is stopped, what is under way has `stop_grace` seconds. What came back to its queue `returns`
     times without an end is rejected ungraded, as it may be what kills graders: that is a failed attempt, and each one
-    halves what is tolerated in the next, down to one.
+    halves what is tolerated in the next, down to one. `watch` is told of each.
     """
 
     at_once: int = 4
@@ -46,14 +48,15 @@ class Options:
     prefetch: int | None = None
     stop_grace: float = 20.0
     returns: int = 20
+    watch: Watch | None = None
 
 
 @dataclass
 class _AtHand:
-    """A submission that was delivered, and whether its grading has begun."""
+    """A submission that was delivered, and when its grading began, if it has."""
 
     queue: str
-    has_begun: bool = False
+    began: float | None = None  # by the monotonic clock
 
 
 class Grader:
@@ -84,6 +87,7 @@ class Grader:
             for queue in queues
         ]
         self._at_hand: dict[asyncio.Task[None], _AtHand] = {}
+        self._watched = Watched(options.watch)
         self._stopping = asyncio.Event()
         self._broken: GraderBrokenError | None = None
 
@@ -142,7 +146,7 @@ class Grader:
     def _give_back(self, queue: str | None = None) -> None:
         """Give back what is not begun, of one queue or of all."""
         for task, work in self._at_hand.items():
-            if not work.has_begun and queue in {None, work.queue}:
+            if work.began is None and queue in {None, work.queue}:
                 task.cancel()
 
     async def _received(self, message: Arrival, queue: str) -> None:
@@ -151,10 +155,13 @@ class Grader:
         self._at_hand[task] = work = _AtHand(queue)
         try:
             async with self._room:
-                work.has_begun = True
+                work.began = monotonic()
+                self._watched.begun(queue)
                 settlement = await self._graded(message, queue)
         except asyncio.CancelledError:  # we are stopping, its queue is paused, or its channel is gone
             settlement = GivenBack()
+        if work.began is not None:
+            self._watched.ended(queue, settlement, monotonic() - work.began)
         try:
             await self._settle(message, settlement)
         finally:

@@ -5,6 +5,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from broker_setup.grader import End
+from broker_setup.grader.metrics import GraderMetrics
 from broker_setup.ledger.state import LedgerState
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.evidence import FailedUrls
@@ -31,7 +33,8 @@ ALERTS, BRIDGE = ALERTS.split("\n## The bridge")
 BRIDGE, GATEWAY = BRIDGE.split("\n## The gateway")
 GATEWAY, OUTCOMES = GATEWAY.split("\n**outcome**")
 OUTCOMES, WHYS = OUTCOMES.split("\nThe **reason**")
-WHYS, SITE = WHYS.split("\n## The site")
+WHYS, GRADER = WHYS.split("\n## A grader")
+GRADER, SITE = GRADER.split("\n## The site")
 # What Prometheus makes of one name.
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 LMS = "https://lms.example"
@@ -62,6 +65,14 @@ def of_the_gateway() -> dict[str, tuple[str, set[str]]]:
     return _by_name(registry)
 
 
+def of_a_grader() -> dict[str, tuple[str, set[str]]]:
+    registry = CollectorRegistry()
+    metrics = GraderMetrics(registry)
+    metrics.begun("red")
+    metrics.ended("red", End.GRADED, 0.5)
+    return _by_name(registry)
+
+
 def of_the_site() -> dict[str, tuple[str, set[str]]]:
     registry, state = CollectorRegistry(), LedgerState()
     registry.register(FamiliesCollector(lambda: site.families_of(Figures(["red"], state), state, MOMENT)))
@@ -84,6 +95,7 @@ def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
         (METRICS, exercised()),
         (BRIDGE, of_the_bridge()),
         (GATEWAY, of_the_gateway()),
+        (GRADER, of_a_grader()),
         (SITE, of_the_site()),
     ):
         rows = {quoted(row[0])[0]: (row[1], set(quoted(row[2]))) for row in table_rows(page)}
@@ -106,6 +118,10 @@ def test_every_reason_has_a_row() -> None:
     rows = table_rows(REASONS)
     assert [slug for row in rows for slug in quoted(row[0])] == [*status_slugs(), *Slug]
     assert all({retried, parked} <= {"yes", "-"} for _, retried, parked, _ in rows)
+
+
+def test_each_way_in_which_a_grading_ends_is_named() -> None:
+    assert {end.value for end in End} <= set(quoted(GRADER))
 
 
 def test_the_names_and_numbers_for_origins_are_those_of_the_code() -> None:

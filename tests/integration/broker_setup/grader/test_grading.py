@@ -8,13 +8,17 @@ import sys
 import time
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from broker_setup.amqp.messages import PERSISTENT, Message
 from broker_setup.grader import Answer, Options, Submission, Workers, reply
+from broker_setup.grader.metrics import GraderMetrics
 from broker_setup.link.broker_url import user_of
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire.properties import RETURN_HEADER
 from tests.support.grading import QUEUE, Course, grading
+from tests.support.metrics import shown_by
+from tests.support.waiting import eventually
 
 PROCESSES = Options(at_once=2, workers=Workers.PROCESSES)
 
@@ -204,3 +208,17 @@ async def test_what_came_back_again_and_again_is_rejected_ungraded(course: Cours
     async with grading(course.amqp_url, right, Options(returns=3)):
         assert (await course.take_failed()).correlation_id == uuid
     assert await course.waiting() == 0
+
+
+async def test_who_looks_on_is_told_of_what_is_graded_and_of_what_fails(course: Course) -> None:
+    registry = CollectorRegistry()
+    await course.submit("print(42)")
+    await course.submit("fail")
+    async with grading(course.amqp_url, wayward, Options(watch=GraderMetrics(registry))):
+        await course.take()
+        await eventually(lambda: ended(registry) == {"graded": 1, "failed": 1, "given_back": 0}, 60)
+    assert shown_by(registry)["xqueue_grader_under_way"] == {(QUEUE,): 0}
+
+
+def ended(registry: CollectorRegistry) -> dict[str, float]:
+    return {end: number for (_, end), number in shown_by(registry)["xqueue_grader_submissions_total"].items()}
