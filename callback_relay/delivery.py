@@ -12,6 +12,7 @@ from broker_setup.ledger.events import Delivered as LedgerDelivered
 from broker_setup.ledger.notes import Notes
 from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
+from broker_setup.process.spans import Step, spans
 from broker_setup.wire.properties import returns_of
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import Result
@@ -118,8 +119,10 @@ class Delivering:
             if refused := await self._refused_late(delivery):
                 verdict = refused
             else:
-                began_at = monotonic()
+                began_at, began = monotonic(), spans.begin()
                 outcome: Outcome = await self._poster.post(delivery.callback)
+                if began:
+                    _tell_span(delivery, outcome, began)
                 verdict = self._judge(delivery, outcome, began_at)
         except Exception as error:  # a mistake of ours, as above
             if lacks := shortage(error):
@@ -213,3 +216,13 @@ def say(lines: Iterable[Line]) -> None:
     """Log what there is to say."""
     for line in lines:
         log.log(line.level, "%s", line.text)
+
+
+def _tell_span(delivery: Delivery, outcome: Outcome, began: float) -> None:
+    about: dict[str, str | int] = {"xqueue.queue": delivery.queue, "xqueue.origin": delivery.origin}
+    about["xqueue.try"] = delivery.tries.made + 1
+    if isinstance(outcome, Answered):
+        about["http.response.status_code"] = outcome.status
+    kind = kind_of(outcome)
+    error = "" if kind is Kind.DELIVERED else kind.name.lower()
+    spans.tell(Step.CALLBACK, delivery.identity.submission, began, about, error=error)

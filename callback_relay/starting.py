@@ -12,7 +12,9 @@ from broker_setup.errors import SettingsError
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
+from broker_setup.process.tracing import trace_as_asked
 from broker_setup.settings import load_settings
+from broker_setup.settings.loading import asks_for_spans
 from broker_setup.settings.required import REQUIRED, Service
 from callback_relay.credentials import credentials_warnings
 from callback_relay.relay import Relay
@@ -29,6 +31,7 @@ def start() -> None:
     except SettingsError as error:
         _give_up(error)
     log_to_stderr(settings.log_level, settings.log_format)
+    trace_as_asked("xqueue-relay", asked=asks_for_spans())
     for warning in (*warnings, *credentials_warnings(settings), *parser_warnings(validates=settings.validate_results)):
         log.warning("%s", warning)
     try:

@@ -18,7 +18,9 @@ from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.old_parsers import parser_warnings
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.process.sparing import write_sparingly
+from broker_setup.process.tracing import trace_as_asked
 from broker_setup.settings import Settings, load_settings
+from broker_setup.settings.loading import asks_for_spans
 from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
 from gateway.figures.collector import FamiliesCollector
@@ -72,6 +74,7 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
     os.umask(UMASK)
     log_to_stderr(settings.log_level, settings.log_format, is_shared=is_worker)
     write_sparingly(STRANGERS_LOGGERS)
+    trace_as_asked("xqueue-gateway", asked=asks_for_spans())
     log = logging.getLogger("gateway")
     for warning in warnings:
         log.warning("%s", warning)

@@ -7,6 +7,9 @@ from broker_setup.errors import SettingsError
 from broker_setup.settings.examining import Examined, examine
 from broker_setup.settings.settings import Settings
 
+# Any of them: the OpenTelemetry SDK reads the rest.
+_WHERE_TO = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
+
 
 def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
     """Read the settings; return them with warnings, a sentence each, about what will not do what somebody may think.
@@ -22,3 +25,10 @@ def load_settings(require: Iterable[str] = ()) -> tuple[Settings, list[str]]:
 def examine_settings(require: Iterable[str] = ()) -> Examined:
     """Read the settings, and find all that is wrong with them."""
     return examine(os.environ, require)
+
+
+def asks_for_spans() -> bool:
+    """Say whether OpenTelemetry's own variables ask for spans by OTLP; nothing of it is a setting of ours."""
+    asked = any(os.environ.get(name) for name in _WHERE_TO)
+    is_off = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return asked and not is_off and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"

@@ -22,6 +22,8 @@ RECORDED_HEADER = "xqueue-recorded"
 NOTICE_HEADER = "xqueue-notice"
 RESULT_REDRIVEN_HEADER = "xqueue-result-redriven"
 SENDER_HEADER = "xqueue-sender"
+# W3C Trace Context: there where spans are sent, for graders that send some, too. Ours need no header for that.
+TRACEPARENT_HEADER = "traceparent"
 RESULT_UNTOLD_HEADER = "xqueue-result-untold"
 # Of a result that could not be delivered yet: what Tries holds.
 TRIES_HEADER = "xqueue-callback-tries"

@@ -16,8 +16,9 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.outbound.callback_check import CallbackCheck
 from broker_setup.outbound.own_services import USER_AGENT
 from broker_setup.process.beside import beside
+from broker_setup.process.spans import Step, spans
 from broker_setup.topology import SUBMISSIONS_EXCHANGE
-from broker_setup.wire.properties import new_uuid
+from broker_setup.wire.properties import TRACEPARENT_HEADER, new_uuid
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.sealed_urls import UrlSeals
 from broker_setup.wire.strangers_json import read_object
@@ -124,17 +125,19 @@ class LmsCalls:
             raise CallbackRefusedError(f"Queue request is refused: {why}")
 
     async def _accept(self, asked: SubmitForm, form: Form, account: str, base_url: str) -> None:
-        uuid = new_uuid()
+        uuid, began = new_uuid(), spans.begin()
         files = await self._files.save(uuid, form.files, base_url) if form.files else {}
         try:
             message = await beside(form.size, self._message, uuid, asked, files)
             await self._publisher.begin_to_publish(message, exchange=SUBMISSIONS_EXCHANGE, routing_key=asked.queue)
-        except BrokerUnavailableError:
+        except BrokerUnavailableError as error:
+            spans.tell(Step.SUBMIT, uuid, began, {"xqueue.queue": asked.queue}, error=str(error))
             # It may have been stored all the same; then a grader will want the files.
             raise
         except Exception:
             await self._files.remove(uuid, len(form.files))
             raise
+        spans.tell(Step.SUBMIT, uuid, began, {"xqueue.queue": asked.queue})
         # Noted, not recorded: the submission is safe already, and the LMS need not wait for the ledger.
         uuid_bytes, url = bytes.fromhex(uuid), hash_url(asked.callback_url)
         self._ledger.note(
@@ -154,7 +157,10 @@ class LmsCalls:
 
     def _message(self, uuid: str, asked: SubmitForm, files: Mapping[str, str]) -> Message:
         sealed = self._sealer.seal(ReturnAddress(uuid, asked.lms_header))
-        return encode_submission(Submission(uuid, asked.queue, asked.body, sealed, files))
+        message = encode_submission(Submission(uuid, asked.queue, asked.body, sealed, files))
+        if parent := spans.traceparent(uuid):
+            message.headers[TRACEPARENT_HEADER] = parent
+        return message
 
     async def _waiting(self, queue: str, *, within: float) -> int:
         try:

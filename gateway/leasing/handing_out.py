@@ -14,6 +14,7 @@ from msgspec import Struct
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Leased, Released, hash_key
 from broker_setup.ledger.ledger import Ledger
+from broker_setup.process.spans import Step, spans
 from broker_setup.wire.return_address import Sealer
 from broker_setup.wire.submissions import Submission
 from gateway.leasing.deliveries import Waiting
@@ -129,6 +130,8 @@ class HandingOut:
             self._unknown(event)
             answer.failed(error)
         elif recorded.result():
+            uuid = handout.submission.uuid
+            spans.tell(Step.LEASE, uuid, event.at, {"xqueue.queue": self._queue, "xqueue.attempt": event.attempt})
             answer.leased(handout)
         else:
             self._held.look_again(waiting)

@@ -13,6 +13,7 @@ from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.publisher import Publisher
 from broker_setup.process.beside import LARGE_BYTES
+from broker_setup.process.spans import Step, spans
 from broker_setup.wire.replies import FINE
 from gateway.leasing.deadline import Patience
 from gateway.leasing.handing_in import HandingIn
@@ -117,9 +118,13 @@ class Results:
     async def _hand_in(self, welcome: Take, body: bytes, digest: bytes, odd: str, account: str) -> None:
         if self._check and odd:
             self._check.warn(welcome.lease, odd, account)
-        if not await self._handing_in.begin(welcome, body, digest, odd).outcome():
+        lease, began = welcome.lease, spans.begin()
+        is_first = await self._handing_in.begin(welcome, body, digest, odd).outcome()
+        late = "" if is_first else "another result came first"
+        spans.tell(Step.PUT_RESULT, lease.submission.hex(), began, {"xqueue.queue": lease.queue}, error=late)
+        if not is_first:
             # In that very moment another grader's result came first; the relay delivers only one of the two.
-            raise TooLateError("another result came first")
+            raise TooLateError(late)
 
     def _may_take(self, submission_id: int, key: str, digest: bytes, permission: Permission) -> Take | Refusal:
         state = self._ledger.state

@@ -11,7 +11,12 @@ from broker_setup.amqp.messages import Message, Properties
 from broker_setup.grader import Options
 from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, submissions_queue
-from broker_setup.wire.properties import DELIVERY_COUNT_HEADER, MAX_MESSAGE_BYTES, MAX_RETURN_BYTES
+from broker_setup.wire.properties import (
+    DELIVERY_COUNT_HEADER,
+    MAX_MESSAGE_BYTES,
+    MAX_RETURN_BYTES,
+    TRACEPARENT_HEADER,
+)
 from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.submissions import Submission
 from broker_setup.wire.submissions import encode_submission as encode
@@ -22,8 +27,8 @@ SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])
 UUID = "0123456789abcdef" * 2
 SUBMISSION = encode(Submission(UUID, "openedx", "work", "sealed", {"a": "http://a"}, redriven=1, untold=True))
 RESULT = encode_result(Result(UUID, b"{}", "sealed"))
-# Set by the publisher, and by RabbitMQ.
-USER, COUNTED = {"user_id"}, {DELIVERY_COUNT_HEADER}
+# Set by the publisher, by RabbitMQ, and where spans are sent.
+USER, COUNTED, TRACED = {"user_id"}, {DELIVERY_COUNT_HEADER}, {TRACEPARENT_HEADER}
 
 
 def names(markdown: str) -> set[str]:
@@ -51,7 +56,7 @@ def test_a_submissions_properties_are_those_that_it_has() -> None:
 
 def test_a_submissions_headers_are_those_that_it_has() -> None:
     *_, headers = tables("A submission")
-    assert names(headers) == set(SUBMISSION.headers) | COUNTED
+    assert names(headers) == set(SUBMISSION.headers) | COUNTED | TRACED
 
 
 def test_a_replys_properties_are_those_that_we_give_it_ourselves() -> None:
