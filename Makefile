@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 # Where a machine forbids it, each of the tests' processes compiles all tests and programs anew: minutes in all.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock dist image docs clean run-env dev-env
+.PHONY: help up test check together compiled bench simulate chaos attack fuzz lock dist image screenshots docs clean run-env dev-env
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -91,6 +91,9 @@ dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the las
 
 image:  ## build the container image with docker, podman or buildah (BUILDER=, PYTHON_IMAGE=, ARGS= for more of the builder's own)
 	@$(PYTHON) -m deploy.image.build --builder "$(BUILDER)" --python-image "$(PYTHON_IMAGE)" $(ARGS)
+
+screenshots: dev-env  ## take the pictures of the console in docs/images anew, in Debian's Chromium
+	$(VENV)/python -m tests.support.console_pictures
 
 docs: dev-env  ## make the site of docs/ in build/site; a link that leads nowhere fails it (REPOSITORY=https://... for its links)
 	@NO_MKDOCS_2_WARNING=1 REPOSITORY="$(REPOSITORY)" $(VENV)/python -m mkdocs build --strict

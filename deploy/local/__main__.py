@@ -13,7 +13,7 @@ from broker_setup.errors import XQueueError
 from broker_setup.settings import load_settings
 from deploy.local import lock
 from deploy.local.console import note, say
-from deploy.local.environment import QUEUE, USER, Secrets, defaults, operator_environment, secrets_of
+from deploy.local.environment import OPERATOR, QUEUE, USER, Secrets, defaults, operator_environment, secrets_of
 from deploy.local.errors import BusyError, LocalError
 from deploy.local.stack import Options, Stack
 
@@ -69,6 +69,7 @@ def up(gateways: int) -> None:
             stack = Stack(Options(data, cache, gateways, settings, dict(os.environ)))
             with stack.running(), operator_environment(data, stack.env) as file:
                 _announce(stack, secrets if "XQUEUE_USERS" in ours else None, next(iter(settings.xqueues), QUEUE))
+                _announce_console(stack, secrets if "XQUEUE_CONSOLE_ACCOUNTS" in ours else None)
                 _announce_operator(file)
                 stack.look_after()
     except BlockingIOError:
@@ -90,6 +91,12 @@ def _announce(stack: Stack, secrets: Secrets | None, queue: str) -> None:
     if stack.management_url:
         at = urlsplit(stack.management_url)
         say(f"broker:  http://{at.hostname}:{at.port}, user {at.username}, password {at.password}")
+
+
+def _announce_console(stack: Stack, secrets: Secrets | None) -> None:
+    if stack.console_url:
+        said = f"{OPERATOR}, password {secrets.password}" if secrets else "accounts as in your settings"
+        say(f"console: {stack.console_url} ({said})")
 
 
 def _announce_operator(file: Path) -> None:

@@ -13,6 +13,8 @@ from deploy.local.secret import kept, write_private
 
 USER = "lms"
 QUEUE = "openedx"
+# Who logs in to the console.
+OPERATOR = "operator"
 
 # All that a process may be told, and not what `xqueue-broker` reads alone: of that, some was always missing.
 SETTINGS = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
@@ -43,6 +45,9 @@ def defaults(given: Collection[str], data: Path, secrets: Secrets) -> dict[str, 
         "XQUEUE_USERS": json.dumps({USER: secrets.password}),
         "XQUEUE_XQUEUES": json.dumps({QUEUE: None}),
     }
+    if "console_accounts" not in given:
+        ours["XQUEUE_CONSOLE_ACCOUNTS"] = json.dumps({OPERATOR: secrets.password})
+        ours["XQUEUE_CONSOLE_ROLES"] = json.dumps({OPERATOR: {"role": "operator"}})
     return {name: value for name, value in ours.items() if name.removeprefix("XQUEUE_").lower() not in given}
 
 

@@ -1,4 +1,4 @@
-"""The whole local stack: broker, topology, gateways and relay, started, checked, looked after and stopped in order."""
+"""The whole local stack, from broker to console: started, checked, looked after and stopped in order."""
 
 import contextlib
 import os
@@ -43,9 +43,10 @@ class Stack:
         self._env = dict(options.environ)
         self._node: PrivateNode | None = None
         self._gateways: list[Service] = []
-        self._behind: list[Service] = []  # the relay, and the bridge to passive graders if there are any
+        self._behind: list[Service] = []  # the relay, the bridge to passive graders if there are any, the console
         self.urls: list[str] = []
         self.metrics_url: str | None = None
+        self.console_url: str | None = None
         self._ports: list[int] = []
 
     @property
@@ -131,6 +132,8 @@ class Stack:
         plans = [Plan("relay", "callback_relay", self._env | {"XQUEUE_METRICS_PORT": str(port)})]
         if settings.passive_graders:
             plans.append(self._bridge(settings))
+        if settings.console_accounts:
+            plans.append(self._console(settings, self.metrics_url.removesuffix("/metrics")))
         self._behind = [Service(plan, data, marker) for plan in plans]
         for service in (*self._gateways, *self._behind):
             service.child.stop_leftover()
@@ -146,6 +149,14 @@ class Stack:
         port = self._port_for("passive", settings.port - 2 if wanted is None else wanted)
         url = f"http://{reachable(settings.passive_metrics_host)}:{port}/readyz"
         return Plan("passive", "gateway.passive", self._env | {"XQUEUE_PASSIVE_METRICS_PORT": str(port)}, url)
+
+    def _console(self, settings: Settings, relay_url: str) -> Plan:
+        port = self._port_for("console", settings.console_port)
+        self.console_url = f"http://{reachable(settings.console_host)}:{port}"
+        # For operators, too: `xqueue-broker trace` asks it.
+        self._env["XQUEUE_CONSOLE_PORT"] = str(port)
+        env = self._env | ({} if settings.console_relay_url else {"XQUEUE_CONSOLE_RELAY_URL": relay_url})
+        return Plan("console", "gateway.console", env, f"{self.console_url}/readyz")
 
     def _port_for(self, name: str, wanted: int) -> int:
         """Return the port that is wanted, or another if it is taken or none in particular (0) is."""

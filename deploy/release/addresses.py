@@ -8,11 +8,11 @@ import json
 import re
 from pathlib import PurePosixPath
 
-_LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)\)")
+_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)\)")
 
 
 def readme_for_index(markdown: str, repository: str | None, version: str, folder: str = ".") -> str:
-    """Make README's links to other files lead into the repository, at the tag of this version.
+    """Make README's links to other files, and its pictures, lead into the repository, at the tag of this version.
 
     `folder` is where the README stands in the repository.
     """
@@ -24,7 +24,9 @@ def readme_for_index(markdown: str, repository: str | None, version: str, folder
         if repository is None:
             return match["text"]
         path, hash_sign, anchor = target.partition("#")
-        return f"[{match['text']}]({repository}/blob/v{version}/{_plain(folder, path)}{hash_sign}{anchor})"
+        kind = "raw" if match["image"] else "blob"
+        place = f"{repository}/{kind}/v{version}/{_plain(folder, path)}{hash_sign}{anchor}"
+        return f"{match['image']}[{match['text']}]({place})"
 
     return _LINK.sub(led, markdown)
 

@@ -1,18 +1,18 @@
 """The pages on which people act: what is parked, and the jobs that redrive or discard it; and logging in and out."""
 
 import asyncio
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from broker_setup.errors import XQueueError
 from broker_setup.ledger.events import Parked, Undeliverable
 from broker_setup.operator.parked.selection import Selection
 from broker_setup.wire.properties import is_uuid
 from gateway.callers.origin import address_of
 from gateway.callers.passwords import TooManyChecksError
 from gateway.callers.throttle import TooManyGuessesError
+from gateway.console.forms import Fields, fields_of, first
 from gateway.console.jobs import Job, Jobs, Verb
 from gateway.console.known import Known
 from gateway.console.looking import number_of
@@ -21,13 +21,8 @@ from gateway.console.rendering import HEADERS, Rendering
 from gateway.console.standings import NAMES, State
 from gateway.console.wanted import Found, Wanted
 from gateway.console.words import many
-from gateway.http.forms import FormLimits, read_body
 
 LISTED = 100
-# Of a thousand ticks.
-FORM_LIMITS = FormLimits(fields=128 * 1024, file=0, files_total=0, files=0)
-MAX_FIELDS = 2_000
-Fields = dict[str, list[str]]
 
 
 class ActingPages:
@@ -161,22 +156,3 @@ class SessionPages:
     def _ask(self, request: Request, goes_to: str, refused: str = "", status: int = 200) -> Response:
         said = {"next": goes_to[:500], "refused": refused}
         return self._rendering.page(request, "login.html", None, status=status, **said)
-
-
-class BadFieldsError(XQueueError):
-    """A form that no page of ours makes."""
-
-
-async def fields_of(request: Request) -> Fields:
-    """Read a form; raise BadFieldsError, TooLargeError."""
-    async with read_body(request, FORM_LIMITS) as body:
-        try:
-            text = bytes(body).decode()
-            return parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        except ValueError as error:
-            raise BadFieldsError(str(error)) from error
-
-
-def first(fields: Fields, name: str) -> str:
-    """Return the first value of a field, "" where there is none."""
-    return next(iter(fields.get(name, ())), "")

@@ -9,11 +9,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.console.acting import ActingPages, BadFieldsError, Fields, SessionPages, fields_of, first
+from gateway.console.acting import ActingPages, SessionPages
+from gateway.console.forms import BadFieldsError, Fields, fields_of, first
 from gateway.console.jobs import Jobs
 from gateway.console.known import Known
 from gateway.console.lms_page import LmsPage
 from gateway.console.looking import LookingPages
+from gateway.console.pausing_page import PausingPage
 from gateway.console.people import People, Visitor
 from gateway.console.rendering import HEADERS, Rendering
 from gateway.http.forms import TooLargeError
@@ -40,6 +42,7 @@ def application(known: Known, people: People, jobs: Jobs) -> Starlette:
 
     see = doors.seen_by(session)
     do, leave = doors.done_by(session, operators=True), doors.done_by(session, operators=False)
+    pausing = PausingPage(known.settings, rendering)
     routes = [
         Route("/", see(looking.queues)),
         Route("/search", see(looking.search)),
@@ -50,6 +53,8 @@ def application(known: Known, people: People, jobs: Jobs) -> Starlette:
         Route("/parked/jobs", do(acting.begin), methods=["POST"]),
         Route("/parked/jobs/{job}", see(acting.job)),
         Route("/parked/jobs/{job}", do(acting.carry_out), methods=["POST"]),
+        Route("/pause", do(pausing.pause), methods=["POST"]),
+        Route("/resume", do(pausing.resume), methods=["POST"]),
         Route("/login", session.login, methods=["GET", "POST"]),
         Route("/logout", leave(session.logout), methods=["POST"]),
         Route("/healthz", healthz),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from broker_setup.ledger.events import Act, Acted
 from broker_setup.settings import Settings
 from broker_setup.settings.value_types import AMQP
 from gateway.console.broker_look import BrokerLook
@@ -24,6 +25,13 @@ class Known:
     broker: BrokerLook
     rungs: RungsLook
     relay: RelayLook
+
+    def pause_of(self, queue: str, now: float) -> Acted | None:
+        """Say whether a queue is paused: by the broker, where the pause lies, in the ledger's words, if it has some."""
+        said, look = self.pauses.of(queue, now), self.broker.of(queue)
+        if not look.is_fresh(now) or (said and said.at > (look.seen_at or 0.0)):
+            return said
+        return (said or Acted(now, b"", Act.PAUSED, "an operator", queue)) if look.is_paused else None
 
     def kind_of(self, queue: str) -> str:
         """Say how a queue's graders work."""

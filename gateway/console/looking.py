@@ -137,7 +137,7 @@ class LookingPages:
             oldest=ago(oldest, now) if oldest is not None else "",
             graders=graders,
             is_asked=is_asked,
-            paused=known.pauses.of(queue, now),
+            paused=known.pause_of(queue, now),
             submitted=plot(known.lately.steps(queue, "submitted", PLOTTED_STEPS, now), "handed in"),
             graded=plot(known.lately.steps(queue, "graded", PLOTTED_STEPS, now), "graded"),
         )
@@ -149,7 +149,7 @@ class LookingPages:
         if look.asked_at is not None and now - look.asked_at < STILL_ASKS_SECONDS:
             return "ask for work" if not look.consumers else f"ask for work ({many(look.consumers, 'consumer')})", True
         since = look.asked_at or look.since
-        return f"nobody asks for work, not for {span(now - since)}", False
+        return f"nobody has asked for work for {span(now - since)}", False
 
     async def _now(self, found: Found, timeline: Timeline) -> Now:
         known, now = self._known, time()
@@ -172,7 +172,7 @@ class LookingPages:
             origin=origin,
             health=health,
             kind=known.kind_of(found.queue),
-            paused=known.pauses.of(found.queue, now),
+            paused=known.pause_of(found.queue, now),
         )
         return what_now(state, timeline, around)
 

@@ -97,16 +97,16 @@ def _waiting(timeline: Timeline, around: Circumstances) -> Iterator[str]:
 def _who_asks(around: Circumstances) -> str:
     look, now = around.look, around.now
     whose = {
-        "pull": "No grader asks for its work",
-        "passive": "The bridge (xqueue-passive), which calls its grader, does not run or can't reach the broker",
-        "amqp": "No AMQP grader is connected to it",
+        "pull": "No grader has asked for this queue's work",
+        "passive": "The bridge (xqueue-passive), which calls this queue's grader, was not connected to the broker",
+        "amqp": "No AMQP grader was connected to this queue",
     }[around.kind]
     if look.seen_at is None:
         return "The broker can't be asked at the moment whether anybody asks for this queue's work."
     if look.asked_at is None:
-        return f"{whose}: not in the {span(now - look.since)} for which this console has looked."
+        return f"{whose} for {span(now - look.since)}: since this console began to look."
     if now - look.asked_at > STILL_ASKS_SECONDS:
-        return f"{whose}: not for {span(now - look.asked_at)}."
+        return f"{whose} for {span(now - look.asked_at)}."
     return "Graders ask for this queue's work at the moment."
 
 

@@ -134,7 +134,7 @@ async def nobody_grades_then_the_lms_is_away(site: Site) -> None:
     ada, lms = site.ada, site.stack.lms
     await site.submit("/xqueue/student-7/score_update")
     await look_for(ada, "student-7")
-    await says(ada, "It waits for a grader.", "No grader asks for its work", "It is next.")
+    await says(ada, "It waits for a grader.", "No grader has asked for this queue's work", "It is next.")
     lease = await site.take()
     await says(ada, "It is being graded.", "“grader” has it since")
     lms.always(503)

@@ -14,6 +14,12 @@ def test_links_to_files_lead_into_the_repository_at_the_versions_tag() -> None:
     assert read == f"[a]({HOME}/blob/v1.2.0/docs/a.md#part), [c](#here) and [d](https://other.example/)"
 
 
+def test_a_picture_comes_from_there_or_is_its_words() -> None:
+    picture = "![the console](docs/images/a.png)"
+    assert readme_for_index(picture, HOME, "1") == f"![the console]({HOME}/raw/v1/docs/images/a.png)"
+    assert readme_for_index(picture, None, "1") == "the console"
+
+
 def test_a_readme_further_down_may_link_upwards() -> None:
     assert readme_for_index("[up](../../docs/a.md)", HOME, "1", "deploy/tutor") == f"[up]({HOME}/blob/v1/docs/a.md)"
 

@@ -190,6 +190,10 @@ async def test_a_viewer_can_not_act_nor_anybody_by_a_form_that_no_page_of_theirs
         assert foreign.status_code == 403
         assert (await post(ada, "/parked/jobs", {"verb": "explode"})).status_code == 400
         assert (await post(ada, "/parked/jobs", {"verb": "redrive"})).status_code == 400
+        pause = {"queue": "openedx", "reason": "mended"}
+        assert [(await post(vic, path, pause)).status_code for path in ("/pause", "/resume")] == [403, 403]
+        assert (await post(ada, "/pause", pause | {"reason": " "})).status_code == 400
+        assert (await post(ada, "/pause", pause | {"queue": "nobody's"})).status_code == 400
     assert not desk.console._jobs._jobs
 
 

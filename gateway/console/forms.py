@@ -1,0 +1,32 @@
+"""Forms as the console's own pages send them: small, and with fields that may come several times."""
+
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from broker_setup.errors import XQueueError
+from gateway.http.forms import FormLimits, read_body
+
+# Of a thousand ticks.
+FORM_LIMITS = FormLimits(fields=128 * 1024, file=0, files_total=0, files=0)
+MAX_FIELDS = 2_000
+Fields = dict[str, list[str]]
+
+
+class BadFieldsError(XQueueError):
+    """A form that no page of ours makes."""
+
+
+async def fields_of(request: Request) -> Fields:
+    """Read a form; raise BadFieldsError, TooLargeError."""
+    async with read_body(request, FORM_LIMITS) as body:
+        try:
+            text = bytes(body).decode()
+            return parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError as error:
+            raise BadFieldsError(str(error)) from error
+
+
+def first(fields: Fields, name: str) -> str:
+    """Return the first value of a field, "" where there is none."""
+    return next(iter(fields.get(name, ())), "")
