@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _ALONE = Path(__file__).parent / "acceptance"
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 keep_files_in_memory()
+# jsonschema would compile its 38 grammars, which is seconds in each process, to check what no schema of ours has: IRIs.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 _shared = contextlib.ExitStack()
 _SHARED_BROKER = pytest.StashKey[Broker]()
