@@ -107,7 +107,7 @@ def build(settings: Settings, departure: Departure) -> HotCalls:
         for queue in settings.xqueues
     }
     ledger.on_gone(lambda queue, submission: queues[queue].held.gone(submission) if queue in queues else None)
-    ledger.on_applied(hear_of_pauses(queues))
+    ledger.on_applied(hear_of_pauses(ledger, queues))
     checker = ReplyChecker(settings.max_reply_size)
     failures = Failures(
         consuming,

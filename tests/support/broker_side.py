@@ -58,7 +58,11 @@ class BrokerSide:
 
     def delete(self, course_queue: str) -> None:
         """Delete a course queue, with all that is in it."""
-        self._channel.queue_delete(submissions_queue(course_queue))
+        self.delete_any(submissions_queue(course_queue))
+
+    def delete_any(self, queue: str) -> None:
+        """Delete a RabbitMQ queue."""
+        self._channel.queue_delete(queue)
 
 
 @contextlib.contextmanager

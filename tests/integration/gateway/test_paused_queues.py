@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from broker_setup.topology import submissions_queue
+from broker_setup.topology import paused_queue, submissions_queue
 from tests.support.broker import VHost
 from tests.support.broker_side import BrokerSide, broker_side
 from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, running_gateway, wait_until
@@ -74,6 +74,13 @@ def test_a_pause_that_nobody_told_of_is_seen_and_one_that_has_an_end_ends(vhost:
         asyncio.run(resume(vhost.amqp_url, "openedx"))
         client.submit(lms_header(), "work")
         assert client.get_one()
+        assert "queue openedx: resumed by ned" in gateway.log
+
+        # As in a topology that 0.1.0 declared.
+        with broker_side(vhost.amqp_url) as side:
+            side.delete_any(paused_queue("other"))
+        client.submit(lms_header(queue="other"), "work")
+        assert client.get_one("other")
 
         began = monotonic()
         asyncio.run(pause(vhost.amqp_url, "openedx", 2.0))
