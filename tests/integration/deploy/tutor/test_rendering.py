@@ -157,6 +157,7 @@ def test_a_site_with_a_broker_of_its_own_runs_none_and_gives_its_secrets_as_they
     assert "xqueue-rabbitmq" not in there
     assert there["xqueue"]["image"].startswith("registry.example:5000/xqueue@sha256:")
     assert there["xqueue-passive"]["command"] == ["xqueue-passive"]
+    assert there["xqueue"]["ports"] == ["127.0.0.1:18037:18037"]
     assert there["xqueue-consumer"]["ports"] == ["127.0.0.1:18039:18039"]
     jobs = yaml.safe_load((saved[0].root / "other/env/local/docker-compose.jobs.yml").read_text())["services"]
     assert jobs["xqueue-job"]["environment"]["SETUP_AMQP_URL"] == "amqps://admin:a$$b@one.example/x"
