@@ -1,6 +1,6 @@
 """Frames: the messages of the ledger stream, each a batch of events that one process committed together."""
 
-import secrets
+import os
 from collections.abc import Sequence
 
 import msgspec
@@ -52,7 +52,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def new_frame_id() -> bytes:
     """Make an id that no other frame has."""
-    return secrets.token_bytes(FRAME_ID_BYTES)
+    return os.urandom(FRAME_ID_BYTES)
 
 
 def encode_frame(frame: Frame) -> Message:

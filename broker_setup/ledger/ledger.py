@@ -121,11 +121,11 @@ class Ledger:
     def begin_to_record(self, event: AnyEvent) -> asyncio.Future[bool]:
         """Do the same for one who cannot wait: the future is done when `record` would return, or raise."""
         appended = self._writer.append(event)
-        self._reader.expect(appended.confirmed)
         recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = self._recording.get(appended.frame)
         if waiting is None:
             waiting = self._recording[appended.frame] = []
+            self._reader.expect(appended.confirmed)
             appended.confirmed.add_done_callback(partial(self._failed, appended.frame))
         waiting.append((appended.index, recorded))
         self._deadlines.limit(recorded)

@@ -14,7 +14,7 @@ from broker_setup.topology import submissions_queue
 from broker_setup.wire.return_address import Sealer
 from gateway.leasing.consumer import SubmissionsConsumer
 from gateway.leasing.deadline import Patience
-from gateway.leasing.deliveries import Deliveries, Waiting, held_by
+from gateway.leasing.deliveries import Deliveries, Waiting
 from gateway.leasing.handing_out import HandingOut, Handout
 from gateway.leasing.holding import Holding
 from gateway.leasing.lease_decision import Terms
@@ -179,7 +179,7 @@ class CourseQueue:
         chosen: list[Waiting] = []
         size = 0
         while len(chosen) < limit and (waiting := self._deliveries.first()):
-            size += held_by(waiting.submission)
+            size += waiting.work
             if not fits(size):
                 if not chosen:
                     raise NoRoomForAnswerError(self.name)

@@ -31,9 +31,8 @@ class Patience:
         """
         return _Call(self, ANSWER_SECONDS + extra)
 
-    def begin(self, call: "_Call", seconds: float) -> _Slot:
+    def begin(self, call: "_Call", seconds: float, loop: asyncio.AbstractEventLoop) -> _Slot:
         """Have a call `end` after so many seconds, unless it is taken out of the slot by then."""
-        loop = asyncio.get_running_loop()
         number = int((loop.time() + seconds) / SLOT_SECONDS) + 1
         slot = self._slots.get(number)
         if slot is None:
@@ -70,12 +69,13 @@ class _Call:
         self._is_late = False
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("only a task can be cancelled")
         self._task = task
         self._others = task.cancelling()
-        self._slot = self._patience.begin(self, self._seconds)
+        self._slot = self._patience.begin(self, self._seconds, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

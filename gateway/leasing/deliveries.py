@@ -14,18 +14,22 @@ from gateway.leasing.buffer import Buffer
 class Waiting(Struct, frozen=True, gc=False):
     """A held submission that waits for a poll since `since` (monotonic seconds), and takes `size` bytes of memory.
 
-    One rare sign in a text makes each of its characters take four.
+    That is its `work`, and its return address. One rare sign in a text makes each of its characters take four.
     """
 
     id: bytes
     submission: Submission
     since: float
     size: int
+    work: int
 
 
 def held_by(submission: Submission) -> int:
     """Say how many bytes a submission's work and files take of memory until its grader has read them."""
-    return getsizeof(submission.body) + sum(getsizeof(name) + getsizeof(url) for name, url in submission.files.items())
+    size = getsizeof(submission.body)
+    for name, url in submission.files.items():
+        size += getsizeof(name) + getsizeof(url)
+    return size
 
 
 class Buffered(Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ still there.
 """
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -21,6 +21,9 @@ from gateway.leasing.deliveries import Waiting
 from gateway.leasing.holding import Holding
 from gateway.leasing.lease_decision import Decision, Grant, LookAgain, Park, PutOff, Terms, decide
 from gateway.leasing.returns import Returns
+
+# Nobody can guess so many.
+KEY_BYTES = 16
 
 
 class Handout(Struct, frozen=True, gc=False):
@@ -77,7 +80,7 @@ class HandingOut:
             self._ledger.note(Released(now, handout.submission.uuid_bytes, key, available_at=now, failed=False))
 
     def _begin(self, waiting: Waiting, grader: str, answer: "_Answer") -> None:
-        key = secrets.token_hex(16)
+        key = os.urandom(KEY_BYTES).hex()
         try:
             decision = self._decide(waiting, key, grader)
             if isinstance(decision, Grant):

@@ -56,8 +56,9 @@ class Holding:
             return
         uuid = submission.uuid_bytes
         if self._deliveries.hold(uuid, Hold.of(message, submission.redriven)):
-            size = held_by(submission) + len(submission.sealed_return)
-            self._place(Waiting(uuid, submission, monotonic(), size), self.standing(uuid))
+            work = held_by(submission)
+            size = work + len(submission.sealed_return)
+            self._place(Waiting(uuid, submission, monotonic(), size, work), self.standing(uuid))
 
     def gone(self, submission: bytes) -> None:
         """Let go of a submission's delivery, if it is here: it is settled, or has otherwise left the queue."""
@@ -66,7 +67,6 @@ class Holding:
             return
         standing = self.standing(submission)
         if standing is Standing.CLOSED or standing is Standing.SUPERSEDED:
-            self._deliveries.withdraw(submission)
             self._let_go(submission, standing)
 
     def ran_out(self, lease: Lease) -> None:
@@ -121,6 +121,7 @@ class Holding:
 
     def _let_go(self, submission: bytes, standing: Standing) -> None:
         if standing is not Standing.CLOSED:
+            self._deliveries.withdraw(submission)
             # Acked when the ledger has this event, which a crash in between must not lose.
             by = self._state.superseded_by(submission)
             tell_superseded(submission, by, self._queue)
