@@ -62,10 +62,12 @@ class Shelves(MutableMapping[bytes, bytes]):
 
     def find(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if it has none."""
+        if len(key) != self._key_bytes:
+            return self._misfits.get(key)
         shelves = self._shelves
         shelf = shelves[hash(key) % len(shelves)]
         start = shelf.rfind(key)  # the newest is asked for most
-        if start >= 0:
+        if start > 0 and start % self._record_bytes:
             start = self._exactly(shelf, key, start)
         if start < 0:
             return self._misfits.get(key)
@@ -73,10 +75,12 @@ class Shelves(MutableMapping[bytes, bytes]):
 
     def take(self, key: bytes) -> bytes | None:
         """Take a key and its value away; return the value, None if it had none."""
+        if len(key) != self._key_bytes:
+            return self._misfits.pop(key, None)
         number = hash(key) % len(self._shelves)
         shelf = self._shelves[number]
         start = shelf.rfind(key)  # the newest is asked for most
-        if start >= 0:
+        if start > 0 and start % self._record_bytes:
             start = self._exactly(shelf, key, start)
         if start < 0:
             return self._misfits.pop(key, None)
@@ -106,10 +110,8 @@ class Shelves(MutableMapping[bytes, bytes]):
         return gone
 
     def _exactly(self, shelf: bytes, key: bytes, start: int) -> int:
-        """Return where the record of a key begins, whose bytes stand last on the shelf at `start`; or -1."""
-        if len(key) != self._key_bytes:
-            return -1
-        while start > 0 and start % self._record_bytes:  # in the middle of others, by chance
+        """Return where a key's record begins, or -1; at `start` its bytes stand in the middle of others, by chance."""
+        while start > 0 and start % self._record_bytes:
             start = shelf.rfind(key, 0, start + self._key_bytes - 1)
         return start
 
