@@ -87,7 +87,9 @@ def _announce(stack: Stack, secrets: Secrets | None, queue: str) -> None:
     say(f"account: {said}")
     query = shlex.quote(f"{stack.urls[0]}/xqueue/get_queuelen/?queue_name={queue}")
     say(f"try:     curl -u {login or 'USER'} {query}")
-    say(f"metrics: {stack.metrics_url}")
+    urls = dict(stack.metrics_urls)
+    relay = urls.pop("relay")
+    say(", ".join([f"metrics: {relay} (relay)", *(f"{urlsplit(url).port} ({name})" for name, url in urls.items())]))
     if stack.management_url:
         at = urlsplit(stack.management_url)
         say(f"broker:  http://{at.hostname}:{at.port}, user {at.username}, password {at.password}")

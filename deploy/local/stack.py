@@ -45,7 +45,7 @@ class Stack:
         self._gateways: list[Service] = []
         self._behind: list[Service] = []  # the relay, the bridge to passive graders if there are any, the console
         self.urls: list[str] = []
-        self.metrics_url: str | None = None
+        self.metrics_urls: dict[str, str] = {}  # by whose they are
         self.console_url: str | None = None
         self._ports: list[int] = []
 
@@ -124,16 +124,17 @@ class Stack:
             port = self._port_for(f"gateway-{number}", settings.port + number - 1 if settings.port else 0)
             url = f"http://{reachable(settings.host)}:{port}"
             self.urls.append(url)
-            env = self._env | {"XQUEUE_PORT": str(port)}
+            env = self._env | {"XQUEUE_PORT": str(port)} | self._gateway_metrics(settings, number)
             self._gateways.append(Service(Plan(f"gateway-{number}", "gateway", env, f"{url}/readyz"), data, marker))
         # Below the gateways', however many there are.
         port = self._port_for("relay", settings.port - 1 if settings.metrics_port is None else settings.metrics_port)
-        self.metrics_url = f"http://{reachable(settings.metrics_host)}:{port}/metrics"
+        relay_url = f"http://{reachable(settings.metrics_host)}:{port}"
+        self.metrics_urls["relay"] = f"{relay_url}/metrics"
         plans = [Plan("relay", "callback_relay", self._env | {"XQUEUE_METRICS_PORT": str(port)})]
         if settings.passive_graders:
             plans.append(self._bridge(settings))
         if settings.console_accounts:
-            plans.append(self._console(settings, self.metrics_url.removesuffix("/metrics")))
+            plans.append(self._console(settings, relay_url))
         self._behind = [Service(plan, data, marker) for plan in plans]
         for service in (*self._gateways, *self._behind):
             service.child.stop_leftover()
@@ -143,6 +144,14 @@ class Stack:
                 with step(service.plan.name) as done:
                     service.wait_ready()
                     done.outcome = f"answers at {ready_url.removesuffix('/readyz')}"
+
+    def _gateway_metrics(self, settings: Settings, number: int) -> dict[str, str]:
+        """Choose the port for the metrics of a gateway: of several each has its own, one below that before."""
+        first = settings.port - 3 if settings.gateway_metrics_port is None else settings.gateway_metrics_port
+        port = self._port_for(f"gateway-{number}'s metrics", first - number + 1)
+        host = reachable(settings.gateway_metrics_host)
+        self.metrics_urls[f"gateway-{number}"] = f"http://{host}:{port}/metrics"
+        return {"XQUEUE_GATEWAY_METRICS_PORT": str(port)}
 
     def _bridge(self, settings: Settings) -> Plan:
         wanted = settings.passive_metrics_port
@@ -155,7 +164,11 @@ class Stack:
         self.console_url = f"http://{reachable(settings.console_host)}:{port}"
         # For operators, too: `xqueue-broker trace` asks it.
         self._env["XQUEUE_CONSOLE_PORT"] = str(port)
+        wanted = settings.console_metrics_port
+        metrics = self._port_for("console's metrics", settings.console_port + 1 if wanted is None else wanted)
+        self.metrics_urls["console"] = f"http://{reachable(settings.console_metrics_host)}:{metrics}/metrics"
         env = self._env | ({} if settings.console_relay_url else {"XQUEUE_CONSOLE_RELAY_URL": relay_url})
+        env |= {"XQUEUE_CONSOLE_METRICS_PORT": str(metrics)}
         return Plan("console", "gateway.console", env, f"{self.console_url}/readyz")
 
     def _port_for(self, name: str, wanted: int) -> int:
