@@ -11,8 +11,9 @@ from broker_setup.ledger.writer import LedgerWriter
 
 log = logging.getLogger(__name__)
 
-# What is noted lingers this long, so that many share a frame, also of a stream of submits; nobody waits for it.
-LINGER_SECONDS = 0.02
+# What is noted lingers this long, so that many share a frame, also of a stream of submits: to write one and to read it
+# back costs as much as a submit. Nobody waits for it.
+LINGER_SECONDS = 0.05
 # Between two tries to write what could not be written.
 RETRY_SECONDS = 1.0
 # What is kept for that: an hour's outage at 30 submits a second.
