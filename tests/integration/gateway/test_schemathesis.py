@@ -46,7 +46,7 @@ hostile = settings(
 )
 
 
-@schemathesis.deserializer("text/html")
+@schemathesis.deserializer("text/html")  # type: ignore[untyped-decorator]  # mypy does not read it: pyproject.toml
 def envelope_of(_: Any, response: Any) -> Any:
     """Let schemas be checked though the envelope is sent as text/html."""
     return json.loads(response.content)
