@@ -1,6 +1,6 @@
 """What comes in several frames: a method says what it is, a header its properties and size, the rest is its body."""
 
-from broker_setup.amqp.frames import read_short_text, read_size, read_tag_and_flag
+from broker_setup.amqp.frames import read_short_texts, read_size, read_tag_and_flag
 from broker_setup.amqp.messages import Arrival, Properties, Source
 from broker_setup.amqp.properties import read_properties
 
@@ -21,10 +21,10 @@ class Contents:
 
     def begin_delivery(self, method: bytes, source: Source) -> None:
         """Begin with a basic.deliver."""
-        at, consumer = read_short_text(method, _ID_BYTES)
-        tag, redelivered = read_tag_and_flag(method, at)
-        at, exchange = read_short_text(method, at + _TAG_BYTES)
-        _, routing_key = read_short_text(method, at)
+        consumer_ends = _ID_BYTES + 1 + method[_ID_BYTES]
+        [consumer] = read_short_texts(method[_ID_BYTES:consumer_ends])
+        tag, redelivered = read_tag_and_flag(method, consumer_ends)
+        exchange, routing_key = read_short_texts(method[consumer_ends + _TAG_BYTES :])
         self._coming = Arrival(
             channel=source,
             consumer_tag=consumer,

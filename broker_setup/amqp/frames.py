@@ -103,10 +103,15 @@ def usual_text(text: str) -> bytes:
     return short_text(text)
 
 
-def read_short_text(raw: bytes, at: int) -> tuple[int, str]:
-    """Return where the text at `at` ends, and the text."""
-    end = at + 1 + raw[at]
-    return end, raw[at + 1 : end].decode(errors="replace")
+@lru_cache(1000)
+def read_short_texts(raw: bytes) -> tuple[str, ...]:
+    """Read the texts that follow each other in `raw`: the same few names stand in all that is delivered."""
+    texts, at = [], 0
+    while at < len(raw):
+        end = at + 1 + raw[at]
+        texts.append(raw[at + 1 : end].decode(errors="replace"))
+        at = end
+    return tuple(texts)
 
 
 def read_tag_and_flag(raw: bytes, at: int) -> tuple[int, int]:

@@ -21,10 +21,11 @@ MOST_LEVELS = 20
 # The most bytes of a value whose kind has no length before it.
 _FIXED_BYTES = 8
 _LENGTH_BYTES = 4
-_TEXT = ord("S")
+_TEXT, _INTEGER = ord("S"), ord("l")
 _length = struct.Struct(">I").unpack_from
 _text_head = struct.Struct(">cI").pack
 _number = struct.Struct(">cq").pack
+_integer = struct.Struct(">q").unpack_from
 # What a name on the wire has room for, in bytes, with the length before it.
 _MAX_NAME_BYTES = 128
 _HALF = 2**63  # beyond it a number has no room
@@ -111,6 +112,8 @@ class _Reader:
         if self._bytes[at] == _TEXT:
             ends = at + 1 + _LENGTH_BYTES + self._length(at + 1)
             return ends, _text(self._bytes[at + 1 + _LENGTH_BYTES : ends])
+        if self._bytes[at] == _INTEGER:
+            return at + 1 + _FIXED_BYTES, _integer(self._bytes, at + 1)[0]
         kind, at = self._bytes[at : at + 1], at + 1
         if kind == b"F":
             return self.table(at, end)
