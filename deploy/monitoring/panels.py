@@ -203,9 +203,9 @@ ROWS: Mapping[str, tuple[Panel, ...]] = {
             "short",
             {
                 "{{queue}}": "max by (vhost, queue) ({__name__=~"
-                '"rabbitmq_(detailed_raft|raft_detailed)_(log_)?last_written_index",queue=~"xqueue\\\\..+"})'
+                '"rabbitmq_.*raft_.*last_written_index",queue=~"xqueue\\\\..+"})'
                 " - max by (vhost, queue) ({__name__=~"
-                '"rabbitmq_(detailed_raft|raft_detailed)_(log_)?snapshot_index",queue=~"xqueue\\\\..+"})'
+                '"rabbitmq_.*raft_.*snapshot_index",queue=~"xqueue\\\\..+"})'
             },
             "A long hold keeps them, before RabbitMQ 4.3.",
         ),
