@@ -10,7 +10,7 @@ def trace_as_asked(service: str, *, asked: bool) -> None:
     if not asked:
         return
     try:
-        # A process that sends none does without these: 30 MiB, and half a second of its start.
+        # A process that sends none does without these, and their 10 MiB.
         from broker_setup.process.otlp_spans import send_spans  # noqa: PLC0415
     except ImportError:
         log.warning("OTEL_* asks for spans, for which xqueue-rabbitmq[otel] has to be installed: none are sent")

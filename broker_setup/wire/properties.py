@@ -71,6 +71,7 @@ _PROCESS = uuid4().hex
 _publishes = count()
 
 _UUID = re.compile("[0-9a-f]{32}")
+_TRACEPARENT = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Received(Protocol):
@@ -105,6 +106,12 @@ def new_uuid() -> str:
 def is_uuid(value: object) -> TypeGuard[str]:
     """Say whether `value` is a submission's uuid as messages carry it: 32 lower-case hex characters."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def traceparent_of(message: Received) -> str:
+    """Return a delivery's traceparent, if it is one; else ""."""
+    value = message.headers.get(TRACEPARENT_HEADER)
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else ""
 
 
 def decode_return(message: Received) -> tuple[str, str]:

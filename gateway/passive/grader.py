@@ -19,6 +19,7 @@ from broker_setup.outbound.redirects import safe_location
 from broker_setup.outbound.trust import tls_context
 from broker_setup.process.parsing_turns import ParsingTurns
 from broker_setup.settings import Settings
+from broker_setup.wire.properties import TRACEPARENT_HEADER
 
 # A longer request is sent piece by piece, so that other graders get their turn meanwhile.
 _ONE_PIECE = 256 * 1024
@@ -121,11 +122,12 @@ class PassiveGrader:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def grade(self, request: bytes) -> Replied | Failed | NotAsked:
-        """Post `request` once; never raise for what the grader or the network does."""
+    async def grade(self, request: bytes, traceparent: str = "") -> Replied | Failed | NotAsked:
+        """Post `request` once, a part of that trace; never raise for what the grader or the network does."""
+        headers = {TRACEPARENT_HEADER: traceparent} if traceparent else None
         data = request if len(request) <= _ONE_PIECE else BytesIO(request)
         try:
-            async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+            async with self._session.post(self._url, data=data, headers=headers, allow_redirects=False) as response:
                 if response.status != HTTPStatus.OK:
                     return Failed(_not_ok(response))
                 return await self._read(response)

@@ -19,7 +19,7 @@ from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
 from broker_setup.wire.calls import CallOrigin, call_origin_of
-from broker_setup.wire.properties import returns_of
+from broker_setup.wire.properties import returns_of, traceparent_of
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.results import Result
 from broker_setup.wire.return_address import Sealer
@@ -170,7 +170,7 @@ class ServedQueue:
         tries = Tries(self._retry_delays)
         while True:
             began = monotonic()
-            reply = await self._grader.grade(request)
+            reply = await self._grader.grade(request, traceparent_of(message))
             self._metrics.grading_seconds.observe(monotonic() - began)
             if isinstance(reply, NotAsked):
                 await self._wait_out(reply.lacks)

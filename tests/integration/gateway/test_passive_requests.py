@@ -38,6 +38,14 @@ async def shown(grader: FakeGrader, url: str = "", /, **settings: object) -> str
     return b64decode(authorization.removeprefix("Basic ")).decode() if authorization else None
 
 
+async def test_a_request_is_part_of_the_submissions_trace_if_there_is_one(grader: FakeGrader) -> None:
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    async with grader_for(grader.url) as calling:
+        await calling.grade(b"{}", parent)
+        await calling.grade(b"{}")
+    assert [head.get("traceparent") for head in grader.heads] == [parent, None]
+
+
 async def test_the_general_credentials_go_to_graders_as_they_always_did(grader: FakeGrader) -> None:
     assert await shown(grader, requests_basic_auth=GENERAL) == "general:pass:wörd"
 

@@ -12,7 +12,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from broker_setup.process.otlp_spans import OtelRecorder
 from broker_setup.process.spans import Spans, Step
 from broker_setup.settings.loading import asks_for_spans
-from broker_setup.wire.properties import new_uuid
+from broker_setup.wire.properties import new_uuid, traceparent_of
+from tests.support.grading import delivered
 
 UUID = "0123456789abcdef0123456789abcdef"
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
@@ -107,3 +108,12 @@ def test_it_is_opentelemetrys_variables_that_ask(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert asks_for_spans() is asked
+
+
+@pytest.mark.parametrize("written", [None, 5, "", "00-" + UUID, f"00-{UUID}-{UUID[16:]}-01\r\nEvil: yes", "x" * 9999])
+def test_what_is_no_traceparent_goes_nowhere(written: object) -> None:
+    spans, _ = listened_to()
+    headers = {} if written is None else {"traceparent": written}
+    assert traceparent_of(delivered(headers=headers)) == ""
+    good = spans.traceparent(UUID)
+    assert traceparent_of(delivered(headers={"traceparent": good})) == good
