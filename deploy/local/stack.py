@@ -165,7 +165,7 @@ class Stack:
         # For operators, too: `xqueue-broker trace` asks it.
         self._env["XQUEUE_CONSOLE_PORT"] = str(port)
         wanted = settings.console_metrics_port
-        metrics = self._port_for("console's metrics", settings.console_port + 1 if wanted is None else wanted)
+        metrics = self._port_for("console's metrics", port + 1 if wanted is None else wanted)
         self.metrics_urls["console"] = f"http://{reachable(settings.console_metrics_host)}:{metrics}/metrics"
         env = self._env | ({} if settings.console_relay_url else {"XQUEUE_CONSOLE_RELAY_URL": relay_url})
         env |= {"XQUEUE_CONSOLE_METRICS_PORT": str(metrics)}
