@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import cast
 
@@ -77,15 +77,16 @@ def header_frame(channel: int, size: int, properties: bytes) -> bytes:
     return b"".join((_head_and_size.pack(HEADER, channel, payload, _CLASS_BASIC, size), properties, END))
 
 
-def body_frames(channel: int, body: bytes, room: int) -> Iterator[bytes | memoryview]:
+def body_frames(channel: int, body: bytes, room: int) -> Iterable[bytes | memoryview]:
     """Cut a body into frames of up to `room` bytes of it each; what is large is not copied."""
-    if len(body) <= room:
-        if body:
-            yield b"".join((HEAD.pack(BODY, channel, len(body)), body, END))
-        return
-    whole = memoryview(body)
-    for start in range(0, len(whole), room):
-        part = whole[start : start + room]
+    if len(body) > room:
+        return _cut(channel, memoryview(body), room)
+    return (b"".join((HEAD.pack(BODY, channel, len(body)), body, END)),) if body else ()
+
+
+def _cut(channel: int, body: memoryview, room: int) -> Iterator[bytes | memoryview]:
+    for start in range(0, len(body), room):
+        part = body[start : start + room]
         yield HEAD.pack(BODY, channel, len(part))
         yield part
         yield END

@@ -17,6 +17,7 @@ from broker_setup.amqp.messages import PERSISTENT, TRANSIENT, Properties
 from broker_setup.amqp.tables import read_table, write_table
 
 _MORE_FLAGS = 1
+_NO_HEADERS: dict[str, Any] = {}
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _flags = struct.Struct(">H")
 _time = struct.Struct(">Q")
@@ -27,7 +28,7 @@ def write_properties(of: Properties) -> bytes:
     """Write flags and properties; raise ValueError, OverflowError or TypeError for one that AMQP has no room for."""
     flags, parts = 0, [b""]
     for (flag, _, write, _), value in zip(_FIELDS, _values(of), strict=True):
-        if value is not None and value != {}:
+        if value is not None and value != _NO_HEADERS:
             flags |= flag
             parts.append(write(value))
     parts[0] = _flags.pack(flags)

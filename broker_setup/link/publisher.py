@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
 from broker_setup.amqp.channel import Channel
@@ -148,8 +149,7 @@ class Publisher:
         publish = Publish(way, len(message.body), monotonic(), loop.create_future(), is_copy)
         channel = self._channels.current(way)
         if channel is not None:
-            confirm = channel.publish(message, exchange=way[0], routing_key=way[1])
-            self._sent(publish, channel, confirm)
+            self._sent(publish, channel, channel.publish(message, exchange=way[0], routing_key=way[1]))
         else:
             opening = asyncio.create_task(self._open_and_send(message, publish))
             self._opening.add(opening)
@@ -174,10 +174,11 @@ class Publisher:
 
     def _sent(self, publish: Publish, channel: Channel, confirm: Confirm) -> None:
         publish.channel = channel
-        confirm.then(lambda: self._answered(publish, confirm.error))
+        confirm.then(partial(self._answered, publish, confirm))
 
-    def _answered(self, publish: Publish, error: AmqpError | None) -> None:
-        self._ended(publish, error and why_not_stored(error, publish.way, publish.size, self._size_limit))
+    def _answered(self, publish: Publish, confirm: Confirm) -> None:
+        error = confirm.error and why_not_stored(confirm.error, publish.way, publish.size, self._size_limit)
+        self._ended(publish, error)
 
     def _ended(self, publish: Publish, error: Exception | None) -> None:
         self._under_way.pop(publish, None)
@@ -229,8 +230,7 @@ class Publisher:
 
     def _part_from(self, way: Way, why: str) -> None:
         """Publish on a fresh channel from now on, and close the old one when nobody waits on it."""
-        channel = self._channels.part_from(way)
-        if channel is None:
+        if (channel := self._channels.part_from(way)) is None:
             return
         log.warning("publishing on another channel: %s", why)
         for publish in self._all_on(channel):
