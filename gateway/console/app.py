@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from broker_setup.operator.trace.console_words import PATH
 from gateway.console.acting import ActingPages, SessionPages
 from gateway.console.forms import BadFieldsError, Fields, fields_of, first
 from gateway.console.jobs import Jobs
@@ -18,6 +19,7 @@ from gateway.console.looking import LookingPages
 from gateway.console.pausing_page import PausingPage
 from gateway.console.people import People, Visitor
 from gateway.console.rendering import HEADERS, Rendering
+from gateway.console.trace_call import TraceCall
 from gateway.http.forms import TooLargeError
 
 Page = Callable[[Request, Visitor], Awaitable[Response]]
@@ -57,6 +59,7 @@ def application(known: Known, people: People, jobs: Jobs) -> Starlette:
         Route("/resume", do(pausing.resume), methods=["POST"]),
         Route("/login", session.login, methods=["GET", "POST"]),
         Route("/logout", leave(session.logout), methods=["POST"]),
+        Route(PATH, TraceCall(known).trace, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Mount("/static", _Static(directory=Path(__file__).with_name("static"))),

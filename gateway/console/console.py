@@ -55,7 +55,7 @@ class Console:
         self._jobs = Jobs(settings)
         people = People(settings)
         self._figures = SiteFigures(settings, self._following, self._broker, pauses, people.accounts)
-        known = Known(
+        self._known = known = Known(
             settings,
             self._following,
             self._index,

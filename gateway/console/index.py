@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from itertools import islice
 from math import inf
 from time import time
@@ -12,6 +13,7 @@ from broker_setup.ledger.state.shelves import Shelves
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import submission_id_of
 from gateway.console.block import ROWS, Block
+from gateway.console.kept_events import whole
 from gateway.console.standings import State, after
 from gateway.console.wanted import Found, Wanted
 
@@ -80,7 +82,8 @@ class SubmissionIndex:
         block, row = place
         timeline = Timeline(uuid)
         steps = list(block.events.steps(block.newest(row), list(self._writers)))
-        timeline.steps.extend(reversed(steps))
+        queue = list(self._queues)[block.queue(row)]
+        timeline.steps.extend(replace(step, event=whole(step.event, uuid, queue)) for step in reversed(steps))
         return timeline
 
     def search(self, wanted: Wanted, visible: Collection[str] | None, most: int, skip: int = 0) -> list[Found]:

@@ -63,6 +63,13 @@ def _named(event: Any) -> AnyEvent:
     return kept
 
 
+def whole(event: AnyEvent, submission: bytes, queue: str) -> AnyEvent:
+    """Return a kept event with what was left out as its submission says it."""
+    if hasattr(event, "queue"):
+        return msgspec.structs.replace(event, submission=submission, queue=queue)
+    return msgspec.structs.replace(event, submission=submission)
+
+
 class KeptEvents:
     """The events of some thousand submissions, each with a way back to the one before it."""
 

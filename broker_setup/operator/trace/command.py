@@ -26,6 +26,7 @@ from broker_setup.ledger.events import (
 )
 from broker_setup.operator.console import AsJson, add_row, iso, moment, settings_of, show_table, shown, span
 from broker_setup.operator.read_ledger import read_ledger
+from broker_setup.operator.trace.asking import told_by_console
 from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
 from broker_setup.visible import visible
 from broker_setup.wire.properties import submission_id_of
@@ -33,6 +34,8 @@ from broker_setup.wire.properties import submission_id_of
 # Writers' clocks, and the chunk that an event stands in, may be this far off.
 SLACK = timedelta(minutes=5)
 UUID_DIGITS = 32
+# Around what is copied from a log.
+SIGNS = ",:;. "
 LEASE_DIGITS = 8
 _TIMES = {"expires_at", "available_at", "tell_at", "until"}
 
@@ -48,22 +51,30 @@ def trace(
     ] = None,
     until: Annotated[str | None, typer.Option(help="... and before.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest of them, this many at most.")] = 20,
+    from_ledger: Annotated[bool, typer.Option("--ledger", help="Read the ledger, whatever a console knows.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the timeline of a submission, from the ledger: when, what, how long after, who wrote it down.
 
-    All of the ledger is read, up to LEDGER_MAX_AGE back; with --queue or a time it is read twice.
+    A console that runs (CONSOLE_URL, or CONSOLE_HOST and CONSOLE_PORT) is asked first, and answers at once. Where none
+    does, or none knows of it, and for --json, all of the ledger is read, up to LEDGER_MAX_AGE back; with --queue or a
+    time it is read twice.
     """
-    url = settings_of().amqp_url.get_secret_value()
+    settings = settings_of()
+    url = settings.amqp_url.get_secret_value()
     by_place = queue is not None or since is not None or until is not None
     if (subject is not None) == by_place:
         raise ArgumentError(
             "say either which submission (an id, a uuid or a callback URL) or --queue, --since, --until"
         )
-    wanted = _seen(url, queue, since, until, limit) if subject is None else by_subject(subject)
-    history = History(wanted)
-    read_ledger(url, history.take)
-    timelines = history.newest(limit)
+    wanted = by_subject(subject) if subject is not None else None
+    timelines: list[Timeline] = []
+    if subject is not None and not from_ledger and not as_json:
+        timelines = told_by_console(settings, subject.strip(SIGNS))[-limit:]
+    if not timelines:
+        history = History(wanted or _seen(url, queue, since, until, limit))
+        read_ledger(url, history.take)
+        timelines = history.newest(limit)
     now = datetime.now(UTC).timestamp()
     if as_json:
         print(json.dumps({"submissions": [as_dict(timeline, now) for timeline in timelines]}))
@@ -79,7 +90,7 @@ def by_subject(subject: str) -> Wanted:
     if "://" in subject:
         url = hash_url(subject)
         return lambda event: url in {getattr(event, "url", None), getattr(event, "url_alone", None)}
-    subject = subject.strip(",:;. ")  # as it is copied from a log
+    subject = subject.strip(SIGNS)
     digits = subject.replace("-", "")
     if len(digits) == UUID_DIGITS:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic, time
 
 import httpx
@@ -17,7 +18,7 @@ from tests.support.broker import VHost
 from tests.support.console import PASSWORD, SECRET, console_settings, post, running_console, text_of
 from tests.support.gateway import free_port
 from tests.support.ledger import follower, write_frames
-from tests.support.operator import take_all
+from tests.support.operator import run, take_all
 from tests.support.parking import parked_submission, put, work
 from tests.support.queues import ready
 from tests.support.waiting import eventually
@@ -124,6 +125,14 @@ async def test_one_is_discarded_and_a_queue_paused_under_the_accounts_name(vhost
 
         await eventually(goes_on, 60)
         assert another in (await ada.get("/parked")).text
+        port = url.rpartition(":")[2]
+        values = {"AMQP_URL": vhost.amqp_url, "SECRET_KEY": SECRET, "CONSOLE_PORT": port}
+        asked, read = [
+            await asyncio.to_thread(partial(run, "trace", uuid, *options, **values)) for options in ((), ("--ledger",))
+        ]
+    assert asked.stdout == read.stdout, asked.stderr
+    assert "by ada" in asked.stdout
+    assert "reading the ledger" not in asked.stderr
     async with follower(vhost.amqp_url) as reader:
         await reader.catch_up()
         acts = [each for each in reader.events if isinstance(each, Retired | Redriven | Acted)]
