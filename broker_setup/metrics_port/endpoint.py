@@ -10,10 +10,8 @@ import socket
 from collections.abc import Callable
 from http import HTTPStatus
 from time import monotonic
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -21,15 +19,14 @@ from broker_setup.errors import SettingsError
 from broker_setup.metrics_port.doorway import Doorway
 from broker_setup.metrics_port.head_alone import HeadAlone
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 log = logging.getLogger(__name__)
 
-# The server's own: a traceback for each request that is none, which are strangers' to make.
-_UNHEARD = logging.getLogger(f"{__name__}.server")
-_UNHEARD.disabled = True
-# For answers under way when the service stops.
-STOP_SECONDS = 0.5
 # A page takes milliseconds to write, in which nothing else is done: whoever asks within this time gets the same one.
 PAGE_SECONDS = 0.25
+_TEXT = "text/plain; charset=utf-8"
 
 
 class Standing(NamedTuple):
@@ -77,11 +74,9 @@ class Endpoint:
         """Listen; raise SettingsError where that can't be."""
         if self._port is None:
             return self
-        app = web.Application(middlewares=[_once])
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        self._runner = web.AppRunner(app, access_log=None, logger=_UNHEARD, shutdown_timeout=STOP_SECONDS)
+        from broker_setup.metrics_port.pages import serving  # noqa: PLC0415 - of use with a port alone
+
+        self._runner = serving({"/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz})
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
@@ -102,36 +97,20 @@ class Endpoint:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    def _metrics(self) -> tuple[bytes, str, HTTPStatus]:
         now = monotonic()
         if now - self._written_at >= PAGE_SECONDS:
             self._page = generate_latest(self._registry)
             self._written_at = now
-        return web.Response(body=self._page, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return self._page, CONTENT_TYPE_PLAIN_0_0_4, HTTPStatus.OK
 
-    async def _healthz(self, _: web.Request) -> web.Response:
+    def _healthz(self) -> tuple[bytes, str, HTTPStatus]:
         # That it is answered at all is what 200 means.
-        return web.Response(text=f"{self._standing().word}\n")
+        return f"{self._standing().word}\n".encode(), _TEXT, HTTPStatus.OK
 
-    async def _readyz(self, _: web.Request) -> web.Response:
+    def _readyz(self) -> tuple[bytes, str, HTTPStatus]:
         word, is_ready = self._standing()
-        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return web.Response(text=f"{word}\n", status=status)
-
-
-@web.middleware
-async def _once(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer one request on a connection: none is kept for the next one, which may be a minute away."""
-    try:
-        answer = await handler(request)
-    except web.HTTPException as refused:
-        refused.force_close()
-        raise
-    except Exception:
-        log.exception("a mistake of ours: %s can't be shown", request.path)
-        answer = web.Response(status=500)
-    answer.force_close()
-    return answer
+        return f"{word}\n".encode(), _TEXT, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _why(error: OSError) -> str:
