@@ -12,6 +12,7 @@ from gateway.console.standings import State
 
 ROWS = 4096
 _END = b"\n"
+_NO_URL = 2**16 - 1
 
 
 class Block:
@@ -27,9 +28,12 @@ class Block:
         self.first_at, self.last_at = inf, -inf
         # Where the newest event of each stands.
         self._newest = array("I")
-        # One text to search in, and where the URL of each begins in it.
+        # One text to search in: where each URL begins in it, whose it is, and which is that of each row. They come in
+        # another order than rows, as a submit can be noted after its first lease.
         self._urls = bytearray()
         self._begins = array("I")
+        self._whose = array("H")
+        self._which = array("H")
 
     def __len__(self) -> int:
         return len(self._states)
@@ -37,7 +41,10 @@ class Block:
     @property
     def memory(self) -> int:
         """What it takes, nearly, in bytes."""
-        columns = (self.submitted_at, self.changed_at, self._newest, self._begins, self._queues)
+        columns = (
+            *(self.submitted_at, self.changed_at, self._newest, self._queues),
+            *(self._begins, self._whose, self._which),
+        )
         return (
             len(self.events)
             + len(self._uuids)
@@ -46,18 +53,27 @@ class Block:
             + sum(each.itemsize * len(each) for each in columns)
         )
 
-    def add(self, uuid: bytes, at: float, queue: int, url: bytes) -> int:
+    def add(self, uuid: bytes, at: float, queue: int) -> int:
         """Add a submission; return its row."""
         self._uuids += uuid
         self._states.append(State.UNKNOWN)
         self._queues.append(queue)
         self.submitted_at.append(at)
-        self.first_at, self.last_at = min(at, self.first_at), max(at, self.last_at)
+        self._reach(at)
         self.changed_at.append(at)
         self._newest.append(0)
-        self._begins.append(len(self._urls))
-        self._urls += url.replace(_END, b" ") + _END
+        self._which.append(_NO_URL)
         return len(self._states) - 1
+
+    def tell_submit(self, row: int, at: float, url: bytes) -> None:
+        """Note when a row was submitted, and its URL, b"" where that is not known."""
+        self.submitted_at[row] = at
+        self._reach(at)
+        if url and self._which[row] == _NO_URL:
+            self._which[row] = len(self._begins)
+            self._whose.append(row)
+            self._begins.append(len(self._urls))
+            self._urls += url.replace(_END, b" ") + _END
 
     def uuid(self, row: int) -> bytes:
         """Return the uuid of a row."""
@@ -65,7 +81,10 @@ class Block:
 
     def url(self, row: int) -> bytes:
         """Return the callback URL of a row, or its beginning; b"" if it is not known."""
-        begin = self._begins[row]
+        which = self._which[row]
+        if which == _NO_URL:
+            return b""
+        begin = self._begins[which]
         return bytes(self._urls[begin : self._urls.find(_END, begin)])
 
     def queue(self, row: int) -> int:
@@ -103,9 +122,9 @@ class Block:
         urls, begins = self._urls, self._begins
         at = urls.rfind(part)
         while at >= 0:
-            row = bisect_right(begins, at) - 1
-            yield row
-            at = urls.rfind(part, 0, begins[row])
+            which = bisect_right(begins, at) - 1
+            yield self._whose[which]
+            at = urls.rfind(part, 0, begins[which])
 
     def rows_in(self, states: Collection[State]) -> Iterator[int]:
         """Yield the rows that stand so, however they stand if `states` is empty, the newest first."""
@@ -113,6 +132,9 @@ class Block:
             yield from merge(*map(self._rows_of, states), reverse=True)
         else:
             yield from range(len(self) - 1, -1, -1)
+
+    def _reach(self, at: float) -> None:
+        self.first_at, self.last_at = min(at, self.first_at), max(at, self.last_at)
 
     def _rows_of(self, state: State) -> Iterator[int]:
         at = self._states.rfind(state)

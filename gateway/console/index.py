@@ -53,6 +53,9 @@ class SubmissionIndex:
         if len(uuid) != UUID_BYTES:  # of a queue as a whole
             return
         block, row = self._row_of(uuid) or self._add(uuid, event)
+        if isinstance(event, Submitted):
+            url = self._open_url(event.sealed_url, uuid) if event.sealed_url else ""
+            block.tell_submit(row, event.at, url.encode(errors="replace"))
         if not block.queue(row) and (queue := getattr(event, "queue", "")):
             before = block.queue(row), block.state(row)
             block.name(row, self._number_of(queue))
@@ -184,9 +187,8 @@ class SubmissionIndex:
             block = Block()
             self._blocks.append(block)
             self._make_room()
-        url = self._open_url(event.sealed_url, uuid) if isinstance(event, Submitted) and event.sealed_url else ""
         queue = self._number_of(getattr(event, "queue", ""))
-        row = block.add(uuid, event.at, queue, url.encode(errors="replace"))
+        row = block.add(uuid, event.at, queue)
         number = (self._dropped + len(self._blocks) - 1) * ROWS + row
         self._rows[submission_id_of(uuid).to_bytes(_ID_BYTES)] = number.to_bytes(_ROW_BYTES)
         self._counts[queue, State.UNKNOWN] += 1

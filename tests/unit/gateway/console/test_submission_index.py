@@ -66,6 +66,19 @@ def test_a_submission_is_found_by_its_uuid_its_id_and_parts_of_its_url() -> None
     assert index.find_id(-1) is index.find_id(2**60) is None
 
 
+def test_a_submit_that_is_noted_after_its_lease_is_found_by_its_url_and_has_its_time() -> None:
+    index = index_of(
+        submitted(1), leased(2, at=NOW + 9), submitted(3), leased(4), submitted(2, at=NOW + 5), submitted(4)
+    )
+    assert numbers(index, url_parts=("xqueue/2/",)) == [uuid_of(2)]
+    assert {*numbers(index, url_parts=("xqueue/",))} == {uuid_of(number) for number in (1, 2, 3, 4)}
+    found = index.find(uuid_of(2))
+    assert found is not None
+    assert (found.submitted_at, found.state, found.url) == (NOW + 5, State.LEASED, url_of(2))
+    index.take(submitted(2, at=NOW + 5), VALID, "gateway a")  # twice, without a confirm
+    assert numbers(index, url_parts=("xqueue/2/",)) == [uuid_of(2)]
+
+
 def test_queue_state_time_and_what_may_be_seen_narrow_a_search() -> None:
     index = index_of(
         submitted(1),
