@@ -29,8 +29,13 @@ def chromium() -> Program:
             return Program(Path(installed))
     if not packages.available():
         raise LocalError("No chromium here and no way to get one: install it.")
-    root = packages.unpacked("chromium", CACHE, lambda _: False, lambda line: print(line, file=sys.stderr))
+    root = packages.unpacked("chromium", CACHE, _is_of_it, lambda line: print(line, file=sys.stderr))
     return Program(root / "usr/lib/chromium/chromium", {"LD_LIBRARY_PATH": os.pathsep.join(libraries_in(root))})
+
+
+def _is_of_it(package: str) -> bool:
+    """Its own files have to lie beside it, also where the system has some of them."""
+    return package.startswith("chromium")
 
 
 @asynccontextmanager
