@@ -1,14 +1,14 @@
 """A virtual host with the topology on it, and what looks into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pika
 import pytest
 
 from broker_setup.link import publisher
-from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import Topology, topology
-from tests.support.broker import VHost
+from tests.support.broker import Broker, VHost, temporary_vhost
 
 TOPOLOGY = topology(["openedx", "q.2"], (0.3, 1, 3600), (3600,))
 
@@ -20,9 +20,18 @@ def example() -> Topology:
 
 
 @pytest.fixture
+def vhost(
+    request: pytest.FixtureRequest, broker: Broker, declared_vhosts: Callable[[Topology], AbstractContextManager[VHost]]
+) -> Iterator[VHost]:
+    """A virtual host for this test alone, with the topology on it where it is `declared`."""
+    is_declared = "declared" in request.fixturenames
+    with declared_vhosts(TOPOLOGY) if is_declared else temporary_vhost(broker) as lent:
+        yield lent
+
+
+@pytest.fixture
 def declared(vhost: VHost) -> VHost:
-    """A virtual host of this test's own, ready for use."""
-    declare(vhost.amqp_url, TOPOLOGY)
+    """A virtual host for this test alone, ready for use."""
     return vhost
 
 
