@@ -17,7 +17,6 @@ from testcontainers.core.container import DockerContainer
 from deploy.local.node import PrivateNode
 from deploy.local.ready import amqp_answers, http_answers, wait_until
 from deploy.local.runtime import Container
-from tests.support.node_control import evaluated
 
 CACHE = Path(os.environ.get("XQUEUE_CACHE_DIR") or Path(__file__).parents[2] / ".local/cache")
 IMAGE = Container().image
@@ -65,8 +64,6 @@ def running_broker() -> Iterator[Broker]:
     wanted = os.environ.get("BROKER", "")
     if not wanted:
         with tempfile.TemporaryDirectory(prefix="xqueue-broker-") as folder, own_node(Path(folder)) as node:
-            # What it logs of each queue and connection takes a seventh of its time, and goes with its folder.
-            evaluated(node, "logger:set_primary_config(level, warning).")
             yield Broker(node.amqp_url.rstrip("/"), node.management_url)
     elif wanted == "docker":
         with DockerContainer(IMAGE).with_exposed_ports(5672, 15672) as container:  # guest may come from anywhere there
