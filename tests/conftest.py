@@ -3,8 +3,7 @@
 import contextlib
 import gc
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.strategies import characters
 
-from broker_setup.topology import Topology
 from deploy.local.node import PrivateNode
 from tests.support import warm_start
 from tests.support.broker import Broker, VHost, own_node, running_broker, temporary_vhost
 from tests.support.measuring import import_measured, measured_test, stop_measuring
 from tests.support.quick_disk import keep_files_in_memory
-from tests.support.vhost_pool import VHostPool
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
 _PRODUCTS = ("broker_setup", "gateway", "callback_relay")
@@ -104,19 +101,6 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     else:
         with running_broker() as mine:
             yield mine
-
-
-@pytest.fixture(scope="session")
-def declared_vhosts(broker: Broker) -> Iterator[Callable[[Topology], AbstractContextManager[VHost]]]:
-    """Lend virtual hosts with a topology on them, which one test after the other uses."""
-    pools: dict[str, VHostPool] = {}
-
-    def lent(topology: Topology) -> AbstractContextManager[VHost]:
-        return pools.setdefault(repr(topology), VHostPool(broker, topology)).vhost()
-
-    yield lent
-    for pool in pools.values():
-        pool.close()
 
 
 @pytest.fixture
