@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -41,6 +42,8 @@ SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "240"))
 # How long a lease lasts whose grader was killed.
 DELAY_MINUTES = 0.05
 PULL_GRADERS = 6
+START_SECONDS = 60.0
+LIFE_SECONDS = (0.5, 3.0)
 # Of what pull graders take, so much is never answered: they crashed.
 CRASHES = 0.03
 
@@ -58,21 +61,41 @@ run(grade, "openedx", options=Options(at_once=4, prefetch=8))
 class Mortal(Protocol):
     """A process that can be killed."""
 
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+
     async def kill(self) -> None:
         """Kill it with SIGKILL, and wait until it is gone."""
 
 
-Start = Callable[[], AbstractAsyncContextManager[Mortal]]
+Start = Callable[[Path], AbstractAsyncContextManager[Mortal]]
 
 
-async def keep_killing(start: Start, done: Callable[[], bool], chance: random.Random) -> None:
-    """Run a process, kill it at a random moment of its life, and start it again, until `done()`."""
-    while not done():
-        async with start() as process:
-            lives = monotonic() + chance.uniform(1.5, 4)
-            while monotonic() < lives and not done():
-                await asyncio.sleep(0.05)
+async def keep_killing(start: Start, log: Path, done: Callable[[], bool], chance: random.Random) -> None:
+    """Run a process, kill it at a random moment of its life, and start it again, until `done()`.
+
+    Two of three consume first: on a busy machine, where a start takes longer than such a life, none ever did.
+    """
+    for life in count():
+        if done():
+            return
+        async with start(log.with_suffix(f".{life}")) as process:
+            if life % 3 != 1:
+                await until(partial(consumes_or, done, process), START_SECONDS)
+            await until(done, chance.uniform(*LIFE_SECONDS))
             await process.kill()
+
+
+def consumes_or(done: Callable[[], bool], process: Mortal) -> bool:
+    return done() or "consuming xqueue.submissions." in process.log
+
+
+async def until(holds: Callable[[], bool], seconds: float) -> None:
+    """Wait for it, or so long."""
+    deadline = monotonic() + seconds
+    while not holds() and monotonic() < deadline:
+        await asyncio.sleep(0.05)
 
 
 async def pull(clients: Fleet, done: Callable[[], bool], chance: random.Random) -> None:
@@ -88,6 +111,11 @@ class AmqpGrader:
     """A script of the library's, as a process."""
 
     process: asyncio.subprocess.Process
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
 
     async def kill(self) -> None:
         if self.process.returncode is None:
@@ -100,7 +128,7 @@ async def amqp_grader(script: Path, amqp_url: str, log: Path) -> AsyncIterator[A
     env = os.environ | {"XQUEUE_AMQP_URL": amqp_url}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(sys.executable, script, env=env, stdout=output, stderr=output)
-    grader = AmqpGrader(process)
+    grader = AmqpGrader(process, log)
     try:
         yield grader
     finally:
@@ -155,10 +183,10 @@ async def test_pull_amqp_and_passive_graders_that_are_killed_settle_each_submiss
         async with asyncio.timeout(400), asyncio.TaskGroup() as tasks:
             tasks.create_task(submit_all(clients, headers))
             for number in range(2):
-                grader = partial(amqp_grader, script, vhost.amqp_url, tmp_path / f"grader-{number}.log")
-                bridge = partial(bridge_process, settings, tmp_path / f"bridge-{number}.log")
-                tasks.create_task(keep_killing(grader, done, chance))
-                tasks.create_task(keep_killing(bridge, done, chance))
+                grader = partial(amqp_grader, script, vhost.amqp_url)
+                tasks.create_task(keep_killing(grader, tmp_path / f"grader-{number}.log", done, chance))
+                bridge = partial(bridge_process, settings)
+                tasks.create_task(keep_killing(bridge, tmp_path / f"bridge-{number}.log", done, chance))
             for _ in range(PULL_GRADERS):
                 tasks.create_task(pull(clients, done, chance))
         # Nothing more comes: what was delivered twice to graders was settled once.
