@@ -14,17 +14,17 @@ from broker_setup.link.essential import essential
 from broker_setup.metrics_port.endpoint import Endpoint, Standing
 from broker_setup.settings import Settings
 from broker_setup.wire.sealed_urls import UrlSeals
-from gateway.console.app import application
-from gateway.console.broker_look import BrokerLook
-from gateway.console.following import Following
-from gateway.console.index import SubmissionIndex
-from gateway.console.jobs import Jobs
-from gateway.console.known import Known
-from gateway.console.lately import Lately
-from gateway.console.pauses import Pauses
-from gateway.console.people import People
-from gateway.console.rungs import RelayLook, RungsLook
-from gateway.console.site_figures import SiteFigures
+from gateway.console.figures.site_figures import SiteFigures
+from gateway.console.known.broker_look import BrokerLook
+from gateway.console.known.following import Following
+from gateway.console.known.index import SubmissionIndex
+from gateway.console.known.known import Known
+from gateway.console.known.lately import Lately
+from gateway.console.known.pauses import Pauses
+from gateway.console.known.rungs import RelayLook, RungsLook
+from gateway.console.pages.app import application
+from gateway.console.pages.jobs import Jobs
+from gateway.console.pages.people import People
 from gateway.http.connection import Bounds, bounded
 
 log = logging.getLogger(__name__)

@@ -16,18 +16,19 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
+from broker_setup.process.once_a_turn import OnceATurn
 from broker_setup.topology import submissions_queue
 from gateway.leasing.deliveries import Deliveries
 from gateway.leasing.demand import (
     FIRST_PREFETCH,
     MAX_BUFFERED_BYTES,
-    SEEN_SECONDS,
     Step,
     View,
     expected_size,
     next_prefetch,
     next_step,
 )
+from gateway.leasing.pause_seen import PauseSeen
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +52,16 @@ class SubmissionsConsumer:
         give_back: Callable[[], None],
         is_paused: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Have each message `received`; `give_back` returns those that wait for a poll.
-
-        Nothing is consumed before it was asked whether an operator has the queue `is_paused`, nor while it is.
-        """
+        """Have messages `received` unless the queue `is_paused`; `give_back` returns those that wait for a poll."""
         self._link = link
         self._queue = queue
         self._about = {"queue": queue.removeprefix(submissions_queue(""))}
         self._deliveries = deliveries
         self._received = received
         self._give_back = give_back
-        self._look_whether_paused = is_paused
-        self._paused = False
-        self._seen_at = float("-inf")  # monotonic: when that was looked at
+        self.pause = PauseSeen(self._about["queue"], is_paused)
         self._wake = asyncio.Event()
-        self._looks_soon = False
+        self._look_soon = OnceATurn(self._look)
         self._tag: str | None = None
         self._channel_lost = False
         self._prefetch = FIRST_PREFETCH
@@ -83,11 +79,6 @@ class SubmissionsConsumer:
         return self._tag is not None
 
     @property
-    def is_paused(self) -> bool:
-        """Whether an operator has paused the queue, as was seen lately."""
-        return self._paused and monotonic() - self._seen_at < 2 * SEEN_SECONDS  # it is looked at once between
-
-    @property
     def hopeful_until(self) -> float:
         """Until when (monotonic) a delivery may still be on its way; infinity if we could not have got one yet."""
         if self._tag is None or self._deliveries.unacked(self._tag) >= self._prefetch:
@@ -103,8 +94,8 @@ class SubmissionsConsumer:
 
     def look_again(self) -> None:
         """Note that an operator has paused the queue, or lets it go on."""
-        self._seen_at = float("-inf")
-        if self._tag is not None or self._paused:
+        self.pause.forget()
+        if self._tag is not None or self.pause.is_paused:
             self._wake.set()
 
     def expect(self) -> None:
@@ -116,12 +107,9 @@ class SubmissionsConsumer:
 
         That is looked at once for all that comes in a turn of the loop, and nearly always there is nothing.
         """
-        if not self._looks_soon:
-            self._looks_soon = True
-            asyncio.get_running_loop().call_soon(self._look)
+        self._look_soon()
 
     def _look(self) -> None:
-        self._looks_soon = False
         if self._tag is None or next_step(self._view()) is not Step.STAY:
             self._wake.set()
 
@@ -146,7 +134,7 @@ class SubmissionsConsumer:
 
     async def _serve(self, channel: Channel) -> None:
         self._channel_lost = False
-        self._seen_at = float("-inf")  # the broker was away, and who knows what happened
+        self.pause.forget()  # the broker was away, and who knows what happened
         channel.on_closed.add(self._on_closed)
         channel.on_cancelled.add(self._on_cancelled_by_broker)
         try:
@@ -163,43 +151,38 @@ class SubmissionsConsumer:
     async def _take_step(self, step: Step, channel: Channel) -> None:
         match step:
             case Step.CONSUME:
-                prefetch = next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes)
-                await self._consume(channel, prefetch)
+                await self._consume(channel, next_prefetch(0, max(FIRST_PREFETCH, self._wanted), self._body_bytes))
             case Step.ROTATE:
                 # The new one first, so that deliveries don't pause; the old one's stay unacked and ours.
                 old = self._tag
-                prefetch = next_prefetch(self._prefetch, self._wanted, self._body_bytes)
-                await self._consume(channel, prefetch)
-                await self._cancel(channel, old)
+                await self._consume(channel, next_prefetch(self._prefetch, self._wanted, self._body_bytes))
+                if old is not None:
+                    await channel.cancel(old)
             case Step.LOOK:
                 await self._look_at_pause()
             case Step.PAUSE:
                 # First cancelled, then given back, or they would be delivered to us again at once.
                 old = self._tag
                 self._stop()
-                await self._cancel(channel, old)
+                if old is not None:
+                    await channel.cancel(old)
                 self._give_back()
             case Step.STAY:
-                buffered = self._deliveries.buffered().number
+                looks = self._tag or self._deliveries.buffered().number or self.pause.is_paused
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TICK_SECONDS if self._tag or buffered or self._paused else None):
+                    async with asyncio.timeout(TICK_SECONDS if looks else None):
                         await self._wake.wait()
 
     async def _look_at_pause(self) -> None:
         try:
-            paused = await self._look_whether_paused()
+            await self.pause.look()
         except BrokerUnavailableError as error:
             self._fail(str(error))
             if self._tag is not None:
-                self._seen_at = monotonic()  # it was not paused, and goes on until the broker says otherwise
+                self.pause.still_holds()  # it was not paused, and goes on until the broker says otherwise
             await asyncio.sleep(RETRY_SECONDS)
             return
-        if paused != self._paused:
-            log.info(
-                "queue %s: %s", self._queue, "paused by an operator" if paused else "paused no more", extra=self._about
-            )
-        self._paused, self._seen_at = paused, monotonic()
-        if paused:
+        if self.pause.is_paused:
             self._deliveries.wake()  # polls that wait for nothing are told so
 
     async def _consume(self, channel: Channel, prefetch: int) -> None:
@@ -209,10 +192,6 @@ class SubmissionsConsumer:
         self._tag, self._prefetch = tag, prefetch
         self._quiet_since = monotonic()
         self._polls = self._wanted = 0
-
-    async def _cancel(self, channel: Channel, tag: str | None) -> None:
-        if tag is not None:
-            await channel.cancel(tag)
 
     def _on_message(self, message: Arrival) -> None:
         if self._channel_lost:
@@ -240,8 +219,8 @@ class SubmissionsConsumer:
             polls=self._polls,
             idle=now - self._last_poll,
             wanted=self._wanted,
-            is_paused=self._paused,
-            seen=now - self._seen_at,
+            is_paused=self.pause.is_paused,
+            seen=self.pause.age(now),
         )
 
     def _on_closed(self, channel: Channel, error: AmqpError) -> None:

@@ -134,7 +134,7 @@ class CourseQueue:
         self._consumer.demand(limit)
         first_at = None
         while True:
-            now, paused = monotonic(), self._consumer.is_paused
+            now, paused = monotonic(), self._consumer.pause.is_paused_lately
             buffered = 0 if paused else len(self._deliveries)
             if buffered:
                 # Others that the broker has follow the first at once.

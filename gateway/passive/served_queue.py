@@ -18,7 +18,6 @@ from broker_setup.parking import Parking
 from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
 from broker_setup.topology import RESULTS_QUEUE, submissions_queue
-from broker_setup.wire.calls import CallOrigin, call_origin_of
 from broker_setup.wire.properties import returns_of, traceparent_of
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.results import Result
@@ -29,7 +28,7 @@ from gateway.passive.ends import GiveBack, GiveUp, Publish
 from gateway.passive.grader import Failed, NotAsked, PassiveGrader
 from gateway.passive.metrics import QueueMetrics
 from gateway.passive.tries import Tries
-from gateway.passive.work import request_body
+from gateway.passive.work import origin_of, request_body
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +69,8 @@ class ServedQueue:
         self._answers = answers
         self._parking = parking
         self._metrics = metrics
+        # However long it takes: what is graded is not graded again because the broker is away.
+        self._until_stored = partial(until_stored, whose=f"queue {name}")
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._consumer = SteadyConsumer(
@@ -147,7 +148,7 @@ class ServedQueue:
 
     async def _grade(self, message: Arrival) -> Publish | GiveUp | GiveBack:
         await self._checker.taste(message.body, returns_of(message))
-        if origin := _call_origin_of(message):
+        if origin := origin_of(message):
             body, files = decode_work(message.body)
             return await self._try(message, request_body(body, files), "", partial(self._answers.answer, origin))
         submission = decode_submission(message, self.name)
@@ -231,7 +232,7 @@ class ServedQueue:
             case GiveUp(reason, unread):
                 about = self._about(message) | {"reason": reason}
                 log.warning("queue %s, %r: given up: %s", self.name, message.correlation_id, reason, extra=about)
-                if origin := _call_origin_of(message):
+                if origin := origin_of(message):
                     await self._until_stored(partial(self._answers.refuse, origin))
                 else:
                     await self._until_stored(partial(self._park, message, reason, unread=unread))
@@ -247,11 +248,3 @@ class ServedQueue:
             await self._parking.unreadable(message, self.name, reason)
         else:
             await self._parking.submission(submission, reason)
-
-    async def _until_stored(self, store: Callable[[], Awaitable[None]]) -> None:
-        # However long it takes: what is graded is not graded again because the broker is away.
-        await until_stored(store, whose=f"queue {self.name}")
-
-
-def _call_origin_of(message: Arrival) -> CallOrigin | None:
-    return call_origin_of(message.headers, message.reply_to, message.correlation_id)

@@ -14,7 +14,7 @@ import uvicorn
 from playwright.async_api import Page
 
 from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Parked, Released, Submitted
-from gateway.console.broker_look import QueueLook
+from gateway.console.known.broker_look import QueueLook
 from tests.support.chromium import running_browser, tab
 from tests.support.console import PASSWORD, Desk, console_settings
 from tests.support.gateway import free_port

@@ -1,6 +1,6 @@
 """What metrics show: of a gateway that has answered a call or two, and of a site at a moment."""
 
-from gateway.console.figure_families import Moment
+from gateway.console.figures.figure_families import Moment
 from gateway.figures.gateway_figures import Reading
 from gateway.http.call_counts import CallCount
 

@@ -13,7 +13,7 @@ import pytest
 from broker_setup.ledger.events import Acted, AnyEvent, Parked, Redriven, Retired
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
-from gateway.console import jobs
+from gateway.console.pages import jobs
 from tests.support.broker import VHost
 from tests.support.console import PASSWORD, SECRET, console_settings, post, running_console, text_of
 from tests.support.gateway import free_port

@@ -262,7 +262,7 @@ PATHS = {
     "console": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
 }
 # Where each answers; else the metrics' server does.
-ROUTES = {"gateway": "gateway/http/routes.py", "console": "gateway/console/app.py"}
+ROUTES = {"gateway": "gateway/http/routes.py", "console": "gateway/console/pages/app.py"}
 
 
 @pytest.mark.parametrize("component", PATHS)

@@ -16,8 +16,8 @@ from callback_relay.pace import Health, Pace
 from callback_relay.reason import Reason, Slug, status_slugs
 from callback_relay.results_consumer import ConsumerState
 from callback_relay.verdict import GiveBack, Outdated, Park, Repeat, Retry
-from gateway.console import figure_families as site
-from gateway.console.figures import Figures
+from gateway.console.figures import figure_families as site
+from gateway.console.figures.figures import Figures
 from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import families_of
 from gateway.http.outcomes import Outcome

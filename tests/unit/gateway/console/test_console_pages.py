@@ -19,8 +19,8 @@ from broker_setup.ledger.events import (
     Superseded,
     Undeliverable,
 )
-from gateway.console.standings import State
-from gateway.console.words import STATES
+from gateway.console.known.standings import State
+from gateway.console.pages.words import STATES
 from tests.support.console import PASSWORD, Desk, console_settings, form_token_in, post, text_of
 from tests.support.ledger_events import uuid_of
 

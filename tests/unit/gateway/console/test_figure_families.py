@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from broker_setup.ledger.events import AnyEvent
 from broker_setup.ledger.state import LedgerState
-from gateway.console.figure_families import Moment, families_of
-from gateway.console.figures import OTHER, Figures
+from gateway.console.figures.figure_families import Moment, families_of
+from gateway.console.figures.figures import OTHER, Figures
 from gateway.figures.collector import FamiliesCollector
 from tests.support.gateway_reading import MOMENT
 from tests.support.ledger_events import graded, leased, parked, submitted

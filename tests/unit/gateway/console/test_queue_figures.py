@@ -10,8 +10,8 @@ from broker_setup.ledger.events import AnyEvent, Delivered
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.state import LedgerState
 from broker_setup.operator.backlog import Backlog
-from gateway.console.figures import OTHER, Figures
-from gateway.console.queue_figures import MAX_GRADERS, SEEN_SECONDS, QueueFigures, Times
+from gateway.console.figures.figures import OTHER, Figures
+from gateway.console.figures.queue_figures import MAX_GRADERS, SEEN_SECONDS, QueueFigures, Times
 from tests.support.examples import examples
 from tests.support.ledger_events import (
     expired,

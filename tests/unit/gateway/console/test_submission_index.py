@@ -18,10 +18,10 @@ from broker_setup.ledger.events import (
     Submitted,
     Undeliverable,
 )
-from gateway.console.block import ROWS
-from gateway.console.index import SubmissionIndex
-from gateway.console.standings import NAMES, State
-from gateway.console.wanted import Wanted
+from gateway.console.known.block import ROWS
+from gateway.console.known.index import SubmissionIndex
+from gateway.console.known.standings import NAMES, State
+from gateway.console.known.wanted import Wanted
 from tests.support.ledger_events import uuid_of
 
 NOW = 1_000_000.0

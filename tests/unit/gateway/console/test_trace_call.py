@@ -9,7 +9,7 @@ from broker_setup.ledger.events import Leased, Submitted
 from broker_setup.operator.trace import console_words
 from broker_setup.operator.trace.console_words import MAC_HEADER, PATH, ConsoleWords
 from broker_setup.operator.trace.history import Step, Timeline
-from gateway.console.trace_call import TraceCall
+from gateway.console.pages.trace_call import TraceCall
 from tests.support.console import SECRET, Desk
 from tests.support.ledger_events import uuid_of
 

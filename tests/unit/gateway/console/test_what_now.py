@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from broker_setup.operator.results.waiting_results import WaitingResult
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.waits import Wait
-from gateway.console.broker_look import QueueLook
-from gateway.console.rungs import Rungs
-from gateway.console.standings import State
-from gateway.console.what_now import Circumstances, what_now
+from gateway.console.known.broker_look import QueueLook
+from gateway.console.known.rungs import Rungs
+from gateway.console.known.standings import State
+from gateway.console.pages.what_now import Circumstances, what_now
 
 NOW = 1_700_000_000.0
 LMS = "https://lms.example"

@@ -79,7 +79,7 @@ async def test_it_ends_while_the_queue_is_paused_and_goes_on_as_the_broker_last_
 
     broker.says = True
     consumer.look_again()
-    await until(lambda: consumer.is_paused and not consumer.is_consuming)
+    await until(lambda: consumer.pause.is_paused_lately and not consumer.is_consuming)
     await poll  # to be told that there is nothing
     assert broker.consumers == 0
     poll = asyncio.create_task(deliveries.wait(600))
@@ -88,7 +88,7 @@ async def test_it_ends_while_the_queue_is_paused_and_goes_on_as_the_broker_last_
     broker.says = False
     consumer.look_again()
     await until(lambda: consumer.is_consuming)
-    assert not consumer.is_paused
+    assert not consumer.pause.is_paused_lately
     for task in (poll, running):
         task.cancel()
     await asyncio.wait({poll, running})

@@ -9,9 +9,9 @@ from broker_setup.errors import BrokerUnavailableError, UnroutableError
 from broker_setup.operator.pause.pausing import pause_queue, resume_queue
 from broker_setup.settings import Settings
 from broker_setup.wire.pauses import MAX_REASON, Pause
-from gateway.console.forms import Fields, first
-from gateway.console.people import Visitor
-from gateway.console.rendering import Rendering
+from gateway.console.pages.forms import Fields, first
+from gateway.console.pages.people import Visitor
+from gateway.console.pages.rendering import Rendering
 
 # How long a pause may be chosen to last, in hours; "" is until it is resumed.
 HOURS = {"": None, "1": 1, "4": 4, "24": 24}

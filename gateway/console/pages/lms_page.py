@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.known import Known
-from gateway.console.people import Visitor
-from gateway.console.rendering import Rendering
-from gateway.console.rungs import Rungs
-from gateway.console.standings import NAMES, State
-from gateway.console.wanted import Wanted
+from gateway.console.known.known import Known
+from gateway.console.known.rungs import Rungs
+from gateway.console.known.standings import NAMES, State
+from gateway.console.known.wanted import Wanted
+from gateway.console.pages.people import Visitor
+from gateway.console.pages.rendering import Rendering
 
 # Of the LMSs that took something lately this many results are looked at.
 LOOKED_AT = 2_000

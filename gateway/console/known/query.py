@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from broker_setup.errors import ArgumentError
 from broker_setup.operator.console import moment
 from broker_setup.wire.properties import is_uuid
-from gateway.console.standings import NAMES
-from gateway.console.wanted import Wanted
+from gateway.console.known.standings import NAMES
+from gateway.console.known.wanted import Wanted
 
 MAX_QUERY = 500
 # Fewer digits may as well be a part of a URL: a student's number.

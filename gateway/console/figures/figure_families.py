@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker_setup.ledger.state import LedgerState
-from gateway.console.figures import OTHER, Figures
-from gateway.console.queue_figures import QueueFigures, Times
+from gateway.console.figures.figures import OTHER, Figures
+from gateway.console.figures.queue_figures import QueueFigures, Times
 from gateway.figures.families import Family, Sample, number
 
 QUEUE = "xqueue_queue"

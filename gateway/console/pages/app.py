@@ -10,16 +10,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from broker_setup.operator.trace.console_words import PATH
-from gateway.console.acting import ActingPages, SessionPages
-from gateway.console.forms import BadFieldsError, Fields, fields_of, first
-from gateway.console.jobs import Jobs
-from gateway.console.known import Known
-from gateway.console.lms_page import LmsPage
-from gateway.console.looking import LookingPages
-from gateway.console.pausing_page import PausingPage
-from gateway.console.people import People, Visitor
-from gateway.console.rendering import HEADERS, Rendering
-from gateway.console.trace_call import TraceCall
+from gateway.console.known.known import Known
+from gateway.console.pages.acting import ActingPages, SessionPages
+from gateway.console.pages.forms import BadFieldsError, Fields, fields_of, first
+from gateway.console.pages.jobs import Jobs
+from gateway.console.pages.lms_page import LmsPage
+from gateway.console.pages.looking import LookingPages
+from gateway.console.pages.pausing_page import PausingPage
+from gateway.console.pages.people import People, Visitor
+from gateway.console.pages.rendering import HEADERS, Rendering
+from gateway.console.pages.trace_call import TraceCall
 from gateway.http.forms import TooLargeError
 
 Page = Callable[[Request, Visitor], Awaitable[Response]]

@@ -12,15 +12,15 @@ from broker_setup.wire.properties import is_uuid
 from gateway.callers.origin import address_of
 from gateway.callers.passwords import TooManyChecksError
 from gateway.callers.throttle import TooManyGuessesError
-from gateway.console.forms import Fields, fields_of, first
-from gateway.console.jobs import Job, Jobs, Verb
-from gateway.console.known import Known
-from gateway.console.looking import number_of
-from gateway.console.people import People, Visitor
-from gateway.console.rendering import HEADERS, Rendering
-from gateway.console.standings import NAMES, State
-from gateway.console.wanted import Found, Wanted
-from gateway.console.words import many
+from gateway.console.known.known import Known
+from gateway.console.known.standings import NAMES, State
+from gateway.console.known.wanted import Found, Wanted
+from gateway.console.pages.forms import Fields, fields_of, first
+from gateway.console.pages.jobs import Job, Jobs, Verb
+from gateway.console.pages.looking import number_of
+from gateway.console.pages.people import People, Visitor
+from gateway.console.pages.rendering import HEADERS, Rendering
+from gateway.console.pages.words import many
 
 LISTED = 100
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from broker_setup.wire.properties import submission_id_of
-from gateway.console.standings import State
+from gateway.console.known.standings import State
 
 
 @dataclass(frozen=True)

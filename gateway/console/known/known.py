@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from broker_setup.ledger.events import Act, Acted
 from broker_setup.settings import Settings
 from broker_setup.settings.value_types import AMQP
-from gateway.console.broker_look import BrokerLook
-from gateway.console.following import Following
-from gateway.console.index import SubmissionIndex
-from gateway.console.lately import Lately
-from gateway.console.pauses import Pauses
-from gateway.console.rungs import RelayLook, RungsLook
+from gateway.console.known.broker_look import BrokerLook
+from gateway.console.known.following import Following
+from gateway.console.known.index import SubmissionIndex
+from gateway.console.known.lately import Lately
+from gateway.console.known.pauses import Pauses
+from gateway.console.known.rungs import RelayLook, RungsLook
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.operator.trace.console_words import MAC_HEADER, MAX_BYTES, ConsoleWords
 from broker_setup.operator.trace.history import Timeline
-from gateway.console.known import Known
-from gateway.console.query import parse
-from gateway.console.wanted import Found, Wanted
+from gateway.console.known.known import Known
+from gateway.console.known.query import parse
+from gateway.console.known.wanted import Found, Wanted
 from gateway.http.forms import FormLimits, read_body
 
 MOST = 20

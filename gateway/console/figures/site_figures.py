@@ -8,11 +8,11 @@ from broker_setup.ledger.heard import steady
 from broker_setup.metrics_port.registries import process_registry
 from broker_setup.settings import Settings
 from gateway.callers.accounts import Accounts
-from gateway.console.broker_look import BrokerLook, QueueLook
-from gateway.console.figure_families import Moment, families_of
-from gateway.console.figures import Figures
-from gateway.console.following import Following
-from gateway.console.pauses import Pauses
+from gateway.console.figures.figure_families import Moment, families_of
+from gateway.console.figures.figures import Figures
+from gateway.console.known.broker_look import BrokerLook, QueueLook
+from gateway.console.known.following import Following
+from gateway.console.known.pauses import Pauses
 from gateway.figures.collector import FamiliesCollector
 from gateway.figures.families import Family
 

@@ -15,7 +15,7 @@ from broker_setup.operator.parked.redriving import ParkedMessages
 from broker_setup.operator.parked.selection import Selection, Tally
 from broker_setup.settings import Settings
 from broker_setup.wire.parked import Kind
-from gateway.console.people import Visitor
+from gateway.console.pages.people import Visitor
 
 log = logging.getLogger(__name__)
 

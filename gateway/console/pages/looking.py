@@ -14,17 +14,17 @@ from broker_setup.ledger.events import Acted
 from broker_setup.operator.console import span
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import is_uuid
-from gateway.console.known import Known
-from gateway.console.lms_page import origin_of
-from gateway.console.people import Visitor
-from gateway.console.plots import Plot, plot
-from gateway.console.query import MAX_QUERY, parse
-from gateway.console.rendering import Rendering
-from gateway.console.rungs import Rungs
-from gateway.console.standings import NAMES, State
-from gateway.console.wanted import Found
-from gateway.console.what_now import STILL_ASKS_SECONDS, Circumstances, Now, what_now
-from gateway.console.words import ago, many, told
+from gateway.console.known.known import Known
+from gateway.console.known.query import MAX_QUERY, parse
+from gateway.console.known.rungs import Rungs
+from gateway.console.known.standings import NAMES, State
+from gateway.console.known.wanted import Found
+from gateway.console.pages.lms_page import origin_of
+from gateway.console.pages.people import Visitor
+from gateway.console.pages.plots import Plot, plot
+from gateway.console.pages.rendering import Rendering
+from gateway.console.pages.what_now import STILL_ASKS_SECONDS, Circumstances, Now, what_now
+from gateway.console.pages.words import ago, many, told
 
 LISTED = 50
 PLOTTED_STEPS = 72  # six hours

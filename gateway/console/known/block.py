@@ -7,8 +7,8 @@ from heapq import merge
 from math import inf
 
 from broker_setup.ledger.events import UUID_BYTES
-from gateway.console.kept_events import KeptEvents
-from gateway.console.standings import State
+from gateway.console.known.kept_events import KeptEvents
+from gateway.console.known.standings import State
 
 ROWS = 4096
 _END = b"\n"

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from broker_setup.visible import visible
-from gateway.console.people import Visitor
-from gateway.console.words import STATES, ago, shown
+from gateway.console.pages.people import Visitor
+from gateway.console.pages.words import STATES, ago, shown
 
 # Scripts and styles of ours alone, none in a page; forms go to us, and nobody shows us in a frame.
 POLICY = (

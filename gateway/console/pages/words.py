@@ -23,7 +23,7 @@ from broker_setup.ledger.events import (
 from broker_setup.operator.console import span
 from broker_setup.visible import numbered, visible
 from broker_setup.wire.properties import submission_id_of
-from gateway.console.standings import State
+from gateway.console.known.standings import State
 
 STATES = {
     State.UNKNOWN: "not known",

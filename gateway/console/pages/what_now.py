@@ -10,11 +10,11 @@ from broker_setup.operator.console import span
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.visible import numbered, visible
 from broker_setup.wire.properties import submission_id_of
-from gateway.console.broker_look import QueueLook
-from gateway.console.lately import GraderSeen
-from gateway.console.rungs import Rungs
-from gateway.console.standings import State
-from gateway.console.words import ago, shown
+from gateway.console.known.broker_look import QueueLook
+from gateway.console.known.lately import GraderSeen
+from gateway.console.known.rungs import Rungs
+from gateway.console.known.standings import State
+from gateway.console.pages.words import ago, shown
 
 # Somebody who asked so long ago is taken to ask still: graders poll every few seconds, some every minute.
 STILL_ASKS_SECONDS = 90.0

@@ -12,10 +12,10 @@ from broker_setup.ledger.events import UUID_BYTES, AnyEvent, Submitted
 from broker_setup.ledger.state.shelves import Shelves
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import submission_id_of
-from gateway.console.block import ROWS, Block
-from gateway.console.kept_events import whole
-from gateway.console.standings import State, after
-from gateway.console.wanted import Found, Wanted
+from gateway.console.known.block import ROWS, Block
+from gateway.console.known.kept_events import whole
+from gateway.console.known.standings import State, after
+from gateway.console.known.wanted import Found, Wanted
 
 # A submission's id has 53 bits. Of a million, two have one id as likely as not after some thousand years.
 _ID_BYTES, _ROW_BYTES = 7, 5

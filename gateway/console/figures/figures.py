@@ -24,7 +24,7 @@ from broker_setup.ledger.events import (
     Undeliverable,
 )
 from broker_setup.ledger.state import LedgerState
-from gateway.console.queue_figures import QueueFigures
+from gateway.console.figures.queue_figures import QueueFigures
 
 # All queues that the settings don't have: there may be any number, and each would be a dozen series for ever.
 OTHER = "other"

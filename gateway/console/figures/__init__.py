@@ -1,0 +1,1 @@
+"""A site's figures, by queue, as a Prometheus takes them."""
