@@ -25,7 +25,7 @@ LOOK_SECONDS = 5.0
 # A broker that is well needs a millisecond. One queue without a leader must not keep whoever asks from all else.
 ANSWER_SECONDS = 2.0
 # In a topology of 0.1.0 nothing can be paused, and each look costs the broker a line in its log.
-UNDECLARED_SECONDS = 300.0
+UNDECLARED_SECONDS = 30.0
 
 
 class Pauses:

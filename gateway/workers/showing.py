@@ -7,7 +7,6 @@ from time import monotonic
 
 from prometheus_client import CollectorRegistry
 
-from broker_setup.errors import SettingsError
 from broker_setup.metrics_port.endpoint import Endpoint
 from broker_setup.settings import Settings
 from gateway.figures.collector import FamiliesCollector
@@ -32,5 +31,7 @@ async def _kept_open(endpoint: Endpoint, opened: "Future[None]") -> None:
         async with endpoint:
             opened.set_result(None)
             await asyncio.get_running_loop().create_future()
-    except SettingsError as error:
-        opened.set_exception(error)
+    except Exception as error:
+        if opened.done():
+            raise
+        opened.set_exception(error)  # whoever waits for it may do so for ever otherwise

@@ -53,9 +53,13 @@ class WarmProcess:
             "streams": [str(stream.absolute()) for stream in streams],
             "folder": str(Path.cwd()),
         }
-        self._connection.sendall(json.dumps(request).encode() + b"\n")
-        self._answers = self._connection.makefile()
-        self.pid = int(self._answers.readline())
+        try:
+            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            self._answers = self._connection.makefile()
+            self.pid = int(self._answers.readline())
+        except BaseException:  # given up while it starts: a socket left open is another test's warning
+            self._connection.close()
+            raise
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""

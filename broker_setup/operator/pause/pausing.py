@@ -12,7 +12,7 @@ from broker_setup.settings import Settings
 from broker_setup.topology import PAUSED_EXCHANGE, paused_queue
 from broker_setup.wire.pauses import Pause, encode_pause
 
-# Whoever reads why a queue is paused has a word in hand for some milliseconds, and puts it back.
+# Whoever reads why a queue is paused has a word in hand for some milliseconds, and puts it back; two readers have both.
 IN_HAND_SECONDS = 0.5
 
 
@@ -44,7 +44,7 @@ async def _taken_out(session: Session, queue: str) -> int:
     with broker_calls("the queue could not be resumed"):
         channel = await session.source.channel()
         taken += await channel.purge(paused_queue(queue))
-        if 0 < taken < COPIES_OF_A_WORD:
+        if taken < COPIES_OF_A_WORD:
             await asyncio.sleep(IN_HAND_SECONDS)
             taken += await channel.purge(paused_queue(queue))
         await close_channel(channel)
