@@ -313,8 +313,8 @@ async def test_what_the_bridges_machine_lacks_is_no_try_of_the_graders(
     monkeypatch.setattr(served_queue, "SHORT_PAUSE_SECONDS", 0.01)
     grade, short = PassiveGrader.grade, [NotAsked("too many open files")] * 10
 
-    async def sometimes(grader: PassiveGrader, request: bytes) -> Replied | Failed | NotAsked:
-        return short.pop() if short else await grade(grader, request)
+    async def sometimes(grader: PassiveGrader, request: bytes, traceparent: str = "") -> Replied | Failed | NotAsked:
+        return short.pop() if short else await grade(grader, request, traceparent)
 
     monkeypatch.setattr(PassiveGrader, "grade", sometimes)
     checked, lacking = ReplyChecker.check, [RuntimeError("can't start new thread"), MemoryError()]
