@@ -2,6 +2,7 @@
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterator
 from heapq import merge
 from math import inf
@@ -26,6 +27,8 @@ class Block:
         self.submitted_at = array("d")
         self.changed_at = array("d")
         self.first_at, self.last_at = inf, -inf
+        # By the queue's number, how many wait: a queue's oldest is not looked for where none of its own is.
+        self._waiting: Counter[int] = Counter()
         # Where the newest event of each stands.
         self._newest = array("I")
         # One text to search in: where each URL begins in it, whose it is, and which is that of each row. They come in
@@ -56,13 +59,13 @@ class Block:
     def add(self, uuid: bytes, at: float, queue: int) -> int:
         """Add a submission; return its row."""
         self._uuids += uuid
-        self._states.append(State.UNKNOWN)
         self._queues.append(queue)
         self.submitted_at.append(at)
         self._reach(at)
         self.changed_at.append(at)
         self._newest.append(0)
         self._which.append(_NO_URL)
+        self._states.append(State.UNKNOWN)  # last: from now on a search, in its thread, finds the row
         return len(self._states) - 1
 
     def tell_submit(self, row: int, at: float, url: bytes) -> None:
@@ -70,10 +73,11 @@ class Block:
         self.submitted_at[row] = at
         self._reach(at)
         if url and self._which[row] == _NO_URL:
-            self._which[row] = len(self._begins)
+            which, begin = len(self._begins), len(self._urls)
             self._whose.append(row)
-            self._begins.append(len(self._urls))
+            self._begins.append(begin)
             self._urls += url.replace(_END, b" ") + _END
+            self._which[row] = which
 
     def uuid(self, row: int) -> bytes:
         """Return the uuid of a row."""
@@ -101,16 +105,27 @@ class Block:
 
     def change(self, row: int, state: State, at: float, newest: int) -> None:
         """Note an event of a row."""
+        if (was := self._states[row]) != state:
+            self._waiting[self._queues[row]] += (state is State.WAITING) - (was == State.WAITING)
         self._states[row] = state
         self.changed_at[row] = at
         self._newest[row] = newest
 
     def name(self, row: int, queue: int) -> None:
         """Note the queue of a row, where no event before said it."""
+        if self._states[row] == State.WAITING:
+            self._waiting[self._queues[row]] -= 1
+            self._waiting[queue] += 1
         self._queues[row] = queue
+
+    def waiting(self, queue: int) -> int:
+        """Count the rows of `queue` that wait."""
+        return self._waiting[queue]
 
     def oldest_waiting(self, queue: int) -> int | None:
         """Return the first row of `queue` that waits."""
+        if not self._waiting[queue]:
+            return None
         row = -1
         while (row := self._states.find(State.WAITING, row + 1)) >= 0:
             if self._queues[row] == queue:

@@ -8,7 +8,7 @@ from math import inf
 from time import time
 
 from broker_setup.ledger.answers import Outcome
-from broker_setup.ledger.events import UUID_BYTES, AnyEvent, Submitted
+from broker_setup.ledger.events import UUID_BYTES, AnyEvent, Discarded, Submitted, Undeliverable
 from broker_setup.ledger.state.shelves import Shelves
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import submission_id_of
@@ -21,6 +21,10 @@ from gateway.console.known.wanted import Found, Wanted
 _ID_BYTES, _ROW_BYTES = 7, 5
 # Where fewer than one in so many stand as is wanted, their URLs are looked at, and not those of all.
 FEW = 20
+# What a submission may take, its events and all, where all that are kept are there; a usual one takes 370 bytes.
+BYTES_EACH = 600
+# Submissions that begin with the end of their result: older than what is kept, or made up by an AMQP grader.
+MOST_STRAYS = 4096
 
 
 class SubmissionIndex:
@@ -45,6 +49,8 @@ class SubmissionIndex:
         self._queues: dict[str, int] = {"": 0}
         self._writers: dict[str, int] = {}
         self._counts: Counter[tuple[int, State]] = Counter()
+        self._strays = 0
+        self._taken = 0
         self.size = 0
 
     def take(self, event: AnyEvent, outcome: Outcome, writer: str) -> None:
@@ -52,7 +58,15 @@ class SubmissionIndex:
         uuid = event.submission
         if len(uuid) != UUID_BYTES:  # of a queue as a whole
             return
-        block, row = self._row_of(uuid) or self._add(uuid, event)
+        place = self._row_of(uuid)
+        if place is None and isinstance(event, Undeliverable | Discarded):
+            self._strays += 1
+            if self._strays > MOST_STRAYS:
+                return
+        block, row = place or self._add(uuid, event)
+        self._taken += 1
+        if self._taken % ROWS == 0:
+            self._make_room()
         if isinstance(event, Submitted):
             url = self._open_url(event.sealed_url, uuid) if event.sealed_url else ""
             block.tell_submit(row, event.at, url.encode(errors="replace"))
@@ -118,6 +132,9 @@ class SubmissionIndex:
         for block in tuple(self._blocks):
             if len(block) and block.first_at > found.submitted_at:
                 break
+            if block.last_at < found.submitted_at or not block.waiting(number):
+                before += block.waiting(number)
+                continue
             before += sum(
                 block.queue(row) == number and block.submitted_at[row] < found.submitted_at
                 for row in block.rows_in({State.WAITING})
@@ -196,12 +213,14 @@ class SubmissionIndex:
         return block, row
 
     def _make_room(self) -> None:
-        """Drop the oldest blocks: those that are too old, and as many as are too many."""
-        oldest = self._clock() - self._seconds
+        """Drop the oldest blocks: those that are too old, and as many as are too many or take too much."""
+        oldest, memory = self._clock() - self._seconds, self.memory
         while len(self._blocks) > 1:
             block = self._blocks[0]
-            if self.size + ROWS <= self._most and block.last_at >= oldest:
+            few = self.size + ROWS <= self._most and memory <= max(self._most, ROWS) * BYTES_EACH
+            if few and block.last_at >= oldest:
                 return
+            memory -= block.memory
             for row in range(len(block)):
                 self._counts[block.queue(row), block.state(row)] -= 1
                 key = submission_id_of(block.uuid(row)).to_bytes(_ID_BYTES)

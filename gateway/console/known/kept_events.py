@@ -26,6 +26,8 @@ KEY_BYTES = 4
 MAX_TEXT = 400
 # Events of one submission: a lease can be extended ten thousand times. The first and the newest are shown.
 MAX_STEPS = 300
+# Of submissions that came together; what happens beyond is not kept, only how they stand.
+MOST_BYTES = 64 * 1024 * 1024
 
 # Where the event before it of the same submission stands (one more than that, 0: nowhere), how many bytes follow, the
 # number of its writer, whether it was void.
@@ -80,11 +82,31 @@ class KeptEvents:
         return len(self._bytes)
 
     def add(self, event: AnyEvent, before: int, writer: int, *, void: bool) -> int:
-        """Keep an event behind `before`, the place of the newest of its submission (0: none); return its own place."""
+        """Keep an event behind `before`, the place of the newest of its submission (0: none); return its own place.
+
+        A lease can be extended each second for days: of its extensions the newest is kept, in the place of the others.
+        """
+        if len(self._bytes) >= MOST_BYTES:
+            return before
+        if isinstance(event, Extended) and not void and self._renewed(before, event):
+            return before
         kept = _encode(_KEEPS.get(type(event), _named)(event))
         place = len(self._bytes) + 1
         self._bytes += _HEAD.pack(before, len(kept), writer, void) + kept
         return place
+
+    def _renewed(self, place: int, event: Extended) -> bool:
+        if not place or event.refused:
+            return False
+        begin = place - 1 + _HEAD.size
+        _, length, _, void = _HEAD.unpack_from(self._bytes, place - 1)
+        before, kept = _decode(bytes(self._bytes[begin : begin + length])), _encode(_KEEPS[Extended](event))
+        if void or not isinstance(before, Extended) or before.refused or before.key != event.key[:KEY_BYTES]:
+            return False
+        if len(kept) != length:
+            return False
+        self._bytes[begin : begin + length] = kept
+        return True
 
     def steps(self, newest: int, writers: list[str]) -> Iterator[Step]:
         """Yield the events of a submission, the newest first."""

@@ -18,6 +18,7 @@ from broker_setup.ledger.events import (
     Submitted,
     Undeliverable,
 )
+from gateway.console.known import index as known_index
 from gateway.console.known.block import ROWS
 from gateway.console.known.index import SubmissionIndex
 from gateway.console.known.standings import NAMES, State
@@ -178,3 +179,71 @@ def test_a_submission_takes_some_400_bytes() -> None:
         for event in (submitted(number), leased(number), Graded(NOW, uuid_of(number), "q", b"", b"k" * 16, b"d" * 16)):
             index.take(event, VALID, "gateway")
     assert index.memory / ROWS < 400
+
+
+def test_the_oldest_that_waits_is_not_looked_for_where_none_of_its_queue_waits() -> None:
+    index = index_of(*(submitted(number, queue="crowd") for number in range(2 * ROWS)), submitted(9_999_999, queue="q"))
+    assert [block.waiting(index._queues["q"]) for block in index._blocks] == [0, 0, 1]
+    assert index.oldest_waiting("q") == index.oldest_waiting("crowd") == NOW
+    assert index.oldest_waiting("nobody's") is None
+
+
+def test_what_waits_is_counted_by_queue_as_it_comes_and_goes() -> None:
+    index = index_of(submitted(1), submitted(2, queue="crowd"), submitted(3), leased(1))
+    found = index.find(uuid_of(3))
+    assert found is not None
+    assert index.oldest_waiting("q") == NOW
+    index.take(leased(3), VALID, "gateway a")
+    assert index.oldest_waiting("q") is None
+    index.take(Expired(NOW + 60, uuid_of(3), b"k" * 16), VALID, "gateway a")
+    assert index.oldest_waiting("q") == NOW
+
+
+def test_of_a_leases_extensions_the_newest_is_kept_and_takes_no_more_room() -> None:
+    index = index_of(submitted(1), leased(1))
+    index.take(Extended(NOW + 1, uuid_of(1), b"k" * 16, NOW + 100), VALID, "gateway a")
+    memory = index.memory
+    for second in range(2, 1000):
+        index.take(Extended(NOW + second, uuid_of(1), b"k" * 16, NOW + 100 + second), VALID, "gateway a")
+    assert index.memory == memory
+    timeline = index.timeline(uuid_of(1))
+    assert timeline is not None
+    assert [step.event.at for step in timeline.steps] == [NOW, NOW, NOW + 999]
+    assert timeline.lease_ended(NOW + 1000) is None
+    # A reply that was refused is a line of its own, and so is what comes after it.
+    index.take(Extended(NOW + 1000, uuid_of(1), b"k" * 16, NOW + 1100, refused="no score"), VALID, "gateway a")
+    index.take(Extended(NOW + 1001, uuid_of(1), b"k" * 16, NOW + 1101), VALID, "gateway a")
+    timeline = index.timeline(uuid_of(1))
+    assert timeline is not None
+    assert len(timeline.steps) == 5
+
+
+def test_the_oldest_go_where_events_take_too_much_also_while_no_submission_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(known_index, "BYTES_EACH", 150)
+    index = index_of(*map(submitted, range(ROWS + 100)), most=3 * ROWS)
+    assert index.size == ROWS + 100
+    for _ in range(200):
+        for number in range(ROWS, ROWS + 100):
+            index.take(leased(number), VALID, "gateway a")
+            index.take(Released(NOW, uuid_of(number), b"k" * 16, NOW, failed=True), VALID, "gateway a")
+    assert index.size == 100
+    assert index.find(uuid_of(1)) is None
+    assert index.find(uuid_of(ROWS)) is not None
+
+
+def test_results_that_end_without_ever_having_begun_fill_a_small_part_of_it_alone() -> None:
+    index = index_of(*map(submitted, range(10)))
+    for number in range(100, 100 + 2 * ROWS):
+        index.take(Undeliverable(NOW, uuid_of(number), "junk"), VALID, "relay a")
+    assert index.size == 10 + ROWS
+    assert index.find(uuid_of(3)) is not None
+
+
+def test_junk_about_a_delivered_result_leaves_it_delivered() -> None:
+    index = index_of(submitted(1), Graded(NOW, uuid_of(1), "q", b"", b"", b""), Delivered(NOW, uuid_of(1), 1))
+    index.take(Undeliverable(NOW, uuid_of(1), "junk"), VALID, "relay a")
+    found = index.find(uuid_of(1))
+    assert found is not None
+    assert found.state is State.DELIVERED
