@@ -76,6 +76,10 @@ def _host(name: str) -> str:
         return ""
 
 
+# Bytes of X-Forwarded-For that are looked at, the last: whoever is nearest to us stands there.
+_LONGEST_NAMED = 2048
+
+
 class UnheededProxies:
     """Says once that a proxy in front is not in TRUSTED_PROXIES: its clients are throttled as one."""
 
@@ -99,7 +103,7 @@ def _unheeded_peer(scope: Scope) -> str | None:
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     if not forwarded or not scope["client"]:
         return None
-    named = b",".join(forwarded).decode("latin-1")
+    named = b",".join(forwarded)[-_LONGEST_NAMED:].decode("latin-1")
     if not named.strip(", "):
         return None
     peer: str = scope["client"][0]

@@ -15,7 +15,7 @@ from gateway.callers.throttle import TooManyGuessesError
 from gateway.console.known.known import Known
 from gateway.console.known.standings import NAMES, State
 from gateway.console.known.wanted import Found, Wanted
-from gateway.console.pages.forms import Fields, fields_of, first
+from gateway.console.pages.forms import LOGIN_LIMITS, Fields, fields_of, first
 from gateway.console.pages.jobs import Job, Jobs, Verb
 from gateway.console.pages.looking import number_of
 from gateway.console.pages.people import People, Visitor
@@ -75,6 +75,9 @@ class ActingPages:
         told = bool(first(fields, "although_told"))
         because = first(fields, "because")[:200] or "discarded in the console"
         job = self._jobs.begin(visitor, verb, selection, about, because, although_told=told)
+        if job is None:
+            text = "Some of what you have begun is under way: wait for its end, and begin this then."
+            return self._rendering.message(request, visitor, 429, "One after the other", text)
         return RedirectResponse(f"/parked/jobs/{job.id}", 303)
 
     async def job(self, request: Request, visitor: Visitor) -> Response:
@@ -125,7 +128,7 @@ class SessionPages:
         goes_to = request.query_params.get("next", "/")
         if request.method != "POST":
             return self._ask(request, goes_to)
-        fields = await fields_of(request)
+        fields = await fields_of(request, LOGIN_LIMITS)
         goes_to = first(fields, "next") or "/"
         if self._people.is_foreign(request):
             return self._ask(request, goes_to, "This login comes from a page of another site.", 403)

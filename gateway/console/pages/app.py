@@ -102,10 +102,10 @@ class _Doors:
     ) -> Callable[[Act], Callable[[Request], Awaitable[Response]]]:
         def do(act: Act) -> Callable[[Request], Awaitable[Response]]:
             async def endpoint(request: Request) -> Response:
-                fields = await fields_of(request)
                 visitor = self._people.visitor(request)
                 if visitor is None:
                     return session.to_login(request)
+                fields = await fields_of(request)
                 if self._people.is_foreign(request) or not self._people.is_their_form(
                     visitor, first(fields, "form_token")
                 ):

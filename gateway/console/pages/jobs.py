@@ -20,7 +20,9 @@ from gateway.console.pages.people import Visitor
 log = logging.getLogger(__name__)
 
 REDRIVE_RATE, DISCARD_RATE = 100, 1_000  # messages a second, as the command line's
-MOST_JOBS = 100
+# Of one person: jobs that are remembered, and that are under way.
+MOST_JOBS = 20
+MOST_UNDER_WAY = 3
 
 
 class Verb(StrEnum):
@@ -58,9 +60,9 @@ class Job:
     problem: str = ""
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more comes of it."""
-        return self.stage in {Stage.DONE, Stage.BROKEN_OFF}
+    def is_under_way(self) -> bool:
+        """Whether it goes on by itself: nobody has to confirm it, and it is not over."""
+        return self.stage in {Stage.COUNTING, Stage.DOING}
 
 
 class Jobs:
@@ -76,12 +78,15 @@ class Jobs:
 
     def begin(
         self, visitor: Visitor, verb: Verb, selection: Selection, about: str, because: str, *, although_told: bool
-    ) -> Job:
-        """Begin to count what would be done."""
+    ) -> Job | None:
+        """Begin to count what would be done; None where this person has too much under way."""
+        theirs = self.all_of(visitor)
+        if sum(job.is_under_way for job in theirs) >= MOST_UNDER_WAY:
+            return None
+        for old in [job for job in theirs if not job.is_under_way][MOST_JOBS - 1 :]:
+            del self._jobs[old.id]
         job = Job(secrets.token_hex(8), verb, visitor.name, visitor.signature, selection, about, because, although_told)
         self._jobs[job.id] = job
-        if len(self._jobs) > MOST_JOBS:
-            self._jobs.popitem(last=False)
         self._start(self._count(job))
         return job
 
@@ -123,19 +128,22 @@ class Jobs:
 
     async def _run(self, job: Job, then: Stage, work: Callable[[ParkedMessages], Coroutine[Any, Any, None]]) -> None:
         async with self._turn:
-            messages = ParkedMessages(
-                self._settings,
-                tuple(Kind),
-                job.selection,
-                although_told=job.although_told or job.verb is Verb.DISCARD,
-                progress=lambda _: None,
-            )
-            job.tally = messages.tally
             try:
+                messages = ParkedMessages(
+                    self._settings,
+                    tuple(Kind),
+                    job.selection,
+                    although_told=job.although_told or job.verb is Verb.DISCARD,
+                    progress=lambda _: None,
+                )
+                job.tally = messages.tally
                 # In a loop of its own: a portion of 500 is work for a while, and pages should answer meanwhile.
                 is_whole = await asyncio.to_thread(asyncio.run, self._unless_stopped(work(messages)))
             except XQueueError as error:
                 job.stage, job.problem = Stage.BROKEN_OFF, str(error)
+            except Exception as error:  # a mistake of ours: whoever looks at the job is told, and may begin anew
+                log.exception("%s: %s %s", job.by, job.verb, job.about)
+                job.stage, job.problem = Stage.BROKEN_OFF, f"unexpected error: {type(error).__name__}"
             else:
                 job.stage = then if is_whole else Stage.BROKEN_OFF
                 job.problem = "" if is_whole else "the console was stopped"

@@ -1,6 +1,5 @@
 """Who looks at the console: accounts, sessions, and what each may see and do; no request of a page elsewhere acts."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from broker_setup.settings.access_settings import ConsoleRights, ConsoleRole
 from broker_setup.wire.secret_keys import derived_key
 from gateway.callers.accounts import Accounts
 from gateway.callers.origin import is_of_another_site
-from gateway.callers.sessions import Sessions, session_cookie
+from gateway.callers.sessions import Sessions
 
 COOKIE = "xqueue_console"
 
@@ -60,7 +59,7 @@ class People:
             session.account,
             rights.role is ConsoleRole.OPERATOR,
             None if queues is None else frozenset(queues),
-            self._form_token(request),
+            self._form_token(session.account),
         )
 
     def renew(self, request: Request, answer: Response) -> None:
@@ -76,8 +75,6 @@ class People:
         """Whether a form was made by a page that we gave to this session."""
         return hmac.compare_digest(visitor.form_token.encode(), token.encode(errors="replace"))
 
-    def _form_token(self, request: Request) -> str:
-        cookie = session_cookie(request, COOKIE) or ""
-        return hmac.digest(self._form_key, hashlib.sha256(cookie.encode(errors="replace")).digest(), "sha256").hex()[
-            :32
-        ]
+    def _form_token(self, account: str) -> str:
+        # Of the account, not of the cookie: that is renewed under a page which is open.
+        return hmac.digest(self._form_key, account.encode(errors="replace"), "sha256").hex()[:32]

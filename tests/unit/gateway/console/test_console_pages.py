@@ -212,3 +212,14 @@ async def test_what_is_parked_is_listed_by_queue_and_reason(desk: Desk) -> None:
 
 def test_every_state_has_words() -> None:
     assert set(STATES) == set(State)
+
+
+async def test_a_form_with_more_escaped_signs_than_any_of_ours_is_not_undone(desk: Desk) -> None:
+    async with desk.logged_in("ada") as ada:
+        token = form_token_in(await ada.get("/"))
+        flood = f"form_token={token}&because=" + "%41" * 10_000
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        assert (await ada.post("/parked/jobs", content=flood, headers=headers)).status_code == 400
+    async with desk.browser() as nobody:
+        large = await nobody.post("/login", content="username=" + "a" * 10_000, headers=headers)
+        assert large.status_code == 400

@@ -44,3 +44,9 @@ def test_a_cookie_of_backslashes_takes_no_time() -> None:
     began = thread_time()
     session_cookie(asked)
     assert thread_time() - began < 0.1  # it was 6 s
+
+
+def test_a_flood_of_semicolons_or_of_other_cookies_hides_no_session() -> None:
+    assert session_cookie(asked_with(b"sessionid=x.y;" + b";" * 30_000)) == "x.y"
+    assert session_cookie(asked_with(b"sessionid=x.y; " + b"asessionid=z;" * 4_000)) == "x.y"
+    assert session_cookie(asked_with(b"a=b;   sessionid=x.y ;c=d")) == "x.y"
