@@ -92,12 +92,15 @@ def _with_heartbeat(main: Any, path: Path) -> None:
         def built(settings: Any, departure: Any) -> Any:
             app = build(settings, departure)
 
-            async def beating(scope: Any, receive: Any, send: Any) -> None:
-                if scope["type"] == "lifespan":
-                    start()
-                await app(scope, receive, send)
+            class Beating:
+                rest = app.rest  # where its server looks for its figures
 
-            return beating
+                async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                    if scope["type"] == "lifespan":
+                        start()
+                    await app(scope, receive, send)
+
+            return Beating()
 
         main.build = built
     else:
