@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import requests
@@ -35,6 +35,11 @@ class Rungs:
     unseen: int = 0
     at_once: int = 0
     problem: str = ""
+
+    def of(self, queue: str) -> "Rungs":
+        """Leave out why results of other queues wait: whoever looks may not see those."""
+        lately = {uuid: each for uuid, each in self.lately.items() if each.wait.queue == queue}
+        return replace(self, lately=lately)
 
 
 class RungsLook:

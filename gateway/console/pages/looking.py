@@ -155,7 +155,7 @@ class LookingPages:
         known, now = self._known, time()
         rungs, health, origin = Rungs(), None, origin_of(found.url)
         if found.state is State.GRADED:
-            rungs = await known.rungs.seen()
+            rungs = (await known.rungs.seen()).of(found.queue)
             health = (await known.relay.health() or {}).get(origin)
         lease = known.following.ledger.state.lease_of(found.uuid)
         state = found.state

@@ -94,6 +94,9 @@ def _waiting(timeline: Timeline, around: Circumstances) -> Iterator[str]:
         yield f"It is handed out again from {shown(last.available_at)} on ({ago(last.available_at, now)})."
 
 
+_THEIR_TURN = "Whoever runs that has to start it, or to see what keeps it away."
+
+
 def _who_asks(around: Circumstances) -> str:
     look, now = around.look, around.now
     whose = {
@@ -104,9 +107,9 @@ def _who_asks(around: Circumstances) -> str:
     if look.seen_at is None:
         return "The broker can't be asked at the moment whether anybody asks for this queue's work."
     if look.asked_at is None:
-        return f"{whose} for {span(now - look.since)}: since this console began to look."
+        return f"{whose} for {span(now - look.since)}: since this console began to look. {_THEIR_TURN}"
     if now - look.asked_at > STILL_ASKS_SECONDS:
-        return f"{whose} for {span(now - look.asked_at)}."
+        return f"{whose} for {span(now - look.asked_at)}. {_THEIR_TURN}"
     return "Graders ask for this queue's work at the moment."
 
 
@@ -137,6 +140,7 @@ def _graded(_: Timeline, around: Circumstances) -> Iterator[str]:
         elif wait.until:
             at = wait.until.timestamp()
             yield f"It is tried again at {shown(at)} ({ago(at, around.now)}), or as soon as the LMS is back."
+        yield "It goes on by itself, and nothing is lost: whoever runs the LMS has to see why it takes no results."
     elif rungs.problem:
         yield f"What the relay does with it can't be looked up: {rungs.problem}."
     elif rungs.unseen:
@@ -157,7 +161,7 @@ def _parked(timeline: Timeline, around: Circumstances) -> Iterator[str]:
     )
     if event is None:
         return
-    yield f"Why: {event.reason}."
+    yield f"Why: {event.reason}. See to that first: redriven before, it comes back here."
     if event.tell_at > around.now:
         yield (
             f"The student is told at {shown(event.tell_at)} ({ago(event.tell_at, around.now)}) that there will be no "

@@ -55,6 +55,12 @@ def test_a_result_that_was_not_seen_tells_why_others_of_its_lms_wait() -> None:
     assert f"The LMS {LMS} did not take others, which wait for another try: refused." in text
 
 
+def test_why_another_queues_result_waits_is_left_out() -> None:
+    rungs = Rungs({}, {ANOTHER: waiting(ANOTHER)})
+    assert rungs.of("openedx") == rungs
+    assert "refused" not in said(rungs.of("other"))
+
+
 def test_what_waits_for_another_lms_says_nothing_of_this_one() -> None:
     text = said(Rungs({}, {ANOTHER: waiting(ANOTHER, "https://another.example")}, at_once=1))
     assert text == "The relay has it, or takes it next (1 result before it). Is one running?"
