@@ -39,34 +39,32 @@ class SubmissionIndex:
         clock: Callable[[], float] = time,
     ) -> None:
         """`open_url` opens the sealed URL of a submission."""
-        self._most = most
-        self._seconds = seconds
+        self._most, self._seconds = most, seconds
         self._open_url = open_url
         self._clock = clock
         self._blocks: deque[Block] = deque([Block()])
+        self._numbered: dict[int, Block] = {0: self._blocks[0]}
         self._dropped = 0  # blocks
         self._rows = Shelves(key_bytes=_ID_BYTES, value_bytes=_ROW_BYTES)
         self._queues: dict[str, int] = {"": 0}
         self._writers: dict[str, int] = {}
         self._counts: Counter[tuple[int, State]] = Counter()
-        self._strays = 0
-        self._taken = 0
-        self.size = 0
+        self._strays = self._taken = self.size = 0
 
     def take(self, event: AnyEvent, outcome: Outcome, writer: str) -> None:
         """Take in an event, as it was applied."""
         uuid = event.submission
         if len(uuid) != UUID_BYTES:  # of a queue as a whole
             return
+        self._taken += 1
+        if self._taken % ROWS == 0:
+            self._make_room()  # before its place is looked up, as that may go
         place = self._row_of(uuid)
         if place is None and isinstance(event, Undeliverable | Discarded):
             self._strays += 1
             if self._strays > MOST_STRAYS:
                 return
         block, row = place or self._add(uuid, event)
-        self._taken += 1
-        if self._taken % ROWS == 0:
-            self._make_room()
         if isinstance(event, Submitted):
             url = self._open_url(event.sealed_url, uuid) if event.sealed_url else ""
             block.tell_submit(row, event.at, url.encode(errors="replace"))
@@ -97,11 +95,14 @@ class SubmissionIndex:
         if place is None:
             return None
         block, row = place
-        timeline = Timeline(uuid)
         steps = list(block.events.steps(block.newest(row), list(self._writers)))
         queue = list(self._queues)[block.queue(row)]
-        timeline.steps.extend(replace(step, event=whole(step.event, uuid, queue)) for step in reversed(steps))
-        return timeline
+        return Timeline(uuid, [replace(step, event=whole(step.event, uuid, queue)) for step in reversed(steps)])
+
+    def is_whole(self, uuid: bytes) -> bool:
+        """Say whether all that happened to a submission was kept, every word of it."""
+        place = self._row_of(uuid)
+        return place is not None and place[0].events.are_whole(place[0].newest(place[1]))
 
     def search(self, wanted: Wanted, visible: Collection[str] | None, most: int, skip: int = 0) -> list[Found]:
         """Return the newest `most` that are wanted, of the `visible` queues (None: all), but for the first few."""
@@ -195,13 +196,15 @@ class SubmissionIndex:
         packed = self._rows.find(submission_id.to_bytes(_ID_BYTES))
         if packed is None:
             return None
-        block, row = divmod(int.from_bytes(packed), ROWS)
-        return self._blocks[block - self._dropped], row
+        number, row = divmod(int.from_bytes(packed), ROWS)
+        block = self._numbered.get(number)  # in a search's thread, it may have gone just now
+        return (block, row) if block else None
 
     def _add(self, uuid: bytes, event: AnyEvent) -> tuple[Block, int]:
         block = self._blocks[-1]
         if len(block) == ROWS:
             block = Block()
+            self._numbered[self._dropped + len(self._blocks)] = block
             self._blocks.append(block)
             self._make_room()
         queue = self._number_of(getattr(event, "queue", ""))
@@ -228,6 +231,7 @@ class SubmissionIndex:
                 if packed is not None and int.from_bytes(packed) == self._dropped * ROWS + row:
                     self._rows.discard(key)
             self._blocks.popleft()
+            del self._numbered[self._dropped]
             self._dropped += 1
             self.size -= len(block)
 

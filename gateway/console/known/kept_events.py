@@ -65,6 +65,13 @@ def _named(event: Any) -> AnyEvent:
     return kept
 
 
+def _may_be_cut(event: Any) -> bool:
+    # An extension may stand for those before it.
+    if isinstance(event, Extended) and not event.refused:
+        return True
+    return any(len(getattr(event, text, "")) >= MAX_TEXT for text in ("reason", "refused", "odd"))
+
+
 def whole(event: AnyEvent, submission: bytes, queue: str) -> AnyEvent:
     """Return a kept event with what was left out as its submission says it."""
     if hasattr(event, "queue"):
@@ -116,3 +123,8 @@ class KeptEvents:
             start = at - 1 + _HEAD.size
             yield Step(_decode(bytes(self._bytes[start : start + size])), writers[writer], void)
             at, number = before, number + 1
+
+    def are_whole(self, newest: int) -> bool:
+        """Say whether nothing was left out of the events of a submission: none of them, and no part of a text."""
+        steps = list(self.steps(newest, [""] * 2**16))
+        return len(self) < MOST_BYTES and len(steps) < MAX_STEPS and not any(_may_be_cut(step.event) for step in steps)

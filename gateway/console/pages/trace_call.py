@@ -43,6 +43,8 @@ class TraceCall:
 
     def _timelines(self, subject: str) -> list[Timeline]:
         found = self._found(subject)
+        if not all(self._known.index.is_whole(each.uuid) for each in found):
+            return []  # so that who asks reads the ledger, where all of it stands
         known = (self._known.index.timeline(each.uuid) for each in reversed(found))
         return [timeline for timeline in known if timeline]
 

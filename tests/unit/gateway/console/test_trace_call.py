@@ -5,7 +5,7 @@ from time import time
 
 import pytest
 
-from broker_setup.ledger.events import Leased, Submitted
+from broker_setup.ledger.events import AnyEvent, Extended, Leased, Parked, Submitted
 from broker_setup.operator.trace import console_words
 from broker_setup.operator.trace.console_words import MAC_HEADER, PATH, ConsoleWords
 from broker_setup.operator.trace.history import Step, Timeline
@@ -69,3 +69,18 @@ def test_a_submission_is_told_by_each_of_its_names(subject: str) -> None:
         ["submitted", "leased"],
     )
     assert TraceCall(known)._timelines(url[:-1]) == TraceCall(known)._timelines("1") == []
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        [Parked(time(), uuid_of(3), "openedx", b"", "y" * 1000)],
+        [Leased(time(), uuid_of(3), "openedx", b"", b"k" * 16, time() + 60, "", 1, b"", "ned")] * 301,
+        [Extended(time(), uuid_of(3), b"k" * 16, time() + more) for more in (60, 61)],
+    ],
+    ids=["a long reason", "many events", "extensions"],
+)
+def test_where_something_was_left_out_nothing_is_told_so_that_the_ledger_is_read(cut: list[AnyEvent]) -> None:
+    desk = Desk()
+    desk.tell(Submitted(time(), uuid_of(3), "openedx"), *cut)
+    assert TraceCall(desk.console._known)._timelines(uuid_of(3).hex()) == []
