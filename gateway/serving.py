@@ -25,18 +25,15 @@ from broker_setup.settings.required import REQUIRED, Service
 from gateway.app import build
 from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import Figures
-from gateway.http.connection import Bounds, bounded
+from gateway.http.connection import Bounds
 from gateway.http.departure import Departure
+from gateway.http.server_config import server_config
 from gateway.leaving import LeavingServer
 from gateway.start_warnings import start_warnings
 
 if TYPE_CHECKING:
     from gateway.http.hot_calls import HotCalls
 
-# Clients keep connections for a minute or so; whoever closes first must not be us, or their next request is lost.
-KEEP_ALIVE_SECONDS = 75
-# What is under way gets this long when we stop, after STOP_DELAY and STOP_TIME; polls that wait are answered before.
-GRACE_SECONDS = 5
 # What it ends with where it can't listen, uvicorn's own.
 START_FAILED = 3
 # CPython's own are 700, 10, 10: meant for scripts. The later ones are low, so that what refused requests leave behind
@@ -81,30 +78,14 @@ def server_of(settings: Settings, warnings: Iterable[str], *, is_worker: bool = 
     # What is there now stays; young garbage is looked for less often. Together some 5 % of a submit.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=bounded(  # type: ignore[arg-type]
-            Bounds(
-                connections=settings.max_connections,
-                head_size=settings.max_head_size,
-                head_seconds=settings.head_timeout,
-                body_seconds=settings.body_timeout,
-                stall_seconds=settings.stall_timeout,
-            ),
-        ),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
-        server_header=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+    bounds = Bounds(
+        connections=settings.max_connections,
+        head_size=settings.max_head_size,
+        head_seconds=settings.head_timeout,
+        body_seconds=settings.body_timeout,
+        stall_seconds=settings.stall_timeout,
     )
+    config = server_config(app, settings, bounds, host=settings.host, port=settings.port, loop="uvloop", lifespan="on")
     return LeavingServer(config, departure, delay=settings.stop_delay, seconds=settings.stop_time)
 
 

@@ -25,12 +25,11 @@ from gateway.console.known.rungs import RelayLook, RungsLook
 from gateway.console.pages.app import application
 from gateway.console.pages.jobs import Jobs
 from gateway.console.pages.people import People
-from gateway.http.connection import Bounds, bounded
+from gateway.http.connection import Bounds
+from gateway.http.server_config import server_config
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 75
-GRACE_SECONDS = 5
 # People with browsers: some connections for each.
 CONNECTIONS = 200
 
@@ -65,7 +64,9 @@ class Console:
             RungsLook(settings),
             RelayLook(settings),
         )
-        self._server = _Server(_config(settings, application(known, people, self._jobs)))
+        self._server = _Server(
+            server_config(application(known, people, self._jobs), settings, _bounds(settings), lifespan="off")
+        )
         self._endpoint = Endpoint(
             settings.console_metrics_host,
             settings.console_metrics_port,
@@ -108,27 +109,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(settings: Settings, app: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        http=bounded(  # type: ignore[arg-type]
-            Bounds(
-                connections=CONNECTIONS,
-                head_size=settings.max_head_size,
-                head_seconds=settings.head_timeout,
-                body_seconds=settings.stall_timeout,
-                stall_seconds=settings.stall_timeout,
-            ),
-        ),
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
-        server_header=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        connections=CONNECTIONS,
+        head_size=settings.max_head_size,
+        head_seconds=settings.head_timeout,
+        body_seconds=settings.stall_timeout,
+        stall_seconds=settings.stall_timeout,
     )
 
 

@@ -12,7 +12,7 @@ from broker_setup.settings import ENV_PREFIX, Settings, load_settings
 from broker_setup.settings.secret_files import FILE_SUFFIX, is_secret
 from deploy.kubernetes.make_secrets import OPERATOR, USERS
 from gateway.http.polls import LONGEST_WAIT_SECONDS
-from gateway.serving import KEEP_ALIVE_SECONDS
+from gateway.http.server_config import KEEP_ALIVE_SECONDS
 from gateway.workers.crew import STOP_SECONDS
 from tests.support.compose import LOGINS, MIB, OURS, bytes_of
 from tests.support.compose import variables as of_compose

@@ -6,7 +6,7 @@ import pytest
 
 from broker_setup.settings import Settings
 from gateway.http.polls import LONGEST_WAIT_SECONDS
-from gateway.serving import KEEP_ALIVE_SECONDS
+from gateway.http.server_config import KEEP_ALIVE_SECONDS
 from tests.support.project import ROOT, text
 
 EXAMPLES = sorted(path.name for path in (ROOT / "deploy/proxies").iterdir())
