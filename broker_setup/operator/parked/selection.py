@@ -43,13 +43,18 @@ class Selection:
             self.queue in {None, parked.queue}
             and (self.queues is None or parked.queue in self.queues)
             and (self.origin is None or _alike(parked.origin, self.origin))
-            and (self.reason is None or _alike(parked.reason, f"*{self.reason}*"))
+            and (self.reason is None or has_in_it(parked.reason, self.reason))
             and self.correlation_id in {None, parked.correlation_id}
             and (self.correlation_ids is None or parked.correlation_id in self.correlation_ids)
             and self.submission_id in {None, parked.submission_id}
             and (self.before is None or (parked.parked_at is not None and parked.parked_at < self.before))
             and (self.since is None or (parked.parked_at is not None and parked.parked_at >= self.since))
         )
+
+
+def has_in_it(reason: str, part: str) -> bool:
+    """Say whether a reason has this in it, `*` and `?` standing for any signs and any one, as an operator types it."""
+    return _alike(reason, f"*{part}*")
 
 
 def _alike(text: str, pattern: str) -> bool:

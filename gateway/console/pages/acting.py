@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from broker_setup.ledger.events import Parked, Undeliverable
-from broker_setup.operator.parked.selection import Selection
+from broker_setup.operator.parked.selection import Selection, has_in_it
 from broker_setup.wire.properties import is_uuid
 from gateway.callers.origin import address_of
 from gateway.callers.passwords import TooManyChecksError
@@ -23,6 +23,7 @@ from gateway.console.pages.rendering import HEADERS, Rendering
 from gateway.console.pages.words import many
 
 LISTED = 100
+MAX_FILTER = 500  # characters of what is typed to filter by
 
 
 class ActingPages:
@@ -35,7 +36,7 @@ class ActingPages:
 
     async def parked(self, request: Request, visitor: Visitor) -> Response:
         """List what is parked."""
-        queue, reason = (request.query_params.get(name, "")[:500] for name in ("queue", "reason"))
+        queue, reason = (request.query_params.get(name, "")[:MAX_FILTER] for name in ("queue", "reason"))
         skip = number_of(request, "skip")
         found = await asyncio.to_thread(self._listed, visitor, queue, reason, skip)
         names = [name for name in self._known.settings.xqueues if visitor.sees(name)]
@@ -61,7 +62,7 @@ class ActingPages:
         if verb is None:
             return self._rendering.message(request, visitor, 400, "Not understood", "Say what is to be done.")
         uuids = frozenset(uuid for uuid in fields.get("uuid", ()) if is_uuid(uuid))
-        queue, reason = first(fields, "queue"), first(fields, "reason")
+        queue, reason = first(fields, "queue")[:MAX_FILTER], first(fields, "reason")[:MAX_FILTER]
         if first(fields, "which") == "all":
             selection = Selection(queue=queue or None, reason=reason or None, queues=visitor.queues)
             about = " ".join(filter(None, ("all", queue and f"of {queue}", reason and f"with “{reason}”")))
@@ -76,8 +77,7 @@ class ActingPages:
         because = first(fields, "because")[:200] or "discarded in the console"
         job = self._jobs.begin(visitor, verb, selection, about, because, although_told=told)
         if job is None:
-            text = "Some of what you have begun is under way: wait for its end, and begin this then."
-            return self._rendering.message(request, visitor, 429, "One after the other", text)
+            return self._busy(request, visitor)
         return RedirectResponse(f"/parked/jobs/{job.id}", 303)
 
     async def job(self, request: Request, visitor: Visitor) -> Response:
@@ -91,9 +91,14 @@ class ActingPages:
         """Do what was counted."""
         job = self._job_of(request, visitor)
         if job is not None:
-            self._jobs.carry_out(job)
+            if not self._jobs.carry_out(job):
+                return self._busy(request, visitor)
             await self._known.rungs.forget()
         return RedirectResponse(request.url.path, 303)
+
+    def _busy(self, request: Request, visitor: Visitor) -> Response:
+        text = "Some of what you have begun is under way: wait for its end, and do this then."
+        return self._rendering.message(request, visitor, 429, "One after the other", text)
 
     def _job_of(self, request: Request, visitor: Visitor) -> Job | None:
         return self._jobs.of(request.path_params["job"], visitor)
@@ -103,7 +108,7 @@ class ActingPages:
         listed: list[tuple[Found, str]] = []
         for found in self._known.index.each(wanted, visitor.queues):
             why = self._why(found) if reason or len(listed) >= skip else ""
-            if reason.lower() in why.lower():
+            if not reason or has_in_it(why, reason):
                 listed.append((found, why))
             if len(listed) > skip + LISTED:
                 break

@@ -81,7 +81,7 @@ class Jobs:
     ) -> Job | None:
         """Begin to count what would be done; None where this person has too much under way."""
         theirs = self.all_of(visitor)
-        if sum(job.is_under_way for job in theirs) >= MOST_UNDER_WAY:
+        if self._is_busy(visitor.name):
             return None
         for old in [job for job in theirs if not job.is_under_way][MOST_JOBS - 1 :]:
             del self._jobs[old.id]
@@ -99,11 +99,20 @@ class Jobs:
         """Return this person's jobs, the newest first."""
         return [job for job in reversed(self._jobs.values()) if job.by == visitor.name]
 
-    def carry_out(self, job: Job) -> None:
-        """Do what was counted; what is parked meanwhile and matches goes along."""
+    def carry_out(self, job: Job) -> bool:
+        """Do what was counted, once, and what is parked meanwhile and matches.
+
+        Return False where this person has too much under way.
+        """
         if job.stage is Stage.COUNTED:
+            if self._is_busy(job.by):
+                return False
             job.stage = Stage.DOING
             self._start(self._do(job))
+        return True
+
+    def _is_busy(self, name: str) -> bool:
+        return sum(job.is_under_way for job in self._jobs.values() if job.by == name) >= MOST_UNDER_WAY
 
     async def stop(self) -> None:
         """Break off what is under way, each at the end of its portion."""

@@ -34,10 +34,10 @@ class PausingPage:
         now = datetime.now(UTC)
         until = now + timedelta(hours=hours) if hours else None
         try:
-            await pause_queue(self._settings, Pause(queue, reason, visitor.signature, now, until))
+            untold = await pause_queue(self._settings, Pause(queue, reason, visitor.signature, now, until))
         except (BrokerUnavailableError, UnroutableError) as error:
             return self._rendering.message(request, visitor, 503, "Not paused", f"{error}.")
-        return RedirectResponse("/", 303)
+        return self._done(request, visitor, "Paused", untold)
 
     async def resume(self, request: Request, visitor: Visitor, fields: Fields) -> Response:
         """Let a queue go on."""
@@ -45,9 +45,17 @@ class PausingPage:
         if not self._may(visitor, queue):
             return self._rendering.message(request, visitor, 400, "Not resumed", "You see no such queue.")
         try:
-            await resume_queue(self._settings, queue, by=visitor.signature)
+            was_paused, untold = await resume_queue(self._settings, queue, by=visitor.signature)
         except BrokerUnavailableError as error:
             return self._rendering.message(request, visitor, 503, "Not resumed", f"{error}.")
+        if not was_paused:
+            return self._rendering.message(request, visitor, 200, "Nothing to resume", "It is not paused any more.")
+        return self._done(request, visitor, "Resumed", untold)
+
+    def _done(self, request: Request, visitor: Visitor, title: str, untold: str) -> Response:
+        if untold:
+            text = f"It is done, and within seconds all see it. The ledger does not tell of it: {untold}."
+            return self._rendering.message(request, visitor, 200, title, text)
         return RedirectResponse("/", 303)
 
     def _may(self, visitor: Visitor, queue: str) -> bool:

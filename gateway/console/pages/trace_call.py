@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker_setup.errors import BrokerUnavailableError
+from broker_setup.errors import ArgumentError, BrokerUnavailableError
 from broker_setup.operator.trace.console_words import MAC_HEADER, MAX_BYTES, ConsoleWords
 from broker_setup.operator.trace.history import Timeline
 from gateway.console.known.known import Known
@@ -52,5 +52,8 @@ class TraceCall:
         if "://" in subject:
             candidates = self._known.index.search(Wanted(url_parts=(subject,)), None, MOST)
             return [each for each in candidates if each.url == subject]
-        wanted = parse(f"id:{subject}" if subject.isascii() and subject.isdigit() else subject)
+        try:
+            wanted = parse(f"id:{subject}" if subject.isascii() and subject.isdigit() else subject)
+        except ArgumentError:  # of the command line's words some mean something else in a search
+            return []
         return [] if wanted.url_parts else self._known.index.search(wanted, None, MOST)

@@ -90,6 +90,10 @@ async def test_a_proxy_that_is_not_trusted_is_named_once(caplog: pytest.LogCaptu
     assert said.startswith(f"{PROXY} sends X-Forwarded-For and is not in TRUSTED_PROXIES")
 
 
+async def test_of_a_flood_of_names_only_the_last_are_looked_at(caplog: pytest.LogCaptureFixture) -> None:
+    assert len(await warnings(caplog, looking(), PROXY + "," + "192.0.2.1," * 6_000)) == 1
+
+
 @pytest.mark.parametrize("forwarded", [None, "", " , "])
 async def test_without_the_header_nothing_is_said(forwarded: str | None, caplog: pytest.LogCaptureFixture) -> None:
     assert await warnings(caplog, looking(), forwarded) == []

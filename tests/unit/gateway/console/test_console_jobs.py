@@ -50,6 +50,35 @@ async def test_one_person_has_so_many_under_way_and_takes_no_place_of_others(mon
     await jobs.stop()
 
 
+async def test_what_is_confirmed_is_under_way_as_what_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_jobs, "ParkedMessages", short_of_files)
+    jobs = Jobs(console_settings())
+    counted = []
+    for _ in range(MOST_UNDER_WAY + 1):
+        job = begin(jobs, ANN)
+        assert job
+        await eventually(lambda: not any(each.is_under_way for each in jobs.all_of(ANN)))
+        job.stage = Stage.COUNTED
+        counted.append(job)
+    assert [jobs.carry_out(job) for job in counted] == [True] * MOST_UNDER_WAY + [False]
+    assert counted[-1].stage is Stage.COUNTED
+    await jobs.stop()
+
+
+@pytest.mark.parametrize("stage", [Stage.COUNTING, Stage.DOING, Stage.DONE])
+async def test_who_sees_one_queue_is_not_told_how_much_is_parked_in_all(stage: Stage) -> None:
+    desk = Desk()
+    for name, sees_all in (("ada", True), ("quinn", False)):
+        visitor = Visitor(name, acts=True, queues=None if sees_all else frozenset({"other"}))
+        job = Job("0" * 16, Verb.REDRIVE, name, name, Selection(), "all", "", although_told=False, stage=stage)
+        job.tally.ready, job.tally.seen = 77_701, 77_702
+        desk.console._jobs._jobs[job.id] = job
+        assert desk.console._jobs.of(job.id, visitor) is job
+        async with desk.logged_in(name) as browser:
+            page = (await browser.get(f"/parked/jobs/{job.id}")).text
+        assert ("7770" in page) is (sees_all and job.is_under_way)
+
+
 async def test_a_page_that_was_open_while_the_session_was_renewed_still_acts() -> None:
     desk = Desk()
     async with desk.logged_in("ada") as ada:

@@ -19,7 +19,9 @@ from broker_setup.ledger.events import (
     Superseded,
     Undeliverable,
 )
+from broker_setup.operator.parked.selection import has_in_it
 from gateway.console.known.standings import State
+from gateway.console.pages import pausing_page
 from gateway.console.pages.words import STATES
 from tests.support.console import PASSWORD, Desk, console_settings, form_token_in, post, text_of
 from tests.support.ledger_events import uuid_of
@@ -212,6 +214,33 @@ async def test_what_is_parked_is_listed_by_queue_and_reason(desk: Desk) -> None:
 
 def test_every_state_has_words() -> None:
     assert set(STATES) == set(State)
+
+
+@pytest.mark.parametrize(
+    ("answered", "says"),
+    [((True, ""), None), ((True, "the ledger is away"), "the ledger is away"), ((False, ""), "not paused any more")],
+)
+async def test_what_comes_of_a_resume_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, answered: tuple[bool, str], says: str | None
+) -> None:
+    async def resumed(*_: object, **__: object) -> tuple[bool, str]:
+        return answered
+
+    monkeypatch.setattr(pausing_page, "resume_queue", resumed)
+    async with desk.logged_in("ada") as ada:
+        answer = await post(ada, "/resume", {"queue": "openedx"})
+    assert answer.status_code == (303 if says is None else 200)
+    assert says is None or says in text_of(answer)
+
+
+async def test_the_page_lists_what_a_job_with_the_same_words_takes(desk: Desk) -> None:
+    desk.tell(*(event for number in (1, 2) for event in (submitted(desk, number), parked(number, "failed 1 times"))))
+    reason = "failed 1 times"
+    for words in ("FAILED", "f?iled", "*", "fail*times", "nothing", "[a-z]"):
+        taken = has_in_it(reason, words)
+        async with desk.logged_in("ada") as ada:
+            listed = await ada.get("/parked", params={"reason": words})
+        assert (uuid_of(1).hex() in listed.text) is taken, words
 
 
 async def test_a_form_with_more_escaped_signs_than_any_of_ours_is_not_undone(desk: Desk) -> None:

@@ -84,3 +84,8 @@ def test_where_something_was_left_out_nothing_is_told_so_that_the_ledger_is_read
     desk = Desk()
     desk.tell(Submitted(time(), uuid_of(3), "openedx"), *cut)
     assert TraceCall(desk.console._known)._timelines(uuid_of(3).hex()) == []
+
+
+@pytest.mark.parametrize("subject", ["state:nope", "since:nope", "id:nope"])
+def test_what_is_a_mistake_in_a_search_alone_is_found_nowhere(subject: str) -> None:
+    assert TraceCall(Desk().console._known)._timelines(subject) == []
