@@ -109,7 +109,7 @@ class _Doors:
                 if self._people.is_foreign(request) or not self._people.is_their_form(
                     visitor, first(fields, "form_token")
                 ):
-                    text = "This form does not come from a page that was made for you: go back, look again, and send it anew."
+                    text = "This form comes from no page that was made for you: go back, look again, and send it anew."
                     return self._rendering.message(request, visitor, 403, "Not taken", text)
                 if operators and not visitor.acts:
                     text = "Your account looks, and does not act: operators do (CONSOLE_ROLES)."

@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker_setup.errors import BadCallbackUrlError
+from broker_setup.outbound.callback_urls import callback_url, origin_of
 from gateway.console.known.known import Known
 from gateway.console.known.rungs import Rungs
 from gateway.console.known.standings import NAMES, State
@@ -71,20 +72,18 @@ class LmsPage:
                 line.next_at = at if line.next_at is None else min(line.next_at, at)
         index = self._known.index
         for found in index.search(Wanted(states=NAMES["delivered"]), visitor.queues, LOOKED_AT):
-            line = line_of(origin_of(found.url))
+            line = line_of(lms_of(found.url))
             line.delivered_at = max(line.delivered_at or 0.0, found.changed_at)
         undelivered = Wanted(states=frozenset({State.UNDELIVERED}))
         for found in index.search(undelivered, visitor.queues, LOOKED_AT):
-            line_of(origin_of(found.url)).parked += 1
+            line_of(lms_of(found.url)).parked += 1
         lines.pop("", None)
         return sorted(lines.values(), key=lambda line: (-line.waiting, line.origin))
 
 
-def origin_of(url: str) -> str:
-    """Return the LMS of a callback URL as the relay names it: scheme://host:port; "" where there is none."""
+def lms_of(url: str) -> str:
+    """Return the LMS of a callback URL as the relay names it; "" where there is none."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
+        return origin_of(callback_url(url))
+    except BadCallbackUrlError:
         return ""
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""

@@ -19,7 +19,7 @@ from gateway.console.known.query import MAX_QUERY, parse
 from gateway.console.known.rungs import Rungs
 from gateway.console.known.standings import NAMES, State
 from gateway.console.known.wanted import Found
-from gateway.console.pages.lms_page import origin_of
+from gateway.console.pages.lms_page import lms_of
 from gateway.console.pages.people import Visitor
 from gateway.console.pages.plots import Plot, plot
 from gateway.console.pages.rendering import Rendering
@@ -153,7 +153,7 @@ class LookingPages:
 
     async def _now(self, found: Found, timeline: Timeline) -> Now:
         known, now = self._known, time()
-        rungs, health, origin = Rungs(), None, origin_of(found.url)
+        rungs, health, origin = Rungs(), None, lms_of(found.url)
         if found.state is State.GRADED:
             rungs = (await known.rungs.seen()).of(found.queue)
             health = (await known.relay.health() or {}).get(origin)
