@@ -15,7 +15,8 @@ from tests.acceptance.conftest import Stack, running_stack
 from tests.support.broker import VHost
 from tests.support.chromium import PATIENCE_MS, found_by_axe, running_browser, tab
 from tests.support.console import PASSWORD, console_settings, running_console
-from tests.support.gateway import SECRET_KEY, Client, free_port
+from tests.support.gateway import SECRET_KEY, Client
+from tests.support.ports import free_port
 from tests.support.relay import REPLY
 from tests.support.service_process import service_process
 

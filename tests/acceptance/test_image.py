@@ -11,10 +11,11 @@ from deploy.image.build import our_version
 from tests.support.broker import VHost
 from tests.support.broker_users import broker_users
 from tests.support.built_image import BuiltImage, built_image, can_be_built
-from tests.support.gateway import SECRET_KEY, USERS, Client, free_port
+from tests.support.gateway import SECRET_KEY, USERS, Client
 from tests.support.in_image import Container, container, run_once
 from tests.support.lms import running_lms
 from tests.support.passive import REPLY, running_grader
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 USER = "10001:10001"

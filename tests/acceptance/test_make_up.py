@@ -16,7 +16,8 @@ from broker_setup.topology import submissions_queue
 from deploy.local.ready import wait_until
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel
-from tests.support.make_up import READY_SECONDS, STOP_SECONDS, USERS, make_up
+from tests.support.make_up import PORTS_BELOW, READY_SECONDS, STOP_SECONDS, USERS, make_up
+from tests.support.ports import free_port
 
 
 def processes_of(data: Path) -> list[str]:
@@ -105,23 +106,22 @@ def test_it_comes_up_with_what_a_killed_amqp_grader_held_and_beside_a_live_one(v
 def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHost, tmp_path: Path) -> None:
     data = tmp_path / "data"
     given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": '{"mit": null, "called": "http://127.0.0.1:9"}'}
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with make_up(data, XQUEUE_PORT=str(port), **given) as command:
-            url = command.wait_ready()
-            assert urlsplit(url).port != port
-            assert f"port {port} is taken" in command.errors()
-            assert call(url, "get_queuelen", queue_name="mit") == 0
-            assert not (data / "node").exists()
-            # The bridge says so itself: it was asked, at its own port.
-            assert any(line.split()[:3] == ["passive", "answers", "at"] for line in command.lines), command.lines
-            assert "consuming xqueue.submissions.called" in log_of(data, "passive")
+    port = free_port(PORTS_BELOW)
+    with socket.create_server(("127.0.0.1", port)), make_up(data, XQUEUE_PORT=str(port), **given) as command:
+        url = command.wait_ready()
+        assert urlsplit(url).port != port
+        assert f"port {port} is taken" in command.errors()
+        assert call(url, "get_queuelen", queue_name="mit") == 0
+        assert not (data / "node").exists()
+        # The bridge says so itself: it was asked, at its own port.
+        assert any(line.split()[:3] == ["passive", "answers", "at"] for line in command.lines), command.lines
+        assert "consuming xqueue.submissions.called" in log_of(data, "passive")
 
-            gateway = int((data / "gateway-1.pid").read_text())
-            os.kill(gateway, signal.SIGKILL)
-            assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 60)
-            assert wait_until(lambda: _answers(url), 60)
-            command.stop()
+        gateway = int((data / "gateway-1.pid").read_text())
+        os.kill(gateway, signal.SIGKILL)
+        assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 60)
+        assert wait_until(lambda: _answers(url), 60), command.errors() + log_of(data, "gateway-1")
+        command.stop()
     assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
 
 

@@ -16,9 +16,10 @@ import requests
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import Broker, VHost, temporary_vhost
-from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, free_port, lms_header, wait_until
+from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, Client, Gateway, lms_header, wait_until
 from tests.support.metrics import Shown, scraped
 from tests.support.new_connections import AT_ONCE, KeptConnection, NewConnections
+from tests.support.ports import free_port
 
 POLLS = 6
 METRICS = "XQUEUE_GATEWAY_METRICS_PORT"

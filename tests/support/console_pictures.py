@@ -17,7 +17,7 @@ from broker_setup.ledger.events import AnyEvent, Delivered, Graded, Leased, Park
 from gateway.console.known.broker_look import QueueLook
 from tests.support.chromium import running_browser, tab
 from tests.support.console import PASSWORD, Desk, console_settings
-from tests.support.gateway import free_port
+from tests.support.ports import free_port
 from tests.support.project import ROOT
 
 FOLDER = ROOT / "docs/images"

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ import requests
 
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
+from tests.support.ports import free_port
 from tests.support.warm_start import PROGRAMS, WarmProcess
 
 SECRET_KEY = "5be1c07f3a924d68b07d1e9c42af8365"
@@ -32,12 +32,6 @@ PATIENCE_SECONDS = 45.0
 ANSWER_SECONDS = 5.0
 
 _numbers = count(1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

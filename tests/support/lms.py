@@ -14,6 +14,8 @@ from zlib import crc32
 
 from aiohttp import web
 
+from tests.support.ports import free_port
+
 LOOPBACK = "127.0.0.1"
 BLOCK = "block-v1:a@problem+block@b"
 # Above the largest message that a broker takes, urlencoded at worst.
@@ -75,7 +77,7 @@ class FakeLMS:
         self.under_way = 0
         self.most_under_way = 0
         self._plan: deque[Answer] = deque()
-        self._port = 0
+        self._port = free_port()
         self._runner: web.AppRunner | None = None
         self._news = asyncio.Condition()
 

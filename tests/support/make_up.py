@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.broker import CACHE
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 90
 STOP_SECONDS = 15
 USERS = {"course": "a password of a test"}
+# A stack's processes have ports of their own right below the gateways'.
+PORTS_BELOW = 4
 
 
 class MakeUp:
@@ -28,6 +31,8 @@ class MakeUp:
             ["make", "up", f"PYTHON={sys.executable}"],
             cwd=ROOT,
             env=inherited
+            # Another test's stack would take the usual ports while a process of this one is started again.
+            | {"XQUEUE_PORT": str(free_port(PORTS_BELOW)), "XQUEUE_CONSOLE_PORT": str(free_port(1) - 1)}
             | {"XQUEUE_DATA_DIR": str(data), "XQUEUE_CACHE_DIR": str(CACHE), "XQUEUE_USERS": json.dumps(USERS)}
             | variables,
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import requests
 
-from tests.support.gateway import free_port, wait_until
+from tests.support.gateway import wait_until
+from tests.support.ports import free_port
 
 START_SECONDS = 40.0
 ACCESS_KEY = "the-access-key"

@@ -15,7 +15,8 @@ import yaml
 
 from deploy.local.programs import program
 from tests.support.broker import CACHE
-from tests.support.gateway import free_port, wait_until
+from tests.support.gateway import wait_until
+from tests.support.ports import free_port
 from tests.support.project import ROOT
 
 CONFIGURATION = ROOT / "deploy/monitoring/prometheus.yml"

@@ -13,7 +13,8 @@ from pathlib import Path
 from deploy.local.programs import program
 from tests.support.broker import CACHE
 from tests.support.certificates import make_certificate
-from tests.support.gateway import Gateway, free_port, wait_until
+from tests.support.gateway import Gateway, wait_until
+from tests.support.ports import free_port
 from tests.support.project import ROOT
 
 SECONDS = 60.0

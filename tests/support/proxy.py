@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.support.certificates import server_tls
+from tests.support.ports import free_port
 
 
 class Proxy:
@@ -18,7 +19,7 @@ class Proxy:
         self._target = urlsplit(target_url)
         self._tls = server_tls(certificate) if certificate else None
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._port = free_port()
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -18,9 +18,10 @@ from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_QUEUE, topology
 from deploy.monitoring.panels import ROWS
 from tests.support.alert_rules import alert_rules
 from tests.support.broker import VHost
-from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, USERS, Client, free_port, lms_header, wait_until
+from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, USERS, Client, lms_header, wait_until
 from tests.support.lms import Answer, FakeLMS, running_lms
 from tests.support.passive import running_grader
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, running_prometheus
 from tests.support.service_process import service_process
 

@@ -16,10 +16,10 @@ from broker_setup.topology import SUBMISSIONS_PARKED, submissions_queue
 from gateway.console.pages import jobs
 from tests.support.broker import VHost
 from tests.support.console import PASSWORD, SECRET, console_settings, post, running_console, text_of
-from tests.support.gateway import free_port
 from tests.support.ledger import follower, write_frames
 from tests.support.operator import run, take_all
 from tests.support.parking import parked_submission, put, work
+from tests.support.ports import free_port
 from tests.support.queues import ready
 from tests.support.waiting import eventually
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, free_port, lms_header, wait_until
+from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, wait_until
 from tests.support.metrics import Shown, scraped
 from tests.support.operator import environment
+from tests.support.ports import free_port
 from tests.support.warm_start import WarmProcess
 
 REPLY = '{"correct": true, "score": 1, "msg": "good"}'

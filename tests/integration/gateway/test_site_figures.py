@@ -13,18 +13,10 @@ import pytest
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import VHost
-from tests.support.gateway import (
-    PATIENCE_SECONDS,
-    RETRY_DELAYS,
-    SECRET_KEY,
-    Client,
-    Gateway,
-    free_port,
-    lms_header,
-    wait_until,
-)
+from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, SECRET_KEY, Client, Gateway, lms_header, wait_until
 from tests.support.metrics import Shown, scraped
 from tests.support.operator import environment, run
+from tests.support.ports import free_port
 from tests.support.warm_start import WarmProcess
 
 REPLY = '{"correct": true, "score": 1, "msg": "good"}'
