@@ -87,7 +87,7 @@ def _unpacked(cache: Path, say: Say, release: str | None) -> Runtime:
 
 def libraries_in(root: Path) -> list[str]:
     """Return where the libraries are that the system lacks; the rest are the system's own."""
-    folders = {str(file.parent) for part in ("lib", "usr/lib") for file in (root / part).rglob("lib*.so.*")}
+    folders = {str(file.parent) for part in ("lib", "usr/lib") for file in (root / part).rglob("lib*.so*")}
     return sorted(folder for folder in folders if "/erlang/" not in folder)
 
 
