@@ -110,7 +110,7 @@ class Arena:
         await self.submit(self.target.hostile_queue, url=url)
         return str((await self.take(self.target.hostile_queue, self.target.grader))["xqueue_header"])
 
-    async def take(self, queue: str, account: Account, wait: int = 20) -> Any:
+    async def take(self, queue: str, account: Account, wait: int = 45) -> Any:
         """Lease the next submission of a queue, which must have one."""
         params = {"queue_name": queue, "wait": str(wait)}
         code, content = await self.call("GET", "get_submission/", account, params=params)

@@ -23,6 +23,12 @@ OUTAGES: dict[str, Reply] = {
 }
 
 WELL: Reply = (Answered(200), QUICK)
+# Each way in which one LMS could be a burden to another.
+SICK: dict[str, Reply] = {
+    "slow": (Answered(200), 5.0),
+    "hanging": OUTAGES["timeout"],
+    "down": OUTAGES["no connection"],
+}
 
 
 def is_broken(job: Job) -> bool:
@@ -38,6 +44,11 @@ def well(_: Job, __: float) -> Reply:
 def with_a_broken_problem(job: Job, _: float) -> Reply:
     """Answer 500 to each result of one problem."""
     return (Answered(500), QUICK) if is_broken(job) else WELL
+
+
+def always(reply: Reply) -> LMS:
+    """Say `reply` to everything."""
+    return lambda _, __: reply
 
 
 def away(reply: Reply, since: float, until: float, otherwise: LMS = well) -> LMS:

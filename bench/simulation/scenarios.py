@@ -5,7 +5,7 @@ from functools import partial
 from random import Random
 
 from bench.goals import Figure
-from bench.simulation.lms import OUTAGES, QUICK, Reply, away, with_a_broken_problem
+from bench.simulation.lms import OUTAGES, QUICK, SICK, Reply, always, away, well, with_a_broken_problem
 from bench.simulation.world import ORIGIN, World
 from callback_relay.job import Identity, Job
 from callback_relay.outcome import Answered
@@ -137,6 +137,42 @@ def slow_strangers(count: int = 3000) -> list[Figure]:
     return [Figure(name, "good, p99", percentile(took, 0.99), 3), Figure(name, "good, slowest", took[-1], 5)]
 
 
+def beside_a_sick_one(seconds: float = 20) -> list[Figure]:
+    """Let an LMS that is well have 50 results a second, alone and beside as many of one that is sick."""
+
+    def p99(reply: Reply | None) -> float:
+        world = World({ORIGIN: well, "http://sick": always(reply) if reply else well})
+        good = []
+        for number in range(int(50 * seconds)):
+            good.append(world.put(f"good/{number}", at=number / 50))
+            if reply:
+                world.put(f"sick/{number}", at=number / 50, origin="http://sick")
+        return percentile(world.run(seconds + MINUTE).latencies(good), 0.99)
+
+    alone = p99(None)
+    name = "an LMS that is well, beside one that is sick"
+    return [Figure(name, f"{kind}: p99, in what it is alone", p99(reply) / alone, 1.2) for kind, reply in SICK.items()]
+
+
+def a_third_down(seconds: float = 30) -> list[Figure]:
+    """Let 200 come in a second, for six LMSs of which one refuses connections and one hangs."""
+    rate, kinds = 200, [always(SICK["down"]), always(SICK["hanging"]), well, well, well, well]
+    origins = {f"http://lms{number}": lms for number, lms in enumerate(kinds)}
+    world, good = World(origins), []
+    for number in range(int(rate * seconds)):
+        origin = f"http://lms{number % len(origins)}"
+        put = world.put(f"any/{number}", at=number / rate, origin=origin)
+        if origins[origin] is well:
+            good.append(put)
+    most = 0
+    for half_seconds in range(1, int(2 * seconds) + 1):
+        world.run(half_seconds / 2)
+        most = max(most, world.waiting)
+    took = world.run(seconds + MINUTE).latencies(good)
+    name = f"{rate} a second, a third for LMSs that are down"
+    return [Figure(name, "others, p99", percentile(took, 0.99), 1), Figure(name, "waiting at most", most, rate)]
+
+
 def many_held(count: int = 5_000) -> list[Figure]:
     """Let very many wait for a sick LMS: the rungs must not be busy with them."""
     world = World({ORIGIN: away(OUTAGES["no connection"], 0, HOUR)})
@@ -165,5 +201,7 @@ SCENARIOS: Mapping[str, Callable[[], list[Figure]]] = {
     "second submission": second_submission,
     "257 results": the_257,
     "slow strangers": slow_strangers,
+    "beside a sick one": beside_a_sick_one,
+    "a third down": a_third_down,
     "many held": many_held,
 }

@@ -93,6 +93,11 @@ class World:
         self._ticks_every = tick
         self._tick()
 
+    @property
+    def waiting(self) -> int:
+        """Say how many results the relay has no room for."""
+        return len(self._queue)
+
     def put(self, url: str, *, at: float | None = None, origin: str = ORIGIN, queue: str = "openedx") -> Identity:
         """Let a new submission's result come; return who it is."""
         return self.put_again(f"submission {next(self._numbers)}", url, at=at, origin=origin, queue=queue)

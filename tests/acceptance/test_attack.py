@@ -17,7 +17,6 @@ from tests.support.broker import VHost
 from tests.support.make_up import ROOT, make_up
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 async def test_no_attack_breaks_a_bound(vhost: VHost, tmp_path: Path) -> None:
     async with on_own_stack(vhost, tmp_path, SHORT) as battle:

@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 from tests.support.relay import REPLY
 from tests.support.service_process import service_process
 
-LATER = (0.5, 20.0)
+LATER = (0.5, 4.0)
 GRACE = 3600.0
 HOSTILE = "/xqueue/5/<img src=x onerror=alert(1)>\u202egpj" + "W" * 500
 PAGES = ("/", "/search?q=xqueue", "/parked", "/lms", "/graders")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import VHost
-from tests.support.gateway import Client, Gateway, lms_header, running_gateway
+from tests.support.gateway import PATIENCE_SECONDS, Client, Gateway, lms_header, running_gateway
 from tests.support.hostile_requests import HUNG_UP, TOO_LATE, fire
 from tests.support.memory import MIB, Memory
 from tests.support.waiting import eventually
@@ -32,7 +32,7 @@ def gateway(vhost: VHost, tmp_path: Path) -> Iterator[Gateway]:
 def good_request_is_served(gateway: Gateway) -> None:
     with Client(gateway.url) as client:
         assert client.submit(lms_header(queue="other"), "good work")[0] == 0
-        taken = client.get("other", wait=5)
+        taken = client.get("other", wait=PATIENCE_SECONDS)
         assert taken
         assert taken["xqueue_body"] == "good work"
         assert client.put(taken["xqueue_header"], "reply") == (0, "")

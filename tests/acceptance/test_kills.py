@@ -53,7 +53,7 @@ async def test_a_gateway_killed_again_and_again_while_everybody_works_loses_noth
 ) -> None:
     # A poll whose gateway dies before it has answered loses its lease to nobody: that work waits until it runs out.
     async with (
-        running_stack(vhost.amqp_url, tmp_path, XQUEUE_SUBMISSION_PROCESSING_DELAY="1") as stack,
+        running_stack(vhost.amqp_url, tmp_path, XQUEUE_SUBMISSION_PROCESSING_DELAY="0.25") as stack,
         stack.relay(),
         fleet(stack.gateway.url) as clients,
     ):

@@ -25,6 +25,8 @@ POLLS = 6
 METRICS = "XQUEUE_GATEWAY_METRICS_PORT"
 # For what a busy machine starts anew: two processes, one after the other.
 REPLACING_SECONDS = 120
+# Of each of the clients that open connections: some hundred come in a second, and the machine has time for the workers.
+BETWEEN_SECONDS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,10 @@ def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_on
 ) -> None:
     assert gateway.process
     before = {worker.pid for worker in workers(gateway)}
-    clients, kept = NewConnections(gateway.port, "openedx"), KeptConnection(gateway.port, "killed")
+    clients, kept = (
+        NewConnections(gateway.port, "openedx", pause=BETWEEN_SECONDS),
+        KeptConnection(gateway.port, "killed"),
+    )
     with ThreadPoolExecutor(POLLS) as pool, clients.submitting(), kept.asking():
         polls = [pool.submit(_poll, gateway.url) for _ in range(POLLS)]
         wait_until(lambda: _is_polled(gateway, POLLS), PATIENCE_SECONDS, "the polls did not come")
@@ -107,7 +112,7 @@ def test_workers_are_replaced_one_by_one_and_neither_new_connections_nor_kept_on
 def test_while_a_worker_is_killed_and_started_again_no_connection_is_refused(gateway: Gateway) -> None:
     victim = workers(gateway)[0]
     known = len(ready(gateway))
-    clients = NewConnections(gateway.port, "killed")
+    clients = NewConnections(gateway.port, "killed", pause=BETWEEN_SECONDS)
     with clients.submitting():
         wait_until(lambda: clients.taken > AT_ONCE, PATIENCE_SECONDS, "nothing was taken")
         victim.kill()

@@ -176,5 +176,12 @@ async def running_lms() -> AsyncIterator[FakeLMS]:
         await lms.stop()
 
 
+@contextlib.asynccontextmanager
+async def several_lms(count: int) -> AsyncIterator[list[FakeLMS]]:
+    """Run so many."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running_lms()) for _ in range(count)]
+
+
 def _unquoted(text: bytes) -> bytes:
     return unquote_to_bytes(text.replace(b"+", b" "))

@@ -7,6 +7,8 @@ from bench.simulation.lms import OUTAGES, Reply
 from bench.simulation.scenarios import (
     HOUR,
     MINUTE,
+    a_third_down,
+    beside_a_sick_one,
     broken_before_good,
     many_held,
     null_scores,
@@ -61,6 +63,14 @@ def test_an_outage_that_left_results_on_a_rung_of_an_hour_leaves_none_after_a_mi
 
 def test_origins_that_hang_do_not_take_a_good_ones_room() -> None:
     assert not missed(slow_strangers(400))
+
+
+def test_an_lms_that_is_slow_or_hangs_or_is_down_does_not_slow_another() -> None:
+    assert not missed(beside_a_sick_one())
+
+
+def test_with_a_third_of_the_lms_down_two_hundred_callbacks_a_second_go_on() -> None:
+    assert not missed(a_third_down())
 
 
 def test_however_many_wait_the_rungs_are_not_busy_with_them() -> None:
