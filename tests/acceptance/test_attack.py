@@ -34,6 +34,7 @@ def test_a_stack_that_runs_is_attacked_as_its_person_names_it(vhost: VHost, tmp_
     data, users = tmp_path / "data", {"attacker": "a password of a test", "victim": "another one of a test"}
     queues = json.dumps(dict.fromkeys(QUEUES) | {"amqp": "amqp"})
     given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": queues, "XQUEUE_USERS": json.dumps(users)}
+    given["XQUEUE_CONSOLE_ACCOUNTS"] = "{}"  # so there is none: nobody attacks it here
     with make_up(data, **given) as stack:
         url = stack.wait_ready()
         while not any(line.startswith("operate:") for line in stack.lines):

@@ -35,6 +35,7 @@ def base(vhost: VHost, tmp_path: Path) -> Iterator[str]:
         "XQUEUE_AMQP_URL": vhost.amqp_url,
         "XQUEUE_USERS": json.dumps(USERS),
         "XQUEUE_XQUEUES": json.dumps(dict.fromkeys(CLIENTS)),
+        "XQUEUE_CONSOLE_ACCOUNTS": "{}",  # so there is none: nobody looks at it here
     }
     with make_up(tmp_path / "data", **given) as command:
         yield f"{command.wait_ready()}/xqueue"

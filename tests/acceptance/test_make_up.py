@@ -16,7 +16,7 @@ from broker_setup.topology import submissions_queue
 from deploy.local.ready import wait_until
 from tests.support.broker import VHost
 from tests.support.ledger import pika_channel
-from tests.support.make_up import PORTS_BELOW, READY_SECONDS, STOP_SECONDS, USERS, make_up
+from tests.support.make_up import PORTS_BELOW, READY_SECONDS, STOP_SECONDS, USERS, MakeUp, make_up
 from tests.support.ports import free_port
 
 
@@ -76,65 +76,64 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
 
 
 @pytest.mark.timeout(2 * READY_SECONDS)
-def test_it_comes_up_with_what_a_killed_amqp_grader_held_and_beside_a_live_one(vhost: VHost, tmp_path: Path) -> None:
-    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_SUPERSEDE_MIN_AGE": "0"}
-    queue = submissions_queue("openedx")
+def test_on_a_given_broker_it_comes_up_with_what_amqp_graders_hold_and_no_end_of_it_leaves_a_process(
+    vhost: VHost, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    queues = {"openedx": None, "mit": None, "called": "http://127.0.0.1:9"}
+    given = {"XQUEUE_XQUEUES": json.dumps(queues), "XQUEUE_SUPERSEDE_MIN_AGE": "0"}
+    given |= {"XQUEUE_AMQP_URL": vhost.amqp_url}
+    port, queue = free_port(PORTS_BELOW), submissions_queue("openedx")
     with pika_channel(vhost.amqp_url) as live:
-        with make_up(tmp_path / "data", **given) as first:
+        with socket.create_server(("127.0.0.1", port)), make_up(data, XQUEUE_PORT=str(port), **given) as first:
             url = first.wait_ready()
+            a_taken_port_is_no_reason_to_fail(first, url, port)
+            the_given_broker_is_used(first, data, url)
+            a_killed_gateway_is_started_again(first, data, url)
             with pika_channel(vhost.amqp_url) as killed:
                 submit(url, "superseded")
                 assert wait_until(lambda: killed.basic_get(queue)[0], 60)
                 submit(url, "queued over night")
                 assert wait_until(lambda: call(url, "get_queuelen", queue_name="openedx") == 1, 60)
                 first.stop()
+        assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
+
         taken: list[str] = []
-        with make_up(tmp_path / "data", **given) as again:
+        with make_up(data, WORKERS="2", **given) as again:
             live.basic_qos(prefetch_count=1)
             live.basic_consume(queue, lambda *delivery: taken.append(json.loads(delivery[-1])["xqueue_body"]))
             url = again.wait_ready()
             assert any("work for its graders" in line for line in again.lines)
-            live.connection.process_data_events(0)
+            live.connection.process_data_events(60)  # until something has come
             assert taken == ["superseded"]
-            assert (
-                json.loads(str(call(url, "get_submission", queue_name="openedx")))["xqueue_body"] == "queued over night"
-            )
-            again.stop()
+            content = json.loads(str(call(url, "get_submission", queue_name="openedx")))
+            assert content["xqueue_body"] == "queued over night"
+            assert wait_until(lambda: sum("-m gateway.workers" in each for each in processes_of(data)) == 2, 60)
+            assert "WORKERS" not in again.errors()  # it is no setting of a site that has lost its prefix
+            if sys.platform == "linux":  # no other tells a child of its parent's death
+                # Make and the stack; the children have sessions of their own.
+                os.killpg(again.process.pid, signal.SIGKILL)
+                assert wait_until(lambda: not processes_of(data), STOP_SECONDS), processes_of(data)
 
 
-@pytest.mark.timeout(2 * READY_SECONDS)
-def test_a_given_broker_is_used_and_a_taken_port_is_no_reason_to_fail(vhost: VHost, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    given = {"XQUEUE_AMQP_URL": vhost.amqp_url, "XQUEUE_XQUEUES": '{"mit": null, "called": "http://127.0.0.1:9"}'}
-    port = free_port(PORTS_BELOW)
-    with socket.create_server(("127.0.0.1", port)), make_up(data, XQUEUE_PORT=str(port), **given) as command:
-        url = command.wait_ready()
-        assert urlsplit(url).port != port
-        assert f"port {port} is taken" in command.errors()
-        assert call(url, "get_queuelen", queue_name="mit") == 0
-        assert not (data / "node").exists()
-        # The bridge says so itself: it was asked, at its own port.
-        assert any(line.split()[:3] == ["passive", "answers", "at"] for line in command.lines), command.lines
-        assert "consuming xqueue.submissions.called" in log_of(data, "passive")
-
-        gateway = int((data / "gateway-1.pid").read_text())
-        os.kill(gateway, signal.SIGKILL)
-        assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 60)
-        assert wait_until(lambda: _answers(url), 60), command.errors() + log_of(data, "gateway-1")
-        command.stop()
-    assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
+def a_taken_port_is_no_reason_to_fail(command: MakeUp, url: str, port: int) -> None:
+    assert urlsplit(url).port != port
+    assert f"port {port} is taken" in command.errors()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-@pytest.mark.timeout(2 * READY_SECONDS)
-def test_kill_9_of_the_stack_leaves_no_process(vhost: VHost, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with make_up(data, XQUEUE_AMQP_URL=vhost.amqp_url, WORKERS="2") as command:
-        command.wait_ready()
-        assert wait_until(lambda: sum("-m gateway.workers" in each for each in processes_of(data)) == 2, 60)
-        assert "WORKERS" not in command.errors()  # it is no setting of a site that has lost its prefix
-        os.killpg(command.process.pid, signal.SIGKILL)  # make and the stack; the children have sessions of their own
-        assert wait_until(lambda: not processes_of(data), STOP_SECONDS), processes_of(data)
+def the_given_broker_is_used(command: MakeUp, data: Path, url: str) -> None:
+    assert call(url, "get_queuelen", queue_name="mit") == 0
+    assert not (data / "node").exists()
+    # The bridge says so itself: it was asked, at its own port.
+    assert any(line.split()[:3] == ["passive", "answers", "at"] for line in command.lines), command.lines
+    assert "consuming xqueue.submissions.called" in log_of(data, "passive")
+
+
+def a_killed_gateway_is_started_again(command: MakeUp, data: Path, url: str) -> None:
+    gateway = int((data / "gateway-1.pid").read_text())
+    os.kill(gateway, signal.SIGKILL)
+    assert wait_until(lambda: (data / "gateway-1.pid").read_text() not in {"", str(gateway)}, 60)
+    assert wait_until(lambda: _answers(url), 60), command.errors() + log_of(data, "gateway-1")
 
 
 def test_a_wrong_setting_stops_it_with_the_key_and_what_was_expected(tmp_path: Path) -> None:

@@ -70,13 +70,13 @@ class Gateway:
             **self.settings,
         }
         log = self.folder / f"gateway-{self.port}.log"
-        if self.cold or self.code or self.program not in PROGRAMS:
+        if self.cold or self.program not in PROGRAMS:
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", self.program], env=env, stdout=output, stderr=output, cwd=self.code
                 )
         else:
-            self.process = WarmProcess(self.program, [], env, [Path(os.devnull), log, log])
+            self.process = WarmProcess(self.program, [], env, [Path(os.devnull), log, log], code=self.code)
         wait_until(lambda: self._answers(until), within, "the gateway did not become ready")
 
     def kill(self) -> None:

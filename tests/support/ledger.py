@@ -79,7 +79,9 @@ def events_in(amqp_url: str) -> list[AnyEvent]:
 @contextlib.contextmanager
 def pika_channel(url: str) -> Iterator[BlockingChannel]:
     """A channel with confirms for as long as the block runs."""
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+    parameters = pika.URLParameters(url)
+    parameters.heartbeat = 0  # nobody answers heartbeats while the block does something else
+    with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         yield channel

@@ -85,7 +85,7 @@ async def service_process(
 def _started(
     module: str, environment: Mapping[str, str], log: Path, *, cold: bool, code: Path | None
 ) -> subprocess.Popen[bytes] | WarmProcess:
-    if module in PROGRAMS and not cold and code is None:
-        return WarmProcess(module, [], environment, [Path(os.devnull), log, log])
+    if module in PROGRAMS and not cold:
+        return WarmProcess(module, [], environment, [Path(os.devnull), log, log], code=code)
     with log.open("ab") as output:
         return subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=output, stderr=output, cwd=code)

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,29 @@ class WarmProcess:
     """
 
     def __init__(
-        self, program: str, arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path]
+        self,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        streams: Sequence[Path],
+        *,
+        code: Path | None = None,
     ) -> None:
-        """Start it; `streams` are the files of its standard input, output and error."""
+        """Start it; `streams` are the files of its standard input, output and error.
+
+        `code` is a folder with another version of the programs.
+        """
         self.arguments = [program, *arguments]
         for stream in streams[1:]:
             stream.touch()
         self.returncode: int | None = None
-        self._connection = _connected(server())
+        self._connection = _connected(start(code) if code else server())
         request = {
             "program": program,
             "arguments": [*arguments],
             "environment": {**environment},
             "streams": [str(stream.absolute()) for stream in streams],
-            "folder": str(Path.cwd()),
+            "folder": str(code or Path.cwd()),
         }
         try:
             self._connection.sendall(json.dumps(request).encode() + b"\n")
@@ -114,12 +124,19 @@ def server() -> Path:
 
 
 @cache
-def start() -> Path:
-    """Start this process's server, which ends with it, and return the path of its socket: it is there in a moment."""
+def start(code: Path | None = None) -> Path:
+    """Start this process's server, which ends with it, and return the path of its socket: it is there in a moment.
+
+    `code` is a folder with another version of the programs, for a server of its own.
+    """
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name, "socket")
+    command, environment = [sys.executable, "-m", __name__, str(path)], None
+    if code:
+        # Of this version it finds nothing: not its folder, nor that of this file.
+        command, environment = [sys.executable, "-P", __file__, str(path)], os.environ | {"PYTHONPATH": str(code)}
     # Its standard input is what ends it, whatever becomes of us.
-    process = subprocess.Popen([sys.executable, "-m", __name__, str(path)], stdin=subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=code, env=environment)
 
     def end() -> None:
         assert process.stdin
@@ -210,9 +227,11 @@ def _reap() -> None:
 
 def _import() -> None:
     for program in PROGRAMS:
+        if not find_spec(program):
+            continue  # an earlier version has fewer
         __import__(f"{program}.__main__")
         del sys.modules[f"{program}.__main__"]  # it is run as the main module, not imported
-        if program != COMMANDS:
+        if find_spec(f"{program}.starting"):
             __import__(f"{program}.starting")  # all that a service is, which its main module imports late
 
 
