@@ -34,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
-up: run-env  ## run XQueue here: private broker, gateway, relay (GATEWAYS=2 for two gateways, WORKERS=2 for two processes of each)
+up: run-env  ## run XQueue here: private broker, gateway, relay, console (GATEWAYS=2 for two gateways, WORKERS=2 for two processes of each)
 	@exec $(VENV)/python deploy/local/leash.py $$PPID $(VENV)/python -m deploy.local up "--gateways=$(GATEWAYS)" "--workers=$(WORKERS)"
 
 test: dev-env  ## check, then all tests (RABBITMQ=debian-13, BROKER=docker or amqp://..., ARGS=...)

@@ -117,12 +117,20 @@ def is_notices_queue(name: str) -> bool:
 
 
 def _spoken(seconds: float) -> str:
+    return "".join(_number_and_unit(seconds, "m"))
+
+
+def _worded(seconds: float) -> str:
+    return " ".join(_number_and_unit(seconds, "min"))
+
+
+def _number_and_unit(seconds: float, minutes: str) -> tuple[str, str]:
     if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    for unit, size in (("h", 3600), ("m", 60)):
+        return str(round(seconds * 1000)), "ms"
+    for unit, size in (("h", 3600), (minutes, 60)):
         if seconds % size == 0:
-            return f"{round(seconds / size)}{unit}"
-    return f"{seconds:g}s"
+            return str(round(seconds / size)), unit
+    return f"{seconds:g}", "s"
 
 
 def topology(
@@ -209,7 +217,7 @@ def _rung(delay: float) -> Queue:
     # next rung: a cycle of expiries without a reject is dropped silently.
     return Queue(
         retry_queue(delay),
-        f"results that are tried again {delay:g} s after a failed callback",
+        f"results that are tried again {_worded(delay)} after a failed callback",
         waiting_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=delay),
     )
 
@@ -217,7 +225,7 @@ def _rung(delay: float) -> Queue:
 def _notices(grace: float) -> Queue:
     return Queue(
         notices_queue(grace),
-        f"students to be told: notices that go out {grace:g} s after the parking, unless an operator is quicker",
+        f"students to be told: notices that go out {_worded(grace)} after the parking, unless an operator is quicker",
         # Each redrive and discard takes them out and puts them back.
         work_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=grace),
     )

@@ -22,6 +22,7 @@ from broker_setup.link.pauses import Pauses
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.settling import end_message
 from broker_setup.link.steady_consumer import SteadyTasks
+from broker_setup.process.logs import IN_LINES
 from broker_setup.topology import submissions_queue
 from broker_setup.wire.properties import returns_of
 
@@ -215,7 +216,7 @@ class Grader:
 def _show_trace(message: Arrival, attempt: int, trace: str) -> None:
     """Log where the function failed, the first time: the next attempts have a line each, of what it was."""
     level = logging.ERROR if attempt <= 1 else logging.DEBUG
-    log.log(level, "submission %s: the function failed\n%s", _name(message), trace.rstrip())
+    log.log(level, "submission %s: the function failed\n%s", _name(message), trace.rstrip(), extra={IN_LINES: True})
 
 
 def _name(message: Arrival) -> str | None:

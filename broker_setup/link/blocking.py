@@ -44,17 +44,23 @@ def _parameters(uri: str, heartbeat: int, patience: float) -> pika.URLParameters
 
 
 def count_ready(url: str, queues: Iterable[str], *, if_there: Iterable[str] = ()) -> Mapping[str, int]:
-    """Count the ready messages of each RabbitMQ queue; a queue of `if_there` that is missing is left out.
+    """Count the ready messages of each RabbitMQ queue, as `look_at` does."""
+    return {queue: ready for queue, (ready, _) in look_at(url, queues, if_there=if_there).items()}
+
+
+def look_at(url: str, queues: Iterable[str], *, if_there: Iterable[str] = ()) -> Mapping[str, tuple[int, int]]:
+    """Count ready messages and consumers of each RabbitMQ queue; a queue of `if_there` that is missing is left out.
 
     Raise BrokerUnavailableError if the broker can't be reached or another queue is missing.
     """
-    counts = {}
+    seen = {}
     optional = set(if_there)
     with connect(url) as connection:
         for queue in (*queues, *optional):
             try:
                 channel = connection.channel()
-                counts[queue] = int(channel.queue_declare(queue, passive=True).method.message_count)
+                said = channel.queue_declare(queue, passive=True).method
+                seen[queue] = int(said.message_count), int(said.consumer_count)
                 channel.close()
             except ChannelClosedByBroker as error:
                 if queue in optional and error.reply_code == NOT_FOUND:
@@ -63,4 +69,4 @@ def count_ready(url: str, queues: Iterable[str], *, if_there: Iterable[str] = ()
             except AMQPError as error:
                 why = why_within(error) or broker_words(str(error))
                 raise BrokerUnavailableError(f"the broker was lost: {why}") from error
-    return counts
+    return seen

@@ -113,6 +113,11 @@ def add_row(table: Table, *texts: str) -> None:
     table.add_row(*map(cell, texts))
 
 
+def in_one_line(*headers: str) -> Sequence[Column]:
+    """Make columns whose cells are broken over no two lines, such as `1 min 56 s`."""
+    return [Column(header, no_wrap=True) for header in headers]
+
+
 def show_table(table: Table) -> None:
     """Print a table to stdout, no word of it cut: wider than a terminal where it must, as for uuids.
 
@@ -121,6 +126,8 @@ def show_table(table: Table) -> None:
     console = Console()
     unbounded = console.options.update(max_width=WIDEST_COLUMNS)
     needs = [_need(console, unbounded, column) for column in table.columns]
+    for column, need in zip(table.columns, needs, strict=True):
+        column.min_width = need.minimum
     least = console.measure(table, options=unbounded).minimum
     width = max(console.width if console.is_terminal else PIPE_COLUMNS, least)
     spare = width - least
@@ -132,7 +139,8 @@ def show_table(table: Table) -> None:
 def _need(console: Console, options: ConsoleOptions, column: Column) -> Measurement:
     """Measure the longest word, and the longest line, of a column."""
     cells = [Measurement.get(console, options, each) for each in (column.header, *column.cells)]
-    return Measurement(max(cell.minimum for cell in cells), max(cell.maximum for cell in cells))
+    longest = max(cell.maximum for cell in cells)
+    return Measurement(longest if column.no_wrap else max(cell.minimum for cell in cells), longest)
 
 
 def shared_out(needs: Sequence[Measurement], spare: int) -> list[int]:

@@ -3,12 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from broker_setup.link.pauses import Pauses
+from broker_setup.link.pauses import LOOK_SECONDS, Pauses
 from broker_setup.operator.console import iso, shown
 from broker_setup.operator.session import Session
 from broker_setup.pausing import read_pauses
 from broker_setup.settings import Settings
+from broker_setup.visible import numbered
 from broker_setup.wire.pauses import Pause
+
+# After so long whoever looks whether a queue is paused has stopped, be it a look late.
+STOPPED_SECONDS = 3 * LOOK_SECONDS
 
 
 async def pauses_of(settings: Settings, queues: Iterable[str]) -> dict[str, Pause]:
@@ -33,3 +37,11 @@ def in_words(pause: Pause) -> str:
     until = "" if pause.until is None else f", until {shown(pause.until.timestamp())}"
     by = f" by {pause.by}" if pause.by else ""
     return f"{pause.queue} is paused since {shown(pause.since.timestamp())}{until}{by}: {pause.reason}"
+
+
+def taken_all_the_same(consumers: int, since: float, now: float) -> str:
+    """Say who takes the work of a queue that is paused `since` then (seconds since the epoch); "" where nobody does."""
+    if not consumers or now - since < STOPPED_SECONDS:
+        return ""
+    them = f"{numbered(consumers, 'consumer')} {'takes' if consumers == 1 else 'take'} its work all the same"
+    return f"{them}: AMQP graders that do not look whether it is paused"

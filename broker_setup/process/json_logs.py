@@ -10,7 +10,7 @@ from typing import Any
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
-from broker_setup.process.logs import shown_logger
+from broker_setup.process.logs import IN_LINES, shown_logger
 from broker_setup.visible import visible
 
 # What our lines say beside their message, by `extra`.
@@ -33,7 +33,7 @@ class JsonLines(MsgspecFormatter):
         log_data["logger"] = shown_logger(record.name)
         if self._is_shared:
             log_data["process"] = record.process
-        log_data["message"] = visible(record.message)
+        log_data["message"] = visible(record.message, keep="\n" if getattr(record, IN_LINES, False) else "")
         for name in ABOUT:
             if value := getattr(record, name, None):
                 log_data[name] = visible(str(value))

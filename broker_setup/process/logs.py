@@ -11,6 +11,8 @@ from typing import Any
 
 from broker_setup.visible import visible
 
+# By `extra`: the message goes on in further lines, which are shown as such.
+IN_LINES = "in_lines"
 # Before what follows a record's own line, so that no text of an error looks like a record.
 _FURTHER = "    "
 
@@ -57,8 +59,10 @@ class LogLines(logging.Formatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its own
-        """Word what is one line: the message, after when, how bad and where from."""
-        return visible(super().formatMessage(record).rstrip("\n"))
+        """Word the message, after when, how bad and where from: one line, or with a traceback of ours in it several."""
+        text = super().formatMessage(record).rstrip("\n")
+        first, mark, further = text.partition("\n") if getattr(record, IN_LINES, False) else (text, "", "")
+        return visible(first) + mark + (_further(further) if mark else "")
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - its own
         """Word an error with its traceback."""

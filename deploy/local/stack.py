@@ -69,6 +69,8 @@ class Stack:
             self._self_check()
             yield
         finally:
+            if self._gateways or self._node:
+                note("stopping gateways, relay and broker: some seconds")
             # Gateways first, so that nothing new comes in; the broker last, so that what is done can still be said.
             stop_all(self._gateways)
             stop_all(self._behind)

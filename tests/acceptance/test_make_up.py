@@ -19,6 +19,8 @@ from tests.support.ledger import pika_channel
 from tests.support.make_up import PORTS_BELOW, READY_SECONDS, STOP_SECONDS, USERS, MakeUp, make_up
 from tests.support.ports import free_port
 
+STOPPING = "stopping gateways, relay and broker: some seconds"
+
 
 def processes_of(data: Path) -> list[str]:
     """Return the command lines of the processes that know of this data folder."""
@@ -65,6 +67,7 @@ def test_it_comes_up_checks_itself_stops_clean_and_carries_on_with_what_was_queu
 
         first.stop(signal.SIGTERM)
         assert wait_until(lambda: not processes_of(data), 30), processes_of(data)
+        assert first.errors().splitlines()[-2:] == [STOPPING, "stopped; the data stays for the next `make up`"]
 
     with make_up(data) as again:
         url = again.wait_ready()

@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from broker_setup.link.blocking import count_ready
+from broker_setup.link.blocking import look_at
 from broker_setup.operator.backlog import Backlog
 from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.console import (
@@ -22,7 +23,7 @@ from broker_setup.operator.console import (
     span,
     warn_of_no_queue,
 )
-from broker_setup.operator.pauses import as_dict, in_words, pauses_of
+from broker_setup.operator.pauses import as_dict, in_words, pauses_of, taken_all_the_same
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.topology import (
     CHECKED_QUEUE,
@@ -37,7 +38,7 @@ from broker_setup.wire.pauses import Pause
 
 @dataclass(frozen=True)
 class QueueCount:
-    """One course queue: numbers of submissions, the age of the oldest that waits, in seconds, and how it is paused."""
+    """One course queue: numbers of submissions, age of the oldest that waits, in seconds, its pause, its consumers."""
 
     queue: str
     waiting: int
@@ -45,6 +46,7 @@ class QueueCount:
     parked: int
     oldest_waiting: float | None
     paused: Mapping[str, Any] | None
+    consumers: int
 
 
 def count(
@@ -68,7 +70,7 @@ def count(
     url = settings.amqp_url.get_secret_value()
     backlog = Backlog()
     read_ledger(url, backlog.take, since=datetime.now(UTC) - timedelta(seconds=settings.ledger_window))
-    ready = count_ready(
+    seen = look_at(
         url,
         [
             *map(submissions_queue, counted_queues),
@@ -81,11 +83,13 @@ def count(
         ],
         if_there=(*settings.former_rungs, *map(paused_queue, counted_queues)),
     )
+    ready = {queue: number for queue, (number, _) in seen.items()}
     rungs = [rung for rung in (*settings.rungs, *settings.former_rungs) if rung in ready]
     between = between_queues(settings, ready)
     paused = [queue for queue in counted_queues if ready.get(paused_queue(queue))]
     pauses = asyncio.run(pauses_of(settings, paused)) if paused else {}
-    counts = _by_queue(counted_queues, backlog, ready, pauses)
+    consumers = {queue: seen[submissions_queue(queue)][1] for queue in counted_queues}
+    counts = _by_queue(consumers, backlog, ready, pauses)
     parked = ready[SUBMISSIONS_PARKED]
     to_tell = sum(ready[queue] for queue in settings.notice_queues) + between.of(settings.notice_queues)
     results = {
@@ -99,8 +103,10 @@ def count(
         print(json.dumps({"queues": [asdict(each) for each in counts], **counted}))
     else:
         _print(counts)
-        for pause in pauses.values():
+        for queue, pause in pauses.items():
             print(in_words(pause))
+            if taken := taken_all_the_same(consumers[queue], pause.since.timestamp(), time()):
+                print(f"  {taken} (docs/howto/pause.md)")
         print(f"parked submissions: {parked}")
         print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
         print(f"students to be told of what is parked: {to_tell}")
@@ -108,17 +114,18 @@ def count(
 
 
 def _by_queue(
-    queues: Iterable[str], backlog: Backlog, ready: Mapping[str, int], pauses: Mapping[str, Pause]
+    consumers: Mapping[str, int], backlog: Backlog, ready: Mapping[str, int], pauses: Mapping[str, Pause]
 ) -> list[QueueCount]:
     now = datetime.now(UTC).timestamp()
     leased, oldest, parked = backlog.leased(now), backlog.oldest(now), backlog.parked()
     counts = []
-    for queue in sorted(queues):
+    for queue in sorted(consumers):
         waiting = backlog.waiting(queue, ready[submissions_queue(queue)], now)
         since = oldest.get(queue) if waiting else None
         age = None if since is None else round(max(0.0, now - since), 3)
         paused = as_dict(pauses[queue]) if queue in pauses else None
-        counts.append(QueueCount(queue, waiting, leased.get(queue, 0), parked.get(queue, 0), age, paused))
+        numbers = waiting, leased.get(queue, 0), parked.get(queue, 0)
+        counts.append(QueueCount(queue, *numbers, age, paused, consumers[queue]))
     return counts
 
 

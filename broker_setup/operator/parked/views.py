@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from rich.table import Table
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
-from broker_setup.operator.console import add_row, cell, iso, show_table, shown, span
+from broker_setup.operator.console import add_row, cell, in_one_line, iso, show_table, shown, span
 from broker_setup.operator.parked.selection import Tally
 from broker_setup.operator.parked.walk import Met
 from broker_setup.visible import visible
@@ -28,7 +28,7 @@ def print_groups(tally: Tally, now: datetime) -> None:
     print(f"{tally.selected} parked")
     if not tally.selected:
         return
-    table = Table("number", "what", "queue", "LMS", "oldest", "newest", "reason")
+    table = Table("number", "what", "queue", "LMS", *in_one_line("oldest", "newest"), "reason")
     for group, count in tally.groups().items():
         add_row(
             table,
@@ -64,7 +64,9 @@ def print_parked(messages: Sequence[ParkedMessage], now: datetime) -> None:
     if not messages:
         return
     table = Table(
-        *("parked", "what", "queue", "LMS", "tries", "age", "bytes", "submission id", "uuid", "student", "reason")
+        *("parked", "what", "queue", "LMS", "tries"),
+        *in_one_line("age"),
+        *("bytes", "submission id", "uuid", "student", "reason"),
     )
     for each in messages:
         add_row(

@@ -51,7 +51,8 @@ def pause(
         print(json.dumps({"queue": queue, "paused": as_dict(pausing)}))
         return
     print(in_words(pausing))
-    print(f"gateways stop at once, AMQP graders and the bridge within {LOOK_SECONDS:g} s; what is leased goes on")
+    print(f"gateways stop at once, the bridge and AMQP graders of our library within {LOOK_SECONDS:g} s, other AMQP")
+    print("graders only if they look whether it is paused (docs/howto/pause.md); what is leased goes on")
 
 
 def resume(queue: Queue, *, by: By = None, as_json: AsJson = False) -> None:

@@ -24,7 +24,17 @@ from broker_setup.ledger.events import (
     Undeliverable,
     hash_url,
 )
-from broker_setup.operator.console import AsJson, add_row, iso, moment, settings_of, show_table, shown, span
+from broker_setup.operator.console import (
+    AsJson,
+    add_row,
+    in_one_line,
+    iso,
+    moment,
+    settings_of,
+    show_table,
+    shown,
+    span,
+)
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.asking import told_by_console
 from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
@@ -159,7 +169,7 @@ def _print(timeline: Timeline, now: float) -> None:
     if timeline.queue:
         title += f"  of {timeline.queue}"
     print(visible(f"{title}: {standing(timeline, now)}"))
-    table = Table("time", "after", "event", "details", "written by")
+    table = Table("time", *in_one_line("after"), "event", "details", "written by")
     before: Step | None = None
     for step in timeline.by_time():
         after = "" if before is None else span(_after(before, step))

@@ -30,6 +30,7 @@ class OriginLine:
     reasons: set[str] = field(default_factory=set)
     delivered_at: float | None = None
     parked: int = 0
+    is_quiet: bool = False  # it has taken what there was, and the relay has forgotten how it fares
 
 
 class LmsPage:
@@ -43,8 +44,10 @@ class LmsPage:
         """Show how each LMS fares."""
         rungs, health = await self._known.rungs.seen(), await self._known.relay.health()
         lines = await asyncio.to_thread(self._origins, visitor, rungs)
+        is_all = not (rungs.problem or rungs.unseen or rungs.at_once)
         for line in lines:
             line.health = (health or {}).get(line.origin)
+            line.is_quiet = is_all and not line.waiting and line.delivered_at is not None
         return self._rendering.page(
             request,
             "lms.html",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from broker_setup.errors import ArgumentError
 from broker_setup.ledger.events import Acted
 from broker_setup.operator.console import span
+from broker_setup.operator.pauses import taken_all_the_same
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import is_uuid
 from gateway.console.known.known import Known
@@ -42,6 +43,7 @@ class QueueLine:
     graders: str
     is_asked: bool
     paused: Acted | None
+    taken: str  # by whom, although it is paused
     submitted: Plot
     graded: Plot
 
@@ -129,6 +131,7 @@ class LookingPages:
         look, oldest = known.broker.of(queue), known.index.oldest_waiting(queue)
         ready = look.ready if look.seen_at else state.expected_in(queue, now)
         graders, is_asked = self._graders(queue, now)
+        paused = known.pause_of(queue, now)
         return QueueLine(
             name=queue,
             waiting=max(0, state.waiting_in(queue, ready, now)),
@@ -137,7 +140,8 @@ class LookingPages:
             oldest=ago(oldest, now) if oldest is not None else "",
             graders=graders,
             is_asked=is_asked,
-            paused=known.pause_of(queue, now),
+            paused=paused,
+            taken=taken_all_the_same(look.consumers, paused.at, look.seen_at) if paused and look.seen_at else "",
             submitted=plot(known.lately.steps(queue, "submitted", PLOTTED_STEPS, now), "handed in"),
             graded=plot(known.lately.steps(queue, "graded", PLOTTED_STEPS, now), "graded"),
         )

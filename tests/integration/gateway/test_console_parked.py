@@ -77,7 +77,7 @@ async def test_of_ten_thousand_that_are_parked_two_operators_redrive_the_same_fe
     async with console_at(vhost) as url, logged_in(url, "ada") as ada, logged_in(url, "vic") as vic:
         began = monotonic()
         page = await ada.get("/parked")
-        assert "10000 of the queues that you see" in text_of(page)
+        assert "In the queues that you see: 10000." in text_of(page)
         assert page.text.count('name="uuid"') == 100
         older = await ada.get("/parked", params={"skip": 9_900, "reason": "20 TIMES"})
         only = await ada.get("/parked", params={"reason": "disk was full"})

@@ -55,6 +55,12 @@ def test_a_rung_is_named_after_its_delay_as_people_say_it(delay: float, name: st
     assert former_rung(delay) == f"xqueue.results.retry.{name}", "0.1.0's name"
 
 
+def test_what_a_queue_holds_is_told_in_the_units_of_its_name() -> None:
+    told = " / ".join(queue.purpose for queue in topology([], (0.5, 30, 120, 10800), (86400,)).queues)
+    for length in ("500 ms after", "30 s after", "2 min after", "3 h after", "24 h after"):
+        assert length in told
+
+
 def test_all_names_sort_together() -> None:
     names = [each.name for each in EXAMPLE.exchanges] + [each.name for each in EXAMPLE.queues]
     assert all(name.startswith("xqueue.") for name in names)

@@ -9,7 +9,7 @@ import pytest
 from rich.table import Table
 
 from broker_setup.operator import console
-from broker_setup.process.logs import LogLines
+from broker_setup.process.logs import IN_LINES, LogLines
 from broker_setup.visible import visible
 
 FORGED = "a\n2026-11-27T19:53:41.250Z INFO gateway: all is well \x1b[2J\x1b]0;title\x07\r\x9b1m\u202e\u2028\ud800"
@@ -34,6 +34,16 @@ def test_nothing_in_a_record_begins_a_line_of_its_own_or_speaks_to_the_terminal(
 def test_an_errors_text_can_not_be_taken_for_another_record() -> None:
     first, *further = logged("went wrong", error=ValueError(FORGED)).split("\n")
     assert first.endswith("INFO gateway: went wrong")
+    assert further
+    assert all(line.startswith("    ") and line.isprintable() for line in further)
+
+
+def test_the_traceback_in_a_message_of_ours_goes_on_in_lines_that_can_not_be_taken_for_records() -> None:
+    record = logging.LogRecord("grader", logging.ERROR, "", 0, "failed\nTraceback:\n  %s", (FORGED,), None)
+    assert "\n" not in LogLines().format(record)
+    setattr(record, IN_LINES, True)
+    first, second, *further = LogLines().format(record).split("\n")
+    assert (first.endswith("ERROR grader: failed"), second) == (True, "    Traceback:")
     assert further
     assert all(line.startswith("    ") and line.isprintable() for line in further)
 

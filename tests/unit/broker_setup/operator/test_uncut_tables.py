@@ -48,6 +48,19 @@ def test_a_table_is_no_wider_than_a_terminal_that_its_words_fit_into(
     assert 70 < max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("columns", [20, 60, 100])
+def test_a_length_of_time_stands_in_one_line(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = Table("time", *console.in_one_line("after"), "why")
+    console.add_row(table, "2026-05-04 10:00:00.000Z", "1 min 56 s", REASON)
+    console.show_table(table)
+    assert "1 min 56 s" in capsys.readouterr().out
+
+
 def test_what_there_is_beyond_the_longest_words_is_shared_out_by_need() -> None:
     needs = [Measurement(5, 5), Measurement(3, 13), Measurement(4, 34)]
     assert console.shared_out(needs, 0) == [5, 3, 4]

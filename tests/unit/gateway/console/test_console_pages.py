@@ -20,6 +20,7 @@ from broker_setup.ledger.events import (
     Undeliverable,
 )
 from broker_setup.operator.parked.selection import has_in_it
+from gateway.console.known.broker_look import QueueLook
 from gateway.console.known.standings import State
 from gateway.console.pages import pausing_page
 from gateway.console.pages.words import STATES
@@ -166,6 +167,16 @@ async def test_what_now_says_why_a_submission_waits(desk: Desk) -> None:
     assert "Until then a redrive reaches the gradebook." in said[4]
 
 
+async def test_who_takes_a_paused_queues_work_all_the_same_is_said(desk: Desk) -> None:
+    now = time()
+    desk.tell(Acted(now - 60, b"", Act.PAUSED, "ada", "openedx", "the grader is mended"))
+    looks = desk.console._known.broker._looks
+    async with desk.logged_in("vic") as browser:
+        for consumers, is_said in ((0, False), (2, True)):
+            looks["openedx"] = QueueLook(now - 90, consumers=consumers, is_paused=True, asked_at=now, seen_at=now)
+            assert ("2 consumers take its work all the same" in text_of(await browser.get("/"))) is is_said
+
+
 async def test_a_visitor_sees_and_acts_on_their_queues_alone(desk: Desk) -> None:
     desk.tell(submitted(desk, 1), parked(1), submitted(desk, 2, "other"), parked(2, queue="other"))
     async with desk.logged_in("quinn") as quinn:
@@ -204,7 +215,7 @@ async def test_what_is_parked_is_listed_by_queue_and_reason(desk: Desk) -> None:
         desk.tell(submitted(desk, number), parked(number, f"because of {number}"))
     desk.tell(submitted(desk, 6, "other"), Undeliverable(time(), uuid_of(6), "404 of the LMS"))
     async with desk.logged_in("ada") as browser:
-        assert "6 of the queues that you see" in text_of(await browser.get("/parked"))
+        assert "In the queues that you see: 6." in text_of(await browser.get("/parked"))
         only = text_of(await browser.get("/parked", params={"queue": "openedx", "reason": "BECAUSE OF 3"}))
         other = text_of(await browser.get("/parked", params={"queue": "other"}))
     assert "because of 3" in only

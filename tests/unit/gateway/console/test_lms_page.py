@@ -44,3 +44,26 @@ async def test_an_lms_behind_https_has_one_line_with_the_relays_word(monkeypatch
     assert text.count("lms.example") == 1
     assert "takes results" in text
     assert "refused" in text
+
+
+@pytest.mark.parametrize(
+    ("rungs", "said"), [(Rungs(), "nothing waits for it"), (Rungs(problem="the broker is away"), "not known")]
+)
+async def test_an_lms_that_took_all_is_not_unknown_once_the_relay_has_forgotten_it(
+    rungs: Rungs, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    uuid, url = uuid_of(1), "https://lms.example/xqueue/1/score_update"
+    desk.tell(Submitted(time(), uuid, "openedx", sealed_url=desk.seals.seal(url, uuid)), Delivered(time(), uuid, 1))
+    known = desk.console._known
+
+    async def seen() -> Rungs:
+        return rungs
+
+    async def health() -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(known.rungs, "seen", seen)
+    monkeypatch.setattr(known.relay, "health", health)
+    async with desk.logged_in("ada") as ada:
+        assert said in text_of(await ada.get("/lms"))

@@ -26,7 +26,15 @@ def test_nothing_is_counted_as_nothing(operator: Operator) -> None:
     counted = operator.json("count")
     assert counted == {
         "queues": [
-            {"queue": queue, "waiting": 0, "leased": 0, "parked": 0, "oldest_waiting": None, "paused": None}
+            {
+                "queue": queue,
+                "waiting": 0,
+                "leased": 0,
+                "parked": 0,
+                "oldest_waiting": None,
+                "paused": None,
+                "consumers": 0,
+            }
             for queue in ("openedx", "q.2")
         ],
         "parked": 0,
@@ -67,9 +75,9 @@ def test_each_queue_is_counted_for_itself_and_results_by_where_they_are(operator
     counted = operator.json("count")
     openedx, other = counted["queues"]
     assert 3000 <= openedx.pop("oldest_waiting") < 3060
-    assert openedx == {"queue": "openedx", "waiting": 3, "leased": 1, "parked": 1, "paused": None}
+    assert openedx == {"queue": "openedx", "waiting": 3, "leased": 1, "parked": 1, "paused": None, "consumers": 0}
     assert 3600 <= other.pop("oldest_waiting") < 3660
-    assert other == {"queue": "q.2", "waiting": 1, "leased": 0, "parked": 0, "paused": None}
+    assert other == {"queue": "q.2", "waiting": 1, "leased": 0, "parked": 0, "paused": None, "consumers": 0}
     assert counted["parked"] == 1
     assert counted["results"] == {"waiting": 2, "retrying": 1, "parked": 1}
 

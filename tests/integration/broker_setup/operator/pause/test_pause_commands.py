@@ -7,7 +7,8 @@ from broker_setup.ledger.events import Act, Acted
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.pauses import Pauses
 from broker_setup.pausing import read_pauses
-from broker_setup.topology import paused_queue
+from broker_setup.topology import paused_queue, submissions_queue
+from broker_setup.wire.pauses import Pause, encode_pause
 from tests.support.ledger import events_in, pika_channel
 from tests.support.operator import Operator
 from tests.support.waiting import eventually
@@ -31,6 +32,18 @@ def test_a_pause_is_told_by_count_and_the_ledger_until_the_queue_goes_on(operato
         (Act.PAUSED, "Ned", "openedx", until.timestamp()),
         (Act.RESUMED, "Maude", "openedx", 0.0),
     ]
+
+
+def test_who_takes_a_paused_queues_work_all_the_same_is_said(operator: Operator) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    with pika_channel(operator.amqp_url) as grader:
+        grader.basic_publish("xqueue.paused", "openedx", encode_pause(Pause("openedx", "why", "Ned", since)).body)
+        assert "all the same" not in operator.run("count").stdout
+        grader.basic_consume(submissions_queue("openedx"), lambda *_: None)
+        assert "1 consumer takes its work all the same" in operator.run("count").stdout
+        assert [each["consumers"] for each in operator.json("count")["queues"]] == [1, 0]
+        operator.json("pause", "openedx", "--reason", "now")
+        assert "all the same" not in operator.run("count").stdout, "those who look have some seconds"
 
 
 def test_what_can_not_be_paused_is_said(operator: Operator) -> None:
