@@ -38,7 +38,7 @@ def advice(
     known = sorted(nodes, key=lambda node: str(node.get("name")))
     queues = list(queues)
     clustered = [*_of_nodes(known), *_of_copies(known, queues)] if len(known) > 1 else []
-    queued = [*_of_what_failed(queues), *_of_parked(queues), *_of_former_rungs(queues)]
+    queued = [*_of_leaders(queues), *_of_what_failed(queues), *_of_parked(queues), *_of_former_rungs(queues)]
     graders = _of_graders(version) if has_graders else ()
     return [*clustered, *queued, *graders, *_to_look_at(version, clustered=len(known) > 1)]
 
@@ -86,6 +86,29 @@ def _of_copies(nodes: list[Mapping[str, Any]], queues: Iterable[Mapping[str, Any
                 f"queue {name!r} is on {len(members)} of {len(nodes)} nodes: it ends or stands still with them; "
                 "`rabbitmq-queues grow NODE all` makes more copies"
             )
+
+
+def _of_leaders(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for queue in queues:
+        members, online = queue.get("members"), queue.get("online")
+        if not isinstance(members, list) or not isinstance(online, list) or not queue["name"].startswith("xqueue."):
+            continue
+        if 2 * len(online) <= len(members):
+            away = ", ".join(sorted(set(members) - set(online)))
+            yield (
+                f"queue {queue['name']!r} has no leader, as too few of its nodes run: nothing goes in or out until "
+                f"more of {away} are back"
+            )
+
+
+def of_dead_letters(before: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
+    """Say what left queues, by their names, and was stored nowhere at both times; on its way is what only one shows."""
+    return [
+        f"{number:,} messages have left queue {name!r} and are not stored where they go to: that queue, or its leader, "
+        f"is away; they come by themselves when it is back ({PAGE})"
+        for name, left in sorted(now.items())
+        if name.startswith("xqueue.") and (number := min(left, before.get(name, 0)))
+    ]
 
 
 def _of_what_failed(queues: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_declare_and_check_agree(vhost: VHost) -> None:
     assert "xqueue.submissions.openedx" in {queue["name"] for queue in json.loads(declared.stdout)["queues"]}
 
     after = run("check", "--json", **settings)
-    unseen = "the broker's own settings were not looked at: MANAGEMENT_URL is not set"
+    unseen = "the broker's own settings and policies were not looked at: MANAGEMENT_URL is not set"
     assert (after.returncode, after.stderr) == (0, "")
     assert json.loads(after.stdout) == {"problems": [], "advice": [], "unseen": unseen}
 
@@ -43,7 +43,9 @@ def test_a_person_gets_a_table_and_a_sentence(vhost: VHost) -> None:
     checked = run("check", **settings)
     assert checked.returncode == 0
     assert one_line(checked.stdout).startswith("all ")
-    assert one_line(checked.stderr).startswith("the broker's own settings were not looked at: MANAGEMENT_URL")
+    assert one_line(checked.stderr).startswith(
+        "the broker's own settings and policies were not looked at: MANAGEMENT_URL"
+    )
 
 
 def test_with_a_management_url_check_looks_at_the_brokers_own_settings(vhost: VHost) -> None:
@@ -72,6 +74,13 @@ def test_with_a_management_url_declare_puts_the_policy_that_check_misses(vhost: 
     assert [policy["name"] for policy in vhost.api("GET", "policies/{vhost}").json()] == ["xqueue.submissions.failed"]
     wait_until(lambda: "is dropped" not in run("check", **managed).stdout, 60, "check misses it still")
 
+    # Somebody else's, for all queues of a broker that they share with ours.
+    body = {"pattern": ".*", "definition": {"message-ttl": 3_600_000}, "apply-to": "queues", "priority": -1}
+    vhost.api("PUT", "policies/{vhost}/all", json=body)
+    harm = "policy all on queue 'xqueue.submissions.openedx' has message-ttl = 3600000: it takes out"
+    wait_until(lambda: harm in run("check", **managed).stdout, 60, "check does not see what a policy takes")
+    assert run("check", **managed).returncode == 1
+
 
 def test_declare_needs_no_administrator_and_says_which_policy_it_could_not_look_at(vhost: VHost) -> None:
     where = vhost.management_url.rpartition("@")[2]
@@ -91,7 +100,7 @@ def test_a_management_api_that_lets_nobody_in_is_said_in_a_line_and_the_rest_is_
     assert checked.returncode == 0
     assert one_line(checked.stdout).startswith("all ")
     said = one_line(checked.stderr)
-    assert said.startswith("the broker's own settings were not looked at: ")
+    assert said.startswith("the broker's own settings and policies were not looked at: ")
     assert "does not let MANAGEMENT_URL's account in" in said
     assert "hunter2" not in said
 

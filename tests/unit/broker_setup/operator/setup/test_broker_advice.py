@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from broker_setup.operator.setup.broker_advice import MANY_PARKED, MUCH_PARKED, advice, lacks_nodes
+from broker_setup.operator.setup.broker_advice import MANY_PARKED, MUCH_PARKED, advice, lacks_nodes, of_dead_letters
 from broker_setup.operator.setup.policy_plan import FAILED_TO_PARKED
 from broker_setup.topology import SUBMISSIONS_FAILED
 
@@ -127,3 +127,19 @@ def test_setup_is_told_to_wait_for_nodes_that_do_not_run() -> None:
     assert lacks_nodes([node("a"), node("b"), node("c", running=False)], 3) == (
         "2 of 3 nodes run: queues that are declared now would have too few copies"
     )
+
+
+def test_a_queue_of_whose_nodes_too_few_run_is_named_with_those_that_are_missing() -> None:
+    def with_online(*online: str, name: str = "xqueue.results") -> dict[str, Any]:
+        return queue(name, "a", "b", "c") | {"online": list(online)}
+
+    [line] = clustered(*THREE, queues=(with_online("b"),))
+    assert line.startswith("queue 'xqueue.results' has no leader, as too few of its nodes run: ")
+    assert line.endswith("until more of a, c are back")
+    assert clustered(*THREE, queues=(with_online("a", "b"), with_online(name="somebody.else"))) == []
+
+
+def test_dead_letters_are_named_that_are_nowhere_at_two_times() -> None:
+    [line] = of_dead_letters({"xqueue.results.rung.5s": 7, "xqueue.results": 3}, {"xqueue.results.rung.5s": 4_000})
+    assert line.startswith("7 messages have left queue 'xqueue.results.rung.5s' and are not stored where they go to: ")
+    assert of_dead_letters({"xqueue.results": 0, "other": 9}, {"xqueue.results": 5, "other": 9}) == []
