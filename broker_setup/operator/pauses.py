@@ -8,7 +8,6 @@ from broker_setup.operator.console import iso, shown
 from broker_setup.operator.session import Session
 from broker_setup.pausing import read_pauses
 from broker_setup.settings import Settings
-from broker_setup.visible import numbered
 from broker_setup.wire.pauses import Pause
 
 # After so long whoever looks whether a queue is paused has stopped, be it a look late.
@@ -43,5 +42,6 @@ def taken_all_the_same(consumers: int, since: float, now: float) -> str:
     """Say who takes the work of a queue that is paused `since` then (seconds since the epoch); "" where nobody does."""
     if not consumers or now - since < STOPPED_SECONDS:
         return ""
-    them = f"{numbered(consumers, 'consumer')} {'takes' if consumers == 1 else 'take'} its work all the same"
-    return f"{them}: AMQP graders that do not look whether it is paused"
+    if consumers == 1:
+        return "1 consumer takes its work all the same: an AMQP grader that does not look whether it is paused"
+    return f"{consumers} consumers take its work all the same: AMQP graders that do not look whether it is paused"

@@ -33,9 +33,14 @@ class JsonLines(MsgspecFormatter):
         log_data["logger"] = shown_logger(record.name)
         if self._is_shared:
             log_data["process"] = record.process
-        log_data["message"] = visible(record.message, keep="\n" if getattr(record, IN_LINES, False) else "")
+        message, further = record.message, ""
+        if getattr(record, IN_LINES, False):
+            message, _, further = message.partition("\n")
+        log_data["message"] = visible(message)
         for name in ABOUT:
             if value := getattr(record, name, None):
                 log_data[name] = visible(str(value))
         if record.exc_info:
-            log_data["error"] = visible(logging.Formatter.formatException(self, record.exc_info), keep="\n")
+            further = logging.Formatter.formatException(self, record.exc_info)
+        if further:
+            log_data["error"] = visible(further, keep="\n")

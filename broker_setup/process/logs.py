@@ -11,7 +11,7 @@ from typing import Any
 
 from broker_setup.visible import visible
 
-# By `extra`: the message goes on in further lines, which are shown as such.
+# By `extra`: the message goes on in further lines, a traceback's, which are shown as such.
 IN_LINES = "in_lines"
 # Before what follows a record's own line, so that no text of an error looks like a record.
 _FURTHER = "    "

@@ -37,7 +37,7 @@ from broker_setup.operator.console import (
 )
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.asking import told_by_console
-from broker_setup.operator.trace.history import History, Sighting, Step, Timeline, Wanted
+from broker_setup.operator.trace.history import SETTLED, History, Sighting, Step, Timeline, Wanted
 from broker_setup.visible import visible
 from broker_setup.wire.properties import submission_id_of
 
@@ -169,6 +169,8 @@ def _print(timeline: Timeline, now: float) -> None:
     if timeline.queue:
         title += f"  of {timeline.queue}"
     print(visible(f"{title}: {standing(timeline, now)}"))
+    if timeline.standing(now) == SETTLED:
+        print(f"its result is on its way to the LMS: xqueue-broker results list --uuid {timeline.submission.hex()}")
     table = Table("time", *in_one_line("after"), "event", "details", "written by")
     before: Step | None = None
     for step in timeline.by_time():

@@ -30,6 +30,8 @@ from broker_setup.wire.properties import submission_id_of
 
 Wanted = Callable[[AnyEvent], bool]
 
+# Its result is stored, and nobody has told yet what became of it.
+SETTLED = "settled"
 # What a submission is after each event; what is not here leaves that as it was.
 _BECOMES: Mapping[type, str] = {
     Submitted: "waiting",
@@ -37,13 +39,13 @@ _BECOMES: Mapping[type, str] = {
     Extended: "leased",
     Released: "waiting",
     Expired: "waiting",
-    Graded: "settled",
+    Graded: SETTLED,
     Superseded: "superseded",
     Retired: "retired",
     Parked: "parked",
 }
 _TOLD: Mapping[type, str] = {Delivered: "student told", Undeliverable: "student not told"}
-_ENDED = {"settled", "superseded", "retired", "parked"}
+_ENDED = {SETTLED, "superseded", "retired", "parked"}
 
 
 @dataclass(frozen=True)

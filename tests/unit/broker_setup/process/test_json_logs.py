@@ -37,11 +37,12 @@ def test_a_line_has_when_how_bad_where_from_and_what_it_is_about() -> None:
     assert told(record, is_shared=True)["process"] == record.process
 
 
-def test_a_traceback_in_a_message_keeps_its_lines() -> None:
-    record = logging.LogRecord("grader", logging.ERROR, "", 0, "failed\nTraceback:\x1b", (), None)
-    assert told(record)["message"] == "failed\\nTraceback:\\x1b"
+def test_a_traceback_in_a_message_is_the_lines_error() -> None:
+    record = logging.LogRecord("grader", logging.ERROR, "", 0, "failed\nTraceback:\n  boom\x1b", (), None)
+    assert told(record)["message"] == "failed\\nTraceback:\\n  boom\\x1b"
     record.in_lines = True
-    assert told(record)["message"] == "failed\nTraceback:\\x1b"
+    line = told(record)
+    assert (line["message"], line["error"]) == ("failed", "Traceback:\n  boom\\x1b")
 
 
 def test_what_strangers_wrote_is_one_line_and_nothing_to_a_terminal() -> None:

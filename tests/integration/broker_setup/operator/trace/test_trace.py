@@ -82,6 +82,14 @@ def test_a_submission_is_found_by_its_id_and_told_step_by_step(operator: Operato
     assert "sealed" not in lease
 
 
+def test_a_person_is_told_where_to_see_why_a_result_is_not_with_its_lms_yet(operator: Operator) -> None:
+    write(operator, submitted(1, NOON), leased(1, NOON + 1, "k"), graded(1, NOON + 2, "k"))
+    _, second, *_ = operator.run("trace", "1").stdout.splitlines()
+    asked = second.split("xqueue-broker ")[1].split()
+    assert asked == ["results", "list", "--uuid", uuid_of(1).hex()]
+    assert operator.json(*asked)["waiting"] == 0
+
+
 def test_a_person_gets_a_table_with_times_durations_and_details(operator: Operator) -> None:
     write(operator, *history(1, NOON))
     ran = operator.run("trace", "1")
