@@ -188,7 +188,9 @@ def restart(door: FrontDoor, gateway: Gateway) -> None:
     assert gateway.process
     gateway.process.send_signal(signal.SIGTERM)
     # Or the two signals could be one.
-    wait_until(lambda: requests.get(f"{gateway.url}/readyz", timeout=5).status_code == 503, SECONDS, "it does not go")
+    wait_until(
+        lambda: requests.get(f"{gateway.url}/readyz", timeout=SECONDS).status_code == 503, SECONDS, "it does not go"
+    )
     wait_until(lambda: not door.sees(gateway), SECONDS, f"{door.name} does not see that it goes")
     gateway.stop()
     gateway.start()

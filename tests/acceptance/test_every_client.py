@@ -1,20 +1,21 @@
-"""Whole rounds with every kind of client against what `make up` starts: submit, grade, callback."""
+"""Whole rounds with every kind of client: submit, grade, callback."""
 
 import asyncio
 import inspect
-import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from broker_setup.operator.setup.declare import declare
 from tests.clients import curl_grader, java_grader, lms, python_graders, watcher
 from tests.clients.task import REPLY, Task
 from tests.support.broker import VHost
+from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, USERS, Gateway
 from tests.support.lms import running_lms
-from tests.support.make_up import READY_SECONDS, make_up
+from tests.support.passive import settings_for
+from tests.support.relay import relay_process
 
-USERS = {"lms": "the LMS's password", "grader": "the grader's password"}
 CLIENTS: dict[str, Callable[[Task], Awaitable[None] | None]] = {
     "xqueue-watcher": watcher.watch,
     "xqueue-watcher-that-follows-redirects": watcher.watch_following,
@@ -29,19 +30,20 @@ WHY_NOT = {"java-httpclient": java_grader.why_not, "curl-http2": curl_grader.why
 
 
 @pytest.fixture
-def base(vhost: VHost, tmp_path: Path) -> Iterator[str]:
-    """The calls of a stack with a queue for each client."""
-    given = {
-        "XQUEUE_AMQP_URL": vhost.amqp_url,
-        "XQUEUE_USERS": json.dumps(USERS),
-        "XQUEUE_XQUEUES": json.dumps(dict.fromkeys(CLIENTS)),
-        "XQUEUE_CONSOLE_ACCOUNTS": "{}",  # so there is none: nobody looks at it here
-    }
-    with make_up(tmp_path / "data", **given) as command:
-        yield f"{command.wait_ready()}/xqueue"
+async def base(vhost: VHost, tmp_path: Path) -> AsyncIterator[str]:
+    """The calls of a gateway with a queue for each client, and a relay behind it."""
+    gateway = Gateway(vhost.amqp_url, tmp_path, queues=dict.fromkeys(CLIENTS))
+    settings = settings_for(vhost.amqp_url, gateway.queues, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
+    await asyncio.to_thread(declare, vhost.amqp_url, settings.topology)
+    async with relay_process(settings, tmp_path / "relay.log"):
+        await asyncio.to_thread(gateway.start)
+        try:
+            yield f"{gateway.url}/xqueue"
+        finally:
+            await asyncio.to_thread(gateway.stop)
 
 
-@pytest.mark.timeout(2 * READY_SECONDS)
+@pytest.mark.timeout(180)
 async def test_every_client_grades_and_the_lms_gets_its_result(base: str, subtests: pytest.Subtests) -> None:
     async with running_lms() as listening:
         for name, client in CLIENTS.items():

@@ -15,18 +15,19 @@ import pytest
 from broker_setup.upload_store import PART_BYTES
 from tests.support.broker import VHost
 from tests.support.fleet import fleet
-from tests.support.gateway import USERS, Gateway, lms_header, running_gateway
+from tests.support.gateway import PATIENCE_SECONDS, USERS, Gateway, lms_header, running_gateway
 from tests.support.memory import MIB, Memory
 from tests.support.object_store import running_object_store
 
-CLIENTS = 5  # more than the four whose files are stored at once
+STORED_AT_ONCE = 4
+CLIENTS = STORED_AT_ONCE + 1
 FILES = 5
-# Of all clients together. XQUEUE_TEST_UPLOAD_MIB=1000 gives each of them 200 MiB.
-TOTAL = int(os.environ.get("XQUEUE_TEST_UPLOAD_MIB", "300")) * MIB
-# The first file of each client is large, 56 MiB: S3 gets it in many parts, and a gateway that held the four whole that
+# Of the four together. XQUEUE_TEST_UPLOAD_MIB=800 gives each of them 200 MiB.
+TOTAL = int(os.environ.get("XQUEUE_TEST_UPLOAD_MIB", "240")) * MIB
+# The first file of each of them is large, 56 MiB: S3 gets it in many parts, and a gateway that held the four whole that
 # it stores at once would come to some 300 MiB. One that reads them in parts came to 205 MiB at most.
 OTHERS = MIB
-FIRST = TOTAL // CLIENTS - (FILES - 1) * OTHERS
+FIRST = TOTAL // STORED_AT_ONCE - (FILES - 1) * OTHERS
 assert FIRST > 2 * PART_BYTES, "no file is sent in parts"
 MOST_MEMORY = 250 * MIB
 LIMITS = {"XQUEUE_MAX_FILE_SIZE": str(TOTAL), "XQUEUE_MAX_UPLOAD_SIZE": str(TOTAL)}
@@ -51,15 +52,15 @@ def gateway(request: pytest.FixtureRequest, vhost: VHost, tmp_path: Path) -> Ite
         shutil.rmtree(tmp_path / folder, ignore_errors=True)
 
 
-def size(file: int) -> int:
-    return OTHERS if file else FIRST
+def size(client: int, file: int) -> int:
+    return OTHERS if file or client >= STORED_AT_ONCE else FIRST
 
 
 def blocks(client: int, file: int) -> Iterator[bytes]:
     """The content of a file, no two alike."""
     start = b"%d %d" % (client, file)
     yield start
-    left = size(file) - len(start)
+    left = size(client, file) - len(start)
     while left > 0:
         yield BLOCK[:left]
         left -= len(BLOCK)
@@ -92,7 +93,7 @@ async def test_files_of_five_clients_at_once_pass_through_a_small_gateway(gatewa
         async with fleet(gateway.url) as graders, aiohttp.ClientSession(timeout=timeout) as session:
             await asyncio.gather(*(submit(session, gateway, client) for client in range(CLIENTS)))
             uploaded = memory.most
-            taken = [await graders.take(wait=15) for _ in range(CLIENTS)]
+            taken = [await graders.take(wait=PATIENCE_SECONDS) for _ in range(CLIENTS)]
             await asyncio.gather(*(check(session, submission) for submission in taken))
     print(f"{TOTAL / MIB:.0f} MiB of files: {uploaded / MIB:.0f} MiB up, {memory.most / MIB:.0f} in all")
     assert memory.most < MOST_MEMORY

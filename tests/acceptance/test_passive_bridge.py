@@ -46,7 +46,9 @@ class Hostile:
     reason: str = ""
 
 
-LATE = "no whole answer within 3 s"
+# A busy machine's others have answered by then.
+GRADING_SECONDS = 5.0
+LATE = f"no whole answer within {GRADING_SECONDS:.0f} s"
 NO_HTTP = "the answer is no HTTP that can be read"
 LARGE = "its reply has more than 1048576 bytes"
 GRADERS = {
@@ -102,7 +104,7 @@ async def test_whatever_graders_do_each_student_has_one_notice_and_the_bridge_li
             "sends 100 MB": LARGE,
             "is not there": "no connection",
         }
-        settings = settings_for(vhost.amqp_url, queues, grading_timeout=3.0)
+        settings = settings_for(vhost.amqp_url, queues, grading_timeout=GRADING_SECONDS)
         lms = await stack.enter_async_context(lms_side(settings))
         bridge = await stack.enter_async_context(bridge_process(settings, tmp_path / "log"))
         await lms.submit("good")

@@ -49,9 +49,9 @@ async def test_results_called_in_by_a_command_that_is_killed_half_way_and_run_ag
     rung = retry_queue(RUNG)
     async with running_lms() as lms, results_at(settings), running_relay(settings):
         await asyncio.to_thread(put_on_rung, vhost.amqp_url, lms)
-        # All of them would take it 8 s: when the LMS has the first of them, it is far from its end.
-        first = await retry(vhost.amqp_url, 50)
-        await lms.wait_accepted(50, within=60)
+        # All of them would take it 16 s: when the LMS has the first of them, it is far from its end.
+        first = await retry(vhost.amqp_url, 25)
+        await lms.wait_accepted(25, within=60)
         await first.kill()
         assert await first.ended() == -signal.SIGKILL
         left = await eventually(lambda: ready(vhost.amqp_url, rung))

@@ -44,7 +44,7 @@ async def test_a_sick_lms_holds_up_no_result_for_another(vhost: VHost, tmp_path:
             if sickness == "gives no answer":
                 await sick.wait_received(settings.callback_concurrency_per_origin)
             await put(results, [well], enough, "well")
-            await well.wait_accepted(10 + enough)
+            await well.wait_accepted(10 + enough, within=3 * PATIENCE_SECONDS)
             # Until here it has answered nothing.
             assert sick.accepted == []
             assert sick.most_under_way <= settings.callback_concurrency_per_origin

@@ -18,8 +18,8 @@ from tests.support.broker import CACHE
 AXE = Path(__file__).with_name("vendored") / "axe-core-4.14.1.min.js"
 # A container has no user namespaces for its sandbox and a small /dev/shm.
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--mute-audio")
-# For what comes at once where nothing else runs.
-PATIENCE_MS = 30_000
+# For what comes at once, or when a page asks again after some seconds, where nothing else runs.
+PATIENCE_MS = 60_000
 
 
 def chromium() -> Program:

@@ -107,7 +107,7 @@ class Gateway:
             raise AssertionError(f"the gateway ended by itself:\n{self.log}")
         try:
             return requests.get(f"{self.url}{path}", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 
@@ -129,7 +129,7 @@ class Client:
 
     def raw(self, method: str, call: str, **options: Any) -> requests.Response:
         options.setdefault("allow_redirects", False)
-        options.setdefault("timeout", 30)
+        options.setdefault("timeout", PATIENCE_SECONDS + 15)
         return self.session.request(method, self.url + call, **options)
 
     def call(self, method: str, call: str, **options: Any) -> tuple[int, Any]:
