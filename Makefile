@@ -83,7 +83,7 @@ LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --gener
 	--no-emit-index-url --no-header --no-annotate
 lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade for the newest)
 	$(LOCK) pyproject.toml $(UPGRADE) --output-file deploy/requirements/run.txt
-	$(LOCK) pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --extra otel --output-file deploy/requirements/dev.txt
+	$(LOCK) pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --extra legacy --extra otel --output-file deploy/requirements/dev.txt
 	$(LOCK) deploy/tutor/pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --output-file deploy/requirements/tutor.txt
 	echo tutor-xqueue | $(LOCK) - $(UPGRADE) --no-deps --output-file deploy/requirements/tutor-xqueue.txt
 

@@ -5,8 +5,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from broker_setup.wire.file_links import BadLinkError, ExpiredLinkError
 from gateway.http.envelope import refusal
-from gateway.http.files import BadLinkError, ExpiredLinkError, SubmittedFiles
+from gateway.http.files import SubmittedFiles
 
 
 class FileCalls:

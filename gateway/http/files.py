@@ -1,38 +1,21 @@
 """Files that came with submissions: stored under names of our own, and signed links to them that expire."""
 
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import quote
 
-from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
-
-from broker_setup.errors import StorageError, XQueueError
+from broker_setup.errors import StorageError
 from broker_setup.process.beside import Turns
 from broker_setup.upload_store import UploadStore, file_key
-from broker_setup.wire.secret_keys import derived_key
+from broker_setup.wire.file_links import BadLinkError, FileLinks, shown_name
 
 log = logging.getLogger(__name__)
 
-LINK_PATH = "/xqueue/files/"
 # What each download holds in memory.
 BLOCK_BYTES = 512 * 1024
 # Long enough to follow a redirect.
 PRESIGNED_SECONDS = 300
-
-# Characters that mean something in a path; the name as it is travels in the signed part.
-_NOT_IN_A_PATH = re.compile(r"[/\\\x00-\x1f\x7f]")
-_SHOWN_NAME_LENGTH = 100
-
-
-class BadLinkError(XQueueError):
-    """The link was not signed by us, or what it leads to is gone."""
-
-
-class ExpiredLinkError(XQueueError):
-    """The link was good, but is too old."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +32,7 @@ class SubmittedFiles:
 
     def __init__(self, store: UploadStore, secret_keys: Sequence[str], *, link_seconds: int, at_once: int) -> None:
         self._store = store
-        self._link_seconds = link_seconds
-        self._links = URLSafeTimedSerializer([derived_key(key, "file link") for key in reversed(secret_keys)])
+        self._links = FileLinks(secret_keys, seconds=link_seconds)
         # Each upload holds parts of its file in memory, so few run at once.
         self._storing = Turns(at_once)
 
@@ -63,7 +45,7 @@ class SubmittedFiles:
         except StorageError:
             await self.remove(submission, len(files))
             raise
-        return {name: self._link(submission, index, name, base_url) for index, name in enumerate(files)}
+        return {name: self._links.link(submission, index, name, base_url) for index, name in enumerate(files)}
 
     async def remove(self, submission: str, count: int) -> None:
         """Remove the files of a submission that was not accepted; what can't be removed is left to `prune-files`."""
@@ -74,17 +56,12 @@ class SubmittedFiles:
 
     async def find(self, token: str) -> StoredFile:
         """Return the file that a link's token stands for; raise ExpiredLinkError, BadLinkError or StorageError."""
-        try:
-            submission, index, name = self._links.loads(token, max_age=self._link_seconds)
-        except SignatureExpired as error:
-            raise ExpiredLinkError("this link has expired") from error
-        except (BadData, ValueError, TypeError) as error:
-            raise BadLinkError("no such file") from error
+        submission, index, name = self._links.read(token)
         key = file_key(submission, index)
         size = await self._store.size(key)
         if size is None:
             raise BadLinkError("no such file")
-        return StoredFile(key, _shown(name), size)
+        return StoredFile(key, shown_name(name), size)
 
     async def content(self, file: StoredFile) -> AsyncIterator[bytes]:
         """Yield a file in blocks, each fetched when the one before has gone."""
@@ -94,11 +71,3 @@ class SubmittedFiles:
     async def elsewhere(self, file: StoredFile) -> str | None:
         """Return a short-lived URL of the file at the store itself; None where it must come from us."""
         return await self._store.presigned(file.key, PRESIGNED_SECONDS) if self._store.can_presign else None
-
-    def _link(self, submission: str, index: int, name: str, base_url: str) -> str:
-        token = self._links.dumps([submission, index, name])
-        return f"{base_url}{LINK_PATH}{token}/{quote(_shown(name), safe='')}"
-
-
-def _shown(name: str) -> str:
-    return _NOT_IN_A_PATH.sub("_", name)[-_SHOWN_NAME_LENGTH:].strip(".") or "file"

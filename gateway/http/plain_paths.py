@@ -4,7 +4,7 @@ import re
 
 from starlette.types import Scope
 
-from gateway.http.files import LINK_PATH
+from broker_setup.wire.file_links import LINK_PATH
 
 _SLASHES = re.compile(r"/{2,}")
 _LINKS = LINK_PATH.encode()

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from broker_setup.process.shortages import shortage
+from broker_setup.wire.file_links import LINK_PATH
 from gateway.callers.door import account_of
 from gateway.callers.origin import address_of
 from gateway.http.answer_room import AnswerRoom
@@ -20,7 +21,6 @@ from gateway.http.call_counts import CallCounts, counted
 from gateway.http.dialects import Dialects
 from gateway.http.envelope import refusal
 from gateway.http.file_calls import FileCalls
-from gateway.http.files import LINK_PATH
 from gateway.http.forms import ShortError
 from gateway.http.grader_calls import GraderCalls
 from gateway.http.guarded_calls import Endpoint, GuardedCalls

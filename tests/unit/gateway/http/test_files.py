@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from broker_setup.errors import StorageError
 from broker_setup.upload_store import UploadStore
-from gateway.http import files as module
-from gateway.http.files import BLOCK_BYTES, LINK_PATH, BadLinkError, ExpiredLinkError, SubmittedFiles
+from broker_setup.wire.file_links import LINK_PATH, BadLinkError, ExpiredLinkError, shown_name
+from gateway.http.files import BLOCK_BYTES, SubmittedFiles
 from tests.support.file_names import HOSTILE_NAMES
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -72,7 +72,7 @@ async def test_a_link_is_absolute_and_its_last_part_is_one_harmless_segment(root
 @settings(max_examples=50, deadline=None)
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=600))
 def test_whatever_the_name_the_shown_one_is_harmless(name: str) -> None:
-    shown = module._shown(name)
+    shown = shown_name(name)
     assert 0 < len(shown) <= 100
     assert shown not in {".", ".."}
     assert not set(shown) & {"/", "\\", "\x7f", *(chr(code) for code in range(32))}

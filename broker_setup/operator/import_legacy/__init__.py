@@ -1,0 +1,1 @@
+"""`import-legacy`: the work of an original XQueue, from its SQL table into the queues."""

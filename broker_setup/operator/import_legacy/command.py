@@ -1,0 +1,161 @@
+"""`import-legacy`: takes over what an original XQueue has, after a look at what that would be."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from broker_setup.errors import ArgumentError
+from broker_setup.ledger.events import Submitted
+from broker_setup.ledger.frames import Frame
+from broker_setup.link.blocking import count_ready
+from broker_setup.operator.by import By, who_acts
+from broker_setup.operator.carrying_out import agreed, carry_out
+from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, warn_of_no_queue
+from broker_setup.operator.import_legacy.fates import Fate, decide, uuid_of
+from broker_setup.operator.import_legacy.importing import Import
+from broker_setup.operator.import_legacy.media import Media
+from broker_setup.operator.import_legacy.report import Report
+from broker_setup.operator.read_ledger import read_ledger
+from broker_setup.settings import Settings
+from broker_setup.topology import CHECKED_QUEUE, LEDGER, submissions_queue
+from broker_setup.upload_store import open_upload_store
+from broker_setup.visible import numbered
+from broker_setup.wire.file_links import FileLinks
+from broker_setup.wire.properties import submission_id_of
+
+if TYPE_CHECKING:
+    from broker_setup.operator.import_legacy.table import LegacyTable
+
+SHOWN = 20
+LOOKED_AT_ONCE = 1000
+
+
+def import_legacy(
+    database: Annotated[
+        str,
+        typer.Argument(
+            envvar="LEGACY_DATABASE",
+            help="The original's: mysql://user:password@host/name, postgresql://..., sqlite:///file.",
+            show_default=False,
+        ),
+    ],
+    *,
+    media: Annotated[
+        str | None, typer.Option(help="Where its files are: MEDIA_ROOT, or s3://bucket.", show_default=False)
+    ] = None,
+    history: Annotated[bool, typer.Option("--history", help="Tell the ledger of what has ended, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the submissions and results of an original XQueue from its SQL table, which is only read.
+
+    What waits goes to its queue, oldest first; what a grader has stays its grader's, under the key that it has; results
+    that the LMS has not taken go to the relay. Interrupted, nothing is lost, and nothing done twice: run it again.
+    """
+    settings = settings_of(require=("SECRET_KEY",))
+    warn_of_no_queue(settings)
+    url = settings.amqp_url.get_secret_value()
+    # Whatever is missing is said before anything is begun.
+    count_ready(url, [LEDGER, CHECKED_QUEUE, *map(submissions_queue, settings.xqueues)])
+    with _opened(database) as table:
+        files = _media(media, settings)
+        known = _known(url, table.last_id)
+        if not yes:
+            found = _look(table, settings, known, history=history)
+            _tell(found, act=False, as_json=as_json)
+            to_do = f"Import {numbered(found.live, 'submission')}{' and the history' * history}?"
+            if not (found.live or history) or not agreed(to_do, as_json=as_json):
+                return
+        _tell(_run(table, settings, known, files, history=history, by=who_acts(by)), act=True, as_json=as_json)
+
+
+def _opened(database: str) -> "LegacyTable":
+    try:
+        from broker_setup.operator.import_legacy.table import LegacyTable  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise ArgumentError(
+            f"{error.name} is not installed: pip install 'xqueue-rabbitmq[legacy]', or sqlalchemy, pymysql and psycopg"
+        ) from None
+    return LegacyTable(database)
+
+
+def _media(where: str | None, settings: Settings) -> Media | None:
+    if where is None:
+        return None
+    if not settings.public_url:
+        raise ArgumentError("PUBLIC_URL is not set, and links to files begin with it")
+    links = FileLinks(settings.secrets, seconds=settings.upload_url_expire)
+    return Media(where, open_upload_store(settings), links, settings.public_url)
+
+
+def _known(url: str, last_id: int) -> set[bytes]:
+    """Return the uuids of which the ledger tells as submitted, of those that may be the table's by their ids."""
+    known: set[bytes] = set()
+
+    def take(frame: Frame) -> None:
+        known.update(
+            event.submission
+            for event in frame.events
+            if isinstance(event, Submitted) and submission_id_of(event.submission) <= last_id
+        )
+
+    read_ledger(url, take)
+    return known
+
+
+def _look(table: "LegacyTable", settings: Settings, known: set[bytes], *, history: bool) -> Report:
+    """Say what an import would do."""
+    found, now = Report(), datetime.now(UTC)
+    for rows in table.portions(LOOKED_AT_ONCE, with_retired=history):
+        for row in rows:
+            if bytes.fromhex(uuid_of(row)) in known:
+                found.done[row.queue] += 1
+                continue
+            decided = decide(row, now, settings.xqueues, settings.processing_delay_of)
+            if decided.fate is Fate.REFUSED:
+                found.refuse(row.id, row.queue, decided.why)
+            else:
+                found.counts[row.queue, decided.fate] += 1
+    return found
+
+
+def _run(
+    table: "LegacyTable", settings: Settings, known: set[bytes], media: Media | None, *, history: bool, by: str
+) -> Report:
+    report = Report()
+    with progress() as display:
+        task = display.add_task("importing", total=table.count(with_retired=history))
+        work = Import(
+            settings,
+            table,
+            known=known,
+            media=media,
+            history=history,
+            by=by,
+            progress=lambda so_far: display.update(task, completed=so_far.rows),
+        )
+        return carry_out(
+            work.run(report), lambda: f"{numbered(report.rows, 'row')} looked at so far; run it again for the rest"
+        )
+
+
+def _tell(report: Report, *, act: bool, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.as_dict(act=act)))
+        return
+    table = Table("queue", *map(str, Fate), "done before")
+    for queue in report.queues:
+        add_row(table, queue, *(str(report.counts[queue, fate]) for fate in Fate), str(report.done[queue]))
+    show_table(table)
+    for row_id, why in list(report.refused.items())[:SHOWN]:
+        print(f"row {row_id} is left out: {why}")
+    for row_id, names in list(report.missing.items())[:SHOWN]:
+        print(f"row {row_id}: not found in --media: {', '.join(names)}")
+    if more := max(0, len(report.refused) - SHOWN) + max(0, len(report.missing) - SHOWN):
+        print(f"... and {more} more; --json has all")
+    if act:
+        print(f"imported {numbered(report.live, 'submission')}, copied {numbered(report.files, 'file')}")
