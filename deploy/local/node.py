@@ -31,12 +31,21 @@ class PrivateNode:
     """
 
     def __init__(
-        self, data_dir: Path, *, cache_dir: Path | None = None, say: Callable[[str], None] = lambda _: None
+        self,
+        data_dir: Path,
+        *,
+        cache_dir: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        light: bool = False,
     ) -> None:
-        """Prepare a node in data_dir/node; unpacked packages are kept in cache_dir, by default data_dir/cache."""
+        """Prepare a node in data_dir/node; unpacked packages are kept in cache_dir, by default data_dir/cache.
+
+        A light one takes less processor time, runs on one core at most, and logs warnings alone.
+        """
         self._folder = data_dir.resolve() / "node"
         self._cache = (cache_dir or data_dir / "cache").resolve()
         self._say = say
+        self._light = light
         self._files: NodeFiles | None = None
         self._ports: dict[str, int] = {}
         self._runtime: Runtime | Container | None = None
@@ -125,7 +134,7 @@ class PrivateNode:
             self._owned.enter_context(lock.held(self._folder / "lock"))
         except BlockingIOError:
             raise BusyError(f"another process runs the broker in {self._folder}: stop that one first.") from None
-        self._files = NodeFiles(self._folder)
+        self._files = NodeFiles(self._folder, light=self._light)
         self._server = Child(
             "server", self._files.logs / "server.out", self._folder / "server.pid", marker=self._files.marker
         )

@@ -31,7 +31,7 @@ max_message_size = 16777216
 # Of one node these two mean nothing; whoever joins more to it has them right. docs/howto/cluster.md says what for.
 net_ticktime = 10
 cluster_partition_handling = pause_minority
-log.file.level = info
+log.file.level = {level}
 log.file.rotation.size = 10000000
 log.file.rotation.count = 2
 """
@@ -42,6 +42,10 @@ ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 15000}]}].
 
 PLUGINS = "[rabbitmq_management,rabbitmq_prometheus].\n"
 
+# One thread that runs Erlang's processes, and 32 kB for each of these to begin with: a third less of processor time for
+# what tests do, who make connections, queues and virtual hosts by the thousand.
+LIGHT = " +S 1:1 +hms 4096"
+
 # Names are resolved here and not by /etc/hosts, which may be missing or may say ::1, where nothing of ours listens.
 INETRC = '{host, {127,0,0,1}, ["localhost"]}.\n{lookup, [file]}.\n'
 
@@ -49,9 +53,10 @@ INETRC = '{host, {127,0,0,1}, ["localhost"]}.\n{lookup, [file]}.\n'
 class NodeFiles:
     """Where a node keeps what, and what it reads at its start."""
 
-    def __init__(self, folder: Path) -> None:
-        """Lay out the folder; everything in it is for its owner alone."""
+    def __init__(self, folder: Path, *, light: bool = False) -> None:
+        """Lay out the folder; everything in it is for its owner alone. `light` as in PrivateNode."""
         self.folder = folder
+        self._light = light
         self.logs = folder / "logs"
         for part in (folder, self.logs, folder / "home", folder / "data", folder / "generated"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +68,8 @@ class NodeFiles:
 
     def write(self, ports: Mapping[str, int]) -> None:
         """Write what the server reads."""
-        text = CONFIG.format(host=LOOPBACK, user=USER, password=self.password, **ports)
+        level = "warning" if self._light else "info"
+        text = CONFIG.format(host=LOOPBACK, user=USER, password=self.password, level=level, **ports)
         write_private(self.folder / "rabbitmq.conf", text)
         (self.folder / "advanced.config").write_text(ADVANCED)
         (self.folder / "enabled_plugins").write_text(PLUGINS)
@@ -94,7 +100,8 @@ class NodeFiles:
             "CONF_ENV_FILE": self.folder / "env.conf",
             # Several nodes share a developer's cores: don't pin schedulers, or all sit on the same ones.
             "SCHEDULER_BIND_TYPE": "u",
-            "SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} -xqueue_node {self.marker}",
+            "SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} -xqueue_node {self.marker}"
+            + LIGHT * self._light,
         }
         return inherited | {
             "HOME": str(self.folder / "home"),

@@ -81,7 +81,7 @@ def running_broker() -> Iterator[Broker]:
 @contextlib.contextmanager
 def own_node(folder: Path) -> Iterator[PrivateNode]:
     """Run a private node whose data is not wanted afterwards."""
-    with PrivateNode(folder, cache_dir=CACHE) as node:
+    with PrivateNode(folder, cache_dir=CACHE, light=True) as node:
         try:
             yield node
         finally:

@@ -66,3 +66,14 @@ def test_the_container_listens_on_the_loopback_and_has_no_password_on_its_comman
 def test_a_folder_that_rabbitmq_cannot_live_in_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
     with pytest.raises(BootError, match="set XQUEUE_DATA_DIR to a folder without spaces"):
         PrivateNode(tmp_path / name).start()
+
+
+def test_a_light_node_logs_warnings_alone_and_runs_on_one_core(tmp_path: Path) -> None:
+    said = []
+    for light in (False, True):
+        files = NodeFiles(tmp_path / f"node {light}", light=light)
+        files.write(PORTS)
+        conf = (files.folder / "rabbitmq.conf").read_text()
+        flags = files.env(PORTS)["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"]
+        said.append(("log.file.level = info\n" in conf, "log.file.level = warning\n" in conf, "+S 1:1" in flags))
+    assert said == [(True, False, False), (False, True, True)]
