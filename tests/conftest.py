@@ -40,7 +40,7 @@ def pytest_configure_node(node: Any) -> None:
         return
     if _SHARED_BROKER not in config.stash:
         warm_start.start()  # it imports while the broker boots
-        config.stash[_SHARED_BROKER] = _shared.enter_context(running_broker())
+        config.stash[_SHARED_BROKER] = _shared.enter_context(running_broker(light=True))
     node.workerinput["broker"] = config.stash[_SHARED_BROKER].as_dict()
     node.workerinput["programs"] = str(warm_start.start())
 
@@ -99,7 +99,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if given:
         yield Broker.from_dict(given)
     else:
-        with running_broker() as mine:
+        with running_broker(light=True) as mine:
             yield mine
 
 
@@ -113,5 +113,5 @@ def vhost(broker: Broker) -> Iterator[VHost]:
 @pytest.fixture
 def private_node(tmp_path: Path) -> Iterator[PrivateNode]:
     """A node for this test alone, to kill and start again; 5 s to boot, so for few tests."""
-    with own_node(tmp_path) as node:
+    with own_node(tmp_path, light=True) as node:
         yield node

@@ -59,11 +59,14 @@ def call(management_url: str, method: str, path: str, **options: object) -> requ
 
 
 @contextlib.contextmanager
-def running_broker() -> Iterator[Broker]:
-    """Run, or find, the broker that BROKER names: nothing (a private node), docker, or an AMQP URI."""
+def running_broker(*, light: bool = False) -> Iterator[Broker]:
+    """Run, or find, the broker that BROKER names: nothing (a private node, perhaps `light`), docker, or AMQP."""
     wanted = os.environ.get("BROKER", "")
     if not wanted:
-        with tempfile.TemporaryDirectory(prefix="xqueue-broker-") as folder, own_node(Path(folder)) as node:
+        with (
+            tempfile.TemporaryDirectory(prefix="xqueue-broker-") as folder,
+            own_node(Path(folder), light=light) as node,
+        ):
             yield Broker(node.amqp_url.rstrip("/"), node.management_url)
     elif wanted == "docker":
         with DockerContainer(IMAGE).with_exposed_ports(5672, 15672) as container:  # guest may come from anywhere there
@@ -79,9 +82,9 @@ def running_broker() -> Iterator[Broker]:
 
 
 @contextlib.contextmanager
-def own_node(folder: Path) -> Iterator[PrivateNode]:
+def own_node(folder: Path, *, light: bool = False) -> Iterator[PrivateNode]:
     """Run a private node whose data is not wanted afterwards."""
-    with PrivateNode(folder, cache_dir=CACHE, light=True) as node:
+    with PrivateNode(folder, cache_dir=CACHE, light=light) as node:
         try:
             yield node
         finally:
