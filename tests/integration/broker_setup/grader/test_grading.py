@@ -3,19 +3,17 @@
 import asyncio
 import json
 import logging
-import os
-import sys
-import time
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from broker_setup.amqp.messages import PERSISTENT, Message
-from broker_setup.grader import Answer, Options, Submission, Workers, reply
+from broker_setup.grader import Answer, Options, Submission, Workers
 from broker_setup.grader.metrics import GraderMetrics
 from broker_setup.link.broker_url import user_of
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, RESULTS_QUEUE
 from broker_setup.wire.properties import RETURN_HEADER
+from tests.support.grade_functions import right, typed, wayward
 from tests.support.grading import QUEUE, Course, grading
 from tests.support.metrics import shown_by
 from tests.support.waiting import eventually
@@ -23,32 +21,8 @@ from tests.support.waiting import eventually
 PROCESSES = Options(at_once=2, workers=Workers.PROCESSES)
 
 
-def right(submission: Submission) -> Answer:
-    return reply(correct=True, score=1, text=submission.body)
-
-
 async def right_on_the_loop(submission: Submission) -> Answer:
     return right(submission)
-
-
-def wayward(submission: Submission) -> Answer:
-    """Do what the body says."""
-    match submission.body:
-        case "fail":
-            raise KeyError("no such test")
-        case "leave":
-            sys.exit(3)
-        case "die":
-            os._exit(7)
-        case "hang":
-            time.sleep(5)
-        case "nothing":
-            return None  # type: ignore[return-value]
-    return right(submission)
-
-
-def typed(submission: Submission) -> Answer:
-    return reply(correct=True, score=1, text=submission.student_response)
 
 
 async def wayward_on_the_loop(submission: Submission) -> Answer:
