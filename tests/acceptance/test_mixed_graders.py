@@ -37,6 +37,7 @@ from tests.support.lms import FakeLMS, running_lms
 from tests.support.passive import bridge_process, running_grader, settings_for
 from tests.support.queues import ready
 from tests.support.relay import relay_process
+from tests.support.waiting import PATIENCE_SECONDS
 
 SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "240"))
 # How long a lease lasts whose grader was killed.
@@ -190,7 +191,7 @@ async def test_pull_amqp_and_passive_graders_that_are_killed_settle_each_submiss
             for _ in range(PULL_GRADERS):
                 tasks.create_task(pull(clients, done, chance))
         # Nothing more comes: what was delivered twice to graders was settled once.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while sum([await ready(vhost.amqp_url, queue) for queue in (RESULTS_QUEUE, CHECKED_QUEUE)]):
                 await asyncio.sleep(0.1)
         assert "Traceback" not in relay.log

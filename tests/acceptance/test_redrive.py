@@ -29,7 +29,7 @@ from tests.support.parking import put, reject_one
 from tests.support.queues import ready
 from tests.support.relay import REPLY, SECRET, relay_process, results_at, settings_for
 from tests.support.service_process import ServiceProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 REDRIVE = ("parked", "redrive", "--all", "--yes", "--although-told")
 PARKED_RESULTS = 1_500
@@ -174,7 +174,7 @@ async def test_the_largest_header_that_a_submit_takes_comes_back_whole_though_wo
             await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 1))
 
             assert await (await redrive(stack.amqp_url, SECRET_KEY, "--submissions")).ended() == 0
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await clients.grade_until(lambda: bool(clients.taken), graders=1)
             await eventually(lambda: holds(stack.amqp_url, RESULTS_PARKED, 2))
 
