@@ -20,7 +20,6 @@ from tests.support.quick_disk import keep_files_in_memory
 _UNIT_TESTS = Path(__file__).parent / "unit"
 _PRODUCTS = ("broker_setup", "gateway", "callback_relay")
 _MEASURED = tuple(f"tests/unit/{folder}/" for folder in (*_PRODUCTS, "fuzzing"))
-_ALONE = Path(__file__).parent / "acceptance"
 # On a busy machine any example may take its time, and any drawing of examples: neither is a fault of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
@@ -73,14 +72,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what runs alone stand where `make test` looks for it: to collect all tests once more takes as long as one.
-
-    What needs the image comes last.
-    """
-    for item in items:
-        if item.get_closest_marker("alone") and not item.path.is_relative_to(_ALONE):
-            raise pytest.UsageError(f"{item.nodeid} is to run alone, so it must stand in {_ALONE}")
-    # CI builds that beside the other tests.
+    """Have what needs the image come last: CI builds that beside the other tests."""
     items.sort(key=lambda item: "built" in getattr(item, "fixturenames", ()))
 
 
