@@ -11,6 +11,7 @@ from broker_setup.operator.check_settings.command import check_settings
 from broker_setup.operator.completion import completion
 from broker_setup.operator.count.command import count
 from broker_setup.operator.import_legacy.command import import_legacy
+from broker_setup.operator.migrate.command import migrate
 from broker_setup.operator.parked.command import parked
 from broker_setup.operator.pause.command import pause, resume
 from broker_setup.operator.prune.command import prune_files
@@ -61,6 +62,7 @@ app.command()(retire)
 app.command()(pause)
 app.command()(resume)
 app.command("prune-files")(prune_files)
+app.command()(migrate)
 app.command("import-legacy")(import_legacy)
 app.command("hash-password")(hash_password)
 app.command("check-settings")(check_settings)

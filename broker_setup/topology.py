@@ -42,6 +42,9 @@ PAUSED_EXCHANGE = "xqueue.paused"
 # Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
 RELAY_LOCK = "xqueue.relay"
 
+# It stands there, empty, while `migrate` is under way; what that needs begins with this name.
+MIGRATING = "xqueue.migrating"
+
 # A course queue of such a name would be one of ours.
 RESERVED_QUEUE_NAMES = frozenset({"failed", "parked"})
 

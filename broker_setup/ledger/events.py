@@ -188,6 +188,7 @@ class Act(StrEnum):
     CALLED_IN = "called in"  # a result leaves its rung before its time
     PAUSED = "paused"  # a queue is handed out to nobody, until `until`
     RESUMED = "resumed"
+    MIGRATED = "migrated"  # a queue of the broker was made anew with other arguments, `queue` is its full name
 
 
 class Acted(Event, frozen=True, array_like=True, gc=False, tag=15):

@@ -11,11 +11,13 @@ from broker_setup.amqp.errors import NOT_FOUND
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.link.blocking import connect
 from broker_setup.link.refusals import in_words
-from broker_setup.topology import Binding, Exchange, Queue, Topology
+from broker_setup.topology import MIGRATING, Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding
 
 PRECONDITION_FAILED = 406
+# Where it is there, a binding that is made anew would store what comes twice.
+_MIGRATION = Queue(MIGRATING, "a migration is under way", {})
 LEADER_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 
@@ -29,6 +31,8 @@ def declare(url: str, topology: Topology) -> None:
     items: Sequence[Item] = (*topology.exchanges, *topology.queues, *topology.bindings)
     with connect(url) as connection:
         channels = _Channels(connection)
+        if not _try(channels, _MIGRATION, _exists):
+            raise TopologyError("a migration is under way, or was broken off: run `xqueue-broker migrate --yes`")
         problems = [problem for item in items if (problem := _try(channels, item, _declare))]
     if problems:
         raise TopologyError("\n".join(problems))
@@ -108,7 +112,7 @@ def _explain(item: Item, refusal: ChannelClosedByBroker) -> str:
         # The broker's text names the argument, the value received (ours) and the current one (its own).
         return (
             f"{what} exists with other arguments: {refusal.reply_text}. Arguments can't be changed in place: "
-            "drain and delete it (management UI), then run `xqueue-broker declare`"
+            "`xqueue-broker migrate` moves what is in it, makes it anew, and moves it back"
         )
     return f"{what} was refused: {refusal.reply_code} {refusal.reply_text}"
 

@@ -45,7 +45,7 @@ def test_a_queue_with_other_arguments_is_named_with_both_values_and_the_rest_is_
     with pytest.raises(TopologyError) as caught:
         declare(vhost.amqp_url, example)
     text = str(caught.value)
-    for part in ("'xqueue.results.rung.1s'", "x-message-ttl", "1000", "5000", "xqueue-broker declare"):
+    for part in ("'xqueue.results.rung.1s'", "x-message-ttl", "1000", "5000", "xqueue-broker migrate"):
         assert part in text
     assert "\n" not in text
     assert check(vhost.amqp_url, example) == [text]

@@ -1,0 +1,83 @@
+"""`migrate`: makes queues anew that have the arguments of another version, with what is in them."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from broker_setup.errors import ArgumentError, ManagementError
+from broker_setup.link.blocking import count_ready
+from broker_setup.operator.by import By, who_acts
+from broker_setup.operator.carrying_out import agreed, carry_out
+from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, warn_of_no_queue
+from broker_setup.operator.management_api import management_api
+from broker_setup.operator.migrate.migrating import Migration, find_different
+from broker_setup.operator.migrate.plan import Step, temporary_queue
+from broker_setup.topology import Queue
+from broker_setup.visible import numbered
+
+
+def migrate(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make queues anew whose arguments are not this version's, and keep what is in them, in its order.
+
+    While gateways and graders run; a queue hands nothing out until what is held of it is settled or has come back.
+    Interrupted, nothing is lost, and nothing there twice: run it again. Needs MANAGEMENT_URL.
+    """
+    settings, name = settings_of(), who_acts(by)
+    warn_of_no_queue(settings)
+    management = management_api(settings)
+    if management is None:
+        raise ArgumentError("MANAGEMENT_URL is not set: only the management API says what is held, and what is bound")
+    with management as api:
+        found = find_different(settings, api)
+        movable = [each.queue for each in found if each.can_move]
+        url = settings.amqp_url.get_secret_value()
+        names = [name for each in found for name in (each.queue.name, temporary_queue(each.queue.name))]
+        waiting = count_ready(url, (), if_there=names)
+        rows = [
+            {
+                "queue": each.queue.name,
+                "waiting": waiting.get(each.queue.name, 0) + waiting.get(temporary_queue(each.queue.name), 0),
+                "next": str(each.step) if each.can_move else "left: a stream can't be moved",
+                "why": each.why,
+            }
+            for each in found
+        ]
+        if not as_json:
+            _show(rows)
+        moved = 0
+        if movable and (yes or agreed(f"Migrate {numbered(len(movable), 'queue')}?", as_json=as_json)):
+            with progress() as display:
+                task = display.add_task("migrating", total=None)
+
+                def tell(queue: Queue, step: Step, more: str) -> None:
+                    display.update(task, description=f"{queue.name} {step} {more}".rstrip())
+
+                work = Migration(settings, api, tell)
+                carry_out(
+                    work.run(movable, by=name),
+                    lambda: f"{numbered(work.moved, 'message')} moved so far; run it again for the rest",
+                )
+                moved = work.moved
+            if not as_json:
+                print(f"{numbered(len(movable), 'queue')} made anew, {numbered(moved, 'message')} moved there and back")
+    if as_json:
+        print(json.dumps({"queues": rows, "moved": moved}))
+    if left := [each.queue.name for each in found if not each.can_move]:
+        raise ManagementError(f"{', '.join(left)} has other arguments, and stays: docs/reference/ledger.md says how")
+
+
+def _show(rows: list[dict[str, object]]) -> None:
+    if not rows:
+        print("all queues have the arguments of this version")
+        return
+    table = Table("queue", "waiting", "next", "why")
+    for row in rows:
+        add_row(table, *(str(row[key]) for key in ("queue", "waiting", "next", "why")))
+    show_table(table)
