@@ -9,8 +9,8 @@ import pytest
 from broker_setup.ledger.frames import Frame
 from broker_setup.link.connection import Link, supervised
 from broker_setup.operator.intake import taking_in
-from broker_setup.operator.migrate.moving import Mover
-from broker_setup.operator.migrate.plan import witness_queue
+from broker_setup.operator.migrate.moving import Mover, read_keys
+from broker_setup.operator.migrate.plan import returning_queue, temporary_queue, witness_queue
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.session import Session
 from broker_setup.operator.setup.declare import declare
@@ -93,6 +93,29 @@ async def test_what_was_stored_and_not_yet_let_go_is_not_moved_again(vhost: VHos
         await second.drain(QUEUE, QUEUE)
         assert await channel.count_ready(witness) == 0
     assert await asyncio.to_thread(waiting_in, other.amqp_url) == [each.uuid for each in work]
+
+
+async def test_what_a_grader_settled_after_a_killed_run_had_stored_it_is_dropped_on_the_way_back(vhost: VHost) -> None:
+    """The copy waits in the temporary queue, while the message goes back to its own, where graders take it."""
+    work = [submission(datetime.now(UTC), URL) for _ in range(3)]
+    await submit(vhost.amqp_url, work)
+    temporary, out, back = temporary_queue(QUEUE), witness_queue(QUEUE), returning_queue(QUEUE)
+    for name in (temporary, out, back):
+        vhost.api("PUT", f"queues/{{vhost}}/{name}", json={"durable": True, "arguments": dict(work_queue())})
+    link = Link(vhost.amqp_url, "here")
+    async with supervised(link):
+        await link.wait_up()
+        async with taking_in(link) as killed:
+            await killed.open(QUEUE)
+            await Mover(link, link, out)._publish(await link.channel(), await killed.take(2), temporary)
+        async with taking_in(link) as grader:
+            await grader.open(QUEUE)
+            await grader.ack(await grader.take(1))
+        second = Mover(link, link, out)
+        await second.begin()
+        await second.drain(QUEUE, temporary)
+        await Mover(link, link, back, await read_keys(link, out)).drain(temporary, QUEUE)
+    assert await asyncio.to_thread(waiting_in, vhost.amqp_url) == [each.uuid for each in work[1:]]
 
 
 async def test_a_ledger_with_a_history_of_its_own_is_left_alone(vhost: VHost, other: VHost) -> None:
