@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pika
@@ -10,7 +13,8 @@ import pytest
 
 from broker_setup.topology import MIGRATING, SUBMISSIONS_EXCHANGE, submissions_queue
 from tests.support.broker import Broker, VHost, temporary_vhost
-from tests.support.operator import Operator, begun, take_all
+from tests.support.earlier_version import VERSION_0_1_0, programs_of
+from tests.support.operator import Operator, begun, environment, take_all
 
 QUEUE = submissions_queue("openedx")
 OTHER_ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": 1000}
@@ -121,3 +125,14 @@ async def test_what_is_held_is_waited_for(vhost: VHost, site: Operator) -> None:
         channel.basic_nack(given_back, requeue=True)
     assert await process.ended(120) == 0
     assert sorted(await asyncio.to_thread(numbers_in, vhost)) == [1, 2]
+
+
+def test_the_topology_of_the_release_before_becomes_this_ones_by_declare_alone(vhost: VHost, tmp_path: Path) -> None:
+    """A change that makes this fail has to be migrated: say so in docs/howto/upgrade.md, and have this test do it."""
+    operator = Operator(vhost.amqp_url)
+    settings = environment(**operator.settings())
+    former = programs_of(VERSION_0_1_0, tmp_path)
+    subprocess.run([sys.executable, "-m", "broker_setup", "declare"], env=settings, cwd=former, check=True)
+    assert operator.run("declare").returncode == 0
+    assert operator.json("migrate", MANAGEMENT_URL=vhost.management_url)["queues"] == []
+    assert operator.json("check")["problems"] == []
