@@ -99,6 +99,9 @@ async def test_killed_again_and_again_nothing_is_lost_nothing_there_twice_and_th
     settings = site.settings() | {"MANAGEMENT_URL": vhost.management_url}
     for seconds in (0.35, 0.45, 0.55, 0.7, 0.9, 1.2):
         process = await begun("migrate", "--yes", **settings)
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(queues_left, vhost):
+                await asyncio.sleep(0.05)
         await asyncio.sleep(seconds)  # somewhere on its way
         await process.kill()
     refused = await asyncio.to_thread(site.refused, "declare")
