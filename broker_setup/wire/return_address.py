@@ -75,8 +75,11 @@ class Sealer:
         }
 
     def seal(self, address: ReturnAddress) -> str:
-        """Encrypt and authenticate `address`: an ASCII string, about 4/3 of the header plus 150 characters."""
-        sealed = self._seals.seal(address.lms_header, address.submission, int(time()))
+        """Encrypt and authenticate `address`: an ASCII string, about 4/3 of the header plus 150 characters.
+
+        It was sealed now unless `address` says when.
+        """
+        sealed = self._seals.seal(address.lms_header, address.submission, int(address.sealed_at or time()))
         return base64.urlsafe_b64encode(sealed).decode("ascii")
 
     def open(self, sealed: str, submission: str) -> ReturnAddress:

@@ -14,11 +14,11 @@ _SUBMISSIONS = Table(
     "queue_submission",
     _METADATA,
     Column("id", Integer, primary_key=True),
-    Column("requester_id", Integer, nullable=False),
+    Column("requester_id", String(128), nullable=False),
     Column("lms_callback_url", String(128), nullable=False),
     Column("queue_name", String(128), nullable=False),
     Column("xqueue_header", String(1024), nullable=False),
-    Column("xqueue_body", Text, nullable=False),
+    Column("xqueue_body", Text),
     Column("s3_keys", String(1024), nullable=False),
     Column("s3_urls", String(1024), nullable=False),
     Column("arrival_time", DateTime, nullable=False),
@@ -32,7 +32,6 @@ _SUBMISSIONS = Table(
     Column("lms_ack", Boolean, nullable=False),
     Column("retired", Boolean, nullable=False),
 )
-_ACCOUNTS = Table("auth_user", _METADATA, Column("id", Integer, primary_key=True), Column("username", String(150)))
 
 NOW = datetime.now(UTC).replace(tzinfo=None)
 
@@ -45,7 +44,7 @@ class OldRow:
     xqueue_header: str
     queue_name: str = "openedx"
     xqueue_body: str = "work"
-    requester_id: int = 1
+    requester_id: str = "10.0.0.7"
     lms_callback_url: str = "cut off at 128 characters"
     s3_keys: str = "{}"
     s3_urls: str = "{}"
@@ -70,6 +69,5 @@ def make_table(url: str, rows: Iterable[OldRow]) -> None:
     engine = create_engine(url)
     _METADATA.create_all(engine)
     with engine.begin() as connection:
-        connection.execute(insert(_ACCOUNTS), [{"id": 1, "username": "lms"}])
         connection.execute(insert(_SUBMISSIONS), [asdict(row) for row in rows])
     engine.dispose()

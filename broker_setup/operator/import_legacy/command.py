@@ -1,19 +1,22 @@
 """`import-legacy`: takes over what an original XQueue has, after a look at what that would be."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from broker_setup.errors import ArgumentError
-from broker_setup.ledger.events import Submitted
+from broker_setup.errors import ArgumentError, StorageError
+from broker_setup.ledger.events import Acted, Leased
 from broker_setup.ledger.frames import Frame
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, warn_of_no_queue
+from broker_setup.operator.import_legacy.errors import LegacyDatabaseError
 from broker_setup.operator.import_legacy.fates import Fate, decide, uuid_of
 from broker_setup.operator.import_legacy.importing import Import
 from broker_setup.operator.import_legacy.media import Media
@@ -46,6 +49,13 @@ def import_legacy(
     media: Annotated[
         str | None, typer.Option(help="Where its files are: MEDIA_ROOT, or s3://bucket.", show_default=False)
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            help="The LMS's, of USERS: what it submits anew takes the place of its older work that still waits.",
+            show_default=False,
+        ),
+    ] = None,
     history: Annotated[bool, typer.Option("--history", help="Tell the ledger of what has ended, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
     by: By = None,
@@ -70,7 +80,11 @@ def import_legacy(
             to_do = f"Import {numbered(found.live, 'submission')}{' and the history' * history}?"
             if not (found.live or history) or not agreed(to_do, as_json=as_json):
                 return
-        _tell(_run(table, settings, known, files, history=history, by=who_acts(by)), act=True, as_json=as_json)
+            known = _known(url, table.last_id)  # whoever was asked may have taken an hour, and another run its time
+        work = partial(
+            Import, settings, table, known=known, media=files, history=history, by=who_acts(by), account=account
+        )
+        _tell(_run(work, table.count(with_retired=history), table.last_id), act=True, as_json=as_json)
 
 
 def _opened(database: str) -> "LegacyTable":
@@ -93,14 +107,18 @@ def _media(where: str | None, settings: Settings) -> Media | None:
 
 
 def _known(url: str, last_id: int) -> set[bytes]:
-    """Return the uuids of which the ledger tells as submitted, of those that may be the table's by their ids."""
+    """Return the uuids of which the ledger tells that they are in the broker, or were: of the table's by their ids.
+
+    All but leases do, which are written before. What was stored by a run that was killed may have no `submitted`, and
+    have been graded since.
+    """
     known: set[bytes] = set()
 
     def take(frame: Frame) -> None:
         known.update(
             event.submission
             for event in frame.events
-            if isinstance(event, Submitted) and submission_id_of(event.submission) <= last_id
+            if not isinstance(event, Leased | Acted) and submission_id_of(event.submission) <= last_id
         )
 
     read_ledger(url, take)
@@ -109,8 +127,8 @@ def _known(url: str, last_id: int) -> set[bytes]:
 
 def _look(table: "LegacyTable", settings: Settings, known: set[bytes], *, history: bool) -> Report:
     """Say what an import would do."""
-    found, now = Report(), datetime.now(UTC)
-    for rows in table.portions(LOOKED_AT_ONCE, with_retired=history):
+    found, now = Report(last_id=table.last_id), datetime.now(UTC)
+    for rows in table.portions(LOOKED_AT_ONCE, with_retired=history, with_work=False):
         for row in rows:
             if bytes.fromhex(uuid_of(row)) in known:
                 found.done[row.queue] += 1
@@ -123,24 +141,19 @@ def _look(table: "LegacyTable", settings: Settings, known: set[bytes], *, histor
     return found
 
 
-def _run(
-    table: "LegacyTable", settings: Settings, known: set[bytes], media: Media | None, *, history: bool, by: str
-) -> Report:
-    report = Report()
+def _run(work: Callable[..., Import], rows: int, last_id: int) -> Report:
+    report = Report(last_id=last_id)
+
+    def so_far() -> str:
+        return f"{numbered(report.rows, 'row')} looked at so far; run it again for the rest"
+
     with progress() as display:
-        task = display.add_task("importing", total=table.count(with_retired=history))
-        work = Import(
-            settings,
-            table,
-            known=known,
-            media=media,
-            history=history,
-            by=by,
-            progress=lambda so_far: display.update(task, completed=so_far.rows),
-        )
-        return carry_out(
-            work.run(report), lambda: f"{numbered(report.rows, 'row')} looked at so far; run it again for the rest"
-        )
+        task = display.add_task("importing", total=rows)
+        importing = work(progress=lambda report: display.update(task, completed=report.rows))
+        try:
+            return carry_out(importing.run(report), so_far)
+        except (StorageError, LegacyDatabaseError) as error:
+            raise type(error)(f"{error}; {so_far()}") from error
 
 
 def _tell(report: Report, *, act: bool, as_json: bool) -> None:
@@ -154,8 +167,9 @@ def _tell(report: Report, *, act: bool, as_json: bool) -> None:
     for row_id, why in list(report.refused.items())[:SHOWN]:
         print(f"row {row_id} is left out: {why}")
     for row_id, names in list(report.missing.items())[:SHOWN]:
-        print(f"row {row_id}: not found in --media: {', '.join(names)}")
+        print(f"row {row_id}: not copied: {', '.join(names)}")
     if more := max(0, len(report.refused) - SHOWN) + max(0, len(report.missing) - SHOWN):
         print(f"... and {more} more; --json has all")
     if act:
         print(f"imported {numbered(report.live, 'submission')}, copied {numbered(report.files, 'file')}")
+        print(f"of rows up to id {report.last_id}")

@@ -26,7 +26,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Decided:
-    """The fate of a row, and why it is refused or until when it is leased."""
+    """The fate of a row, and why it is refused; `until` is when the time of the grader that took it last is over.
+
+    That may be long ago: its result is welcome all the same, as long as nobody else has the submission.
+    """
 
     fate: Fate
     callback_url: str = ""
@@ -43,11 +46,10 @@ def decide(row: Row, now: datetime, queues: Collection[str], delay_of: Callable[
     url = callback_url_of(row.header)
     if row.reply:
         return Decided(Fate.REPLIED, url)
-    if row.pull_key and row.pulled_at:
-        until = row.pulled_at + timedelta(seconds=delay_of(row.queue))
-        if until > now:
-            return Decided(Fate.LEASED, url, until=until)
-    return Decided(Fate.WAITS, url)
+    if not row.pull_key or row.pulled_at is None:
+        return Decided(Fate.WAITS, url)
+    until = row.pulled_at + timedelta(seconds=delay_of(row.queue))
+    return Decided(Fate.LEASED if until > now else Fate.WAITS, url, until=until)
 
 
 def why_not(row: Row, queues: Collection[str]) -> str:
@@ -74,21 +76,22 @@ def callback_url_of(header: str) -> str:
 def uuid_of(row: Row) -> str:
     """Return the uuid that a row has here, at each import the same: its id on the wire is the one that graders have.
 
-    It is made of what never changes in a row, so that those of two servers differ though their ids do not.
+    It is made of what never changes in a row (its times do), so that those of two servers differ though their ids do
+    not: no two headers have the same lms_key.
     """
-    said = json.dumps([row.id, row.arrived_at.isoformat(), row.queue, row.header])
+    said = json.dumps([row.id, row.queue, row.header])
     chance = int.from_bytes(hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=16).digest())
     uuid = chance >> _ID_BITS << _ID_BITS | row.id
     assert submission_id_of(uuid.to_bytes(16)) == row.id
     return f"{uuid:032x}"
 
 
-def names_in(text: str) -> Mapping[str, str]:
-    """Read a row's list of files, name to key or URL; nothing where it is no such list, or was cut off."""
+def names_in(text: str) -> Mapping[str, str] | None:
+    """Read a row's list of files, name to key or URL; None where it is no such list, or was cut off."""
     try:
         read = json.loads(text or "{}")
     except (ValueError, RecursionError):
-        return {}
-    if not isinstance(read, dict):
-        return {}
-    return {name: where for name, where in read.items() if isinstance(where, str)}
+        return None
+    if not isinstance(read, dict) or not all(isinstance(where, str) for where in read.values()):
+        return None
+    return read

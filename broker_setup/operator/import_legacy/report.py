@@ -9,8 +9,12 @@ from broker_setup.operator.import_legacy.fates import Fate
 
 @dataclass
 class Report:
-    """Counts by queue and fate; `done` rows stood in the ledger from an earlier run, and were left alone."""
+    """Counts by queue and fate; `done` rows stood in the ledger from an earlier run, and were left alone.
 
+    Rows beyond `last_id` came after it began.
+    """
+
+    last_id: int = 0
     counts: Counter[tuple[str, Fate]] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     refused: dict[int, str] = field(default_factory=dict)
@@ -41,6 +45,7 @@ class Report:
         """Put it as a program reads it."""
         return {
             "dry_run": not act,
+            "last_id": self.last_id,
             "queues": {
                 queue: {str(fate): self.counts[queue, fate] for fate in Fate} | {"done": self.done[queue]}
                 for queue in self.queues

@@ -6,10 +6,9 @@ from msgspec import Struct
 
 
 class Row(Struct, frozen=True, gc=False):
-    """A submission as the original has it; times are in UTC, `account` is who sent it, "" where that is not known."""
+    """A submission as the original has it; times are in UTC; `reply` may be its beginning."""
 
     id: int
-    account: str
     queue: str
     header: str
     body: str

@@ -3,14 +3,17 @@
 import json
 from datetime import UTC, timedelta
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 
 from broker_setup.ledger.events import Delivered, Retired, Submitted
+from broker_setup.operator.import_legacy.fates import uuid_of
+from broker_setup.operator.import_legacy.table import LegacyTable
 from broker_setup.topology import CHECKED_QUEUE, submissions_queue
 from tests.support.broker import VHost
-from tests.support.ledger import events_in
+from tests.support.ledger import events_in, write_frames
 from tests.support.legacy_table import NOW, OldRow, header, make_table
 from tests.support.operator import Operator, take_all
 
@@ -36,7 +39,10 @@ ROWS = [
     old(8, retired=True, lms_ack=True, grader_reply="{}", return_time=NOW - timedelta(days=1)),
     old(9, retired=True),
     OldRow(10, "cut off"),
-    old(11, s3_keys='{"a.py": "f/1", "b": "../x"}', s3_urls='{"a.py": "http://old/f/1", "b": "http://old/b"}'),
+    old(11, s3_keys='{"a.py": "5d41", "b": "../x"}', s3_urls='{"a.py": "http://old/5d41", "b": "http://old/b"}'),
+    # More of them than fit the table's column.
+    old(12, s3_keys='{"KEY_FOR_EXTERNAL_DICTS": "e4da"}', s3_urls='{"URL_FOR_EXTERNAL_DICTS": "/media/e4da"}'),
+    old(13, xqueue_body=None, pull_time=NOW - timedelta(days=1), pullkey="old key"),
 ]
 
 
@@ -57,7 +63,7 @@ def test_it_says_first_what_it_would_do_and_does_nothing(operator: Operator, dat
     assert said["dry_run"]
     none = {"waits": 0, "leased": 0, "replied": 0, "ended": 0, "refused": 0, "done": 0}
     assert said["queues"] == {
-        "openedx": none | {"waits": 3, "replied": 1, "refused": 1},
+        "openedx": none | {"waits": 5, "replied": 1, "refused": 1},
         "q.2": none | {"waits": 1},
         "closed": none | {"refused": 1},
     }
@@ -68,19 +74,22 @@ def test_it_says_first_what_it_would_do_and_does_nothing(operator: Operator, dat
 def test_what_waits_is_in_its_queue_in_order_under_its_old_id_with_its_time_and_its_files(
     operator: Operator, database: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "media/f").mkdir(parents=True)
-    (tmp_path / "media/f/1").write_bytes(b"print()")
+    media = tmp_path / "media/openedx"
+    media.mkdir(parents=True)
+    (media / "5d41").write_bytes(b"print()")
+    (media / "e4da").write_text('{"files": {"c.py": "/media/79"}, "keys": {"c.py": "79", "d": "80"}}')
+    (media / "79").write_bytes(b"print(1)")
     files = {"PUBLIC_URL": "https://xqueue.example", "UPLOAD_PATH": str(tmp_path / "up")}
     said = operator.json("import-legacy", database, "--yes", "--media", str(tmp_path / "media"), **files)
-    assert (said["files"], said["files_missing"]) == (1, {"11": ["b"]})
-    assert [path.read_bytes() for path in (tmp_path / "up").rglob("*/*/0")] == [b"print()"]
+    assert (said["files"], said["files_missing"]) == (2, {"11": ["b"], "12": ["d"]})
+    assert sorted(path.read_bytes() for path in (tmp_path / "up").rglob("*/*/0")) == [b"print()", b"print(1)"]
 
     [counted] = [each for each in operator.json("count")["queues"] if each["queue"] == "openedx"]
     assert counted["oldest_waiting"] >= 2 * 86400
     came = take_all(operator.amqp_url, submissions_queue("openedx"))
     works = [json.loads(body) for _, body, _ in came]
-    assert [work["xqueue_header"]["submission_id"] for work in works] == [3, 5, 11]
-    assert [work["xqueue_body"] for work in works] == ["the oldest", "\u00fc \U0001f600", "work"]
+    assert [work["xqueue_header"]["submission_id"] for work in works] == [3, 5, 11, 12, 13]
+    assert [work["xqueue_body"] for work in works] == ["the oldest", "\u00fc \U0001f600", "work", "work", ""]
     links = works[2]["xqueue_files"]
     assert links["a.py"].startswith("https://xqueue.example/xqueue/files/")
     assert links["b"] == "http://old/b"
@@ -89,11 +98,28 @@ def test_what_waits_is_in_its_queue_in_order_under_its_old_id_with_its_time_and_
 
     # Once more, and nothing of it is done twice.
     again = operator.json("import-legacy", database, "--yes")
-    assert (again["queues"]["openedx"]["done"], again["queues"]["openedx"]["waits"]) == (4, 0)
+    assert (again["queues"]["openedx"]["done"], again["queues"]["openedx"]["waits"]) == (6, 0)
     assert take_all(operator.amqp_url, submissions_queue("openedx")) == []
     assert [event.submission.hex() for event in events_in(operator.amqp_url) if isinstance(event, Submitted)].count(
         uuid
     ) == 1
+
+
+def test_without_media_links_stay_and_those_that_lead_nowhere_are_named(operator: Operator, database: str) -> None:
+    said = operator.json("import-legacy", database, "--yes")
+    assert (said["files"], said["files_missing"], said["last_id"]) == (0, {"12": ["its list of files"]}, 13)
+    works = [json.loads(body) for _, body, _ in take_all(operator.amqp_url, submissions_queue("openedx"))]
+    assert works[2]["xqueue_files"] == {"a.py": "http://old/5d41", "b": "http://old/b"}
+
+
+def test_what_a_run_stored_and_could_not_note_is_not_stored_again_once_it_was_graded(
+    operator: Operator, database: str
+) -> None:
+    with LegacyTable(database) as table:
+        [[first], *_] = table.portions(1, with_retired=False)
+    write_frames(operator.amqp_url, [[Delivered(time(), bytes.fromhex(uuid_of(first)), attempts=1)]])
+    said = operator.json("import-legacy", database, "--yes")
+    assert (said["queues"]["openedx"]["waits"], said["queues"]["openedx"]["done"]) == (4, 1)
 
 
 def test_the_ledger_hears_of_what_has_ended_where_that_is_asked_for(operator: Operator, database: str) -> None:
@@ -113,6 +139,10 @@ def test_the_ledger_hears_of_what_has_ended_where_that_is_asked_for(operator: Op
         ("nonsense", "DATABASE is no URL of a database that can be read"),
         ("oracle://a:b@c/d", "DATABASE is no URL of a database that can be read"),
         ("mysql://u:hunter2@127.0.0.1:1/x", "the original's database can't be read: "),
+        ("mysql://u:p@hunter2@127.0.0.1/x", "DATABASE has a password with an @ in it: write that as %40"),
+        ("mysql://u:hunter2@127.0.0.1:abc/x", "DATABASE is no URL of a database that can be read"),
+        ("mysql://u:hunter2@127.0.0.1/x?foo=1", "DATABASE has an option that its driver does not know"),
+        ("sqlite:///nowhere.db", "DATABASE: there is no file nowhere.db"),
         ("sqlite://", "the database has no table queue_submission: is it the original's?"),
     ],
 )

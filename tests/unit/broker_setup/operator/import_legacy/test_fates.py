@@ -15,7 +15,6 @@ DELAY = 60.0
 HEADER = json.dumps({"lms_callback_url": "http://lms/1", "lms_key": "k", "queue_name": "math"})
 WAITING = Row(
     id=7,
-    account="lms",
     queue="math",
     header=HEADER,
     body="work",
@@ -40,7 +39,9 @@ def test_what_nobody_has_waits_and_what_a_grader_has_is_leased_until_its_time_is
     assert fate(WAITING) is Fate.WAITS
     leased = decide(PULLED, NOW, {"math"}, lambda _: DELAY)
     assert (leased.fate, leased.until) == (Fate.LEASED, NOW + timedelta(seconds=1))
-    assert fate(replace(PULLED, pulled_at=NOW - timedelta(seconds=60))) is Fate.WAITS
+    # Free, and its grader's result is welcome all the same.
+    late = decide(replace(PULLED, pulled_at=NOW - timedelta(seconds=60)), NOW, {"math"}, lambda _: DELAY)
+    assert (late.fate, late.until) == (Fate.WAITS, NOW)
     assert fate(replace(PULLED, pull_key="")) is Fate.WAITS
 
 
@@ -72,13 +73,14 @@ def test_a_row_has_the_same_uuid_at_each_import_its_old_id_on_the_wire_and_that_
     assert is_uuid(uuid)
     assert submission_id_of(bytes.fromhex(uuid)) == 7
     # What changes in its life changes nothing.
-    assert uuid_of(replace(PULLED, reply="{}", is_retired=True)) == uuid
-    others = [replace(WAITING, id=8), replace(WAITING, arrived_at=NOW), replace(WAITING, header="{}")]
+    assert uuid_of(replace(PULLED, reply="{}", is_retired=True, arrived_at=NOW)) == uuid
+    others = [replace(WAITING, id=8), replace(WAITING, queue="physics"), replace(WAITING, header="{}")]
     assert len({uuid, *map(uuid_of, others)}) == 4
     # A callback URL is sealed under its first 96 bits: two rows must not share them.
     assert len({each[:24] for each in (uuid, *map(uuid_of, others))}) == 4
 
 
-def test_lists_of_files_are_read_and_what_is_none_is_empty() -> None:
-    assert names_in('{"a.py": "key/1", "b": 5}') == {"a.py": "key/1"}
-    assert names_in("") == names_in('{"cut": "o') == names_in("[1]") == {}
+def test_lists_of_files_are_read_and_one_that_was_cut_off_is_none() -> None:
+    assert names_in('{"a.py": "key/1"}') == {"a.py": "key/1"}
+    assert names_in("") == names_in("{}") == {}
+    assert names_in('{"cut": "o') is names_in("[1]") is names_in('{"a": 5}') is None
