@@ -65,7 +65,7 @@ bench: dev-env  ## measure, beside bare programs in the same run
 simulate: dev-env  ## what the relay makes of sick LMSs, with a clock that jumps: a minute or two
 	$(VENV)/python -m bench.simulation
 
-chaos: dev-env  ## freeze, kill and cut off nodes of a three-node RabbitMQ under XQueue: a quarter of an hour
+chaos: dev-env  ## freeze, kill and cut off RabbitMQ's three nodes and XQueue's processes: 35 minutes (ARGS="--list", "--only NAME --runs N")
 	@exec $(VENV)/python -m bench.chaos $(ARGS)
 
 attack: dev-env  ## attack a stack of its own as strangers and accounts may: some minutes (ARGS=--quick, --help)

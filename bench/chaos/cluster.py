@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
@@ -27,7 +28,8 @@ NODES = 3
 BOOT_SECONDS = 120.0
 # A paused node comes back by itself within seconds, or on 3.10.8 sometimes not at all.
 HEAL_SECONDS = 30.0
-QUEUE = "openedx"
+# The queues: of graders that pull, of one that speaks AMQP, and of one that the bridge calls.
+QUEUE, AMQP_QUEUE, BRIDGE_QUEUE = "openedx", "amqp", "bridge"
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
@@ -36,7 +38,7 @@ class Cluster:
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         """Lay out the nodes; start nothing."""
-        runtime = prepare(find.sources(find.look({})), CACHE, say)
+        runtime = prepare(find.of_our_own(os.environ), CACHE, say)
         if isinstance(runtime, Container):
             raise BenchError("a cluster needs an installed RabbitMQ, or the system's packages")
         self._runtime: Runtime = runtime
@@ -46,7 +48,7 @@ class Cluster:
         shared = {"password": secrets.token_hex(16), "home/.erlang.cookie": secrets.token_hex(16)}
         self.cookie = shared["home/.erlang.cookie"]
         self.members: Sequence[Member] = [
-            Member(f"xqueue{number}@localhost", folder / f"node{number}", runtime, epmd=self._epmd_port, secrets=shared)
+            Member(f"xqueue{number}@localhost", number, folder, runtime, epmd=self._epmd_port, secrets=shared)
             for number in range(1, NODES + 1)
         ]
         self._epmd = Child("epmd", folder / "epmd.out", folder / "epmd.pid", marker="-relaxed_command_check")
@@ -61,6 +63,7 @@ class Cluster:
             self._start(first)
             for member in others:
                 self._start(member)
+                member.join(first.name)
             yield
         finally:
             for member in self.members:
@@ -68,24 +71,37 @@ class Cluster:
             self._epmd.stop(2)
 
     def _start(self, member: Member) -> None:
-        member.start(self.members[0].name)
+        member.start()
         wait_until(lambda: member.answers or not member.is_alive, BOOT_SECONDS)
         if not member.answers:
             raise BenchError(f"{member.name} did not come up: {member.log} tells why")
+
+    @property
+    def version(self) -> str:
+        """RabbitMQ's, as the first node says it."""
+        return str(call(self.members[0].management_url, "GET", "overview").json()["rabbitmq_version"])
+
+    async def restart_each(self) -> None:
+        """Stop and start one node after the other, each once the others are whole."""
+        for member in self.members:
+            await asyncio.to_thread(member.stop)
+            member.start()
+            if not await self._whole(BOOT_SECONDS):
+                raise BenchError(f"{member.name} did not come back from its restart")
 
     async def heal(self) -> None:
         """Return once all nodes run and none is apart; one that does not come back is killed and started again."""
         for member in self.members:
             member.thaw()
             if not member.is_alive:
-                member.start(self.members[0].name)
+                member.start()
         if await self._whole(HEAL_SECONDS):
             return
         for member in self.members:
             if not await asyncio.to_thread(self._is_seen_by_most, member):
                 self._say(f"{member.name} did not come back by itself: started again")
                 member.kill()
-                member.start(self.members[0].name)
+                member.start()
                 await self._whole(HEAL_SECONDS)
         if not await self._whole(BOOT_SECONDS):
             raise BenchError("the cluster did not come together again")
@@ -132,6 +148,11 @@ class Cluster:
         """Ask a node of a queue, as the management API has it."""
         path = f"queues/{quote(vhost)}/{quote(queue)}"
         return call(self.members[seen_by].management_url, "GET", path).json()
+
+    def left(self, vhost: str) -> int:
+        """Count what waits in a vhost's queues, whoever holds it; what a stream keeps waits for nobody."""
+        queues = call(self.members[0].management_url, "GET", f"queues/{quote(vhost)}").json()
+        return sum(each.get("messages", 0) for each in queues if each.get("type") != "stream")
 
     def _takes_clients(self, vhost: str) -> bool:
         url = self.members[0].management_url

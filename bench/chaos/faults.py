@@ -54,7 +54,7 @@ def dies(number: int) -> Fault:
     async def fault(stage: Stage) -> AsyncIterator[None]:
         stage.node(number).kill()
         yield
-        stage.node(number).start(stage.node(0).name)
+        stage.node(number).start()
 
     return fault
 
@@ -70,7 +70,7 @@ def dies_under_results(number: int) -> Fault:
         stage.node(number).kill()
         stage.load.lms.answer = well
         yield
-        stage.node(number).start(stage.node(0).name)
+        stage.node(number).start()
 
     return fault
 
@@ -89,20 +89,6 @@ def loses_its_copy(number: int) -> Fault:
 
 async def _ctl(asked: Member, tool: str, what: str, stage: Stage, name: str) -> None:
     await asyncio.to_thread(asked.ctl, tool, what, "--vhost", stage.vhost, LEDGER, name)
-
-
-def is_cut_off(name: str) -> Fault:
-    """Pass nothing on between a process and the cluster."""
-
-    @asynccontextmanager
-    async def fault(stage: Stage) -> AsyncIterator[None]:
-        stage.site[name].cut_off()
-        try:
-            yield
-        finally:
-            stage.site[name].join_again()
-
-    return fault
 
 
 # Told another cookie for each of the others, a node neither lets them in nor gets in there.

@@ -1,6 +1,7 @@
 """What the clients saw, and what is to be counted of it: nothing here talks to anybody."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ class Call:
     began: float
     ended: float
     outcome: str
+    answered: bool = True  # with anything, 503 too
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Journal:
     calls: list[Call] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)
     leases: list[Lease] = field(default_factory=list)
+    graded: Counter[str] = field(default_factory=Counter)  # how often a result of each was answered 0
     settled: dict[str, float] = field(default_factory=dict)  # when its result was answered 0
     turned_down: list[str] = field(default_factory=list)  # what a result was told that was not taken
     posted: list[str] = field(default_factory=list)  # each callback that the LMS got and took
@@ -54,6 +57,27 @@ class Journal:
     def slowest(self) -> float:
         """How long a result that was taken has waited for its callback at the most, in seconds."""
         return max((self.posted_at[key] - at for key, at in self.settled.items() if key in self.posted_at), default=0)
+
+    @property
+    def doubly_graded(self) -> list[str]:
+        """Return what had more than one result that was answered 0."""
+        return [key for key, times in self.graded.items() if times > 1]
+
+    @property
+    def slowest_answer(self) -> float:
+        """How long a call has waited for its answer at the most, of those that had one; in seconds."""
+        return max((call.ended - call.began for call in self.calls if call.answered), default=0)
+
+    def refused_seconds(self, since: float) -> int:
+        """Count the seconds after `since` in which some gateway refused something, readiness aside."""
+        return len({int(call.ended - since) for call in self._refusals(since)})
+
+    def recovered(self, since: float) -> float:
+        """How long after `since` something was refused for the last time; in seconds, 0 where nothing was."""
+        return max((call.ended - since for call in self._refusals(since)), default=0.0)
+
+    def _refusals(self, since: float) -> Iterable[Call]:
+        return (call for call in self.calls if call.outcome == REFUSED and call.kind != "ready" and call.ended > since)
 
     def doubly_leased(self, lease_seconds: float) -> list[str]:
         """Return what was handed out again though its lease ran, or its result had been taken."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.chaos.cluster import QUEUE
+from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE
 from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease
 from bench.chaos.site import LEASE_MINUTES
 from tests.support.fleet import reply_to
@@ -25,6 +25,8 @@ PAUSE_SECONDS = 0.3
 READY_EVERY = 0.5
 # Every call is answered within 3 s and what it waits; who waits longer is told nothing.
 CALL_SECONDS = 10.0
+# Of five submissions, three are for those that pull.
+QUEUES = (QUEUE, AMQP_QUEUE, QUEUE, BRIDGE_QUEUE, QUEUE)
 AWAY = (aiohttp.ClientError, TimeoutError, ConnectionError)
 REFUSED_STATUS = 503
 
@@ -45,7 +47,7 @@ class Load:
         """Submit at a steady pace, however long the answers take."""
         under_way: set[asyncio.Task[None]] = set()
         while self.submits:
-            task = asyncio.create_task(self._submit(gateway, f"key-{next(self._numbers)}"))
+            task = asyncio.create_task(self._submit(gateway, next(self._numbers)))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             await asyncio.sleep(SUBMIT_EVERY)
@@ -67,7 +69,7 @@ class Load:
                     ready = answer.status == 200
             except AWAY:
                 ready = False
-            self._note("ready", gateway, began, TAKEN if ready else REFUSED)
+            self._note("ready", gateway, began, None, TAKEN if ready else REFUSED)
             await asyncio.sleep(READY_EVERY)
 
     def take_callbacks(self, callback: Callback) -> Answer:
@@ -76,23 +78,24 @@ class Load:
         self.journal.posted_at.setdefault(callback.lms_key, monotonic())
         return Answer()
 
-    async def _submit(self, gateway: str, key: str) -> None:
-        data = {"xqueue_header": self.lms.header(key), "xqueue_body": key}
+    async def _submit(self, gateway: str, number: int) -> None:
+        key = f"key-{number}"
+        header = self.lms.header(key, queue=QUEUES[number % len(QUEUES)])
         began = monotonic()
-        answer = await self._call("POST", "submit/", gateway, data=data)
-        self._note("submit", gateway, began, TAKEN if answer and answer[0] == 0 else REFUSED)
+        answer = await self._call("POST", "submit/", gateway, data={"xqueue_header": header, "xqueue_body": key})
+        self._note("submit", gateway, began, answer, TAKEN if answer and answer[0] == 0 else REFUSED)
         if answer and answer[0] == 0:
             self.journal.accepted.add(key)
 
     async def _poll(self, gateway: str) -> dict[str, Any] | None:
         began = monotonic()
         answer = await self._call("GET", "get_submission/", gateway, params={"queue_name": QUEUE, "wait": "1"})
-        if answer is None:
-            self._note("poll", gateway, began, REFUSED)
+        if not answer:
+            self._note("poll", gateway, began, answer, REFUSED)
             await asyncio.sleep(PAUSE_SECONDS)
             return None
         code, content = answer
-        self._note("poll", gateway, began, EMPTY if code else TAKEN)
+        self._note("poll", gateway, began, answer, EMPTY if code else TAKEN)
         if code:
             return None
         submission: dict[str, Any] = json.loads(content)
@@ -106,30 +109,33 @@ class Load:
         while monotonic() < until:
             began = monotonic()
             answer = await self._call("POST", "put_result/", gateway, data=data)
-            self._note("result", gateway, began, REFUSED if answer is None else TAKEN)
-            if answer is None:
+            self._note("result", gateway, began, answer, TAKEN if answer else REFUSED)
+            if not answer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             if answer[0] == 0:
+                self.journal.graded[key] += 1
                 self.journal.settled.setdefault(key, monotonic())
             else:
                 self.journal.turned_down.append(f"{key}: {answer[1]}")
             return
 
-    async def _call(self, method: str, call: str, gateway: str, **options: Any) -> tuple[int, Any] | None:
-        """Return the answer's code and content; None where there was no answer, or a 503."""
+    async def _call(self, method: str, call: str, gateway: str, **options: Any) -> tuple[int, Any] | tuple[()] | None:
+        """Return the answer's code and content; nothing where it was a 503, None where there was no answer."""
         try:
             url = f"{self._urls[gateway]}/xqueue/{call}"
             async with self._session.request(method, url, **options) as answer:
                 if answer.status == REFUSED_STATUS:
-                    return None
+                    return ()
                 envelope = await answer.json(content_type=None)
                 return envelope["return_code"], envelope["content"]
         except AWAY:
             return None
 
-    def _note(self, kind: str, gateway: str, began: float, outcome: str) -> None:
-        self.journal.calls.append(Call(kind, gateway, began, monotonic(), outcome))
+    def _note(
+        self, kind: str, gateway: str, began: float, answer: tuple[int, Any] | tuple[()] | None, outcome: str
+    ) -> None:
+        self.journal.calls.append(Call(kind, gateway, began, monotonic(), outcome, answered=answer is not None))
 
 
 @asynccontextmanager

@@ -15,23 +15,24 @@ from deploy.local.runtime import Runtime
 from deploy.local.secret import write_private
 
 CTL_SECONDS = 60.0
+STOP_SECONDS = 60.0
 PORT_NAMES = ("amqp", "management", "prometheus", "distribution")
-# The others are told to join the first, which is there before them.
-FORMATION = """\
-cluster_formation.peer_discovery_backend = classic_config
-cluster_formation.classic_config.nodes.1 = {first}
-"""
 
 
 class Member:
     """One node; freeze, kill and start it as often as needed, the data stays. Start it from the main thread."""
 
-    def __init__(self, name: str, folder: Path, runtime: Runtime, *, epmd: int, secrets: Mapping[str, str]) -> None:
-        """Lay out the node `name`; `secrets` are the files, with what stands in them, that all of a cluster share."""
+    def __init__(
+        self, name: str, number: int, above: Path, runtime: Runtime, *, epmd: int, secrets: Mapping[str, str]
+    ) -> None:
+        """Lay out the node in a folder of `above`; `secrets` are the files, with their text, that a cluster shares."""
+        folder = above / f"node{number}"
         (folder / "home").mkdir(mode=0o700, parents=True)
         for file, text in secrets.items():
             write_private(folder / file, text, 0o400)
         self.name = name
+        # What it sends to others comes from here where it has called them, from its port where they have called it.
+        self.calls_from = f"127.0.0.{100 + number}"
         self._files = NodeFiles(folder)
         self._runtime = runtime
         self._ports = ports.remembered(self._files.ports, PORT_NAMES) | {"epmd": epmd}
@@ -42,6 +43,11 @@ class Member:
     def management_url(self) -> str:
         """Its management API, with the account."""
         return f"http://{USER}:{self._files.password}@{LOOPBACK}:{self._ports['management']}"
+
+    @property
+    def distribution_port(self) -> int:
+        """Where the other nodes call it."""
+        return self._ports["distribution"]
 
     def amqp_url(self, vhost: str = "") -> str:
         """Return its URI, with the account."""
@@ -57,12 +63,16 @@ class Member:
         """Whether its process is there."""
         return self._server.pid is not None
 
-    def start(self, first: str) -> None:
-        """Start it; on its first start it joins the node `first`, unless it is that."""
+    def start(self) -> None:
+        """Start it."""
         self._files.write(self._ports)
-        with (self._files.folder / "rabbitmq.conf").open("a") as config:
-            config.write(FORMATION.format(first=first))
         self._server.start([str(self._runtime.server)], self._env(), cwd=self._files.folder)
+
+    def join(self, first: str) -> None:
+        """Make it one of the cluster of the node `first`."""
+        # Not by peer discovery: 4.0 runs a second Erlang for that, which an unpacked one can't.
+        for command in (("stop_app",), ("join_cluster", first), ("start_app",)):
+            self.ctl("rabbitmqctl", *command)
 
     def freeze(self) -> None:
         """Stop it as it stands: its connections stay, and nothing comes any more."""
@@ -76,6 +86,10 @@ class Member:
         """SIGKILL, as a crash would."""
         self._server.kill()
 
+    def stop(self) -> None:
+        """SIGTERM, as an operator's restart would, and wait."""
+        self._server.stop(STOP_SECONDS)
+
     def ctl(self, tool: str, *arguments: str) -> str:
         """Run `rabbitmqctl` or another of its tools on this node, and return what it says."""
         command: Sequence[str] = [str(self._runtime.server.with_name(tool)), "--node", self.name, *arguments]
@@ -83,7 +97,10 @@ class Member:
         return done.stdout
 
     def _env(self) -> dict[str, str]:
-        return self._files.env(self._ports) | self._runtime.env | {"RABBITMQ_NODENAME": self.name}
+        env = self._files.env(self._ports) | self._runtime.env | {"RABBITMQ_NODENAME": self.name}
+        arguments = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
+        source = "{ip,{" + self.calls_from.replace(".", ",") + "}}"
+        return env | {arguments: f"{env[arguments]} -kernel inet_dist_connect_options [{source}]"}
 
     def _signal(self, which: signal.Signals) -> None:
         if (pid := self._server.pid) is not None:

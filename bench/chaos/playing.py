@@ -1,17 +1,22 @@
 """Plays one schedule: a site of its own, the load, the fault, and then until everything has come to its end."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
-from bench.chaos.cluster import QUEUE, Cluster
+import requests
+
+from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE, Cluster
 from bench.chaos.faults import Stage
 from bench.chaos.load import Load, running_load
+from bench.chaos.outcome import Outcome, outcome
 from bench.chaos.schedules import NOTHING_LOST, Evidence, Schedule
-from bench.chaos.site import GATEWAYS, RETRY_DELAYS, Site, running_site
+from bench.chaos.site import GATEWAYS, LEASE_MINUTES, RETRY_DELAYS, Places, Site, graded_file, running_site
 from bench.goals import Figure
 from broker_setup.topology import topology
+from tests.support.passive import running_grader
 
 # The load alone, before anything happens and after it.
 WARM_UP_SECONDS = 4.0
@@ -19,15 +24,19 @@ AFTER_SECONDS = 10.0
 # A lease of which nobody knows runs a minute.
 DRAIN_SECONDS = 150.0
 LOOK_SECONDS = 0.1
+QUEUES = (QUEUE, AMQP_QUEUE, BRIDGE_QUEUE)
 
 
-async def play(schedule: Schedule, cluster: Cluster, folder: Path, say: Callable[[str], None]) -> Sequence[Figure]:
-    """Play a schedule and measure what it bounds; the processes' logs go to `folder`, what is odd is said."""
+async def play(
+    schedule: Schedule, cluster: Cluster, folder: Path, say: Callable[[str], None]
+) -> tuple[Outcome, Sequence[Figure]]:
+    """Play a schedule, judge it and measure what it bounds; processes' logs go to `folder`, what is odd is said."""
     await asyncio.to_thread(folder.mkdir)
     await cluster.heal()
     async with (
-        cluster.vhost(topology([QUEUE], RETRY_DELAYS), schedule.leaders) as vhost,
-        running_site(cluster, vhost, schedule.homes, folder) as site,
+        cluster.vhost(topology(QUEUES, RETRY_DELAYS), schedule.leaders) as vhost,
+        running_grader() as passive,
+        running_site(cluster, vhost, Places(schedule.homes, schedule.clocks), folder, passive.url) as site,
         running_load({name: site[name].url for name in GATEWAYS}) as load,
     ):
         await asyncio.sleep(WARM_UP_SECONDS)
@@ -42,18 +51,40 @@ async def play(schedule: Schedule, cluster: Cluster, folder: Path, say: Callable
         drained = await _drained(load, until)
         anew = {name: number - before[name] for name, number in _connections(site).items()}
         seen = Evidence(load.journal, since, until, monotonic(), drained, anew)
-        ended = sum(not part.process.is_alive for part in site.values())
+        ended = [name for name, part in site.items() if not part.is_alive]
         figures = [
             Figure(schedule.name, bound.what, bound.measure(seen), bound.at_most)
             for bound in (*schedule.bounds, *NOTHING_LOST)
         ]
+        judged = outcome(
+            schedule.name,
+            seen.journal,
+            lease_seconds=LEASE_MINUTES * 60,
+            left=await _left(cluster, vhost) if seen.journal.missing else 0,
+            again=_graded_again(graded_file(folder)),
+            fault=(since, until),
+        )
     for words in seen.journal.turned_down:
         say(f"turned down: {words}")
-    return [*figures, Figure(schedule.name, "processes that ended", ended, 0)]
+    for key in sorted(seen.journal.missing):
+        say(f"no callback for {key}")
+    return judged, [*figures, Figure(schedule.name, "processes that ended", len(ended), 0)]
 
 
 def _connections(site: Site) -> Mapping[str, int]:
     return {name: part.connections for name, part in site.items()}
+
+
+def _graded_again(graded: Path) -> int:
+    counts = Counter(graded.read_text().split() if graded.exists() else ())
+    return counts.total() - len(counts)
+
+
+async def _left(cluster: Cluster, vhost: str) -> int:
+    try:
+        return await asyncio.to_thread(cluster.left, vhost)
+    except requests.RequestException:
+        return 0  # what can't be found counts as lost
 
 
 async def _drained(load: Load, since: float) -> float:

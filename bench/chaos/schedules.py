@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.chaos.cluster import Leaders
-from bench.chaos.faults import Fault, dies, dies_under_results, freezes, is_apart, is_cut_off, loses_its_copy
+from bench.chaos.cuts import is_cut_off
+from bench.chaos.faults import Fault, dies, dies_under_results, freezes, is_apart, loses_its_copy
 from bench.chaos.journal import EMPTY, TAKEN, Journal
-from bench.chaos.site import GATEWAYS
+from bench.chaos.site import AMQP_GRADER, BRIDGE, GATEWAYS, RELAYS
 
-A, B = GATEWAYS
+A, B, C = GATEWAYS
 # Each process begins on a node; what happens, happens to the third.
 FIRST, SECOND, VICTIM = 0, 1, 2
-NOBODY_THERE = {"gateway a": FIRST, "gateway b": SECOND, "relay a": FIRST, "relay b": SECOND}
-A_IS_THERE = NOBODY_THERE | {"gateway a": VICTIM, "relay a": VICTIM}
+NOBODY_THERE = {A: FIRST, B: SECOND, C: FIRST, RELAYS[0]: FIRST, RELAYS[1]: SECOND, BRIDGE: SECOND, AMQP_GRADER: FIRST}
+A_IS_THERE = NOBODY_THERE | {A: VICTIM, RELAYS[0]: VICTIM}
 
 # A quorum queue elects in 7 to 8 s; refusals take 2.5 s.
 ELECTION = 14
@@ -63,6 +64,8 @@ class Schedule:
     fault: Fault
     seconds: float
     bounds: Sequence[Bound] = field(default=())
+    clocks: Mapping[str, int] = field(default_factory=dict)  # seconds by which a process's clock is off
+    takes_namespace: bool = False
 
 
 def refused(kind: str, gateway: str, at_most: float) -> Bound:
@@ -75,7 +78,7 @@ def refused(kind: str, gateway: str, at_most: float) -> Bound:
 
 
 def both(submit: float, poll: float, result: float) -> list[Bound]:
-    """Bound the three kinds of calls at both gateways alike."""
+    """Bound the three kinds of calls at all gateways alike."""
     allowed = {"submit": submit, "poll": poll, "result": result}
     return [refused(kind, gateway, most) for kind, most in allowed.items() for gateway in GATEWAYS]
 

@@ -1,97 +1,105 @@
-"""Two gateways and two relays as processes on a cluster, each with a way of its own to each node, which can be cut."""
+"""XQueue's processes on a cluster: three gateways, two relays, a bridge, an AMQP grader."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from bench.chaos.cluster import QUEUE, Cluster
+from bench.chaos.clock import clock_off_by
+from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE, Cluster
+from bench.chaos.grader import GRADED
+from bench.chaos.part import Part
 from bench.stack import BenchError
 from deploy.local.ports import pick
+from tests.support.broker import CACHE
 from tests.support.gateway import SECRET_KEY, USERS
 from tests.support.proxy import Proxy
-from tests.support.service_process import ServiceProcess, service_process
 
-GATEWAYS = ("gateway a", "gateway b")
+GATEWAYS = ("gateway a", "gateway b", "gateway c")
 RELAYS = ("relay a", "relay b")
-START_SECONDS = 60.0
+BRIDGE, AMQP_GRADER = "bridge", "AMQP grader"
+PARTS = (*GATEWAYS, *RELAYS, BRIDGE, AMQP_GRADER)
+MODULES = {BRIDGE: "gateway.passive", AMQP_GRADER: "bench.chaos.grader"}
+START_SECONDS = 90.0
 LOOK_SECONDS = 0.1
 LEASE_MINUTES = 1.0
 # Short, so that what an outage has sent on a rung comes back while we look.
 RETRY_DELAYS = [1, 3, 5]
 
-
-@dataclass(frozen=True)
-class Part:
-    """A process and its ways to the nodes."""
-
-    name: str
-    process: ServiceProcess
-    ways: Sequence[Proxy]
-    url: str = ""
-
-    def cut_off(self) -> None:
-        """Pass nothing on between it and the cluster; its connections stay."""
-        for way in self.ways:
-            way.freeze()
-
-    def join_again(self) -> None:
-        """Pass everything on again."""
-        for way in self.ways:
-            way.thaw()
-
-    @property
-    def connections(self) -> int:
-        """How often it has connected to the broker until now."""
-        return self.process.log.count("connected to the broker")
-
-
 Site = Mapping[str, Part]
 
 
+@dataclass(frozen=True)
+class Places:
+    """On which node each process begins, by its number from 0, and how many seconds its clock is off."""
+
+    homes: Mapping[str, int]
+    clocks: Mapping[str, int] = field(default_factory=dict)
+
+
 @asynccontextmanager
-async def running_site(cluster: Cluster, vhost: str, homes: Mapping[str, int], folder: Path) -> AsyncIterator[Site]:
-    """Run the processes for as long as the block runs; each begins on the node that `homes` numbers."""
+async def running_site(cluster: Cluster, vhost: str, places: Places, folder: Path, passive: str) -> AsyncIterator[Site]:
+    """Run the processes for as long as the block runs; `passive` is the URL that the bridge calls."""
     async with AsyncExitStack() as started:
         site: dict[str, Part] = {}
-        for name in (*GATEWAYS, *RELAYS):
+        for name in PARTS:
             ways = [Proxy(member.amqp_url(vhost)) for member in cluster.members]
-            for way in ways:
-                await way.open()
-                started.push_async_callback(way.close)
             for number, way in enumerate(ways):
-                if number != homes[name]:
-                    await way.close()
+                started.push_async_callback(way.close)
+                if number == places.homes[name]:
+                    await way.open()
             port = pick(int(part.url.rpartition(":")[2]) for part in site.values() if part.url)
-            is_gateway = name in GATEWAYS
-            settings = _settings(ways, port if is_gateway else None, folder)
-            module, log = "gateway" if is_gateway else "callback_relay", folder / f"{name.replace(' ', '-')}.log"
-            process = await started.enter_async_context(service_process(module, settings, log, cold=True))
-            site[name] = Part(name, process, ways, f"http://127.0.0.1:{port}" if is_gateway else "")
-        for part in site.values():
-            await _wait_until(part, _is_up)
+            part = _part(name, ways, port, folder, passive)
+            part.knows(await asyncio.to_thread(clock_off_by, places.clocks.get(name, 0), CACHE, print))
+            started.callback(part.kill)
+            part.start()
+            site[name] = part
+        for name, part in site.items():
+            # A gateway whose clock is off is never ready, and has to answer all the same.
+            await _wait_until(part, _is_connected if places.clocks.get(name) else _is_up)
         for name, part in site.items():
             for number, way in enumerate(part.ways):
-                if number != homes[name]:
+                if number != places.homes[name]:
                     await way.open()
         yield site
 
 
-def _settings(ways: Sequence[Proxy], port: int | None, folder: Path) -> dict[str, str]:
+def _part(name: str, ways: Sequence[Proxy], port: int, folder: Path, passive: str) -> Part:
+    log = folder / f"{name.replace(' ', '-')}.log"
+    settings = _settings(ways, folder, passive)
+    if name in GATEWAYS:
+        url, settings = f"http://127.0.0.1:{port}", settings | {"PORT": str(port)}
+        return Part(name, "gateway", settings=settings, log=log, ways=ways, url=url)
+    part = Part(name, MODULES.get(name, "callback_relay"), settings=settings, log=log, ways=ways)
+    if name == AMQP_GRADER:
+        part.knows({GRADED: str(graded_file(folder))})
+    return part
+
+
+def graded_file(folder: Path) -> Path:
+    """Return where the AMQP grader notes what it graded."""
+    return folder / "graded.txt"
+
+
+def _settings(ways: Sequence[Proxy], folder: Path, passive: str) -> dict[str, str]:
     return {
         "AMQP_URL": ",".join(way.url for way in ways),
         "SECRET_KEY": SECRET_KEY,
-        "XQUEUES": json.dumps({QUEUE: None}),
+        "XQUEUES": json.dumps({QUEUE: None, AMQP_QUEUE: None, BRIDGE_QUEUE: passive}),
         "USERS": json.dumps(USERS),
         "UPLOAD_PATH": str(folder / "uploads"),
         "RETRY_DELAYS": json.dumps(RETRY_DELAYS),
         "NOTICE_GRACE": "0",
         "SUBMISSION_PROCESSING_DELAY": str(LEASE_MINUTES),
-    } | ({"PORT": str(port)} if port else {})
+    }
+
+
+async def _is_connected(part: Part) -> bool:
+    return part.connections > 0
 
 
 async def _is_up(part: Part) -> bool:
@@ -110,4 +118,4 @@ async def _wait_until(part: Part, holds: Callable[[Part], Awaitable[bool]]) -> N
             while not await holds(part):
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
-        raise BenchError(f"{part.name} did not come up:\n{part.process.log[-2000:]}") from None
+        raise BenchError(f"{part.name} did not come up:\n{part.log[-2000:]}") from None

@@ -20,8 +20,8 @@ class Proxy:
         self._tls = server_tls(certificate) if certificate else None
         self._server: asyncio.Server | None = None
         self._port = free_port()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._sent, self._heard = asyncio.Event(), asyncio.Event()
+        self.thaw()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -46,13 +46,17 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def freeze(self) -> None:
-        """Keep the connections and pass nothing on."""
-        self._flowing.clear()
+    def freeze(self, *, sent: bool = True, heard: bool = True) -> None:
+        """Keep the connections and pass nothing on of what is sent to the broker, and heard of it."""
+        if sent:
+            self._sent.clear()
+        if heard:
+            self._heard.clear()
 
     def thaw(self) -> None:
         """Pass everything on again, what waited first."""
-        self._flowing.set()
+        self._sent.set()
+        self._heard.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -69,8 +73,8 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_broker, to_broker = await asyncio.open_connection(self._target.hostname, self._target.port)
         pumps = [
-            asyncio.create_task(self._pump(reader, to_broker)),
-            asyncio.create_task(self._pump(from_broker, writer)),
+            asyncio.create_task(self._pump(reader, to_broker, self._sent)),
+            asyncio.create_task(self._pump(from_broker, writer, self._heard)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -81,9 +85,9 @@ class Proxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
         while data := await reader.read(65536):
-            await self._flowing.wait()
+            await flowing.wait()
             writer.write(data)
             await writer.drain()
 

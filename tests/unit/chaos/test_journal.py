@@ -1,5 +1,7 @@
 """What `make chaos` counts of what its clients saw."""
 
+from collections import Counter
+
 from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease
 
 
@@ -44,3 +46,23 @@ def test_a_refused_call_costs_each_second_that_it_took_within_the_time_looked_at
     assert journal.seconds_of("poll", "a", 10, 20.5, REFUSED) == {0, 2, 3, 4, 9, 10}
     assert journal.seconds("poll", "a", 10, 20.5) == 6
     assert journal.seconds("poll", "a", 10, 20.5, EMPTY) == 2
+
+
+def test_the_slowest_answer_is_of_calls_that_had_one_and_what_was_refused_tells_when_all_was_well_again() -> None:
+    journal = Journal(
+        calls=[
+            Call("submit", "a", 0, 2.5, TAKEN),
+            Call("poll", "a", 0, 10, REFUSED, answered=False),
+            Call("poll", "b", 11, 12.5, REFUSED),
+            Call("poll", "b", 12, 12.7, REFUSED),
+            Call("ready", "b", 30, 31, REFUSED),
+        ]
+    )
+    assert journal.slowest_answer == 2.5
+    assert journal.refused_seconds(5) == 2
+    assert round(journal.recovered(11), 1) == 1.7
+    assert journal.recovered(20) == Journal().recovered(0) == 0
+
+
+def test_two_results_that_were_answered_0_are_one_too_many() -> None:
+    assert Journal(graded=Counter(a=1, b=2)).doubly_graded == ["b"]

@@ -5,13 +5,13 @@ from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal
 from bench.chaos.schedules import (
     KNOWN_SECONDS,
     NOTHING_LOST,
-    SCHEDULES,
     A,
     Evidence,
     empty_though_cut_off,
     ready_though_refusing,
 )
-from bench.chaos.site import GATEWAYS, RELAYS
+from bench.chaos.site import PARTS
+from bench.chaos.wider_schedules import ALL
 
 
 def evidence(*calls: Call) -> Evidence:
@@ -19,10 +19,11 @@ def evidence(*calls: Call) -> Evidence:
 
 
 def test_everybody_has_a_node_and_every_schedule_a_name_of_its_own() -> None:
-    for schedule in SCHEDULES:
-        assert set(schedule.homes) == {*GATEWAYS, *RELAYS}
+    for schedule in ALL:
+        assert set(schedule.homes) == set(PARTS)
+        assert set(schedule.clocks) <= set(PARTS)
         assert {*schedule.homes.values(), *schedule.leaders.of_queues.values()} <= set(range(NODES))
-    assert len({schedule.name for schedule in SCHEDULES}) == len(SCHEDULES)
+    assert len({schedule.name for schedule in ALL}) == len(ALL)
 
 
 def test_losses_and_doubles_are_bound_to_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from broker_setup.amqp.errors import PRECONDITION_FAILED, ChannelClosedError
 from gateway.leasing import consumer as module
 from gateway.leasing.consumer import SubmissionsConsumer
 from gateway.leasing.deliveries import Buffered, Deliveries
@@ -198,5 +199,62 @@ async def test_what_comes_in_one_turn_of_the_loop_is_looked_at_once(monkeypatch:
     await turns(20)
     assert len(looks) == 1
     assert next_step(looks[0]) is Step.STAY
+    running.cancel()
+    await asyncio.wait({running})
+
+
+class Link(SlowBroker):
+    """Each link.channel() opens another, as the real one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[SlowBroker] = []
+
+    async def channel(self) -> SlowBroker:
+        self.opened.append(SlowBroker())
+        self.opened[-1].begin.release()
+        self.opened[-1].begin.release()
+        return self.opened[-1]
+
+
+async def rotated(link: Link, polls: Polls) -> tuple[SubmissionsConsumer, "asyncio.Task[None]"]:
+    """Return a consumer that has rotated once, and left a delivery unsettled with the consumer that it cancelled."""
+    consumer = consumer_for(link, polls)
+    running = asyncio.create_task(consumer.run())
+    consumer.demand(1)
+    await until(lambda: consumer.is_consuming)
+    on_message = link.opened[0].on_message
+    assert on_message
+    on_message(SimpleNamespace(consumer_tag="consumer 1", body=b"x"))
+    polls.polls = 1
+    consumer.demand(1)
+    await until(lambda: link.opened[0].cancelled == ["consumer 1"])
+    assert polls.unacked("consumer 1") == 1
+    return consumer, running
+
+
+async def test_a_406_for_what_a_cancelled_consumer_holds_voids_all_holds_and_it_begins_anew() -> None:
+    # From 4.3 on, so a channel ends whose rotated consumer has had a delivery for longer than the timeout.
+    link, polls = Link(), Polls()
+    consumer, running = await rotated(link, polls)
+    timeout = ChannelClosedError("PRECONDITION_FAILED - delivery acknowledgement timed out", PRECONDITION_FAILED)
+    for closed in list(link.opened[0].on_closed):
+        closed(link.opened[0], timeout)
+    assert polls.unacked("consumer 1") == 0, "nothing is acked any more that the broker has taken back"
+    assert not consumer.is_consuming
+    await until(lambda: len(link.opened) == 2 and consumer.is_consuming)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_consumer_that_the_broker_cancels_at_a_timeout_gives_back_all_and_begins_anew() -> None:
+    # From 4.3 on a timeout ends the consumer alone and leaves its channel open.
+    link, polls = Link(), Polls()
+    consumer, running = await rotated(link, polls)
+    for cancelled in list(link.opened[0].on_cancelled):
+        cancelled("consumer 2")
+    assert polls.unacked("consumer 1") == 0
+    await until(lambda: len(link.opened) == 2 and consumer.is_consuming)
+    assert link.opened[0].is_closed, "or what is held there would stay with us, forgotten"
     running.cancel()
     await asyncio.wait({running})
