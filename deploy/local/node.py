@@ -89,13 +89,18 @@ class PrivateNode:
             patience = PULL_SECONDS if isinstance(self._runtime, Container) else BOOT_SECONDS
             wait_until(lambda: self._answers() or not self.running, patience)
             if self.running and self._answers():
-                wait_until(lambda: queues_answer(self.amqp_url, self.management_url), QUEUES_SECONDS)
+                wait_until(self._queues_answer, QUEUES_SECONDS)
                 return
             self._end_processes()
             # Somebody may have taken a port since we looked; anything else will not get better by itself.
             if attempt == TRIES or all(ports.is_free(port) for port in self._ports.values()):
                 break
         raise BootError(f"RabbitMQ did not come up; {self._server.log} and {self.log} tell why.")
+
+    def _queues_answer(self) -> bool:
+        # Each stream has a folder.
+        has_some = any(self._folder.glob("data/*/stream/*"))
+        return queues_answer(self.amqp_url, self.management_url, has_some=has_some)
 
     def tidy(self) -> None:
         """Keep what it prints from growing for ever, which in a container is its whole log."""

@@ -34,10 +34,11 @@ def amqp_answers(url: str) -> bool:
     return True
 
 
-def queues_answer(amqp_url: str, management_url: str) -> bool:
+def queues_answer(amqp_url: str, management_url: str, *, has_some: bool = False) -> bool:
     """Tell whether every durable queue of the URL's virtual host is there again.
 
-    A node that has booted refuses a stream with 404 until it has a leader: 0.3 s after the rest on 3.10.8.
+    A node that has booted refuses a stream with 404 until it has a leader: 0.3 s after the rest on 3.10.8. Until then
+    4.0.5 lists no queue at all, so with `has_some` an empty list is none.
     """
     parameters = pika.URLParameters(amqp_url)
     try:
@@ -45,6 +46,8 @@ def queues_answer(amqp_url: str, management_url: str) -> bool:
             session.trust_env = False
             path = f"queues/{quote(parameters.virtual_host, safe='')}?columns=name,durable"
             queues = session.get(f"{management_url}/api/{path}", timeout=5).json()
+        if has_some and not queues:
+            return False
         with pika.BlockingConnection(parameters) as connection:
             channel = connection.channel()
             for queue in queues:
