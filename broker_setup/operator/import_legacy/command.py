@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from broker_setup.errors import ArgumentError, StorageError
-from broker_setup.ledger.events import Acted, Leased
+from broker_setup.ledger.events import Acted, Expired, Extended, Leased, Released
 from broker_setup.ledger.frames import Frame
 from broker_setup.link.blocking import count_ready
 from broker_setup.operator.by import By, who_acts
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from broker_setup.operator.import_legacy.table import LegacyTable
 
 SHOWN = 20
+# Events that a submission may have which is in no queue.
+WITHOUT_A_QUEUE = (Leased, Extended, Released, Expired, Acted)
 LOOKED_AT_ONCE = 1000
 
 
@@ -109,8 +111,8 @@ def _media(where: str | None, settings: Settings) -> Media | None:
 def _known(url: str, last_id: int) -> set[bytes]:
     """Return the uuids of which the ledger tells that they are in the broker, or were: of the table's by their ids.
 
-    All but leases do, which are written before. What was stored by a run that was killed may have no `submitted`, and
-    have been graded since.
+    What was stored by a run that was killed may have no `submitted`, and have been graded since. Leases, and what
+    graders do with them, tell nothing: they are written before.
     """
     known: set[bytes] = set()
 
@@ -118,7 +120,7 @@ def _known(url: str, last_id: int) -> set[bytes]:
         known.update(
             event.submission
             for event in frame.events
-            if not isinstance(event, Leased | Acted) and submission_id_of(event.submission) <= last_id
+            if not isinstance(event, WITHOUT_A_QUEUE) and submission_id_of(event.submission) <= last_id
         )
 
     read_ledger(url, take)

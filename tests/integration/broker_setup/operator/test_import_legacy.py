@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from broker_setup.ledger.events import Delivered, Retired, Submitted
+from broker_setup.ledger.events import Delivered, Extended, Leased, Released, Retired, Submitted, hash_key
 from broker_setup.operator.import_legacy.fates import uuid_of
 from broker_setup.operator.import_legacy.table import LegacyTable
 from broker_setup.topology import CHECKED_QUEUE, submissions_queue
@@ -120,6 +120,19 @@ def test_what_a_run_stored_and_could_not_note_is_not_stored_again_once_it_was_gr
     write_frames(operator.amqp_url, [[Delivered(time(), bytes.fromhex(uuid_of(first)), attempts=1)]])
     said = operator.json("import-legacy", database, "--yes")
     assert (said["queues"]["openedx"]["waits"], said["queues"]["openedx"]["done"]) == (4, 1)
+
+
+def test_what_a_run_leased_and_could_not_store_is_stored_by_the_next_whatever_its_grader_did_with_the_lease(
+    operator: Operator, database: str
+) -> None:
+    with LegacyTable(database) as table:
+        [[first], *_] = table.portions(1, with_retired=False)
+    uuid, key, at = bytes.fromhex(uuid_of(first)), hash_key("old key"), time()
+    lease = Leased(at, uuid, "openedx", b"", key, at + 60, "sealed", attempt=0, after=b"")
+    given_back = Released(at + 2, uuid, key, available_at=at + 2, failed=False)
+    write_frames(operator.amqp_url, [[lease], [Extended(at + 1, uuid, key, at + 90)], [given_back]])
+    operator.json("import-legacy", database, "--yes")
+    assert uuid.hex() in {came[0] for came in take_all(operator.amqp_url, submissions_queue("openedx"))}
 
 
 def test_the_ledger_hears_of_what_has_ended_where_that_is_asked_for(operator: Operator, database: str) -> None:
