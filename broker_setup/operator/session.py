@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from broker_setup.amqp.errors import AmqpError
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.ledger.state import LedgerState
 from broker_setup.link.connection import Link, supervised
 from broker_setup.link.publisher import Publisher
+from broker_setup.link.refusals import in_words
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
 
@@ -50,6 +52,14 @@ class Session:
                 if reading:
                     reading.cancel()
                     await asyncio.wait({reading})
+
+    async def claim(self, lock: str, command: str) -> None:
+        """Have an exclusive queue to the end of this session; raise BrokerUnavailableError where another one has it."""
+        channel = await self.source.channel()
+        try:
+            await channel.declare_exclusive(lock)
+        except AmqpError as error:
+            raise BrokerUnavailableError(f"another `{command}` is at work: {in_words(error)}") from error
 
     async def _connected(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,8 +13,8 @@ from broker_setup.link.blocking import count_ready
 from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, warn_of_no_queue
-from broker_setup.operator.management_api import management_api
-from broker_setup.operator.migrate.migrating import Migration, find_different
+from broker_setup.operator.management_api import Management, management_api
+from broker_setup.operator.migrate.migrating import Different, Migration, find_different
 from broker_setup.operator.migrate.plan import Step, temporary_queue
 from broker_setup.operator.migrate.to_broker import Removal
 from broker_setup.settings import Settings
@@ -41,7 +42,7 @@ def migrate(
     While gateways and graders run; a queue hands nothing out until what is held of it is settled or has come back.
     Interrupted, nothing is lost, and nothing there twice: run it again. Needs MANAGEMENT_URL.
     """
-    settings, name = settings_of(), who_acts(by)
+    settings = settings_of()
     warn_of_no_queue(settings)
     if to:
         _move_away(settings, to, with_ledger=not without_ledger, yes=yes, as_json=as_json)
@@ -51,41 +52,49 @@ def migrate(
         raise ArgumentError("MANAGEMENT_URL is not set: only the management API says what is held, and what is bound")
     with management as api:
         found = find_different(settings, api)
-        movable = [each.queue for each in found if each.can_move]
-        url = settings.amqp_url.get_secret_value()
-        names = [name for each in found for name in (each.queue.name, temporary_queue(each.queue.name))]
-        waiting = count_ready(url, (), if_there=names)
-        rows = [
-            {
-                "queue": each.queue.name,
-                "waiting": waiting.get(each.queue.name, 0) + waiting.get(temporary_queue(each.queue.name), 0),
-                "next": str(each.step) if each.can_move else "left: a stream can't be moved",
-                "why": each.why,
-            }
-            for each in found
-        ]
+        rows = _rows(settings, found)
         if not as_json:
             _show(rows)
         moved = 0
+        movable = [each.queue for each in found if each.can_move]
         if movable and (yes or agreed(f"Migrate {numbered(len(movable), 'queue')}?", as_json=as_json)):
-            with progress() as display:
-                task = display.add_task("migrating", total=None)
-
-                def tell(queue: Queue, step: Step, more: str) -> None:
-                    display.update(task, description=f"{queue.name} {step} {more}".rstrip())
-
-                work = Migration(settings, api, tell)
-                carry_out(
-                    work.run(movable, by=name),
-                    lambda: f"{numbered(work.moved, 'message')} moved so far; run it again for the rest",
-                )
-                moved = work.moved
+            moved = _make_anew(settings, api, movable, by=who_acts(by))
             if not as_json:
                 print(f"{numbered(len(movable), 'queue')} made anew, {numbered(moved, 'message')} moved there and back")
     if as_json:
         print(json.dumps({"queues": rows, "moved": moved}))
     if left := [each.queue.name for each in found if not each.can_move]:
         raise ManagementError(f"{', '.join(left)} has other arguments, and stays: docs/reference/ledger.md says how")
+
+
+def _rows(settings: Settings, found: Sequence[Different]) -> list[dict[str, object]]:
+    both = [name for each in found for name in (each.queue.name, temporary_queue(each.queue.name))]
+    waiting = count_ready(settings.amqp_url.get_secret_value(), (), if_there=both)
+    return [
+        {
+            "queue": each.queue.name,
+            "waiting": waiting.get(each.queue.name, 0) + waiting.get(temporary_queue(each.queue.name), 0),
+            "next": str(each.step) if each.can_move else "left: a stream can't be moved",
+            "why": each.why,
+        }
+        for each in found
+    ]
+
+
+def _make_anew(settings: Settings, api: Management, queues: Sequence[Queue], *, by: str) -> int:
+    """Migrate in place; return how many messages were moved, there and back."""
+    with progress() as display:
+        task = display.add_task("migrating", total=None)
+
+        def tell(queue: Queue, step: Step, more: str) -> None:
+            display.update(task, description=f"{queue.name} {step} {more}".rstrip())
+
+        work = Migration(settings, api, tell)
+        carry_out(
+            work.run(queues, by=by),
+            lambda: f"{numbered(work.moved, 'message')} moved so far; run it again for the rest",
+        )
+    return work.moved
 
 
 def _move_away(settings: Settings, to: str, *, with_ledger: bool, yes: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from broker_setup.amqp.errors import AmqpError
+from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.ledger.events import Act, Acted
 from broker_setup.link.blocking import connect
@@ -32,7 +32,6 @@ from broker_setup.queue_arguments import work_queue
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, MIGRATING, Binding, Queue
 
-PRECONDITION_FAILED = 406
 # Of a queue where nothing new comes the number of messages, with those that are held, only falls. The broker counts it
 # each 5 s, and its management API shows that up to 5 s later: what is 0 for so long was counted since we began to look.
 COUNTED_SECONDS = 12.0
@@ -83,11 +82,7 @@ class Migration:
     async def run(self, queues: Sequence[Queue], *, by: str) -> None:
         """Migrate them one after the other; the ledger hears `by` whom."""
         async with self._session.open(read_ledger=False):
-            lock = await self._session.source.channel()
-            try:
-                await lock.declare_exclusive(LOCK)
-            except AmqpError as error:
-                raise BrokerUnavailableError(f"another `migrate` is at work: {in_words(error)}") from error
+            await self._session.claim(LOCK, "migrate")
             for queue in queues:
                 while (step := next_step(self._seen(queue))) is not Step.NOTHING:
                     self._tell(queue, step, "")
@@ -182,16 +177,29 @@ class Migration:
 
 
 def _see(connection: pika.BlockingConnection, api: Management, queue: Queue) -> tuple[Seen, str]:
-    names = {entry["name"] for entry in api.queues()}
     bound = {name for exchange, name, _ in api.bindings() if exchange}
     temporary = temporary_queue(queue.name)
     why = ""
-    if queue.name not in names:
+    if not _is_there(connection, queue.name):
         standing = Standing.MISSING
     else:
         why = _difference(connection, queue)
         standing = Standing.DIFFERENT if why else Standing.RIGHT
-    return Seen(standing, queue.name in bound, temporary in names, temporary in bound), why
+    return Seen(standing, queue.name in bound, _is_there(connection, temporary), temporary in bound), why
+
+
+def _is_there(connection: pika.BlockingConnection, name: str) -> bool:
+    """Ask the broker itself: right after its start the management API of 4.0.5 lists no queue."""
+    try:
+        channel = connection.channel()
+        channel.queue_declare(name, passive=True)
+        channel.close()
+    except ChannelClosedByBroker as refusal:
+        # The same code as for one whose node is away.
+        if refusal.reply_code != NOT_FOUND or "no queue" not in str(refusal.reply_text):
+            raise BrokerUnavailableError(f"{name}: {refusal.reply_text}") from refusal
+        return False
+    return True
 
 
 def _difference(connection: pika.BlockingConnection, queue: Queue) -> str:

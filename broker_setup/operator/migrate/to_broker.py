@@ -5,10 +5,7 @@ from collections.abc import Callable
 
 from pydantic import SecretStr
 
-from broker_setup.amqp.errors import AmqpError
-from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link.blocking import connect
-from broker_setup.link.refusals import in_words
 from broker_setup.operator.migrate.ledger_copy import copy_ledger
 from broker_setup.operator.migrate.migrating import LOCK
 from broker_setup.operator.migrate.moving import Mover, read_keys
@@ -38,10 +35,7 @@ class Removal:
         """Copy the ledger, then move queue by queue; what others hold is left, for the next run."""
         async with self._here.open(read_ledger=False), self._there.open(read_ledger=False):
             for session in (self._here, self._there):
-                try:
-                    await (await session.source.channel()).declare_exclusive(LOCK)
-                except AmqpError as error:
-                    raise BrokerUnavailableError(f"another `migrate` is at work: {in_words(error)}") from error
+                await session.claim(LOCK, "migrate")
             if with_ledger:
                 self.frames = await copy_ledger(self._here, self._there, lambda frames: self._tell(LEDGER, frames))
             for queue in self._settings.topology.queues:

@@ -7,7 +7,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from broker_setup.amqp.errors import NOT_FOUND
+from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.link.blocking import connect
 from broker_setup.link.refusals import in_words
@@ -15,7 +15,6 @@ from broker_setup.topology import MIGRATING, Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding
 
-PRECONDITION_FAILED = 406
 # Where it is there, a binding that is made anew would store what comes twice.
 _MIGRATION = Queue(MIGRATING, "a migration is under way", {})
 LEADER_SECONDS = 10.0

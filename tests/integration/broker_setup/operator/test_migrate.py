@@ -4,13 +4,18 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pika
 import pytest
 
+from broker_setup.operator.management_api import Management
+from broker_setup.operator.migrate.migrating import find_different
+from broker_setup.operator.migrate.plan import Step, temporary_queue
+from broker_setup.settings import Settings
 from broker_setup.topology import MIGRATING, SUBMISSIONS_EXCHANGE, submissions_queue
 from tests.support.broker import Broker, VHost, temporary_vhost
 from tests.support.earlier_version import VERSION_0_1_0, programs_of
@@ -78,6 +83,27 @@ def test_it_says_what_differs_and_does_nothing_unasked(vhost: VHost, site: Opera
     assert said["moved"] == 0
     assert site.run("declare").returncode == 1, "it is as it was"
     assert "MANAGEMENT_URL is not set" in site.refused("migrate", "--yes")
+
+
+class JustStarted(Management):
+    """The management API of a broker that has just started: it lists nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def queues(self) -> Sequence[Mapping[str, Any]]:
+        return []
+
+    def bindings(self) -> set[tuple[str, str, str]]:
+        return set()
+
+
+def test_what_differs_is_seen_though_the_management_api_lists_no_queue_yet(vhost: VHost, site: Operator) -> None:
+    with channel_of(vhost) as channel:
+        channel.queue_declare(temporary_queue(QUEUE), durable=True, arguments=OTHER_ARGUMENTS)
+    settings = Settings(amqp_url=site.amqp_url, xqueues={"openedx": None}, retry_delays=(0.3, 1, 3600))
+    found = find_different(settings, JustStarted())
+    assert [(each.queue.name, each.step) for each in found] == [(QUEUE, Step.MOVE_OUT)]
 
 
 async def test_killed_again_and_again_nothing_is_lost_nothing_there_twice_and_the_order_kept(
