@@ -14,6 +14,7 @@ from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import topology
 from tests.support.broker import VHost
 from tests.support.gateway import PATIENCE_SECONDS, RETRY_DELAYS, SECRET_KEY, Client, Gateway, lms_header, wait_until
+from tests.support.ledger import events_in
 from tests.support.metrics import Shown, scraped
 from tests.support.operator import environment, run
 from tests.support.ports import free_port
@@ -116,6 +117,8 @@ def site(vhost: VHost, gateways: tuple[Gateway, Gateway], tmp_path: Path) -> Ite
     # Of before its start: known, and not counted.
     with Client(gateways[0].url) as lms:
         lms.submit(lms_header(queue="other"), "work")
+    # A gateway notes it a moment after its answer.
+    wait_until(lambda: events_in(vhost.amqp_url), PATIENCE_SECONDS, "the ledger does not tell of it")
     made = Site(vhost.amqp_url, tmp_path)
     try:
         wait_until(made.is_caught_up, PATIENCE_SECONDS, "the console did not read the ledger")
@@ -149,12 +152,14 @@ def test_they_are_what_an_operators_count_says_while_submissions_come_are_graded
         for each in taken[10:15]:
             failed = {"xqueue_header": each["xqueue_header"], "failed": "true"}
             assert second.call("POST", "release_submission/", data=failed)[0] == 0
-        for _ in range(SUBMISSIONS):
-            if site.gauges()["parked"] == 5:
-                break
+
+        def all_are_parked() -> bool:
             # What has failed once too often is parked when it would be handed out again.
             if again := second.get("openedx"):
                 assert second.put(again["xqueue_header"], REPLY)[0] == 0
+            return site.gauges()["parked"] == 5
+
+        wait_until(all_are_parked, PATIENCE_SECONDS, "not all that failed is parked")
         shown = site.agreed(leased=5, parked=5)
     site.agreed("other", waiting=1, leased=0, parked=0)
     said = site.shown()
