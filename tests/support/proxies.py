@@ -1,6 +1,7 @@
 """nginx, HAProxy and Caddy as `deploy/proxies/` has them, with ports and certificates of a test."""
 
 import contextlib
+import csv
 import os
 import socket
 import ssl
@@ -100,7 +101,9 @@ class FrontDoor:
                 asking.sendall(b"show stat xqueue-gateways 4 -1\n")
                 said = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
             name = "one" if gateway is self.gateways[0] else "two"
-            return any(line.startswith(f"xqueue-gateways,{name},") and ",UP," in line for line in said.splitlines())
+            [row] = [row for row in csv.DictReader(said.splitlines()) if row["svname"] == name]
+            # "UP 1/2" after a first check that failed: it still sends there, also when the gateway is back too soon.
+            return row["status"].startswith("UP")
         if self.name == "caddy":
             lines = (self.folder / "proxy.log").read_text().splitlines()
             checks = [line for line in lines if "health_checker.active" in line and f':{gateway.port}"' in line]
