@@ -13,12 +13,12 @@ from aio_pika.abc import AbstractChannel
 
 from bench.pace import Pace, Watch
 from bench.payload import QUEUE, REPLY, SECRET_KEY, lms_body, lms_header
-from broker_setup.grader import Answer, Grade, Grader, Options, Submission, Workers
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission as Sent
 from broker_setup.wire.submissions import encode_submission
 from tests.support.foreign_messages import to_aio_pika
+from xqueue_grader import Answer, Grade, Grader, Options, Submission, Workers
 
 KINDS = ("coroutine", *Workers)
 BATCH = 500

@@ -26,7 +26,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker_setup.grader import Answer, Options, Submission, reply, run
+from xqueue_grader import Answer, Options, Submission, reply, run
 
 SECONDS = 10
 CPU_SECONDS = 2

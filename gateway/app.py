@@ -17,6 +17,7 @@ from broker_setup.outbound.callback_urls import CallbackOrigins
 from broker_setup.parking import Parking
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
+from broker_setup.topology import paused_queue
 from broker_setup.upload_store import open_upload_store
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.return_address import Sealer
@@ -91,7 +92,7 @@ def build(settings: Settings, departure: Departure) -> HotCalls:
         grace_of=settings.notice_grace_of,
         standing=ledger.state.standing,
     )
-    returns, pauses = Returns(), Pauses(asking)
+    returns, pauses = Returns(), Pauses(asking, paused_queue)
     queues = {
         queue: CourseQueue(
             queue,

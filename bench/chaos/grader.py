@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from bench.chaos.cluster import AMQP_QUEUE
-from broker_setup.grader import Answer, Submission, run
 from tests.support.fleet import reply_to
+from xqueue_grader import Answer, Submission, run
 
 # The file's path, for the process.
 GRADED = "CHAOS_GRADED"

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from pamqp import commands
 from pamqp.base import Frame as Method
 
-from broker_setup.amqp.confirms import Confirm, Confirms
-from broker_setup.amqp.contents import Content, Contents
-from broker_setup.amqp.errors import AmqpError, ChannelClosedError
-from broker_setup.amqp.frames import (
+from .confirms import Confirm, Confirms
+from .contents import Content, Contents
+from .errors import AmqpError, ChannelClosedError
+from .frames import (
     ACK,
     AROUND_BYTES,
     DELIVER,
@@ -33,8 +33,8 @@ from broker_setup.amqp.frames import (
     reject_frame,
     return_frame,
 )
-from broker_setup.amqp.messages import Arrival, Message
-from broker_setup.amqp.properties import write_properties
+from .messages import Arrival, Message
+from .properties import write_properties
 
 log = logging.getLogger(__name__)
 

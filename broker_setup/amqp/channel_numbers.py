@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from broker_setup.amqp.errors import AmqpError
+from .errors import AmqpError
 
 
 class ChannelNumbers:

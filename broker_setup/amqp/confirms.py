@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from broker_setup.amqp.errors import AmqpError, NackedError, ReturnedError
+from .errors import AmqpError, NackedError, ReturnedError
 
 
 class Confirm:

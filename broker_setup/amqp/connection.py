@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 from pamqp import commands
 from pamqp.base import Frame as Method
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.channel_numbers import ChannelNumbers
-from broker_setup.amqp.errors import AmqpError, ChannelClosedError, ConnectionLostError
-from broker_setup.amqp.frames import (
+from .channel import Channel
+from .channel_numbers import ChannelNumbers
+from .errors import AmqpError, ChannelClosedError, ConnectionLostError
+from .frames import (
     AROUND_BYTES,
     BODY,
     END_BYTE,
@@ -22,8 +22,8 @@ from broker_setup.amqp.frames import (
     method_frame,
     read_method,
 )
-from broker_setup.amqp.handshake import Handshake
-from broker_setup.amqp.outbox import Outbox
+from .handshake import Handshake
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

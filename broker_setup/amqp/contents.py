@@ -1,8 +1,8 @@
 """What comes in several frames: a method says what it is, a header its properties and size, the rest is its body."""
 
-from broker_setup.amqp.frames import read_short_texts, read_size, read_tag_and_flag
-from broker_setup.amqp.messages import Arrival, Properties, Source
-from broker_setup.amqp.properties import read_properties
+from .frames import read_short_texts, read_size, read_tag_and_flag
+from .messages import Arrival, Properties, Source
+from .properties import read_properties
 
 _ID_BYTES = 4
 _TAG_BYTES = 9  # a delivery tag and the flag behind it

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pamqp import commands
 from pamqp.base import Frame as Method
 
-from broker_setup.amqp.errors import ConnectionLostError
+from .errors import ConnectionLostError
 
 _PORT, _TLS_PORT = 5672, 5671
 # Used until the broker has said what it takes, which may be less.

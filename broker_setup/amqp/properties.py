@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from broker_setup.amqp.frames import short_text, usual_text
-from broker_setup.amqp.messages import PERSISTENT, TRANSIENT, Properties
-from broker_setup.amqp.tables import read_table, write_table
+from .frames import short_text, usual_text
+from .messages import PERSISTENT, TRANSIENT, Properties
+from .tables import read_table, write_table
 
 _MORE_FLAGS = 1
 _NO_HEADERS: dict[str, Any] = {}

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import pika
 from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 
-from broker_setup.amqp.errors import NOT_FOUND
-from broker_setup.errors import BrokerUnavailableError, BrokerUnreachableError
-from broker_setup.failure_words import why_within
-from broker_setup.link.broker_url import address_of, each_of, without_ca_bundle
-from broker_setup.link.refusals import broker_words, with_advice
+from ..amqp.errors import NOT_FOUND
+from ..errors import BrokerUnavailableError, BrokerUnreachableError
+from ..failure_words import why_within
+from .broker_url import address_of, each_of, without_ca_bundle
+from .refusals import broker_words, with_advice
 
 PATIENCE_SECONDS = 10
 

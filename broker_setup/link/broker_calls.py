@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.connection import Connection
-from broker_setup.amqp.errors import AmqpError
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.refusals import in_words
+from ..amqp.channel import Channel
+from ..amqp.connection import Connection
+from ..amqp.errors import AmqpError
+from ..errors import BrokerUnavailableError
+from .refusals import in_words
 
 # How long a caller waits for a channel to close; the closing then goes on without it.
 CHANNEL_CLOSE_SECONDS = 1.0

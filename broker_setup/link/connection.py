@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.connection import Connection, connect
-from broker_setup.amqp.errors import AmqpError
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import CONNECTION_ERRORS, broker_calls, close_quietly
-from broker_setup.link.broker_url import address_of, user_of, ways_to
-from broker_setup.link.essential import essential
-from broker_setup.link.refusals import in_words
-from broker_setup.link.watching import Outage, until_silent
+from ..amqp.channel import Channel
+from ..amqp.connection import Connection, connect
+from ..amqp.errors import AmqpError
+from ..errors import BrokerUnavailableError
+from .broker_calls import CONNECTION_ERRORS, broker_calls, close_quietly
+from .broker_url import address_of, user_of, ways_to
+from .essential import essential
+from .refusals import in_words
+from .watching import Outage, until_silent
 
 log = logging.getLogger(__name__)
 

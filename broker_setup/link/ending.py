@@ -2,9 +2,9 @@
 
 from enum import Enum, auto
 
-from broker_setup.amqp.errors import ChannelClosedError
-from broker_setup.amqp.messages import Source
-from broker_setup.errors import BrokerUnavailableError
+from ..amqp.errors import ChannelClosedError
+from ..amqp.messages import Source
+from ..errors import BrokerUnavailableError
 
 
 class Ending(Enum):

@@ -1,16 +1,16 @@
 """Why a publish was not stored, or may not be: what the broker said of it, in XQueue's own errors."""
 
-from broker_setup.amqp.errors import AmqpError, ChannelClosedError, NackedError, ReturnedError
-from broker_setup.errors import (
+from ..amqp.errors import AmqpError, ChannelClosedError, NackedError, ReturnedError
+from ..errors import (
     BrokerUnavailableError,
     MessageTooLargeError,
     PublishRefusedError,
     UnroutableError,
     XQueueError,
 )
-from broker_setup.link.publishing_channels import Way
-from broker_setup.link.refusals import in_words
-from broker_setup.link.size_limit import SizeLimit
+from .publishing_channels import Way
+from .refusals import in_words
+from .size_limit import SizeLimit
 
 
 def why_not_stored(error: AmqpError, way: Way, size: int, limit: SizeLimit) -> XQueueError:

@@ -6,17 +6,17 @@ whatever is started again, and ends by itself at its time.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from broker_setup.amqp.errors import ACCESS_REFUSED, NOT_FOUND, ChannelClosedError
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import broker_calls, close_channel
-from broker_setup.link.connection import Link
-from broker_setup.topology import paused_queue
+from ..amqp.errors import ACCESS_REFUSED, NOT_FOUND, ChannelClosedError
+from ..errors import BrokerUnavailableError
+from .broker_calls import broker_calls, close_channel
+from .connection import Link
 
 if TYPE_CHECKING:
-    from broker_setup.amqp.channel import Channel
+    from ..amqp.channel import Channel
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,10 @@ UNDECLARED_SECONDS = 30.0
 class Pauses:
     """Asks the broker, on a channel for each queue that is asked about."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, paused_queue: Callable[[str], str]) -> None:
+        """Ask over `link`; `paused_queue` names the queue in which something lies while a course queue is paused."""
         self._link = link
+        self._paused_queue = paused_queue
         self._channels: dict[str, Channel] = {}
         self._undeclared: dict[str, float] = {}  # when (monotonic) that was seen
 
@@ -49,7 +51,7 @@ class Pauses:
                 if channel is None or channel.is_closed:
                     channel = self._channels[queue] = await self._link.channel()
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    return await channel.count_ready(paused_queue(queue)) > 0
+                    return await channel.count_ready(self._paused_queue(queue)) > 0
         except BrokerUnavailableError as error:
             self._channels.pop(queue, None)
             refusal = error.__cause__

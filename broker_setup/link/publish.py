@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.link.publishing_channels import Way
+from ..amqp.channel import Channel
+from .publishing_channels import Way
 
 
 @dataclass(slots=True, eq=False)

@@ -6,21 +6,21 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.confirms import Confirm
-from broker_setup.amqp.errors import AmqpError, ChannelClosedError
-from broker_setup.amqp.messages import Message
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import close_channel
-from broker_setup.link.connection import Link
-from broker_setup.link.not_stored import why_not_stored
-from broker_setup.link.publish import Publish
-from broker_setup.link.publishing_channels import PublishingChannels, Way
-from broker_setup.link.pulse import Pulse
-from broker_setup.link.refusals import in_words
-from broker_setup.link.room_for_copies import RoomForCopies
-from broker_setup.link.size_limit import SizeLimit
-from broker_setup.link.unconfirmed import Unconfirmed
+from ..amqp.channel import Channel
+from ..amqp.confirms import Confirm
+from ..amqp.errors import AmqpError, ChannelClosedError
+from ..amqp.messages import Message
+from ..errors import BrokerUnavailableError
+from .broker_calls import close_channel
+from .connection import Link
+from .not_stored import why_not_stored
+from .publish import Publish
+from .publishing_channels import PublishingChannels, Way
+from .pulse import Pulse
+from .refusals import in_words
+from .room_for_copies import RoomForCopies
+from .size_limit import SizeLimit
+from .unconfirmed import Unconfirmed
 
 log = logging.getLogger(__name__)
 

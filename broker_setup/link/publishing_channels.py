@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.errors import AmqpError
-from broker_setup.link.connection import Link
+from ..amqp.channel import Channel
+from ..amqp.errors import AmqpError
+from .connection import Link
 
 # By the default exchange answers go to callers' own queues, a key for each: they share one channel. Beyond this many
 # channels the keys of each exchange share one, too.

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from time import monotonic
 
-from broker_setup.errors import BrokerUnavailableError
-from broker_setup.link.broker_calls import close_channel
-from broker_setup.link.connection import Link
+from ..errors import BrokerUnavailableError
+from .broker_calls import close_channel
+from .connection import Link
 
 # A broker that is well needs milliseconds, one under load some hundred of them.
 ANSWER_SECONDS = 1.5

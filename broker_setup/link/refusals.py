@@ -5,9 +5,9 @@ No class names, numbers or addresses in memory: with those each try would seem t
 
 import re
 
-from broker_setup.amqp.errors import LOCKED, AmqpError
-from broker_setup.errors import XQueueError
-from broker_setup.failure_words import why_not_connected
+from ..amqp.errors import LOCKED, AmqpError
+from ..errors import XQueueError
+from ..failure_words import why_not_connected
 
 _ADVICE = (
     (

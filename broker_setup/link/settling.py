@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from broker_setup.amqp.messages import Arrival, Source
-from broker_setup.errors import BrokerUnavailableError, MistakeError, UnroutableError, XQueueError
-from broker_setup.link.ending import Ending, end_delivery
-from broker_setup.process.shortages import shortage
+from ..amqp.messages import Arrival, Source
+from ..errors import BrokerUnavailableError, MistakeError, UnroutableError, XQueueError
+from ..process.shortages import shortage
+from .ending import Ending, end_delivery
 
 log = logging.getLogger(__name__)
 

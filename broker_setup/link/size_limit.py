@@ -3,7 +3,7 @@
 import re
 from time import monotonic
 
-from broker_setup.errors import MessageTooLargeError
+from ..errors import MessageTooLargeError
 
 # A broker that was started again may take larger messages than the one before.
 BELIEVED_SECONDS = 60.0

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
-from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.messages import Arrival
-from broker_setup.errors import BrokerUnavailableError, XQueueError
-from broker_setup.link.broker_calls import CONNECTION_ERRORS, close_channel
-from broker_setup.link.connection import Link
-from broker_setup.link.pauses import LOOK_SECONDS
-from broker_setup.link.refusals import in_words, refusal_in
-from broker_setup.link.settling import PAUSE_SECONDS
+from ..amqp.channel import Channel
+from ..amqp.messages import Arrival
+from ..errors import BrokerUnavailableError, XQueueError
+from .broker_calls import CONNECTION_ERRORS, close_channel
+from .connection import Link
+from .pauses import LOOK_SECONDS
+from .refusals import in_words, refusal_in
+from .settling import PAUSE_SECONDS
 
 log = logging.getLogger(__name__)
 

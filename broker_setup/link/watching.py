@@ -8,7 +8,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from broker_setup.amqp.connection import Connection
+from ..amqp.connection import Connection
 
 # How often the log says that an outage goes on: no flood in a night without a broker.
 REMINDER_SECONDS = 30.0

@@ -8,6 +8,7 @@ from broker_setup.operator.console import iso, shown
 from broker_setup.operator.session import Session
 from broker_setup.pausing import read_pauses
 from broker_setup.settings import Settings
+from broker_setup.topology import paused_queue
 from broker_setup.wire.pauses import Pause
 
 # After so long whoever looks whether a queue is paused has stopped, be it a look late.
@@ -18,7 +19,7 @@ async def pauses_of(settings: Settings, queues: Iterable[str]) -> dict[str, Paus
     """Return those of the course queues that are paused; raise BrokerUnavailableError if the broker does not say."""
     session = Session(settings, "xqueue-broker count")
     async with session.open(read_ledger=False):
-        return await read_pauses(session.source, queues, Pauses(session.source))
+        return await read_pauses(session.source, queues, Pauses(session.source, paused_queue))
 
 
 def as_dict(pause: Pause) -> dict[str, Any]:

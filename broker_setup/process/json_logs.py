@@ -10,8 +10,8 @@ from typing import Any
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
-from broker_setup.process.logs import IN_LINES, shown_logger
-from broker_setup.visible import visible
+from ..visible import visible
+from .logs import IN_LINES, shown_logger
 
 # What our lines say beside their message, by `extra`.
 ABOUT = ("uuid", "queue", "origin", "reason", "by")

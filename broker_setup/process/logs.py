@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from broker_setup.visible import visible
+from ..visible import visible
 
 # By `extra`: the message goes on in further lines, a traceback's, which are shown as such.
 IN_LINES = "in_lines"
@@ -41,7 +41,7 @@ def log_to_stderr(level: str, form: LogFormat = LogFormat.TEXT, *, is_shared: bo
 def _formatter(form: LogFormat, *, is_shared: bool) -> logging.Formatter:
     if form is LogFormat.TEXT:
         return LogLines(is_shared=is_shared)
-    from broker_setup.process.json_logs import JsonLines  # noqa: PLC0415 - a grader's process starts without
+    from .json_logs import JsonLines  # noqa: PLC0415 - a grader's process starts without
 
     return JsonLines(is_shared=is_shared)
 

@@ -1,8 +1,9 @@
-"""Says of a reply's msg whether the LMS can show it: XML, or else HTML that comes to anything.
+"""Says of a reply's msg whether the LMS can show it: XML, or else HTML that comes to anything; and makes one of text.
 
 Nothing here expands an entity, and everything takes time in proportion to the text: graders may be hostile.
 """
 
+import html
 import re
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,8 @@ _FORBIDDEN_REFERENCE = re.compile(
     "|[xX]0*(?:[1-8bBeEfF]|1[0-9a-fA-F]|[fF]{3}[eEfF])(?![0-9a-fA-F])"
     "|[xX]?[0-9a-fA-F]{3500})"
 )
+# What XML can't have: text may come from anywhere.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # lxml takes no text that says how it was encoded; it raises what the LMS doesn't catch.
 _ENCODING_DECLARED = re.compile(r"""<\?xml[^>]+\sencoding\s*=\s*["']""")
 
@@ -44,6 +47,11 @@ _ENCODING = "utf-8"
 
 # libxml2 takes no deeper elements, and what an element that is open costs us adds up.
 _MAX_DEPTH = 256
+
+
+def shown(text: str) -> str:
+    """Make markup that shows `text` as it is, whatever stands in it."""
+    return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def wrong_with_markup(msg: str) -> str:

@@ -4,30 +4,21 @@ The LMS takes one reply for each key. A notice uses it up, and what a grader fin
 grace, in which an operator may redrive what was parked.
 """
 
-import html
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, notices_queue
+from broker_setup.wire.markup import shown
 from broker_setup.wire.results import Result
-
-# What XML can't have: an operator's words may come from anywhere.
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def failure_notice(message: str) -> bytes:
     """Make the reply that tells a student `message`; plain text, which the LMS shows as an alert."""
     # Neither right nor wrong, and no points; in the original's form.
     return json.dumps({"correct": None, "score": 0, "msg": f'<div class="capa_alert">{shown(message)}</div>'}).encode()
-
-
-def shown(text: str) -> str:
-    """Make markup that shows `text` as it is, whatever stands in it."""
-    return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from broker_setup.wire.markup import wrong_with_markup
-from broker_setup.wire.strangers_json import read_json
+from .markup import wrong_with_markup
+from .strangers_json import read_json
 
 # Django takes forms of 2.5 MB: no larger reply reaches an LMS that nobody has told otherwise.
 MAX_REPLY_BYTES = 2_621_440

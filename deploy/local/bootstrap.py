@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin/python"
 STAMP = VENV / "xqueue.json"
+# Where packages of ours stand.
+PATHS = (str(ROOT), str(ROOT / "grader"))
 # dev.txt holds all of run.txt, so an environment for development will do for running.
 GOOD_FOR = {"run": ("run", "dev"), "dev": ("dev",)}
 
@@ -63,7 +65,7 @@ def _lock_file(kind: str) -> Path:
 
 def _fingerprint(kind: str) -> str:
     """Change whenever the environment must be made anew: other pins, Python or commands, or a moved checkout."""
-    parts = (_lock_file(kind).read_bytes(), repr(_commands()).encode(), sys.version.encode(), bytes(VENV))
+    parts = (_lock_file(kind).read_bytes(), repr((_commands(), PATHS)).encode(), sys.version.encode(), bytes(VENV))
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
@@ -123,7 +125,7 @@ def _pip(cache: Path) -> list[str]:
 def _add_project() -> None:
     """Make the checkout importable, and its commands runnable, without building it."""
     site = PYTHON.parent.parent / f"lib/python3.{sys.version_info.minor}/site-packages"
-    (site / "xqueue.pth").write_text(f"{ROOT}\n")
+    (site / "xqueue.pth").write_text("".join(f"{path}\n" for path in PATHS))
     for command, module in _commands().items():
         file = VENV / "bin" / command
         file.write_text(f'#!/bin/sh\nexec "$(dirname "$0")/python" -m {module} "$@"\n')

@@ -44,7 +44,10 @@ def make_dist(checkout: Path, out: Path, repository: str | None = None, *, valid
 def _complete(tree: Path, distribution: Distribution, repository: str | None) -> None:
     """Put in what a distribution needs apart from the tree: the licence, and links that lead somewhere."""
     folder, project = tree / distribution.folder, project_of(tree, distribution)
-    if not (folder / LICENSE).exists():
+    licence = folder / LICENSE
+    if licence.is_symlink():
+        licence.unlink()  # into an sdist it would go as a link, which leads nowhere
+    if not licence.exists():
         shutil.copy(tree / LICENSE, folder)
     if readme := project.get("readme"):
         file = folder / readme

@@ -16,7 +16,7 @@ class Distribution:
 
 MAIN = Distribution(".")
 # Those that are there are made.
-ALL = (MAIN, Distribution("deploy/tutor", has_sdist=False))
+ALL = (MAIN, Distribution("grader"), Distribution("deploy/tutor", has_sdist=False))
 
 
 def present(tree: Path) -> list[Distribution]:

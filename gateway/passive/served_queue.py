@@ -17,7 +17,7 @@ from broker_setup.link.steady_consumer import SteadyConsumer
 from broker_setup.parking import Parking
 from broker_setup.process.beside import acting_for
 from broker_setup.process.shortages import shortage
-from broker_setup.topology import RESULTS_QUEUE, submissions_queue
+from broker_setup.topology import RESULTS_QUEUE, paused_queue, submissions_queue
 from broker_setup.wire.properties import returns_of, traceparent_of
 from broker_setup.wire.reply_checker import DeadlyMessageError, ReplyChecker
 from broker_setup.wire.results import Result
@@ -79,7 +79,7 @@ class ServedQueue:
             prefetch=at_once,
             received=self._received,
             lost=self._lost,
-            is_paused=partial(Pauses(link).is_paused, name),
+            is_paused=partial(Pauses(link, paused_queue).is_paused, name),
         )
 
     @property

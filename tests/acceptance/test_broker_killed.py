@@ -8,7 +8,6 @@ from typing import Any
 import pika
 import pytest
 
-from broker_setup.grader import Options
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import CHECKED_QUEUE, RESULTS_PARKED, SUBMISSIONS_PARKED, submissions_queue, topology
 from deploy.local.node import PrivateNode
@@ -26,6 +25,7 @@ from tests.support.queues import ready
 from tests.support.relay import grader_side, results_at, running_relay, settings_for
 from tests.support.unavailable import Caller, get, health, put, submit, works_again
 from tests.support.waiting import eventually
+from xqueue_grader import Options
 
 
 @pytest.mark.timeout(600)

@@ -50,7 +50,7 @@ CRASHES = 0.03
 
 AMQP_GRADER = """
 import json
-from broker_setup.grader import Options, run
+from xqueue_grader import Options, run
 
 def grade(submission):
     return json.dumps({"correct": True, "score": 1, "msg": "<p>Good job!</p>", "graded": submission.body})

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from broker_setup.grader import Answer, Submission, reply
+from xqueue_grader import Answer, Submission, reply
 
 
 def right(submission: Submission) -> Answer:

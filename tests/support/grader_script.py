@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from broker_setup.grader import Answer, Options, Submission, Workers, reply, run
+from xqueue_grader import Answer, Options, Submission, Workers, reply, run
 
 WORKERS, STARTED = Workers(sys.argv[1]), Path(sys.argv[2])
 GO = STARTED.with_suffix(".go")

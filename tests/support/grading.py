@@ -11,13 +11,14 @@ import aio_pika
 from aio_pika.abc import AbstractChannel
 
 from broker_setup.amqp.messages import Arrival, Message
-from broker_setup.grader import Answer, Grade, Grader, Options
-from broker_setup.grader import Submission as Graded
 from broker_setup.operator.setup.declare import declare
 from broker_setup.topology import RESULTS_QUEUE, SUBMISSIONS_EXCHANGE, submissions_queue, topology
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
 from tests.support.foreign_messages import from_aio_pika, to_aio_pika
+from xqueue_grader import Answer, Grade, Grader, Options
+from xqueue_grader import Submission as Graded
+from xqueue_grader.common.amqp.messages import Arrival as GradersArrival
 
 QUEUE = "openedx"
 SECRET = "a secret of the tests, long enough for a key"
@@ -25,9 +26,9 @@ TOPOLOGY = topology([QUEUE, "other"], (1,))
 BODY = json.dumps({"xqueue_body": "work", "xqueue_files": {"a": "http://a"}}).encode()
 
 
-def delivered(body: bytes = BODY, **properties: Any) -> Arrival:
-    """Make a delivery as a link hands it out."""
-    return Arrival(body, channel=cast("Any", None), consumer_tag="tag", delivery_tag=1, **properties)
+def delivered(body: bytes = BODY, **properties: Any) -> GradersArrival:
+    """Make a delivery as a grader's link hands it out."""
+    return GradersArrival(body, channel=cast("Any", None), consumer_tag="tag", delivery_tag=1, **properties)
 
 
 class Course:

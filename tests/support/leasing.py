@@ -16,7 +16,7 @@ from broker_setup.link.connection import Link
 from broker_setup.link.pauses import Pauses
 from broker_setup.link.publisher import Publisher
 from broker_setup.parking import Parking
-from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, SUBMISSIONS_PARKED
+from broker_setup.topology import CHECKED_EXCHANGE, CHECKED_QUEUE, PARKED_EXCHANGE, SUBMISSIONS_PARKED, paused_queue
 from broker_setup.wire.properties import AMENDMENT_HEADER, RETURN_HEADER
 from broker_setup.wire.return_address import ReturnAddress, Sealer
 from broker_setup.wire.submissions import Submission, encode_submission
@@ -228,7 +228,7 @@ class Scene:
             sealer=self.sealer,
             parking=self.parking,
             returns=Returns(lambda: self.now),
-            pauses=Pauses(Link("amqp://nowhere", "no link")),
+            pauses=Pauses(Link("amqp://nowhere", "no link"), paused_queue),
             processing_delay=DELAY,
             max_attempts=MAX_ATTEMPTS,
             clock=lambda: self.now + self.off,

@@ -8,8 +8,13 @@ import pytest
 
 from tests.support.project import ROOT
 
-PRODUCT = ("broker_setup", "gateway", "callback_relay")
-FILES = sorted(file for package in (*PRODUCT, "deploy", "examples", "bench") for file in (ROOT / package).rglob("*.py"))
+PRODUCT = ("broker_setup", "gateway", "callback_relay", "grader")
+FILES = sorted(
+    file
+    for package in (*PRODUCT, "deploy", "examples", "bench")
+    for file in (ROOT / package).rglob("*.py")
+    if not file.is_symlink()
+)
 # A class, or a type by another name.
 NAME = re.compile(r"^(?:class )?([A-Z]\w*[a-z]\w*)(?=[:([]| = )", re.MULTILINE)
 
@@ -24,7 +29,7 @@ HOMES = {
     "Order": "callback_relay/",
     "Pace": "callback_relay/",
     "Reason": "callback_relay/",
-    "Settlement": "broker_setup/grader/",
+    "Settlement": "grader/",
     "UploadStore": "broker_setup/upload_store.py",
     "Verdict": "callback_relay/",
 }
@@ -34,8 +39,8 @@ NEVER_ALONE = {"Choice", "Consumer", "Grader", "Store", "Submission"}
 ALONE = {
     ("Consumer", "callback_relay/results_consumer.py"),
     ("Choice", "broker_setup/operator/retire/plan.py"),
-    ("Grader", "broker_setup/grader/grader.py"),
-    ("Submission", "broker_setup/grader/request.py"),
+    ("Grader", "grader/xqueue_grader/grader.py"),
+    ("Submission", "grader/xqueue_grader/submission.py"),
     ("Submission", "broker_setup/wire/submissions.py"),
 }
 

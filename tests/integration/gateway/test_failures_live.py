@@ -27,7 +27,7 @@ from tests.support.gateway import Client, Gateway, lms_header, running_gateway, 
 ATTEMPTS = 3
 DEADLY_GRADER = """
 import os
-from broker_setup.grader import Options, reply, run
+from xqueue_grader import Options, reply, run
 
 def grade(submission):
     if submission.body == "die":

@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from broker_setup.amqp.messages import Message, Properties
-from broker_setup.grader import Options
 from broker_setup.queue_arguments import CONSUMER_TIMEOUT_MS
 from broker_setup.topology import RESULTS_EXCHANGE, RESULTS_PARKED, submissions_queue
 from broker_setup.wire.properties import (
@@ -21,6 +20,7 @@ from broker_setup.wire.results import Result, encode_result
 from broker_setup.wire.submissions import Submission
 from broker_setup.wire.submissions import encode_submission as encode
 from tests.support.project import ROOT, quoted, table_rows, text
+from xqueue_grader import Options
 
 PAGE = text("docs/reference/amqp.md")
 SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])

@@ -8,7 +8,7 @@ import pytest
 from tests.support.project import ROOT, table_rows, text
 
 WORDS = [row[0] for row in table_rows(text("docs/glossary.md"))]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("grader/*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_the_words_are_sorted_and_each_stands_once() -> None:
@@ -42,7 +42,7 @@ def test_links_to_other_files_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_of_the_code_that_are_named_are_there(page: Path) -> None:
     named = re.findall(
-        r"`((?:broker_setup|gateway|callback_relay|tests|bench|deploy|examples)/[\w/.-]+\.\w+)`",
+        r"`((?:broker_setup|gateway|callback_relay|grader|tests|bench|deploy|examples)/[\w/.-]+\.\w+)`",
         page.read_text(encoding="utf-8"),
     )
     assert [path for path in named if not (ROOT / path).exists()] == []

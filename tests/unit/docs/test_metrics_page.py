@@ -5,8 +5,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from broker_setup.grader import End
-from broker_setup.grader.metrics import GraderMetrics
 from broker_setup.ledger.state import LedgerState
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.evidence import FailedUrls
@@ -25,6 +23,8 @@ from gateway.passive import metrics as passive
 from tests.support.alert_rules import alert_rules
 from tests.support.gateway_reading import MOMENT, READING
 from tests.support.project import quoted, table_rows, text
+from xqueue_grader import End
+from xqueue_grader.metrics import GraderMetrics
 
 PAGE = text("docs/reference/metrics.md")
 METRICS, REASONS = PAGE.split("\n**reason**")

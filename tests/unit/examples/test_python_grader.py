@@ -9,10 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
-from broker_setup.grader import Submission
 from broker_setup.wire.replies import FINE, check_strictly
 from examples import python_grader
 from tests.support.gateway import wait_until
+from xqueue_grader import Submission
 
 SUM = {"tests": [{"input": "3\n4\n", "output": "7\n"}, {"input": "1\n1\n", "output": "2\n"}]}
 

@@ -9,6 +9,7 @@ from broker_setup.amqp.errors import ACCESS_REFUSED, NOT_FOUND, ChannelClosedErr
 from broker_setup.errors import BrokerUnavailableError
 from broker_setup.link import pauses as module
 from broker_setup.link.pauses import Pauses
+from broker_setup.topology import paused_queue
 
 MISSING = ChannelClosedError("NOT_FOUND - no queue 'xqueue.paused.openedx' in vhost '/'", NOT_FOUND)
 DOWN = ChannelClosedError("NOT_FOUND - queue 'xqueue.paused.openedx' in vhost '/' process is stopped", NOT_FOUND)
@@ -45,7 +46,7 @@ class Broker:
 
 def asked(broker: Broker) -> Pauses:
     link: Any = broker
-    return Pauses(link)
+    return Pauses(link, paused_queue)
 
 
 async def test_a_queue_is_paused_while_something_lies_there_and_one_channel_is_enough() -> None:

@@ -11,7 +11,7 @@ from broker_setup.wire.results import NO_TRIES
 from callback_relay import endings
 from callback_relay.reason import Reason, Slug
 from callback_relay.verdict import Delivered, Park, Retry, Verdict
-from tests.support.grading import delivered
+from tests.support.deliveries import delivery
 
 
 def told(record: logging.LogRecord, *, is_shared: bool = False) -> dict[str, object]:
@@ -67,7 +67,7 @@ def test_the_end_of_a_result_is_a_line_with_its_submission_its_queue_and_its_lms
     verdict: Verdict, level: int, reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    message = delivered(correlation_id="ab" * 16)
+    message = delivery(body=b"", consumer_tag="tag", delivery_tag=1, correlation_id="ab" * 16)
     endings.tell(message, verdict, "https://lms.example:443", "openedx", logging.INFO)
     [record] = caplog.records
     assert record.levelno == level

@@ -2,11 +2,11 @@
 
 import pytest
 
-from broker_setup.errors import BadMessageError
-from broker_setup.grader.request import read_request
 from broker_setup.wire.calls import CallOrigin, answer_to, call_origin_of
 from broker_setup.wire.properties import RETURN_HEADER
 from tests.support.grading import delivered
+from xqueue_grader.common.errors import BadMessageError
+from xqueue_grader.transports.over_amqp.contract import read_request
 
 NO_CALLS = [
     ({RETURN_HEADER: "sealed"}, "mine"),

@@ -70,7 +70,7 @@ async def test_what_can_not_be_read_pauses_all_the_same_and_a_queue_that_is_miss
     link = Link(operator.amqp_url, "test")
     async with supervised(link):
         await link.wait_up()
-        pauses = Pauses(link)
+        pauses = Pauses(link, paused_queue)
         await eventually(lambda: pauses.is_paused("openedx"))
         read = await read_pauses(link, ["openedx", "q.2"], pauses)
         assert {queue: pause.reason for queue, pause in read.items()} == {

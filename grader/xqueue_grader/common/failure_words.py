@@ -1,0 +1,1 @@
+../../../broker_setup/failure_words.py

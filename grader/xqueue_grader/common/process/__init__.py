@@ -1,0 +1,1 @@
+"""How a process runs: its log, and what it lacks."""

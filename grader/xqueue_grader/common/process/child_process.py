@@ -1,0 +1,1 @@
+../../../../broker_setup/process/child_process.py

@@ -1,0 +1,1 @@
+../../../../broker_setup/process/json_logs.py

@@ -1,0 +1,1 @@
+"""Which replies an LMS takes."""

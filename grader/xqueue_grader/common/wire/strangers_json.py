@@ -1,0 +1,1 @@
+../../../../broker_setup/wire/strangers_json.py

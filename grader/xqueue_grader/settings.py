@@ -1,0 +1,67 @@
+"""What a grader's environment says: where its submissions come from, and how it logs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xqueue_grader.common.errors import SettingsError
+from xqueue_grader.common.link.broker_url import trusting
+from xqueue_grader.common.process.logs import LogFormat
+
+URL = "XQUEUE_AMQP_URL"
+URL_FILE = f"{URL}_FILE"
+CA_BUNDLE = "XQUEUE_BROKER_CA_BUNDLE"
+LOG_LEVEL = "XQUEUE_LOG_LEVEL"
+LOG_FORMAT = "XQUEUE_LOG_FORMAT"
+# The services' file of settings, which is none of a grader's.
+FILE = "XQUEUE_CFG"
+
+DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True)
+class GraderSettings:
+    """The URL, None where nobody named one, and the log's level and form."""
+
+    url: str | None
+    log_level: str
+    log_format: LogFormat
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> GraderSettings:
+    """Read them; raise SettingsError, which quotes no secret."""
+    url = _url(environment)
+    if bundle := environment.get(CA_BUNDLE):
+        url = url and trusting(url, Path(bundle))
+    level = environment.get(LOG_LEVEL) or "INFO"
+    if level not in LEVELS:
+        raise SettingsError(f"{LOG_LEVEL} is {level!r}: must be one of {', '.join(LEVELS)}")
+    form = environment.get(LOG_FORMAT) or LogFormat.TEXT
+    if form not in list(LogFormat):
+        raise SettingsError(f"{LOG_FORMAT} is {form!r}: must be one of {', '.join(LogFormat)}")
+    return GraderSettings(url, level, LogFormat(form))
+
+
+def _url(environment: Mapping[str, str]) -> str | None:
+    url, file = environment.get(URL), environment.get(URL_FILE)
+    if url and file:
+        raise SettingsError(f"{URL} and {URL_FILE} are both set: one of them must go")
+    if file:
+        return _secret_in(file)
+    if not url and environment.get(FILE):
+        raise SettingsError(f"{URL} is not set, and a grader does not read {FILE}: name the broker in {URL}")
+    return url or None
+
+
+def _secret_in(file: str) -> str:
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        raise SettingsError(f"{URL_FILE}: can't read {file}: {why}") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise SettingsError(f"{URL_FILE}: {file} is empty")
+    return text

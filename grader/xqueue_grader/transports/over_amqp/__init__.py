@@ -1,0 +1,1 @@
+"""From a course queue of RabbitMQ itself, as docs/reference/amqp.md has it."""
