@@ -26,6 +26,7 @@ from typing import Any
 
 COMMANDS = "broker_setup"
 PROGRAMS = (COMMANDS, "gateway", "gateway.passive", "gateway.console", "callback_relay")
+LATE = {COMMANDS: "operator.command_line"}
 SECONDS = 120.0
 
 _others: list[Path] = []  # servers of other processes, for us to use
@@ -231,8 +232,9 @@ def _import() -> None:
             continue  # an earlier version has fewer
         __import__(f"{program}.__main__")
         del sys.modules[f"{program}.__main__"]  # it is run as the main module, not imported
-        if find_spec(f"{program}.starting"):
-            __import__(f"{program}.starting")  # all that a service is, which its main module imports late
+        late = f"{program}.{LATE.get(program, 'starting')}"
+        if find_spec(late):
+            __import__(late)  # all that a service is, which its main module imports late
 
 
 def _run(program: str) -> None:

@@ -51,7 +51,7 @@ class QueueCount:
 
 def count(
     queues: Annotated[
-        list[str] | None, typer.Argument(metavar="[queue]...", help="These queues alone.", show_default=False)
+        list[str] | None, typer.Argument(metavar="QUEUES", help="These queues alone.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:

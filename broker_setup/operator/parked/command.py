@@ -40,6 +40,7 @@ from broker_setup.operator.parked.views import (
     print_parked,
 )
 from broker_setup.operator.parked.walk import Met
+from broker_setup.operator.plain_help import PlainTyper
 
 if TYPE_CHECKING:
     from broker_setup.wire.parked import ParkedMessage
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 # A subject can name several: results that amend each other, copies of one.
 MAX_SHOWN = 20
 
-parked = typer.Typer(
+parked = PlainTyper(
     help="Look at what was parked, send it on its way again, or discard it.", no_args_is_help=True, add_completion=False
 )
 

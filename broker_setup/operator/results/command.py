@@ -14,12 +14,13 @@ from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
+from broker_setup.operator.plain_help import PlainTyper
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
 from broker_setup.settings import Settings
 from broker_setup.topology import CHECKED_QUEUE, LEDGER, RESULTS_QUEUE
 from broker_setup.visible import numbered
 
-results = typer.Typer(
+results = PlainTyper(
     help="Look at results that wait for another try, and call them in.", no_args_is_help=True, add_completion=False
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import typer
 
-from broker_setup.__main__ import app
+from broker_setup.operator.command_line import app
 from tests.support.project import quoted, table_rows, text
 
 PAGE = text("docs/reference/commands.md")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from broker_setup import __main__ as command_line
 from broker_setup.errors import BrokerUnreachableError
+from broker_setup.operator import command_line
 
 HINT = "; set XQUEUE_AMQP_URL (nothing was set, so this is the default)"
 
@@ -14,7 +14,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     monkeypatch.setattr(command_line, "app", unreachable)
     with pytest.raises(SystemExit) as caught:
-        command_line.main()
+        command_line.run()
     assert caught.value.code == 1
     return capsys.readouterr().err
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from broker_setup.__main__ import app
 from broker_setup.errors import StorageError
+from broker_setup.operator.command_line import app
 from broker_setup.operator.prune import command
 
 CLI = CliRunner()
