@@ -16,7 +16,7 @@ from broker_setup.ledger.events import Act, Acted
 from broker_setup.link.blocking import connect
 from broker_setup.link.refusals import in_words
 from broker_setup.operator.management_api import Management
-from broker_setup.operator.migrate.moving import Mover, read_keys
+from broker_setup.operator.migrate.moving import Mover, read_witness
 from broker_setup.operator.migrate.plan import (
     Seen,
     Standing,
@@ -126,8 +126,8 @@ class Migration:
 
     async def _mover_back(self, name: str) -> Mover:
         # What was moved out, stayed in the queue all the same, and was settled there by others.
-        settled = await read_keys(self._session.source, witness_queue(name))
-        mover = Mover(self._session.source, self._session.source, returning_queue(name), settled)
+        told = await read_witness(self._session.source, witness_queue(name))
+        mover = Mover(self._session.source, self._session.source, returning_queue(name), told.settled)
         await mover.begin()
         return mover
 

@@ -1,14 +1,16 @@
 """Moves messages from one queue to another, in order; each is confirmed there before it is acked here.
 
 Each copy goes, by one publish, to the destination and to a witness: a queue that says which messages may stand in both
-places. It is emptied once they are acked. So a run that follows one that was killed knows what not to move again.
+places. It is emptied once they are acked. So a run that follows one that was killed knows what not to move again. The
+witness hears also that the acks begin: of what it tells of and is not met any more, that was let go by the killed run,
+and the rest was settled by others.
 """
 
 import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 
 from broker_setup.amqp.channel import Channel
@@ -28,8 +30,24 @@ MOST_EMPTY_TURNS = 10
 # What the broker writes itself at each delivery, and what would send a copy to further queues.
 _NOT_COPIED = frozenset({"x-delivery-count", "x-acquired-count", "CC", "BCC"})
 _PROPERTIES = tuple(field.name for field in fields(Properties))
+# Of a witness's message that has the keys of what is about to be acked, one after the other.
+LETTING_GO = "letting go"
+KEY_BYTES = hashlib.sha256().digest_size
 
 Key = bytes
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a witness tells: what was `copied` and may stand in both places, and of what the acks had begun."""
+
+    copied: Counter[Key]
+    let_go: Counter[Key]
+
+    @property
+    def settled(self) -> Counter[Key]:
+        """What stood in both places, and others settled, if it is not met any more where it was."""
+        return self.copied - self.let_go
 
 
 class Mover:
@@ -45,7 +63,7 @@ class Mover:
 
     async def begin(self) -> None:
         """Read the witness of an earlier run."""
-        self._known = await read_keys(self._target, self._witness)
+        self._known = (await read_witness(self._target, self._witness)).copied
 
     async def drain(self, origin: str, destination: str) -> int:
         """Move until nothing is ready any more; return how many were moved.
@@ -64,6 +82,7 @@ class Mover:
 
                     async def move(portion: Sequence[Arrival] = portion) -> None:
                         await self._publish(publishing, self._fresh(portion), destination)
+                        await self._tell_of_acks(publishing, portion)
                         await intake.ack(portion)
                         await self._clear_witness()
 
@@ -82,6 +101,10 @@ class Mover:
         ]
         await asyncio.gather(*map(_confirmed, confirms))
 
+    async def _tell_of_acks(self, channel: Channel, portion: Iterable[Arrival]) -> None:
+        told = Message(b"".join(map(key_of, portion)), type=LETTING_GO)
+        await _confirmed(channel.publish(told, exchange="", routing_key=self._witness))
+
     async def _clear_witness(self) -> None:
         """Keep of the witness only what an earlier run moved and nobody has met again."""
         if not self._known:
@@ -92,11 +115,16 @@ class Mover:
         kept = self._known.copy()
         async with taking_in(self._target) as intake:
             if ready := await intake.open(self._witness):
-                await intake.ack([each for each in await intake.take(ready) if not _taken_from(kept, each)])
+                found = await intake.take(ready)
+                needless = [each for each in found if each.type != LETTING_GO and not _taken_from(kept, each)]
+                ended = [
+                    each for each in found if each.type == LETTING_GO and self._known.keys().isdisjoint(_keys(each))
+                ]
+                await intake.ack([*needless, *ended])
 
 
-async def read_keys(link: Link, queue: str) -> Counter[Key]:
-    """Read what lies in a queue, and leave it there."""
+async def read_witness(link: Link, queue: str) -> Told:
+    """Read what a witness tells, and leave it there."""
     async with taking_in(link) as intake:
         ready = await intake.open(queue)
         found: list[Arrival] = []
@@ -105,7 +133,8 @@ async def read_keys(link: Link, queue: str) -> Counter[Key]:
             if not turn:
                 raise BrokerUnavailableError(f"not all of {queue!r} came: another command reads it; run it again")
             found += turn
-        return Counter(map(key_of, found))
+        copied = Counter(key_of(each) for each in found if each.type != LETTING_GO)
+        return Told(copied, Counter(key for each in found if each.type == LETTING_GO for key in _keys(each)))
 
 
 def copy_of(message: Arrival, witness: str) -> Message:
@@ -120,6 +149,10 @@ def key_of(message: Arrival) -> Key:
     told = [getattr(message, name) for name in _PROPERTIES if name != "headers"]
     text = repr((told, sorted(_headers(message).items())))
     return hashlib.sha256(text.encode(errors="surrogatepass") + b"\0" + message.body).digest()
+
+
+def _keys(let_go: Arrival) -> Sequence[Key]:
+    return [let_go.body[start : start + KEY_BYTES] for start in range(0, len(let_go.body), KEY_BYTES)]
 
 
 def _headers(message: Arrival) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from broker_setup.link.blocking import connect
 from broker_setup.operator.migrate.ledger_copy import copy_ledger
 from broker_setup.operator.migrate.migrating import LOCK
-from broker_setup.operator.migrate.moving import Mover, read_keys
+from broker_setup.operator.migrate.moving import Mover, read_witness
 from broker_setup.operator.migrate.plan import witness_queue
 from broker_setup.operator.session import Session
 from broker_setup.queue_arguments import work_queue
@@ -50,6 +50,6 @@ class Removal:
         await mover.begin()
         self.moved[name] = await mover.drain(name, name)
         self._tell(name, self.moved[name])
-        if not await read_keys(self._there.source, witness):
+        if not (await read_witness(self._there.source, witness)).copied:
             with connect(self._to) as connection:
                 connection.channel().queue_delete(witness)

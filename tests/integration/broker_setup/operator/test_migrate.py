@@ -13,7 +13,9 @@ import pika
 import pytest
 
 from broker_setup.operator.management_api import Management
-from broker_setup.operator.migrate.migrating import find_different
+from broker_setup.operator.migrate import migrating
+from broker_setup.operator.migrate.migrating import Migration, find_different
+from broker_setup.operator.migrate.moving import Mover
 from broker_setup.operator.migrate.plan import Step, temporary_queue
 from broker_setup.settings import Settings
 from broker_setup.topology import MIGRATING, SUBMISSIONS_EXCHANGE, submissions_queue
@@ -139,6 +141,39 @@ async def test_killed_again_and_again_nothing_is_lost_nothing_there_twice_and_th
     assert await asyncio.to_thread(numbers_in, vhost) == list(range(sent))
     assert queues_left(vhost) == set()
     assert (await asyncio.to_thread(site.run, "declare")).returncode == 0
+
+
+class KilledError(Exception):
+    """Stands for a kill at one point of a run."""
+
+
+async def test_what_a_killed_run_had_acked_while_its_witness_still_told_of_it_comes_back(
+    vhost: VHost, site: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(put, vhost, range(30))
+    settings = Settings(
+        amqp_url=site.amqp_url,
+        xqueues={"openedx": None},
+        retry_delays=(0.3, 1, 3600),
+    )
+
+    async def migrate() -> None:
+        with Management(vhost.management_url, vhost.name, None) as api:
+            queues = [each.queue for each in await asyncio.to_thread(find_different, settings, api)]
+            assert [each.name for each in queues] == [QUEUE]
+            await Migration(settings, api, lambda *_: None).run(queues, by="a test")
+
+    async def killed(_: Mover) -> None:
+        raise KilledError
+
+    # Nobody holds anything here.
+    monkeypatch.setattr(migrating, "COUNTED_SECONDS", 0.1)
+    with monkeypatch.context() as once:
+        once.setattr(Mover, "_clear_witness", killed)
+        with pytest.raises(KilledError):
+            await migrate()
+    await migrate()
+    assert await asyncio.to_thread(numbers_in, vhost) == list(range(30))
 
 
 async def test_what_is_held_is_waited_for(vhost: VHost, site: Operator) -> None:

@@ -9,7 +9,7 @@ import pytest
 from broker_setup.ledger.frames import Frame
 from broker_setup.link.connection import Link, supervised
 from broker_setup.operator.intake import taking_in
-from broker_setup.operator.migrate.moving import Mover, read_keys
+from broker_setup.operator.migrate.moving import Mover, read_witness
 from broker_setup.operator.migrate.plan import returning_queue, temporary_queue, witness_queue
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.session import Session
@@ -114,7 +114,7 @@ async def test_what_a_grader_settled_after_a_killed_run_had_stored_it_is_dropped
         second = Mover(link, link, out)
         await second.begin()
         await second.drain(QUEUE, temporary)
-        await Mover(link, link, back, await read_keys(link, out)).drain(temporary, QUEUE)
+        await Mover(link, link, back, (await read_witness(link, out)).settled).drain(temporary, QUEUE)
     assert await asyncio.to_thread(waiting_in, vhost.amqp_url) == [each.uuid for each in work[1:]]
 
 
