@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -88,7 +89,9 @@ async def _play(
             else:
                 outcomes.append(judged)
                 # Whoever stops it half way has what there was.
-                stderr.print_json(data=judged.as_dict())
+                stderr.print_json(data=judged.as_dict() | {"load": round(os.getloadavg()[0], 1)})
+            for figure in (each for each in played if not each.is_good):
+                stderr.print(f"{figure.what}: {figure.value:g}, at most {figure.at_most:g}")
             figures += played
     return version, outcomes, figures
 

@@ -2,23 +2,40 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 # A second is refused where something that was asked in it got no answer, or 503.
 REFUSED, TAKEN, EMPTY = "refused", "taken", "empty"
+# Every call is answered within 2.5 s, and a poll waits for a second before that.
+ANSWER_SECONDS = 3.5
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: of which kind, at which gateway, from when to when, and what came of it; times of one clock."""
+    """One call: of which kind, at which gateway, from when to when, and what came of it; times of one clock.
+
+    It ends with its answer, with its connection's end, or where the client has waited long enough.
+    """
 
     kind: str  # submit, poll, result or ready
     gateway: str
     began: float
     ended: float
     outcome: str
-    answered: bool = True  # with anything, 503 too
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """A gateway's process was stopped from when to when: nobody could have answered there."""
+
+    gateway: str
+    since: float
+    until: float
+
+    def overlaps(self, call: Call) -> bool:
+        """Whether a call waited for an answer there in that time."""
+        return call.gateway == self.gateway and call.began < self.until and call.ended > self.since
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,7 @@ class Journal:
     """Everything that the LMS and the graders saw; submissions are told apart by the LMS's key."""
 
     calls: list[Call] = field(default_factory=list)
+    standstills: list[Standstill] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)
     leases: list[Lease] = field(default_factory=list)
     graded: Counter[str] = field(default_factory=Counter)  # how often a result of each was answered 0
@@ -65,8 +83,24 @@ class Journal:
 
     @property
     def slowest_answer(self) -> float:
-        """How long a call has waited for its answer at the most, of those that had one; in seconds."""
-        return max((call.ended - call.began for call in self.calls if call.answered), default=0)
+        """How long a call has waited at the most, answered or not, at gateways that ran all the while; in seconds."""
+        return max(self._waits().values(), default=0.0)
+
+    @property
+    def slow(self) -> Mapping[Call, float]:
+        """What has waited longer than it should have, and for how many seconds, as in `slowest_answer`."""
+        return {call: waited for call, waited in self._waits().items() if waited > ANSWER_SECONDS}
+
+    @property
+    def slowest_after_standstill(self) -> float:
+        """How long after a gateway went on the last of what it had been asked before was answered; in seconds."""
+        return max([0.0, *(call.ended - still.until for call in self.calls for still in self._stood_still(call))])
+
+    def _waits(self) -> Mapping[Call, float]:
+        return {call: call.ended - call.began for call in self.calls if not any(self._stood_still(call))}
+
+    def _stood_still(self, call: Call) -> Iterable[Standstill]:
+        return (still for still in self.standstills if still.overlaps(call))
 
     def refused_seconds(self, since: float) -> int:
         """Count the seconds after `since` in which some gateway refused something, readiness aside."""

@@ -69,7 +69,7 @@ class Load:
                     ready = answer.status == 200
             except AWAY:
                 ready = False
-            self._note("ready", gateway, began, None, TAKEN if ready else REFUSED)
+            self._note("ready", gateway, began, TAKEN if ready else REFUSED)
             await asyncio.sleep(READY_EVERY)
 
     def take_callbacks(self, callback: Callback) -> Answer:
@@ -83,7 +83,7 @@ class Load:
         header = self.lms.header(key, queue=QUEUES[number % len(QUEUES)])
         began = monotonic()
         answer = await self._call("POST", "submit/", gateway, data={"xqueue_header": header, "xqueue_body": key})
-        self._note("submit", gateway, began, answer, TAKEN if answer and answer[0] == 0 else REFUSED)
+        self._note("submit", gateway, began, TAKEN if answer and answer[0] == 0 else REFUSED)
         if answer and answer[0] == 0:
             self.journal.accepted.add(key)
 
@@ -91,11 +91,11 @@ class Load:
         began = monotonic()
         answer = await self._call("GET", "get_submission/", gateway, params={"queue_name": QUEUE, "wait": "1"})
         if not answer:
-            self._note("poll", gateway, began, answer, REFUSED)
+            self._note("poll", gateway, began, REFUSED)
             await asyncio.sleep(PAUSE_SECONDS)
             return None
         code, content = answer
-        self._note("poll", gateway, began, answer, EMPTY if code else TAKEN)
+        self._note("poll", gateway, began, EMPTY if code else TAKEN)
         if code:
             return None
         submission: dict[str, Any] = json.loads(content)
@@ -109,7 +109,7 @@ class Load:
         while monotonic() < until:
             began = monotonic()
             answer = await self._call("POST", "put_result/", gateway, data=data)
-            self._note("result", gateway, began, answer, TAKEN if answer else REFUSED)
+            self._note("result", gateway, began, TAKEN if answer else REFUSED)
             if not answer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
@@ -132,10 +132,8 @@ class Load:
         except AWAY:
             return None
 
-    def _note(
-        self, kind: str, gateway: str, began: float, answer: tuple[int, Any] | tuple[()] | None, outcome: str
-    ) -> None:
-        self.journal.calls.append(Call(kind, gateway, began, monotonic(), outcome, answered=answer is not None))
+    def _note(self, kind: str, gateway: str, began: float, outcome: str) -> None:
+        self.journal.calls.append(Call(kind, gateway, began, monotonic(), outcome))
 
 
 @asynccontextmanager

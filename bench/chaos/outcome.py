@@ -10,7 +10,7 @@ from bench.chaos.journal import Journal
 
 HEADS = (
     "runs", "answered 0", "lost", "stuck", "doubly leased", "doubly graded", "graded again, AMQP", "callbacks again",
-    "slowest answer, s", "s with refusals", "recovered after, s",
+    "slowest answer, s", "after standstill, s", "s with refusals", "recovered after, s",
 )  # fmt: skip
 
 
@@ -27,7 +27,8 @@ class Outcome:
     doubly_graded: int  # two results answered 0
     graded_again: int  # by the AMQP grader: it may see one twice, its result goes out once
     repeated_callbacks: int
-    slowest_answer: float
+    slowest_answer: float  # seconds that a call waited at a gateway that ran, whatever it was told
+    after_standstill: float  # seconds from when a stopped gateway went on to its answers to what it was asked before
     refused_seconds: int  # in so many, some gateway refused something, from the fault's beginning on
     recovered_after: float  # seconds from the fault's end to the last refusal
 
@@ -58,6 +59,7 @@ def outcome(
         again,
         journal.repeats,
         round(journal.slowest_answer, 2),
+        round(journal.slowest_after_standstill, 2),
         journal.refused_seconds(since),
         round(journal.recovered(until), 1),
     )
@@ -83,6 +85,7 @@ def _one_of(runs: Sequence[Outcome]) -> Outcome:
         sum(each.graded_again for each in runs),
         sum(each.repeated_callbacks for each in runs),
         max(each.slowest_answer for each in runs),
+        max(each.after_standstill for each in runs),
         max(each.refused_seconds for each in runs),
         max(each.recovered_after for each in runs),
     )

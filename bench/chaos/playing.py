@@ -66,6 +66,8 @@ async def play(
         )
     for words in seen.journal.turned_down:
         say(f"turned down: {words}")
+    for call, waited in seen.journal.slow.items():
+        say(f"a {call.kind} at {call.gateway} took {waited:.1f} s, {call.began - since:.1f} s on: {call.outcome}")
     for key in sorted(seen.journal.missing):
         say(f"no callback for {key}")
     return judged, [*figures, Figure(schedule.name, "processes that ended", len(ended), 0)]

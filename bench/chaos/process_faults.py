@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from bench.chaos.faults import Fault, Stage
+from bench.chaos.journal import Standstill
 
 
 def process_dies(name: str) -> Fault:
@@ -24,10 +26,12 @@ def process_freezes(name: str) -> Fault:
 
     @asynccontextmanager
     async def fault(stage: Stage) -> AsyncIterator[None]:
+        since = monotonic()
         stage.site[name].freeze()
         try:
             yield
         finally:
+            stage.load.journal.standstills.append(Standstill(name, since, monotonic()))
             stage.site[name].thaw()
 
     return fault

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.chaos.cluster import Leaders
 from bench.chaos.cuts import is_cut_off
 from bench.chaos.faults import Fault, dies, dies_under_results, freezes, is_apart, loses_its_copy
-from bench.chaos.journal import EMPTY, TAKEN, Journal
+from bench.chaos.journal import ANSWER_SECONDS, EMPTY, TAKEN, Journal
 from bench.chaos.site import AMQP_GRADER, BRIDGE, GATEWAYS, RELAYS
 
 A, B, C = GATEWAYS
@@ -115,6 +115,8 @@ NOTHING_LOST = (
     Bound("doubly leased", lambda seen: len(seen.journal.doubly_leased(60)), 0),
     Bound("results turned down", lambda seen: len(seen.journal.turned_down), 0),
     Bound("s until all was posted", lambda seen: seen.drained, 90),
+    Bound("slowest answer, s", lambda seen: seen.journal.slowest_answer, ANSWER_SECONDS),
+    Bound("slowest answer after a standstill, s", lambda seen: seen.journal.slowest_after_standstill, ANSWER_SECONDS),
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease
+from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease, Standstill
 
 
 def test_what_was_accepted_and_never_posted_is_missing_and_what_was_posted_twice_a_repeat() -> None:
@@ -48,17 +48,42 @@ def test_a_refused_call_costs_each_second_that_it_took_within_the_time_looked_at
     assert journal.seconds("poll", "a", 10, 20.5, EMPTY) == 2
 
 
-def test_the_slowest_answer_is_of_calls_that_had_one_and_what_was_refused_tells_when_all_was_well_again() -> None:
+def test_the_slowest_answer_is_of_all_calls_answered_or_not_and_what_was_slow_is_named() -> None:
+    quick, slow = Call("submit", "a", 0, 2.5, TAKEN), Call("poll", "a", 0, 10, REFUSED)
+    assert Journal(calls=[quick]).slowest_answer == 2.5
+    assert Journal(calls=[quick]).slow == {}
+    assert Journal(calls=[quick, slow]).slowest_answer == 10
+    assert Journal(calls=[quick, slow]).slow == {slow: 10}
+    assert Journal().slowest_answer == 0
+
+
+def test_what_a_gateway_was_asked_before_it_went_on_is_measured_from_then() -> None:
     journal = Journal(
         calls=[
-            Call("submit", "a", 0, 2.5, TAKEN),
-            Call("poll", "a", 0, 10, REFUSED, answered=False),
+            Call("poll", "a", 9, 10, TAKEN),  # over before
+            Call("poll", "a", 9.5, 30.4, TAKEN),
+            Call("submit", "a", 15, 25, REFUSED),  # the client gave up while nobody could answer
+            Call("poll", "a", 29, 30.7, TAKEN),
+            Call("poll", "b", 29, 31.5, REFUSED),  # another gateway, which ran
+            Call("poll", "a", 31, 33, TAKEN),  # asked afterwards
+        ],
+        standstills=[Standstill("a", 10, 30)],
+    )
+    assert round(journal.slowest_after_standstill, 1) == 0.7
+    assert journal.slowest_answer == 2.5
+    gave_up = Journal(calls=journal.calls[2:3], standstills=journal.standstills)
+    assert gave_up.slowest_after_standstill == Journal().slowest_after_standstill == 0
+
+
+def test_what_was_refused_tells_when_all_was_well_again() -> None:
+    journal = Journal(
+        calls=[
+            Call("poll", "a", 0, 10, REFUSED),
             Call("poll", "b", 11, 12.5, REFUSED),
             Call("poll", "b", 12, 12.7, REFUSED),
             Call("ready", "b", 30, 31, REFUSED),
         ]
     )
-    assert journal.slowest_answer == 2.5
     assert journal.refused_seconds(5) == 2
     assert round(journal.recovered(11), 1) == 1.7
     assert journal.recovered(20) == Journal().recovered(0) == 0

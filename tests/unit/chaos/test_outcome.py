@@ -27,7 +27,7 @@ def test_callbacks_that_came_again_break_no_promise_and_two_results_do() -> None
 
 
 def test_runs_of_a_schedule_are_added_up_and_of_their_seconds_the_most_counts() -> None:
-    one = Outcome("a", 1, 10, 0, 1, 0, 0, 2, 3, 1.5, 4, 0.5)
-    two = Outcome("a", 1, 20, 1, 0, 0, 0, 0, 1, 0.5, 6, 2.5)
-    other = Outcome("b", 1, 5, 0, 0, 0, 0, 0, 0, 0.1, 0, 0.0)
-    assert together([one, other, two]) == [Outcome("a", 2, 30, 1, 1, 0, 0, 2, 4, 1.5, 6, 2.5), other]
+    one = Outcome("a", 1, 10, 0, 1, 0, 0, 2, 3, 1.5, 0.2, 4, 0.5)
+    two = Outcome("a", 1, 20, 1, 0, 0, 0, 0, 1, 0.5, 0.4, 6, 2.5)
+    other = Outcome("b", 1, 5, 0, 0, 0, 0, 0, 0, 0.1, 0.0, 0, 0.0)
+    assert together([one, other, two]) == [Outcome("a", 2, 30, 1, 1, 0, 0, 2, 4, 1.5, 0.4, 6, 2.5), other]
