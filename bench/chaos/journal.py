@@ -57,7 +57,7 @@ class Journal:
     leases: list[Lease] = field(default_factory=list)
     graded: Counter[str] = field(default_factory=Counter)  # how often a result of each was answered 0
     settled: dict[str, float] = field(default_factory=dict)  # when its result was answered 0
-    turned_down: list[str] = field(default_factory=list)  # what a result was told that was not taken
+    turned_down: list[str] = field(default_factory=list)  # what a result was told that was in time and not taken
     posted: list[str] = field(default_factory=list)  # each callback that the LMS got and took
     posted_at: dict[str, float] = field(default_factory=dict)  # when the first of each came
 

@@ -1,4 +1,4 @@
-"""A light load: an LMS that submits to both gateways, graders that take at one and hand in at the other."""
+"""A light load: an LMS that submits to each gateway, graders that take at one and hand in at the next."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ import aiohttp
 
 from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE
 from bench.chaos.journal import EMPTY, REFUSED, TAKEN, Call, Journal, Lease
-from bench.chaos.site import LEASE_MINUTES
+from bench.chaos.site import AMQP_GRADER, BRIDGE, LEASE_MINUTES, Site
 from tests.support.fleet import reply_to
 from tests.support.gateway import USERS
 from tests.support.lms import Answer, Callback, FakeLMS, running_lms
@@ -25,8 +25,9 @@ PAUSE_SECONDS = 0.3
 READY_EVERY = 0.5
 # Every call is answered within 3 s and what it waits; who waits longer is told nothing.
 CALL_SECONDS = 10.0
-# Of five submissions, three are for those that pull.
+# Of five submissions, three are for those that pull, and those for others only where these are.
 QUEUES = (QUEUE, AMQP_QUEUE, QUEUE, BRIDGE_QUEUE, QUEUE)
+GRADED_BY = {AMQP_QUEUE: AMQP_GRADER, BRIDGE_QUEUE: BRIDGE}
 AWAY = (aiohttp.ClientError, TimeoutError, ConnectionError)
 REFUSED_STATUS = 503
 
@@ -34,17 +35,20 @@ REFUSED_STATUS = 503
 class Load:
     """The clients; what they see stands in `journal`."""
 
-    def __init__(self, urls: Mapping[str, str], session: aiohttp.ClientSession, lms: FakeLMS) -> None:
-        """Call the gateways at these `urls`, by name."""
+    def __init__(self, site: Site, session: aiohttp.ClientSession, lms: FakeLMS) -> None:
+        """Call the gateways of a site."""
         self.journal = Journal()
         self.lms = lms
-        self._urls = urls
+        self.urls: Mapping[str, str] = {name: part.url for name, part in site.items() if part.url}
+        self._queues = [queue for queue in QUEUES if queue not in GRADED_BY or GRADED_BY[queue] in site]
         self._session = session
         self._numbers = count(1)
         self.submits = True
+        self.submitters = 0  # that are at work: each ends when the last of its submissions has been answered
 
     async def submitter(self, gateway: str) -> None:
         """Submit at a steady pace, however long the answers take."""
+        self.submitters += 1
         under_way: set[asyncio.Task[None]] = set()
         while self.submits:
             task = asyncio.create_task(self._submit(gateway, next(self._numbers)))
@@ -52,20 +56,23 @@ class Load:
             task.add_done_callback(under_way.discard)
             await asyncio.sleep(SUBMIT_EVERY)
         await asyncio.gather(*under_way)
+        self.submitters -= 1
 
     async def grader(self, polled: str, told: str) -> None:
         """Take work at one gateway and hand its result in at the other, for ever."""
         while True:
+            began = monotonic()
             if submission := await self._poll(polled):
                 await asyncio.sleep(THINKING_SECONDS)
-                await self._put(submission, told)
+                # A lease begins after it was asked for; what comes later than this may be somebody else's again.
+                await self._put(submission, began + LEASE_MINUTES * 60, told)
 
     async def watcher(self, gateway: str) -> None:
         """Ask a gateway whether it is ready, for ever."""
         while True:
             began = monotonic()
             try:
-                async with self._session.get(f"{self._urls[gateway]}/readyz") as answer:
+                async with self._session.get(f"{self.urls[gateway]}/readyz") as answer:
                     ready = answer.status == 200
             except AWAY:
                 ready = False
@@ -80,7 +87,7 @@ class Load:
 
     async def _submit(self, gateway: str, number: int) -> None:
         key = f"key-{number}"
-        header = self.lms.header(key, queue=QUEUES[number % len(QUEUES)])
+        header = self.lms.header(key, queue=self._queues[number % len(self._queues)])
         began = monotonic()
         answer = await self._call("POST", "submit/", gateway, data={"xqueue_header": header, "xqueue_body": key})
         self._note("submit", gateway, began, TAKEN if answer and answer[0] == 0 else REFUSED)
@@ -102,10 +109,9 @@ class Load:
         self.journal.leases.append(Lease(submission["xqueue_body"], began, monotonic()))
         return submission
 
-    async def _put(self, submission: dict[str, Any], gateway: str) -> None:
+    async def _put(self, submission: dict[str, Any], until: float, gateway: str) -> None:
         key = submission["xqueue_body"]
         data = {"xqueue_header": submission["xqueue_header"], "xqueue_body": reply_to(key)}
-        until = monotonic() + LEASE_MINUTES * 60
         while monotonic() < until:
             began = monotonic()
             answer = await self._call("POST", "put_result/", gateway, data=data)
@@ -116,14 +122,14 @@ class Load:
             if answer[0] == 0:
                 self.journal.graded[key] += 1
                 self.journal.settled.setdefault(key, monotonic())
-            else:
+            elif monotonic() < until:
                 self.journal.turned_down.append(f"{key}: {answer[1]}")
             return
 
     async def _call(self, method: str, call: str, gateway: str, **options: Any) -> tuple[int, Any] | tuple[()] | None:
         """Return the answer's code and content; nothing where it was a 503, None where there was no answer."""
         try:
-            url = f"{self._urls[gateway]}/xqueue/{call}"
+            url = f"{self.urls[gateway]}/xqueue/{call}"
             async with self._session.request(method, url, **options) as answer:
                 if answer.status == REFUSED_STATUS:
                     return ()
@@ -137,7 +143,7 @@ class Load:
 
 
 @asynccontextmanager
-async def running_load(urls: Mapping[str, str]) -> AsyncIterator[Load]:
+async def running_load(site: Site) -> AsyncIterator[Load]:
     """Run the load for as long as the block runs; set `submits` to False to let it come to an end."""
     account = aiohttp.encode_basic_auth("grader", USERS["grader"])
     timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
@@ -145,9 +151,9 @@ async def running_load(urls: Mapping[str, str]) -> AsyncIterator[Load]:
         running_lms() as lms,
         aiohttp.ClientSession(headers={"Authorization": account}, timeout=timeout) as session,
     ):
-        load = Load(urls, session, lms)
+        load = Load(site, session, lms)
         lms.answer = load.take_callbacks
-        tasks = [asyncio.create_task(work) for work in _all_of(load, list(urls))]
+        tasks = [asyncio.create_task(work) for work in _all_of(load, list(load.urls))]
         try:
             yield load
         finally:

@@ -6,13 +6,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import ports
 from deploy.local.node_files import USER, NodeFiles
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Child
 from deploy.local.ready import amqp_answers, http_answers
 from deploy.local.runtime import Runtime
 from deploy.local.secret import write_private
+from tests.support.ports import free_port
 
 CTL_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -23,7 +23,15 @@ class Member:
     """One node; freeze, kill and start it as often as needed, the data stays. Start it from the main thread."""
 
     def __init__(
-        self, name: str, number: int, above: Path, runtime: Runtime, *, epmd: int, secrets: Mapping[str, str]
+        self,
+        name: str,
+        number: int,
+        above: Path,
+        runtime: Runtime,
+        *,
+        epmd: int,
+        secrets: Mapping[str, str],
+        light: bool = False,
     ) -> None:
         """Lay out the node in a folder of `above`; `secrets` are the files, with their text, that a cluster shares."""
         folder = above / f"node{number}"
@@ -33,9 +41,9 @@ class Member:
         self.name = name
         # What it sends to others comes from here where it has called them, from its port where they have called it.
         self.calls_from = f"127.0.0.{100 + number}"
-        self._files = NodeFiles(folder)
+        self._files = NodeFiles(folder, light=light)
         self._runtime = runtime
-        self._ports = ports.remembered(self._files.ports, PORT_NAMES) | {"epmd": epmd}
+        self._ports = {name: free_port() for name in PORT_NAMES} | {"epmd": epmd}
         self._server = Child(name, self._files.logs / "server.out", folder / "pid", marker=self._files.marker)
         self.log = self._files.logs / f"{name}.log"
 

@@ -1,13 +1,12 @@
 """One of XQueue's processes on a cluster, with a way of its own to each node: it can be cut off, frozen, killed."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 from tests.support.proxy import Proxy
+from tests.support.service_process import Process, started
 
 END_SECONDS = 20.0
 
@@ -16,9 +15,20 @@ class Part:
     """A process and its ways to the nodes."""
 
     def __init__(
-        self, name: str, module: str, *, settings: Mapping[str, str], log: Path, ways: Sequence[Proxy], url: str = ""
+        self,
+        name: str,
+        module: str,
+        *,
+        settings: Mapping[str, str],
+        log: Path,
+        ways: Sequence[Proxy],
+        url: str = "",
+        cold: bool = True,
     ) -> None:
-        """Lay it out; `settings` are XQueue's, by the names that its environment has, without XQUEUE_."""
+        """Lay it out; `settings` are XQueue's, by the names that its environment has, without XQUEUE_.
+
+        A cold one is started as in production, another is forked from a process that has it imported.
+        """
         self.name = name
         self.url = url
         self.ways = ways
@@ -26,7 +36,8 @@ class Part:
         self._log = log
         others = {key: value for key, value in os.environ.items() if not key.startswith("XQUEUE_")}
         self._env = others | {f"XQUEUE_{key}": value for key, value in settings.items()}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._cold = cold
+        self._process: Process | None = None
 
     def knows(self, variables: Mapping[str, str]) -> None:
         """Add variables to the environment that it is started in."""
@@ -34,10 +45,7 @@ class Part:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module], env=self._env, stdout=output, stderr=output
-            )
+        self._process = started(self._module, self._env, self._log, cold=self._cold)
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""

@@ -12,15 +12,12 @@ from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE, Cluster
 from bench.chaos.faults import Stage
 from bench.chaos.load import Load, running_load
 from bench.chaos.outcome import Outcome, outcome
-from bench.chaos.schedules import NOTHING_LOST, Evidence, Schedule
-from bench.chaos.site import GATEWAYS, LEASE_MINUTES, RETRY_DELAYS, Places, Site, graded_file, running_site
+from bench.chaos.schedules import Evidence, Schedule
+from bench.chaos.site import LEASE_MINUTES, RETRY_DELAYS, Places, Site, graded_file, running_site
 from bench.goals import Figure
 from broker_setup.topology import topology
 from tests.support.passive import running_grader
 
-# The load alone, before anything happens and after it.
-WARM_UP_SECONDS = 4.0
-AFTER_SECONDS = 10.0
 # A lease of which nobody knows runs a minute.
 DRAIN_SECONDS = 150.0
 LOOK_SECONDS = 0.1
@@ -28,25 +25,28 @@ QUEUES = (QUEUE, AMQP_QUEUE, BRIDGE_QUEUE)
 
 
 async def play(
-    schedule: Schedule, cluster: Cluster, folder: Path, say: Callable[[str], None]
+    schedule: Schedule, cluster: Cluster, folder: Path, say: Callable[[str], None], *, cold: bool = True
 ) -> tuple[Outcome, Sequence[Figure]]:
-    """Play a schedule, judge it and measure what it bounds; processes' logs go to `folder`, what is odd is said."""
+    """Play a schedule, judge it and measure what it bounds; processes' logs go to `folder`, what is odd is said.
+
+    `cold` processes are started as in production.
+    """
     await asyncio.to_thread(folder.mkdir)
     await cluster.heal()
     async with (
         cluster.vhost(topology(QUEUES, RETRY_DELAYS), schedule.leaders) as vhost,
         running_grader() as passive,
-        running_site(cluster, vhost, Places(schedule.homes, schedule.clocks), folder, passive.url) as site,
-        running_load({name: site[name].url for name in GATEWAYS}) as load,
+        running_site(cluster, vhost, Places(schedule.homes, schedule.clocks, cold), folder, passive.url) as site,
+        running_load(site) as load,
     ):
-        await asyncio.sleep(WARM_UP_SECONDS)
+        await asyncio.sleep(schedule.warm_up)
         before = _connections(site)
         stage = Stage(cluster, vhost, site, load)
         since = monotonic()  # what a fault takes to begin counts, too
         async with schedule.fault(stage):
             await asyncio.sleep(schedule.seconds)
         until = monotonic()
-        await asyncio.sleep(AFTER_SECONDS)
+        await asyncio.sleep(schedule.after)
         load.submits = False
         drained = await _drained(load, until)
         anew = {name: number - before[name] for name, number in _connections(site).items()}
@@ -54,7 +54,7 @@ async def play(
         ended = [name for name, part in site.items() if not part.is_alive]
         figures = [
             Figure(schedule.name, bound.what, bound.measure(seen), bound.at_most)
-            for bound in (*schedule.bounds, *NOTHING_LOST)
+            for bound in (*schedule.bounds, *schedule.always)
         ]
         judged = outcome(
             schedule.name,
@@ -92,6 +92,6 @@ async def _left(cluster: Cluster, vhost: str) -> int:
 async def _drained(load: Load, since: float) -> float:
     """Return how long after `since` all that was accepted had its callback, or how long that was waited for."""
     deadline = since + DRAIN_SECONDS
-    while load.journal.missing and monotonic() < deadline:
+    while (load.submitters or load.journal.missing) and monotonic() < deadline:
         await asyncio.sleep(LOOK_SECONDS)
     return monotonic() - since

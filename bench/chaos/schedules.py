@@ -53,6 +53,18 @@ class Bound:
     at_most: float
 
 
+NOTHING_LOST = (
+    Bound("accepted and lost", lambda seen: len(seen.journal.missing), 0),
+    Bound("doubly leased", lambda seen: len(seen.journal.doubly_leased(60)), 0),
+    Bound("results turned down", lambda seen: len(seen.journal.turned_down), 0),
+)
+IN_TIME = (
+    Bound("s until all was posted", lambda seen: seen.drained, 90),
+    Bound("slowest answer, s", lambda seen: seen.journal.slowest_answer, ANSWER_SECONDS),
+    Bound("slowest answer after a standstill, s", lambda seen: seen.journal.slowest_after_standstill, ANSWER_SECONDS),
+)
+
+
 @dataclass(frozen=True)
 class Schedule:
     """One run: who begins where, and what happens for how many seconds."""
@@ -66,6 +78,9 @@ class Schedule:
     bounds: Sequence[Bound] = field(default=())
     clocks: Mapping[str, int] = field(default_factory=dict)  # seconds by which a process's clock is off
     takes_namespace: bool = False
+    always: Sequence[Bound] = (*NOTHING_LOST, *IN_TIME)
+    warm_up: float = 4.0  # seconds of the load alone, before anything happens
+    after: float = 10.0  # ... and after it
 
 
 def refused(kind: str, gateway: str, at_most: float) -> Bound:
@@ -108,16 +123,6 @@ def ready_though_refusing(seen: Evidence) -> float:
 
 def _slowest(seen: Evidence) -> float:
     return seen.journal.slowest
-
-
-NOTHING_LOST = (
-    Bound("accepted and lost", lambda seen: len(seen.journal.missing), 0),
-    Bound("doubly leased", lambda seen: len(seen.journal.doubly_leased(60)), 0),
-    Bound("results turned down", lambda seen: len(seen.journal.turned_down), 0),
-    Bound("s until all was posted", lambda seen: seen.drained, 90),
-    Bound("slowest answer, s", lambda seen: seen.journal.slowest_answer, ANSWER_SECONDS),
-    Bound("slowest answer after a standstill, s", lambda seen: seen.journal.slowest_after_standstill, ANSWER_SECONDS),
-)
 
 
 def repeats(at_most: int) -> Bound:

@@ -1,4 +1,4 @@
-"""XQueue's processes on a cluster: three gateways, two relays, a bridge, an AMQP grader."""
+"""XQueue's processes on a cluster: at most three gateways, two relays, a bridge, an AMQP grader."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ from bench.chaos.cluster import AMQP_QUEUE, BRIDGE_QUEUE, QUEUE, Cluster
 from bench.chaos.grader import GRADED
 from bench.chaos.part import Part
 from bench.stack import BenchError
-from deploy.local.ports import pick
 from tests.support.broker import CACHE
 from tests.support.gateway import SECRET_KEY, USERS
+from tests.support.ports import free_port
 from tests.support.proxy import Proxy
 
 GATEWAYS = ("gateway a", "gateway b", "gateway c")
@@ -35,10 +35,11 @@ Site = Mapping[str, Part]
 
 @dataclass(frozen=True)
 class Places:
-    """On which node each process begins, by its number from 0, and how many seconds its clock is off."""
+    """Which processes there are: the node on which each begins, by its number from 0, and how far its clock is off."""
 
     homes: Mapping[str, int]
-    clocks: Mapping[str, int] = field(default_factory=dict)
+    clocks: Mapping[str, int] = field(default_factory=dict)  # seconds
+    cold: bool = True  # whether they are started as in production
 
 
 @asynccontextmanager
@@ -46,14 +47,13 @@ async def running_site(cluster: Cluster, vhost: str, places: Places, folder: Pat
     """Run the processes for as long as the block runs; `passive` is the URL that the bridge calls."""
     async with AsyncExitStack() as started:
         site: dict[str, Part] = {}
-        for name in PARTS:
+        for name in places.homes:
             ways = [Proxy(member.amqp_url(vhost)) for member in cluster.members]
             for number, way in enumerate(ways):
                 started.push_async_callback(way.close)
                 if number == places.homes[name]:
                     await way.open()
-            port = pick(int(part.url.rpartition(":")[2]) for part in site.values() if part.url)
-            part = _part(name, ways, port, folder, passive)
+            part = _part(name, ways, folder, passive, cold=places.cold)
             part.knows(await asyncio.to_thread(clock_off_by, places.clocks.get(name, 0), CACHE, print))
             started.callback(part.kill)
             part.start()
@@ -68,13 +68,14 @@ async def running_site(cluster: Cluster, vhost: str, places: Places, folder: Pat
         yield site
 
 
-def _part(name: str, ways: Sequence[Proxy], port: int, folder: Path, passive: str) -> Part:
+def _part(name: str, ways: Sequence[Proxy], folder: Path, passive: str, *, cold: bool) -> Part:
     log = folder / f"{name.replace(' ', '-')}.log"
     settings = _settings(ways, folder, passive)
     if name in GATEWAYS:
+        port = free_port()
         url, settings = f"http://127.0.0.1:{port}", settings | {"PORT": str(port)}
-        return Part(name, "gateway", settings=settings, log=log, ways=ways, url=url)
-    part = Part(name, MODULES.get(name, "callback_relay"), settings=settings, log=log, ways=ways)
+        return Part(name, "gateway", settings=settings, log=log, ways=ways, url=url, cold=cold)
+    part = Part(name, MODULES.get(name, "callback_relay"), settings=settings, log=log, ways=ways, cold=cold)
     if name == AMQP_GRADER:
         part.knows({GRADED: str(graded_file(folder))})
     return part

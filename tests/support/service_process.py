@@ -13,11 +13,13 @@ import psutil
 
 from tests.support.warm_start import PROGRAMS, WarmProcess
 
+Process = subprocess.Popen[bytes] | WarmProcess
+
 
 class ServiceProcess:
     """One process; its log is in `log`."""
 
-    def __init__(self, process: subprocess.Popen[bytes] | WarmProcess, log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._process = process
         self._log = log
 
@@ -74,7 +76,7 @@ async def service_process(
     """
     others = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")}
     environment = others | {f"XQUEUE_{key}": value for key, value in settings.items()}
-    process = await asyncio.to_thread(_started, module, environment, log, cold=cold, code=code)
+    process = await asyncio.to_thread(started, module, environment, log, cold=cold, code=code)
     service = ServiceProcess(process, log)
     try:
         yield service
@@ -82,9 +84,10 @@ async def service_process(
         await service.kill()
 
 
-def _started(
-    module: str, environment: Mapping[str, str], log: Path, *, cold: bool, code: Path | None
-) -> subprocess.Popen[bytes] | WarmProcess:
+def started(
+    module: str, environment: Mapping[str, str], log: Path, *, cold: bool = False, code: Path | None = None
+) -> Process:
+    """Start `python -m module` with nothing but this environment, as `service_process` does."""
     if module in PROGRAMS and not cold:
         return WarmProcess(module, [], environment, [Path(os.devnull), log, log], code=code)
     with log.open("ab") as output:
