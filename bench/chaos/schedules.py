@@ -109,8 +109,9 @@ def connections(gateway: str, at_most: int) -> Bound:
 
 
 def empty_though_cut_off(seen: Evidence) -> float:
-    """Count the seconds in which a gateway guessed that there is nothing."""
-    return seen.journal.seconds("poll", A, seen.since + KNOWN_SECONDS, seen.until, EMPTY)
+    """Count the seconds in which a gateway guessed that there is nothing; a poll that was answered later was none."""
+    polls = seen.journal.of("poll", A, seen.since + KNOWN_SECONDS, seen.until)
+    return len({int(call.ended) for call in polls if call.outcome == EMPTY and call.ended < seen.until})
 
 
 def ready_though_refusing(seen: Evidence) -> float:

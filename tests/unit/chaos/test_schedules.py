@@ -35,6 +35,8 @@ def test_a_gateway_guesses_where_it_says_empty_long_after_it_was_cut_off() -> No
     known, guessed = Call("poll", A, 1, 2, EMPTY), Call("poll", A, KNOWN_SECONDS + 5, KNOWN_SECONDS + 5.5, EMPTY)
     assert empty_though_cut_off(evidence(known)) == 0
     assert empty_though_cut_off(evidence(known, guessed, Call("poll", A, 45, 46, EMPTY))) == 1
+    waited_until_it_was_heard_again = Call("poll", A, 39, 40.5, EMPTY)
+    assert empty_though_cut_off(evidence(waited_until_it_was_heard_again)) == 0
 
 
 def test_readyz_is_untrue_in_seconds_in_which_it_says_ready_and_every_poll_is_refused() -> None:
