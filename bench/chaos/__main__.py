@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Freeze, kill and cut off RabbitMQ's three nodes and XQueue's processes, and judge what is promised.
 
-    All schedules take about 70 minutes. RABBITMQ=debian-13 plays them on RabbitMQ 4.0.
+    All schedules take about 35 minutes. RABBITMQ=debian-13 plays them on RabbitMQ 4.0.
     """
     chosen = [each for each in ALL if not only or any(words in each.name for words in only)]
     if list_:
