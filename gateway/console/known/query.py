@@ -1,5 +1,6 @@
 """What is typed into the search: qualifiers such as `queue:openedx state:parked`, an id, a uuid, parts of a URL."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ from gateway.console.known.standings import NAMES
 from gateway.console.known.wanted import Wanted
 
 MAX_QUERY = 500
+_EXAMPLE = "queue:openedx"
+# But no `https://...`, and no `block-v1:...`.
+_LIKE_A_QUALIFIER = re.compile(r"([A-Za-z]+):(?!//)")
 # Fewer digits may as well be a part of a URL: a student's number.
 _ID_DIGITS = 10
 
@@ -20,9 +24,24 @@ def parse(text: str, now: datetime | None = None) -> Wanted:
     now, wanted = now or datetime.now(UTC), Wanted()
     for word in text[:MAX_QUERY].split():
         name, colon, value = word.partition(":")
-        read = _QUALIFIERS.get(name) if colon and value else None
+        read = _QUALIFIERS.get(name.lower()) if colon else None
+        if read and not value:
+            raise ArgumentError(f"{word} has nothing behind it: write it without a space, as in {_EXAMPLE}")
         wanted = read(wanted, value, now) if read else _plain(wanted, word)
     return wanted
+
+
+def perhaps_meant(text: str) -> str:
+    """Say which words look like qualifiers and are none; "" without. They may be of a callback URL, as `host:8000`."""
+    looking = [word for word in text[:MAX_QUERY].split() if (found := _LIKE_A_QUALIFIER.match(word)) and not _is(found)]
+    if not looking:
+        return ""
+    there_are = ", ".join(f"{name}:" for name in _QUALIFIERS)
+    return f"No callback URL has {' '.join(looking)!r} in it, and there are no qualifiers but {there_are}"
+
+
+def _is(found: re.Match[str]) -> bool:
+    return found[1].lower() in _QUALIFIERS
 
 
 def _plain(wanted: Wanted, word: str) -> Wanted:
@@ -40,6 +59,12 @@ def _state(wanted: Wanted, value: str, _: datetime) -> Wanted:
     return replace(wanted, states=NAMES[value])
 
 
+def _uuid(wanted: Wanted, value: str, _: datetime) -> Wanted:
+    if (read := _plain(wanted, value)).uuid is None:
+        raise ArgumentError(f"{value!r} is no uuid: it has 32 digits, 0 to 9 and a to f")
+    return read
+
+
 def _id(wanted: Wanted, value: str, _: datetime) -> Wanted:
     if not value.isascii() or not value.isdigit():
         raise ArgumentError(f"{value!r} is no submission id: it is a number")
@@ -52,6 +77,6 @@ _QUALIFIERS: Mapping[str, Callable[[Wanted, str, datetime], Wanted]] = {
     "since": lambda wanted, value, now: replace(wanted, since=moment(value, now).timestamp()),
     "until": lambda wanted, value, now: replace(wanted, until=moment(value, now).timestamp()),
     "url": lambda wanted, value, _: replace(wanted, url_parts=(*wanted.url_parts, value)),
-    "uuid": lambda wanted, value, _: _plain(wanted, value),
+    "uuid": _uuid,
     "id": _id,
 }

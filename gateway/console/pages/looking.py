@@ -16,7 +16,7 @@ from broker_setup.operator.pauses import taken_all_the_same
 from broker_setup.operator.trace.history import Timeline
 from broker_setup.wire.properties import is_uuid
 from gateway.console.known.known import Known
-from gateway.console.known.query import MAX_QUERY, parse
+from gateway.console.known.query import MAX_QUERY, parse, perhaps_meant
 from gateway.console.known.rungs import Rungs
 from gateway.console.known.standings import NAMES, State
 from gateway.console.known.wanted import Found
@@ -69,7 +69,7 @@ class LookingPages:
         """Find submissions."""
         q, skip = request.query_params.get("q", "")[:MAX_QUERY].strip(), number_of(request, "skip")
         found: list[Found] = []
-        refused = ""
+        refused = hint = ""
         try:
             wanted = parse(q)
         except ArgumentError as error:
@@ -77,10 +77,16 @@ class LookingPages:
         else:
             if q:
                 found = await asyncio.to_thread(self._known.index.search, wanted, visitor.queues, LISTED + 1, skip)
+                if not found:
+                    hint = self._no_such_queue(wanted.queue, visitor) or perhaps_meant(q)
         days = round(self._known.settings.console_window / 86400)
         more = len(found) > LISTED
-        said = {"q": q, "found": found[:LISTED], "more": more, "skip": skip, "refused": refused, "days": days}
-        return self._page(request, "search.html", visitor, **said)
+        said = {"q": q, "found": found[:LISTED], "more": more, "skip": skip, "days": days}
+        return self._page(request, "search.html", visitor, refused=refused, hint=hint, **said)
+
+    def _no_such_queue(self, queue: str | None, visitor: Visitor) -> str:
+        seen = sorted(filter(visitor.sees, self._known.settings.xqueues))
+        return f"There is no queue {queue!r}; there are: {', '.join(seen)}" if queue and queue not in seen else ""
 
     async def submission(self, request: Request, visitor: Visitor) -> Response:
         """Show all of one submission."""

@@ -263,3 +263,29 @@ async def test_a_form_with_more_escaped_signs_than_any_of_ours_is_not_undone(des
     async with desk.browser() as nobody:
         large = await nobody.post("/login", content="username=" + "a" * 10_000, headers=headers)
         assert large.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("quee:openedx", "No callback URL has 'quee:openedx' in it, and there are no qualifiers but queue:, state:,"),
+        ("queue:opendx", "There is no queue 'opendx'; there are: "),
+        ("queue: openedx", "queue: has nothing behind it: write it without a space, as in queue:openedx"),
+        ("uuid:12", "'12' is no uuid: it has 32 digits"),
+        ("state:paked", "there is no state 'paked'; there are waiting"),
+        ("block-v1:x https://lms.example", "Nothing was found"),
+    ],
+)
+async def test_a_search_that_can_find_nothing_says_what_can_be_typed(desk: Desk, typed: str, said: str) -> None:
+    desk.tell(submitted(desk, 1))
+    async with desk.logged_in("ada") as browser:
+        assert said in text_of(await browser.get("/search", params={"q": typed}))
+
+
+async def test_what_looks_like_a_qualifier_may_be_a_part_of_a_callback_url(desk: Desk) -> None:
+    desk.tell(submitted(desk, 1, url="http://localhost:8000/score_update"))
+    async with desk.logged_in("ada") as browser:
+        for typed in ("localhost:8000", "Queue:openedx"):
+            found = text_of(await browser.get("/search", params={"q": typed}))
+            assert "1 found." in found
+            assert "no qualifiers" not in found
