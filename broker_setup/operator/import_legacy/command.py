@@ -1,5 +1,6 @@
 """`import-legacy`: takes over what an original XQueue has, after a look at what that would be."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from broker_setup.operator.console import AsJson, add_row, progress, settings_of
 from broker_setup.operator.import_legacy.errors import LegacyDatabaseError
 from broker_setup.operator.import_legacy.fates import Fate, decide, uuid_of
 from broker_setup.operator.import_legacy.importing import Import
-from broker_setup.operator.import_legacy.media import Media
+from broker_setup.operator.import_legacy.media import Media, left_where_they_are
 from broker_setup.operator.import_legacy.report import Report
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.settings import Settings
@@ -40,13 +41,13 @@ LOOKED_AT_ONCE = 1000
 
 def import_legacy(
     database: Annotated[
-        str,
+        str | None,
         typer.Argument(
             envvar="LEGACY_DATABASE",
             help="The original's: mysql://user:password@host/name, postgresql://..., sqlite:///file.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
     media: Annotated[
         str | None, typer.Option(help="Where its files are: MEDIA_ROOT, or s3://bucket.", show_default=False)
@@ -68,8 +69,13 @@ def import_legacy(
     What waits goes to its queue, oldest first; what a grader has stays its grader's, under the key that it has; results
     that the LMS has not taken go to the relay. Interrupted, nothing is lost, and nothing done twice: run it again.
     """
+    if database is None:
+        raise ArgumentError("which database? Give DATABASE, or LEGACY_DATABASE in the environment: mysql://..., say")
     settings = settings_of(require=("SECRET_KEY",))
     warn_of_no_queue(settings)
+    # Where an operator's settings have no accounts, those of the gateways are not known.
+    if account is not None and settings.users and account not in settings.users:
+        raise ArgumentError(f"--account {account!r} is none of USERS; there are: {', '.join(sorted(settings.users))}")
     url = settings.amqp_url.get_secret_value()
     # Whatever is missing is said before anything is begun.
     count_ready(url, [LEDGER, CHECKED_QUEUE, *map(submissions_queue, settings.xqueues)])
@@ -77,8 +83,8 @@ def import_legacy(
         files = _media(media, settings)
         known = _known(url, table.last_id)
         if not yes:
-            found = _look(table, settings, known, history=history)
-            _tell(found, act=False, as_json=as_json)
+            found = _look(table, settings, known, files, history=history)
+            _tell(found, act=False, has_media=files is not None, as_json=as_json)
             to_do = f"Import {numbered(found.live, 'submission')}{' and the history' * history}?"
             if not (found.live or history) or not agreed(to_do, as_json=as_json):
                 return
@@ -86,7 +92,12 @@ def import_legacy(
         work = partial(
             Import, settings, table, known=known, media=files, history=history, by=who_acts(by), account=account
         )
-        _tell(_run(work, table.count(with_retired=history), table.last_id), act=True, as_json=as_json)
+        _tell(
+            _run(work, table.count(with_retired=history), table.last_id),
+            act=True,
+            has_media=files is not None,
+            as_json=as_json,
+        )
 
 
 def _opened(database: str) -> "LegacyTable":
@@ -94,7 +105,8 @@ def _opened(database: str) -> "LegacyTable":
         from broker_setup.operator.import_legacy.table import LegacyTable  # noqa: PLC0415 - of an extra
     except ModuleNotFoundError as error:
         raise ArgumentError(
-            f"{error.name} is not installed: pip install 'xqueue-rabbitmq[legacy]', or sqlalchemy, pymysql and psycopg"
+            f"{error.name} is not installed, which reads databases: pip install 'xqueue-rabbitmq[legacy]', "
+            "or in a checkout .venv/bin/pip install sqlalchemy pymysql 'psycopg[binary]'"
         ) from None
     return LegacyTable(database)
 
@@ -127,19 +139,25 @@ def _known(url: str, last_id: int) -> set[bytes]:
     return known
 
 
-def _look(table: "LegacyTable", settings: Settings, known: set[bytes], *, history: bool) -> Report:
+def _look(table: "LegacyTable", settings: Settings, known: set[bytes], media: Media | None, *, history: bool) -> Report:
     """Say what an import would do."""
     found, now = Report(last_id=table.last_id), datetime.now(UTC)
-    for rows in table.portions(LOOKED_AT_ONCE, with_retired=history, with_work=False):
-        for row in rows:
-            if bytes.fromhex(uuid_of(row)) in known:
-                found.done[row.queue] += 1
-                continue
-            decided = decide(row, now, settings.xqueues, settings.processing_delay_of)
-            if decided.fate is Fate.REFUSED:
-                found.refuse(row.id, row.queue, decided.why)
-            else:
+    with progress() as display, asyncio.Runner() as runner:
+        task = display.add_task("looking", total=table.count(with_retired=history))
+        for rows in table.portions(LOOKED_AT_ONCE, with_retired=history, with_work=False):
+            for row in rows:
+                if bytes.fromhex(uuid_of(row)) in known:
+                    found.done[row.queue] += 1
+                    continue
+                decided = decide(row, now, settings.xqueues, settings.processing_delay_of)
+                if decided.fate is Fate.REFUSED:
+                    found.refuse(row.id, row.queue, decided.why)
+                    continue
                 found.counts[row.queue, decided.fate] += 1
+                if decided.fate in {Fate.WAITS, Fate.LEASED}:
+                    missing = runner.run(media.missing(row)) if media else left_where_they_are(row).missing
+                    found.missing |= {row.id: list(missing)} if missing else {}
+            display.update(task, completed=found.rows)
     return found
 
 
@@ -158,7 +176,7 @@ def _run(work: Callable[..., Import], rows: int, last_id: int) -> Report:
             raise type(error)(f"{error}; {so_far()}") from error
 
 
-def _tell(report: Report, *, act: bool, as_json: bool) -> None:
+def _tell(report: Report, *, act: bool, has_media: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(report.as_dict(act=act)))
         return
@@ -169,7 +187,8 @@ def _tell(report: Report, *, act: bool, as_json: bool) -> None:
     for row_id, why in list(report.refused.items())[:SHOWN]:
         print(f"row {row_id} is left out: {why}")
     for row_id, names in list(report.missing.items())[:SHOWN]:
-        print(f"row {row_id}: not copied: {', '.join(names)}")
+        why = "not found under --media" if has_media else "a link without a host, which only --media can mend"
+        print(f"row {row_id}: {why}: {', '.join(names)}")
     if more := max(0, len(report.refused) - SHOWN) + max(0, len(report.missing) - SHOWN):
         print(f"... and {more} more; --json has all")
     if act:

@@ -1,7 +1,8 @@
 """Copies the files of old submissions from where the original kept them into our store, and makes links to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -65,9 +66,7 @@ class Media:
 
     async def moved(self, submission: str, row: Row) -> Moved:
         """Copy the files of a row; raise StorageError where our store does not take one, or theirs fails."""
-        keys, urls = names_in(row.file_keys), names_in(row.file_urls)
-        if keys is not None and (elsewhere := keys.get(ELSEWHERE)):
-            keys, urls = await self._lists(row.queue, elsewhere)
+        keys, urls = await self._named(row)
         if keys is None or urls is None:
             return Moved({}, [ITS_LIST])
         links, missing = dict(urls), []
@@ -80,6 +79,20 @@ class Media:
             links[name] = self._links.link(submission, index, name, self._base_url)
         return Moved(links, missing, len(keys) - len(missing))
 
+    async def missing(self, row: Row) -> Sequence[str]:
+        """Say which files of a row are not there, and copy none; raise StorageError where the store fails."""
+        keys, urls = await self._named(row)
+        if keys is None or urls is None:
+            return [ITS_LIST]
+        return [name for name, key in keys.items() if not await self._is_there(row.queue, key)]
+
+    async def _named(self, row: Row) -> tuple[Mapping[str, str] | None, Mapping[str, str] | None]:
+        """Read a row's keys and URLs by name; None for what can't be read."""
+        keys, urls = names_in(row.file_keys), names_in(row.file_urls)
+        if keys is not None and (elsewhere := keys.get(ELSEWHERE)):
+            return await self._lists(row.queue, elsewhere)
+        return keys, urls
+
     async def _lists(self, queue: str, key: str) -> tuple[Mapping[str, str] | None, Mapping[str, str] | None]:
         with SpooledTemporaryFile(IN_MEMORY_BYTES) as copy:
             if not await self._fetched(queue, key, copy):
@@ -91,19 +104,30 @@ class Media:
         return lists.keys, lists.files
 
     async def _fetched(self, queue: str, key: str, copy: IO[bytes]) -> bool:
-        """Read a file into `copy`: under its queue, where the original puts it, or as its key says."""
+        """Read a file into `copy`, from its beginning; False where it is not there."""
+
+        async def read(place: str) -> None:
+            found = await obstore.get_async(self._source, place)
+            async for chunk in found.stream():
+                copy.write(chunk)
+            copy.seek(0)
+
+        return await self._found(queue, key, read)
+
+    async def _is_there(self, queue: str, key: str) -> bool:
+        return await self._found(queue, key, partial(obstore.head_async, self._source))
+
+    async def _found(self, queue: str, key: str, ask: Callable[[str], Awaitable[object]]) -> bool:
+        """Ask for a file under its queue, where the original puts it, and as its key says."""
         for place in (f"{queue}/{key}", key):
             try:
-                found = await obstore.get_async(self._source, place)
-                async for chunk in found.stream():
-                    copy.write(chunk)
+                await ask(place)
             except (FileNotFoundError, ValueError):  # ValueError: what is no key of any store, such as ../x
                 continue
             except (BaseError, OSError) as error:
                 if self._is_folder:  # it is there, and not to be read: no other try will do
                     continue
                 raise StorageError(f"can't read {place!r} of --media: {str(error).splitlines()[0]}") from None
-            copy.seek(0)
             return True
         return False
 

@@ -186,9 +186,7 @@ def describe(event: AnyEvent) -> list[str]:
     said: list[str] = []
     match event:
         case Leased():
-            seconds = event.expires_at - event.at
-            said = [f"until {shown(event.expires_at)} ({span(seconds)})", f"attempt {event.attempt}"]
-            said += [f"by {event.grader}"] if event.grader else []
+            said = _lease(event)
         case Extended():
             said = [event.refused or f"until {shown(event.expires_at)}"]
         case Released():
@@ -206,6 +204,13 @@ def describe(event: AnyEvent) -> list[str]:
         case Delivered():
             said = [f"after {event.attempts} tr{'y' if event.attempts == 1 else 'ies'}"]
     return said + _details(event)
+
+
+def _lease(event: Leased) -> list[str]:
+    if event.attempt == 0:  # its time may have been over before it came here
+        return [f"taken from the original XQueue, until {shown(event.expires_at)}"]
+    said = [f"until {shown(event.expires_at)} ({span(event.expires_at - event.at)})", f"attempt {event.attempt}"]
+    return [*said, f"by {event.grader}"] if event.grader else said
 
 
 def _details(event: AnyEvent) -> list[str]:

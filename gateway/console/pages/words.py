@@ -61,6 +61,8 @@ def _told(event: AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - a table: on
     match event:
         case Submitted():
             return "The LMS handed it in."
+        case Leased() if event.attempt == 0:
+            return f"A grader had taken it from the original XQueue, until {shown(event.expires_at)}."
         case Leased():
             who = f"“{event.grader}”" if event.grader else UNNAMED_GRADER
             return f"Given to {who} for grading (attempt {event.attempt}), until {shown(event.expires_at)}."

@@ -59,6 +59,7 @@ def test_it_says_first_what_it_would_do_and_does_nothing(operator: Operator, dat
     assert "nothing was done; --yes does it" in ran.stderr
     assert "row 7 is left out: queue 'closed' is not one of XQUEUES" in ran.stdout
     assert "row 10 is left out: its xqueue_header has no lms_callback_url, or was cut off" in ran.stdout
+    assert "row 12: a link without a host, which only --media can mend: its list of files" in ran.stdout
     said = operator.json("import-legacy", database)
     assert said["dry_run"]
     none = {"waits": 0, "leased": 0, "replied": 0, "ended": 0, "refused": 0, "done": 0}
@@ -80,6 +81,9 @@ def test_what_waits_is_in_its_queue_in_order_under_its_old_id_with_its_time_and_
     (media / "e4da").write_text('{"files": {"c.py": "/media/79"}, "keys": {"c.py": "79", "d": "80"}}')
     (media / "79").write_bytes(b"print(1)")
     files = {"PUBLIC_URL": "https://xqueue.example", "UPLOAD_PATH": str(tmp_path / "up")}
+    looked = operator.json("import-legacy", database, "--media", str(tmp_path / "media"), **files)
+    assert looked["files_missing"] == {"11": ["b"], "12": ["d"]}
+    assert not (tmp_path / "up").exists()
     said = operator.json("import-legacy", database, "--yes", "--media", str(tmp_path / "media"), **files)
     assert (said["files"], said["files_missing"]) == (2, {"11": ["b"], "12": ["d"]})
     assert sorted(path.read_bytes() for path in (tmp_path / "up").rglob("*/*/0")) == [b"print()", b"print(1)"]
@@ -174,4 +178,12 @@ def test_files_without_a_place_or_an_address_are_named_before_anything_is_done(
     assert "there is no such folder" in operator.refused(
         "import-legacy", database, "--yes", "--media", "/nowhere", PUBLIC_URL="http://x"
     )
+    assert events_in(operator.amqp_url) == []
+
+
+def test_a_mistyped_account_and_a_database_that_is_not_named_are_refused(operator: Operator, database: str) -> None:
+    users = '{"lms": "a password of the tests"}'
+    refused = operator.refused("import-legacy", database, "--yes", "--account", "lsm", USERS=users)
+    assert "--account 'lsm' is none of USERS; there are: lms" in refused
+    assert "LEGACY_DATABASE" in operator.refused("import-legacy")
     assert events_in(operator.amqp_url) == []
