@@ -15,7 +15,8 @@ from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, warn_of_no_queue
 from broker_setup.operator.management_api import Management, management_api
 from broker_setup.operator.migrate.migrating import Different, Migration, find_different
-from broker_setup.operator.migrate.plan import Step, temporary_queue
+from broker_setup.operator.migrate.other_broker import ask_for_queues, other_broker
+from broker_setup.operator.migrate.plan import Step, in_short, temporary_queue
 from broker_setup.operator.migrate.to_broker import Removal
 from broker_setup.settings import Settings
 from broker_setup.topology import LEDGER, Queue
@@ -45,8 +46,10 @@ def migrate(
     settings = settings_of()
     warn_of_no_queue(settings)
     if to:
-        _move_away(settings, to, with_ledger=not without_ledger, yes=yes, as_json=as_json)
+        _move_away(settings, other_broker(settings, to), with_ledger=not without_ledger, yes=yes, as_json=as_json)
         return
+    if without_ledger:
+        raise ArgumentError("--without-ledger is for --to alone: in place the ledger is not touched")
     management = management_api(settings)
     if management is None:
         raise ArgumentError("MANAGEMENT_URL is not set: only the management API says what is held, and what is bound")
@@ -100,7 +103,7 @@ def _make_anew(settings: Settings, api: Management, queues: Sequence[Queue], *, 
 def _move_away(settings: Settings, to: str, *, with_ledger: bool, yes: bool, as_json: bool) -> None:
     names = [queue.name for queue in settings.topology.queues]
     # Whatever is missing is said before anything is begun.
-    count_ready(to, names)
+    ask_for_queues(to, names)
     waiting = count_ready(settings.amqp_url.get_secret_value(), (), if_there=names)
     rows: list[dict[str, object]] = [
         {"queue": name, "waiting": waiting.get(name, 0)} for name in names if name != LEDGER
@@ -135,5 +138,5 @@ def _show(rows: list[dict[str, object]]) -> None:
         return
     table = Table("queue", "waiting", "next", "why")
     for row in rows:
-        add_row(table, *(str(row[key]) for key in ("queue", "waiting", "next", "why")))
+        add_row(table, *(str(row[key]) for key in ("queue", "waiting", "next")), in_short(str(row["why"])))
     show_table(table)

@@ -10,6 +10,7 @@ from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.operator.session import Session
 from broker_setup.process.process_name import process_name
 from broker_setup.topology import LEDGER, LEDGER_EXCHANGE
+from broker_setup.visible import numbered
 
 PORTION = 200
 PREFETCH = 1000
@@ -29,8 +30,9 @@ async def copy_ledger(here: Session, there: Session, tell: Callable[[int], None]
         own += frame.message_id not in ids_here and _says_something(frame)
     if own and ids_here - ids_there:
         raise ArgumentError(
-            f"the ledger there has {own} frames of its own: gateways work there already. Stop them, and have {LEDGER} "
-            "there deleted and declared again, or give --without-ledger: then running leases are forgotten"
+            f"the ledger there has {numbered(own, 'frame')} of its own: gateways work there already. Stop them, delete "
+            f"it (`rabbitmqctl delete_queue {LEDGER}`) and `declare` it again there, or give --without-ledger: then "
+            "running leases are forgotten"
         )
     copied = 0
     portion: list[Arrival] = []

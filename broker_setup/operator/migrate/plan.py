@@ -3,6 +3,7 @@
 So a run that was killed, at whatever point, is gone on with by the next one.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
@@ -11,6 +12,10 @@ from broker_setup.topology import MIGRATING
 
 # What would let messages go, or send them on, while they lie in the temporary queue.
 _NOT_MEANWHILE = frozenset({"x-message-ttl", "x-max-length", "x-max-length-bytes", "x-expires"})
+
+# RabbitMQ's, such as `inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is ...`.
+_VALUE = r"(?:the value '(.*?)' of type '\w+'|none)"
+_DIFFERS = re.compile(rf"inequivalent arg '(.+?)' for queue .*: received {_VALUE} but current is {_VALUE}")
 
 
 class Standing(Enum):
@@ -58,6 +63,16 @@ def next_step(seen: Seen) -> Step:
         case Standing.RIGHT, True:
             return Step.CLEAR if seen.bound else Step.MOVE_BACK
     return Step.NOTHING
+
+
+def in_short(why: str) -> str:
+    """Put the broker's word on an argument that differs as a table can show it; all else stays as it is."""
+    found = _DIFFERS.search(why)
+    if not found:
+        return why
+    key, here, there = found.groups()
+    there, here = ("none" if value is None else repr(value) for value in (there, here))
+    return f"{key} is {there}, and {here} in this version"
 
 
 def temporary_queue(queue: str) -> str:

@@ -125,6 +125,24 @@ async def test_a_ledger_with_a_history_of_its_own_is_left_alone(vhost: VHost, ot
             await session.ledger.store(noted(submission(datetime.now(UTC), URL), URL))
     operator = Operator(vhost.amqp_url)
     refused = await asyncio.to_thread(operator.refused, "migrate", "--yes", "--to", other.amqp_url)
-    assert "has 1 frames of its own" in refused
+    assert "has 1 frame of its own" in refused
     command = ("migrate", "--yes", "--to", other.amqp_url, "--without-ledger")
     assert (await asyncio.to_thread(operator.json, *command))["frames"] == 0
+
+
+def test_an_address_that_can_not_be_moved_to_is_refused_with_what_to_do(vhost: VHost) -> None:
+    operator = Operator(vhost.amqp_url)
+    assert "--to, or MIGRATE_TO, is no address of a broker: give amqp://" in operator.refused("migrate", "--to", "new")
+    assert "--to is the broker of AMQP_URL" in operator.refused("migrate", "--to", vhost.amqp_url)
+    account, _, where = vhost.amqp_url.rpartition("@")
+    wrong = f"{account.rpartition(':')[0]}:hunter2@{where.partition('/')[0]}/elsewhere"
+    refused = operator.refused("migrate", "--to", wrong)
+    assert refused.startswith("xqueue-broker: the broker of --to: can't connect to the broker at ")
+    assert "AMQP_URL" not in refused
+    assert "--without-ledger is for --to alone" in operator.refused("migrate", "--without-ledger")
+
+
+def test_a_broker_that_lacks_a_queue_is_to_be_declared_first(vhost: VHost, broker: Broker) -> None:
+    with temporary_vhost(broker) as bare:
+        refused = Operator(vhost.amqp_url).refused("migrate", "--to", bare.amqp_url)
+    assert "is missing: run `declare` with it as AMQP_URL" in refused

@@ -1,6 +1,8 @@
 """Each step of a migration follows from what stands at the broker, wherever the run before it was killed."""
 
-from broker_setup.operator.migrate.plan import Seen, Standing, Step, meanwhile, next_step
+import pytest
+
+from broker_setup.operator.migrate.plan import Seen, Standing, Step, in_short, meanwhile, next_step
 
 
 def test_it_comes_to_its_end_step_by_step() -> None:
@@ -36,3 +38,16 @@ def test_what_is_missing_is_left_to_declare() -> None:
 
 def test_nothing_expires_in_the_temporary_queue() -> None:
     assert meanwhile({"x-queue-type": "quorum", "x-message-ttl": 1000, "x-max-length": 2}) == {"x-queue-type": "quorum"}
+
+
+@pytest.mark.parametrize(
+    ("received", "current", "short"),
+    [
+        ("the value '' of type 'longstr'", "none", "x-a is none, and '' in this version"),
+        ("none", "the value '20' of type 'signedint'", "x-a is '20', and none in this version"),
+    ],
+)
+def test_what_differs_is_put_so_that_a_table_can_show_it(received: str, current: str, short: str) -> None:
+    why = f"inequivalent arg 'x-a' for queue 'q' in vhost '/': received {received} but current is {current}"
+    assert in_short(f"PRECONDITION_FAILED - {why}") == short
+    assert in_short("a migration was broken off") == "a migration was broken off"
