@@ -1,6 +1,7 @@
 """What a grader's environment says: where its submissions come from, and how it logs."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> GraderSettings
     """Read them; raise SettingsError, which quotes no secret."""
     url = _url(environment)
     if bundle := environment.get(CA_BUNDLE):
+        _check_bundle(bundle)
         url = url and trusting(url, Path(bundle))
     level = environment.get(LOG_LEVEL) or "INFO"
     if level not in LEVELS:
@@ -65,3 +67,12 @@ def _secret_in(file: str) -> str:
     if not text:
         raise SettingsError(f"{URL_FILE}: {file} is empty")
     return text
+
+
+def _check_bundle(bundle: str) -> None:
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except ssl.SSLError:
+        raise SettingsError(f"{CA_BUNDLE}: {bundle} holds no certificates in PEM form") from None
+    except OSError as error:
+        raise SettingsError(f"{CA_BUNDLE}: can't read {bundle}: {error.strerror}") from None

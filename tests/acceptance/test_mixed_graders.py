@@ -7,11 +7,9 @@ import asyncio
 import json
 import os
 import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,6 +28,7 @@ from broker_setup.topology import (
     SUBMISSIONS_PARKED,
     submissions_queue,
 )
+from tests.support.amqp_grader import amqp_grader
 from tests.support.broker import VHost
 from tests.support.fleet import Fleet, fleet, reply_to
 from tests.support.gateway import RETRY_DELAYS, SECRET_KEY, Gateway
@@ -105,35 +104,6 @@ async def pull(clients: Fleet, done: Callable[[], bool], chance: random.Random) 
         submission = await clients.take("openedx")
         if submission and chance.random() > CRASHES:
             await clients.put(submission, reply_to(submission["xqueue_body"]))
-
-
-@dataclass
-class AmqpGrader:
-    """A script of the library's, as a process."""
-
-    process: asyncio.subprocess.Process
-    log_file: Path
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-
-
-@asynccontextmanager
-async def amqp_grader(script: Path, amqp_url: str, log: Path) -> AsyncIterator[AmqpGrader]:
-    env = os.environ | {"XQUEUE_AMQP_URL": amqp_url}
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(sys.executable, script, env=env, stdout=output, stderr=output)
-    grader = AmqpGrader(process, log)
-    try:
-        yield grader
-    finally:
-        await grader.kill()
 
 
 async def submit_all(clients: Fleet, headers: Sequence[str]) -> None:

@@ -30,6 +30,9 @@ from gateway.http.forms import BadFormError, FormLimits, ShortError, TooLargeErr
 from gateway.http.json_form import is_json_object, parse_json_form
 from gateway.http.urlencoded import parse_urlencoded
 from tests.support.deliveries import delivery
+from tests.support.grading import delivered as graders_delivery
+from xqueue_grader.common.errors import BadMessageError as BadForGradersError
+from xqueue_grader.transports.over_amqp.contract import read_request
 
 UUID = "0123456789abcdef" * 2
 SECRET = "a secret of the tests, long enough for a key"
@@ -109,6 +112,8 @@ def _message(body: bytes) -> None:
         decode_submission(message, "openedx")
     with contextlib.suppress(BadMessageError):
         decode_result(message)
+    with contextlib.suppress(BadForGradersError):
+        read_request(graders_delivery(body, correlation_id=UUID, headers=dict(message.headers)), "openedx")
 
 
 def _return_address(sealed: bytes) -> None:
