@@ -11,6 +11,7 @@ import typer
 from broker_setup.errors import ArgumentError
 from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.console import AsJson, settings_of
+from broker_setup.operator.filters import warn_of_unknown_queue
 from broker_setup.operator.parked.options import (
     All,
     AlthoughTold,
@@ -75,13 +76,15 @@ def list_(
     selection = selection_of(
         queue=queue, origin=origin, reason=reason, uuid=uuid, older_than=older_than, newer_than=newer_than
     )
+    settings = settings_of()
+    warn_of_unknown_queue(queue, settings)
     seen: list[ParkedMessage] = []
 
     def see(met: Met) -> None:
         if len(seen) < limit:
             seen.append(met.parked)
 
-    tally = look(Run(settings_of(), kinds_of(results=results, submissions=submissions), selection), see)
+    tally = look(Run(settings, kinds_of(results=results, submissions=submissions), selection), see)
     now = datetime.now(UTC)
     if as_json:
         told = {"parked": tally.selected, "groups": groups_as_dicts(tally)}
@@ -110,7 +113,7 @@ def show(
     found: list[Met] = []
     look(Run(settings, kinds_of(results=results, submissions=submissions), named(subject), MAX_SHOWN), found.append)
     if not found:
-        raise ArgumentError(f"nothing that is parked is called {subject!r}")
+        raise ArgumentError(f"nothing that is parked is called {subject!r}: `parked list` has the names")
     if body_to is not None:
         if len(found) > 1:
             raise ArgumentError(f"{len(found)} messages are called {subject!r}: --results or --submissions may tell")
@@ -155,8 +158,10 @@ def redrive(
         ),
         everything=everything,
     )
+    settings = settings_of()
+    warn_of_unknown_queue(queue, settings)
     run = Run(
-        settings_of(),
+        settings,
         kinds_of(results=results, submissions=submissions),
         selection,
         limit,
@@ -196,7 +201,9 @@ def discard(
         everything=everything,
     )
     because = because.encode(errors="replace").decode()
-    run = Run(settings_of(), kinds_of(results=results, submissions=submissions), selection, limit)
+    settings = settings_of()
+    warn_of_unknown_queue(queue, settings)
+    run = Run(settings, kinds_of(results=results, submissions=submissions), selection, limit)
     do(DISCARD, run, lambda messages: messages.discard(because, rate, by=name), yes=yes, as_json=as_json)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from broker_setup.errors import ArgumentError
 from broker_setup.operator.console import moment
+from broker_setup.operator.filters import SIGNS, origin_meant, uuid_meant
 from broker_setup.operator.parked.selection import Selection
 from broker_setup.wire.parked import Kind
 from broker_setup.wire.properties import is_uuid
@@ -18,7 +19,8 @@ Results = Annotated[bool, typer.Option("--results", help="Only results.")]
 Submissions = Annotated[bool, typer.Option("--submissions", help="Only submissions.")]
 Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_default=False)]
 Origin = Annotated[
-    str | None, typer.Option(help="For this LMS, as scheme://host:port; * stands for anything.", show_default=False)
+    str | None,
+    typer.Option(help="For this LMS, such as https://lms.example; * stands for anything.", show_default=False),
 ]
 ReasonPattern = Annotated[
     str | None, typer.Option(help="With this in the reason, in any case; * stands for anything.", show_default=False)
@@ -59,9 +61,9 @@ def selection_of(
     now = datetime.now(UTC)
     return Selection(
         queue=queue,
-        origin=origin,
+        origin=origin_meant(origin),
         reason=reason,
-        correlation_id=None if uuid is None else _uuid(uuid),
+        correlation_id=uuid_meant(uuid),
         before=moment(older_than, now) if older_than else None,
         since=moment(newer_than, now) if newer_than else None,
     )
@@ -76,18 +78,11 @@ def chosen(selection: Selection, *, everything: bool) -> Selection:
     return selection
 
 
-def _uuid(text: str) -> str:
-    uuid = text.replace("-", "").lower()
-    if not is_uuid(uuid):
-        raise ArgumentError(f"{text!r} is no uuid (32 hex digits)")
-    return uuid
-
-
 def named(subject: str) -> Selection:
     """Select what has this uuid, this submission id, or this name of a stranger's."""
     if subject == NAMELESS:
         return Selection(correlation_id="")
-    digits = subject.replace("-", "").lower()
+    digits = subject.strip(SIGNS).replace("-", "").lower()
     if is_uuid(digits):
         return Selection(correlation_id=digits)
     if subject.isascii() and subject.isdigit():

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatchcase
 
+from broker_setup.operator.filters import alike
 from broker_setup.wire.parked import ParkedMessage
 
 # Reasons are grouped without what differs from message to message: uuids, numbers of some length, hashes.
@@ -42,7 +42,7 @@ class Selection:
         return (
             self.queue in {None, parked.queue}
             and (self.queues is None or parked.queue in self.queues)
-            and (self.origin is None or _alike(parked.origin, self.origin))
+            and (self.origin is None or alike(parked.origin, self.origin))
             and (self.reason is None or has_in_it(parked.reason, self.reason))
             and self.correlation_id in {None, parked.correlation_id}
             and (self.correlation_ids is None or parked.correlation_id in self.correlation_ids)
@@ -54,12 +54,7 @@ class Selection:
 
 def has_in_it(reason: str, part: str) -> bool:
     """Say whether a reason has this in it, `*` and `?` standing for any signs and any one, as an operator types it."""
-    return _alike(reason, f"*{part}*")
-
-
-def _alike(text: str, pattern: str) -> bool:
-    # Brackets mean themselves: reasons and IPv6 origins have some.
-    return fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
+    return alike(reason, f"*{part}*")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from broker_setup.operator.between_queues import between_queues
 from broker_setup.operator.by import By, who_acts
 from broker_setup.operator.carrying_out import agreed, carry_out
 from broker_setup.operator.console import AsJson, add_row, progress, settings_of, show_table, shown, warn_of_missed
+from broker_setup.operator.filters import origin_meant, uuid_meant, warn_of_unknown_queue
 from broker_setup.operator.plain_help import PlainTyper
 from broker_setup.operator.results.waiting_results import Filter, Found, WaitingResult, WaitingResults
 from broker_setup.settings import Settings
@@ -24,7 +25,10 @@ results = PlainTyper(
     help="Look at results that wait for another try, and call them in.", no_args_is_help=True, add_completion=False
 )
 
-Origin = Annotated[str | None, typer.Option(help="For this LMS, as scheme://host:port.", show_default=False)]
+Origin = Annotated[
+    str | None,
+    typer.Option(help="For this LMS, such as https://lms.example; * stands for anything.", show_default=False),
+]
 Queue = Annotated[str | None, typer.Option(help="Of this course queue.", show_default=False)]
 Uuid = Annotated[str | None, typer.Option(help="Of this submission.", show_default=False)]
 
@@ -44,7 +48,7 @@ def list_(
     in xqueue.results.checked yet, nobody can look at; how many they are the management API says (MANAGEMENT_URL).
     """
     settings = settings_of()
-    ready, found = _run(settings, Filter(origin, queue, uuid), lambda waiting: waiting.look())
+    ready, found = _run(settings, _meant(settings, origin, queue, uuid), lambda waiting: waiting.look())
     between = between_queues(settings, settings.rungs)
     first = sorted(found.results, key=lambda each: each.wait.until.timestamp() if each.wait.until else 0.0)[:limit]
     if as_json:
@@ -73,7 +77,8 @@ def retry(
 
     Interrupted, nothing is lost; run it again.
     """
-    settings, meant, name = settings_of(), Filter(origin, queue, uuid), who_acts(by)
+    settings, name = settings_of(), who_acts(by)
+    meant = _meant(settings, origin, queue, uuid)
     if meant == Filter() and not everything:
         raise ArgumentError("say which: --origin, --queue, --uuid, or --all")
     if not yes:
@@ -85,6 +90,11 @@ def retry(
             return
     _, found = _run(settings, meant, lambda waiting: waiting.call_in(rate, by=name), needs=(LEDGER,))
     _tell(found, dry=False, as_json=as_json)
+
+
+def _meant(settings: Settings, origin: str | None, queue: str | None, uuid: str | None) -> Filter:
+    warn_of_unknown_queue(queue, settings)
+    return Filter(origin_meant(origin), queue, uuid_meant(uuid))
 
 
 def _run(

@@ -12,6 +12,7 @@ from time import time
 
 from broker_setup.amqp.messages import Arrival
 from broker_setup.ledger.events import Act, Acted
+from broker_setup.operator.filters import alike
 from broker_setup.operator.intake import taking_in
 from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
 from broker_setup.operator.session import Session
@@ -36,7 +37,7 @@ class Filter:
     def takes(self, result: "WaitingResult") -> bool:
         """Say whether a result is meant."""
         return (
-            self.origin in {None, result.wait.origin}
+            (self.origin is None or alike(result.wait.origin, self.origin))
             and self.queue in {None, result.wait.queue}
             and self.uuid in {None, result.uuid}
         )

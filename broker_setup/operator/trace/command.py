@@ -35,6 +35,7 @@ from broker_setup.operator.console import (
     shown,
     span,
 )
+from broker_setup.operator.filters import SIGNS, warn_of_unknown_queue
 from broker_setup.operator.read_ledger import read_ledger
 from broker_setup.operator.trace.asking import told_by_console
 from broker_setup.operator.trace.history import SETTLED, History, Sighting, Step, Timeline, Wanted
@@ -44,8 +45,6 @@ from broker_setup.wire.properties import submission_id_of
 # Writers' clocks, and the chunk that an event stands in, may be this far off.
 SLACK = timedelta(minutes=5)
 UUID_DIGITS = 32
-# Around what is copied from a log.
-SIGNS = ",:;. "
 LEASE_DIGITS = 8
 _TIMES = {"expires_at", "available_at", "tell_at", "until"}
 
@@ -77,6 +76,7 @@ def trace(
         raise ArgumentError(
             "say either which submission (an id, a uuid or a callback URL) or --queue, --since, --until"
         )
+    warn_of_unknown_queue(queue, settings)
     wanted = by_subject(subject) if subject is not None else None
     timelines: list[Timeline] = []
     if subject is not None and not from_ledger and not as_json:

@@ -16,7 +16,7 @@ from tests.support.ledger import events_in, pika_channel
 from tests.support.operator import Operator, take_all
 
 RUNG = 3600.0
-GOOD, SICK = "https://lms.example:443", "https://sick.example:443"
+GOOD, SICK = "https://lms.example", "https://sick.example"
 NUMBERS = {GOOD: (1, 3, 5), SICK: (2, 4)}
 
 
@@ -63,7 +63,7 @@ def test_list_says_whose_they_are_and_why_they_wait_and_leaves_them_in_their_ord
 
 
 def test_retry_calls_in_what_is_meant_with_its_tries_and_leaves_the_rest(operator: Operator) -> None:
-    told = operator.json("results", "retry", "--origin", GOOD, "--yes", "--by", "ned")
+    told = operator.json("results", "retry", "--origin", f"{GOOD}:443", "--yes", "--by", "ned")
     assert (told["selected"], told["called_in"]) == (3, 3)
     called = take_all(operator.amqp_url, CHECKED_QUEUE)
     assert [(uuid, body) for uuid, body, _ in called] == [

@@ -1,8 +1,12 @@
 """Each step of a migration follows from what stands at the broker, wherever the run before it was killed."""
 
+from pathlib import Path
+
 import pytest
 
+from broker_setup.operator.migrate.other_broker import other_broker
 from broker_setup.operator.migrate.plan import Seen, Standing, Step, in_short, meanwhile, next_step
+from broker_setup.settings import Settings
 
 
 def test_it_comes_to_its_end_step_by_step() -> None:
@@ -51,3 +55,8 @@ def test_what_differs_is_put_so_that_a_table_can_show_it(received: str, current:
     why = f"inequivalent arg 'x-a' for queue 'q' in vhost '/': received {received} but current is {current}"
     assert in_short(f"PRECONDITION_FAILED - {why}") == short
     assert in_short("a migration was broken off") == "a migration was broken off"
+
+
+def test_the_other_broker_is_trusted_as_ours_is() -> None:
+    settings = Settings().model_copy(update={"broker_ca_bundle": Path("/etc/ca.pem")})
+    assert "cafile=%2Fetc%2Fca.pem" in other_broker(settings, "amqps://u:p@new.example/")
