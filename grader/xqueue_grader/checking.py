@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 BESIDE_BYTES = 8 * 1024
 
 
-async def warn_of(name: str, reply: bytes) -> None:
+async def warn_of(name: str | None, reply: bytes) -> None:
     """Log what is wrong with the reply to the submission `name`, if anything is; it goes out all the same."""
     large = len(reply) > BESIDE_BYTES
     found = await asyncio.to_thread(check_strictly, reply) if large else check_strictly(reply)

@@ -136,7 +136,7 @@ class Grader:
             self._refuse_poison(lease, attempt)
             reply = await self._pool.grade(submission)
             if not lease.is_call:
-                await warn_of(submission.uuid, reply)
+                await warn_of(lease.name, reply)
             return await lease.answer(reply)
         except BadMessageError as error:
             return Failed(f"this is no submission: {error}")

@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 def run(grade: Grade, *queues: str, url: str | None = None, options: Options | None = None) -> None:
     """Grade the submissions of `queues` with `grade` until SIGTERM or SIGINT.
 
-    They come from `url`, whose scheme says how (amqp:// or amqps://: from RabbitMQ itself); without one, from that of
-    XQUEUE_AMQP_URL. With Workers.PROCESSES call it under `if __name__ == "__main__"`, since each process imports the
-    script.
+    They come from `url`, whose scheme says how (amqp:// or amqps://: from RabbitMQ itself; http:// or https://: from
+    any XQueue server); without one, from that of XQUEUE_URL or XQUEUE_AMQP_URL. With Workers.PROCESSES call it under
+    `if __name__ == "__main__"`, since each process imports the script.
     """
     if not queues:
         sys.exit("grader: name at least one queue to grade")

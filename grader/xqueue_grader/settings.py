@@ -10,8 +10,9 @@ from xqueue_grader.common.errors import SettingsError
 from xqueue_grader.common.link.broker_url import trusting
 from xqueue_grader.common.process.logs import LogFormat
 
-URL = "XQUEUE_AMQP_URL"
-URL_FILE = f"{URL}_FILE"
+URL = "XQUEUE_URL"
+# As the services have it; where both are set, the one that is a grader's alone counts.
+AMQP_URL = "XQUEUE_AMQP_URL"
 CA_BUNDLE = "XQUEUE_BROKER_CA_BUNDLE"
 LOG_LEVEL = "XQUEUE_LOG_LEVEL"
 LOG_FORMAT = "XQUEUE_LOG_FORMAT"
@@ -47,25 +48,30 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> GraderSettings
 
 
 def _url(environment: Mapping[str, str]) -> str | None:
-    url, file = environment.get(URL), environment.get(URL_FILE)
-    if url and file:
-        raise SettingsError(f"{URL} and {URL_FILE} are both set: one of them must go")
-    if file:
-        return _secret_in(file)
-    if not url and environment.get(FILE):
+    for name in (URL, AMQP_URL):
+        if url := _secret(environment, name):
+            return url
+    if environment.get(FILE):
         raise SettingsError(f"{URL} is not set, and a grader does not read {FILE}: name the broker in {URL}")
-    return url or None
+    return None
 
 
-def _secret_in(file: str) -> str:
+def _secret(environment: Mapping[str, str], name: str) -> str | None:
+    url, file = environment.get(name), environment.get(f"{name}_FILE")
+    if url and file:
+        raise SettingsError(f"{name} and {name}_FILE are both set: one of them must go")
+    return _secret_in(file, f"{name}_FILE") if file else url or None
+
+
+def _secret_in(file: str, name: str) -> str:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        raise SettingsError(f"{URL_FILE}: can't read {file}: {why}") from None
+        raise SettingsError(f"{name}: can't read {file}: {why}") from None
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise SettingsError(f"{URL_FILE}: {file} is empty")
+        raise SettingsError(f"{name}: {file} is empty")
     return text
 
 

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.project import ROOT
 from xqueue_grader.grader import Grader
 from xqueue_grader.running import run
+from xqueue_grader.settings import read_settings
+
+SCHEMES = "amqp://, amqps://, http://, https://"
 
 
 @pytest.fixture
@@ -47,7 +51,17 @@ def test_nothing_of_the_server_is_imported_nor_what_only_some_graders_need() -> 
     printed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     imported = {name.partition(".")[0] for name in printed.stdout.split()}
     assert "xqueue_grader" in imported
-    assert not imported & {"broker_setup", "pydantic", "pythonjsonlogger", "prometheus_client", "uvloop"}
+    assert not imported & {"broker_setup", "pydantic", "pythonjsonlogger", "prometheus_client", "urllib3", "uvloop"}
+
+
+def test_a_url_of_a_grader_alone_counts_before_that_of_the_services(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XQUEUE_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/")
+    monkeypatch.setenv("XQUEUE_BROKER_CA_BUNDLE", "/ca.pem")
+    (tmp_path / "url").write_text("https://u:p@xqueue.example\n")
+    monkeypatch.setenv("XQUEUE_URL_FILE", str(tmp_path / "url"))
+    assert read_settings().url == "https://u:p@xqueue.example?cafile=%2Fca.pem"
 
 
 def test_a_grader_that_is_told_no_queue_says_so_and_ends() -> None:
@@ -58,8 +72,9 @@ def test_a_grader_that_is_told_no_queue_says_so_and_ends() -> None:
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("redis://u:secret@broker/", "the URL must begin with amqp:// or amqps://, and begins with 'redis://'"),
-        ("broker.example", "the URL must begin with amqp:// or amqps://, and begins with 'broker.exa'"),
+        ("redis://u:secret@broker/", f"the URL must begin with one of {SCHEMES}; it begins with 'redis://'"),
+        ("broker.example", f"the URL must begin with one of {SCHEMES}; it begins with 'broker.exa'"),
+        ("http://u:secret@", "the URL can't be read: it names no host"),
         ("amqp://u:secret@broker:port/", "the URL can't be read: Port could not be cast to integer value as 'port'"),
     ],
 )
