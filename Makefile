@@ -84,6 +84,7 @@ lock: dev-env  ## pin the dependencies of pyproject.toml anew (UPGRADE=--upgrade
 	$(LOCK) pyproject.toml $(UPGRADE) --output-file deploy/requirements/run.txt
 	$(LOCK) pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --extra dev --extra legacy --extra otel --output-file deploy/requirements/dev.txt
 	$(LOCK) deploy/tutor/pyproject.toml $(UPGRADE) --constraint deploy/requirements/run.txt --output-file deploy/requirements/tutor.txt
+	printf 'edx-submissions\nopenedx-events\n' | $(LOCK) - $(UPGRADE) --output-file deploy/requirements/edx-submissions.txt
 	echo tutor-xqueue | $(LOCK) - $(UPGRADE) --no-deps --output-file deploy/requirements/tutor-xqueue.txt
 
 dist: dev-env  ## make wheels, sdist, bill of materials and checksums of the last commit in dist/ (REPOSITORY=https://... for links)

@@ -21,13 +21,16 @@ class BadCallbackError(XQueueError):
 class Callback:
     """One POST: the form's two fields, byte for byte, and where they go.
 
-    `id` is the same each time that this result is posted, and another one for an amendment and for a notice.
+    `id` is the same each time that this result is posted, and another one for an amendment and for a notice. With an
+    `upstream` it goes by the session there of that name, where `points` are a whole score.
     """
 
     url: URL
     header: bytes
     body: bytes
     id: str = ""
+    upstream: str = ""
+    points: float = 1.0
     origin: str = field(init=False, compare=False)  # the LMS as scheme://host:port: no path, no user, no password
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class Callback:
 def callback_for(result: Result, address: ReturnAddress) -> Callback:
     """Make the callback that takes `result` to `address`; raise BadCallbackError if that has no http(s) URL."""
     header = address.header
+    if address.upstream:
+        raise BadCallbackError("it was taken out of an upstream, and UPSTREAMS is not set here")
     if header is None:
         raise BadCallbackError("the LMS's header is not JSON")
     if not isinstance(given := header.get("lms_callback_url"), str):
@@ -70,7 +75,10 @@ def callback_for(result: Result, address: ReturnAddress) -> Callback:
         raise BadCallbackError(str(error)) from None
     except ValueError:
         raise BadCallbackError("the LMS's header has characters that can't be sent") from None
+    return Callback(url, raw_header, result.body, id_of(result))
+
+
+def id_of(result: Result) -> str:
+    """Name a callback: the same for each try of one result."""
     # A receiver that drops what it has seen must not drop a result that comes after its notice.
-    return Callback(
-        url, raw_header, result.body, f"{result.submission}-{'notice' if result.notice else result.amendment}"
-    )
+    return f"{result.submission}-{'notice' if result.notice else result.amendment}"

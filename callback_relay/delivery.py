@@ -25,12 +25,12 @@ from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics
 from callback_relay.orders import Order, Post, Settle
 from callback_relay.outcome import Answered, Kind, NotMade, Outcome, kind_of, not_made
-from callback_relay.poster import Poster
 from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling
 from callback_relay.size import is_too_large
 from callback_relay.verdict import Delivered, Park, Patience, Repeat, Retry, Tell, Verdict, judge
+from callback_relay.ways import Ways
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Delivering:
     def __init__(
         self,
         schedule: Schedule[Delivery],
-        poster: Poster,
+        ways: Ways,
         checker: ReplyChecker | None,
         settling: Settling,
         *,
@@ -75,7 +75,7 @@ class Delivering:
     ) -> None:
         """Without a `checker` no reply is looked at. Nothing is posted any more once it `is_stopping`."""
         self._schedule = schedule
-        self._poster = poster
+        self._ways = ways
         self._checker = checker
         self._settling = settling
         self._notes = notes
@@ -120,7 +120,7 @@ class Delivering:
                 verdict = refused
             else:
                 began_at, began = monotonic(), spans.begin()
-                outcome: Outcome = await self._poster.post(delivery.callback)
+                outcome: Outcome = await self._ways.post(delivery.callback)
                 if began:
                     _tell_span(delivery, outcome, began)
                 verdict = self._judge(delivery, outcome, began_at)

@@ -17,7 +17,7 @@ from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import ReplyChecker
 from broker_setup.wire.results import NO_TRIES, decode_result
 from broker_setup.wire.return_address import Sealer
-from callback_relay.callback import BadCallbackError, callback_for
+from callback_relay.callback import BadCallbackError
 from callback_relay.delivery import Delivering, Delivery, mistake
 from callback_relay.floods import (
     MOST_COPIES,
@@ -34,6 +34,7 @@ from callback_relay.reason import Reason, Slug
 from callback_relay.schedule import Schedule
 from callback_relay.settling import About, Settling
 from callback_relay.verdict import GiveBack, Park, Patience, Retry, Tell, judge_unopened
+from callback_relay.ways import callback_by_its_way
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Incoming:
     ) -> None:
         """Hand what may be delivered to the `schedule`, and what that orders to `delivering`."""
         self._sealer = Sealer(settings.secrets)
+        self._upstreams = settings.upstreams
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
         self._checker = checker
@@ -158,7 +160,7 @@ class Incoming:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message, ours=self._is_ours(message.user_id))
         address = self._sealer.open(result.sealed_return, result.submission)
-        callback = callback_for(result, address)
+        callback = callback_by_its_way(result, address, self._upstreams)
         return Delivery(
             identity=Identity.of(result),
             url=str(callback.url),

@@ -42,13 +42,20 @@ class NotAllowed:
 
 
 @dataclass(frozen=True)
+class NotWanted:
+    """An upstream has no use for this result, and never will; it is well."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
 class NotMade:
     """The callback could not be made, for want of something here, such as open files: that is not the LMS's fault."""
 
     reason: Reason
 
 
-Outcome = Answered | NoAnswer | NotAllowed | NotMade
+Outcome = Answered | NoAnswer | NotAllowed | NotWanted | NotMade
 
 
 def not_made(lacks: str) -> NotMade:
@@ -62,7 +69,7 @@ class Kind(Enum):
     DELIVERED = auto()
     REFUSED = auto()  # it is well, and does not want this result
     FAILED = auto()  # it is not well, or not reached: any result might fare so
-    UNASKED = auto()  # it was not asked
+    UNASKED = auto()  # it was not asked, or has said nothing of itself
 
 
 def kind_of(outcome: Outcome) -> Kind:
@@ -77,7 +84,7 @@ def kind_of(outcome: Outcome) -> Kind:
             return Kind.REFUSED
         case NoAnswer():
             return Kind.FAILED
-        case NotAllowed() | NotMade():
+        case NotAllowed() | NotWanted() | NotMade():
             return Kind.UNASKED
 
 
@@ -99,5 +106,5 @@ def reason_of(outcome: Outcome) -> Reason:
             return Reason(status_slug(status), f"answered {status}{where}, and redirects are not followed")
         case Answered(status):
             return Reason(status_slug(status), f"answered {status}")
-        case NoAnswer(reason) | NotAllowed(reason) | NotMade(reason):
+        case NoAnswer(reason) | NotAllowed(reason) | NotWanted(reason) | NotMade(reason):
             return reason

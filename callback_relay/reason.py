@@ -19,6 +19,7 @@ class Slug(StrEnum):
     CUT_OFF = "cut_off"
     BAD_URL = "bad_url"
     PAGE = "page"
+    LOGIN = "login"
     OTHER = "other"
 
     BEHIND = "behind"

@@ -28,12 +28,14 @@ from callback_relay.incoming import Incoming
 from callback_relay.ladder import Ladder
 from callback_relay.metrics import Metrics, Reading
 from callback_relay.poster import poster_for
+from callback_relay.put_results import PutResults
 from callback_relay.results_consumer import ConsumerState, ResultsConsumer
 from callback_relay.room import unread_room
 from callback_relay.schedule import Schedule
 from callback_relay.settling import Settling
 from callback_relay.student_notices import StudentNotices
 from callback_relay.verdict import Patience
+from callback_relay.ways import Ways
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Relay:
     def __init__(self, settings: Settings) -> None:
         """Build it from settings that have a SECRET_KEY; nothing is opened yet.
 
-        Raise SettingsError if the CA bundle can't be read.
+        Raise SettingsError if the CA bundle can't be read, or an upstream can't be used.
         """
         self._stopping = asyncio.Event()
         url, name = settings.amqp_url.get_secret_value(), process_name("xqueue-relay")
@@ -58,13 +60,14 @@ class Relay:
         self._source = Link(url, f"{name} consume", heartbeat=HEARTBEAT_SECONDS)
         self._sink = Link(url, f"{name} publish")
         self._publisher = Publisher(self._sink)
-        self._poster = poster_for(settings)
+        self._ways = Ways(poster_for(settings), PutResults(settings))
         self._notes = Notes(LedgerWriter(self._publisher, name))
         checker = ReplyChecker(settings.max_reply_size) if settings.validate_results else None
         self._ladder = Ladder(settings.retry_delays)
         patience = Patience(settings.max_number_of_failures, settings.callback_max_age)
         # Chance for spreading load needs no cryptographic randomness.
         chance = random.random
+        listed = (*(settings.callback_allowed_origins or ()), *settings.upstream_origins)
         self._schedule: Schedule[Delivery] = Schedule(
             self._ladder,
             patience,
@@ -74,10 +77,10 @@ class Relay:
             chance=chance,
             wall=time,
             outdates_after=settings.supersede_after,
-            listed=settings.callback_allowed_origins or (),
+            listed=listed,
         )
         self._announcer = Announcer()
-        self._metrics = Metrics(self._reading, listed=settings.callback_allowed_origins or ())
+        self._metrics = Metrics(self._reading, listed=listed)
         self._settling = Settling(
             self._publisher,
             self._notes,
@@ -87,7 +90,7 @@ class Relay:
         )
         self._delivering = Delivering(
             self._schedule,
-            self._poster,
+            self._ways,
             checker,
             self._settling,
             notes=self._notes,
@@ -133,7 +136,7 @@ class Relay:
 
         Raise SettingsError if the metrics' port can't be had.
         """
-        async with self._endpoint, supervised(self._source, self._sink), self._poster:
+        async with self._endpoint, supervised(self._source, self._sink), self._ways:
             consuming = asyncio.create_task(self._consumer.run(), name="consume results")
             ticking = asyncio.create_task(self._tick(), name="schedule")
             noting = asyncio.create_task(self._notes.run(), name="ledger notes")

@@ -10,7 +10,17 @@ from http import HTTPStatus
 from broker_setup.wire.results import Tries
 from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
-from callback_relay.outcome import Answered, Kind, NotAllowed, NotMade, Outcome, asked_for, kind_of, reason_of
+from callback_relay.outcome import (
+    Answered,
+    Kind,
+    NotAllowed,
+    NotMade,
+    NotWanted,
+    Outcome,
+    asked_for,
+    kind_of,
+    reason_of,
+)
 from callback_relay.reason import Reason, Slug
 
 # A count comes back from the broker in a header that an AMQP grader may have written: never count beyond this.
@@ -113,7 +123,7 @@ def judge(
     match outcome:
         case Answered(HTTPStatus.OK):
             return Delivered()
-        case NotAllowed(reason):
+        case NotAllowed(reason) | NotWanted(reason):
             return Park(reason, tell=Tell.NEVER)
         case NotMade(reason):
             return Retry(ladder.shortest, tries, reason)

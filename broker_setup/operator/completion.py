@@ -23,11 +23,12 @@ class Shell(StrEnum):
 
 # The services take nothing else.
 _OF_SERVICES: Mapping[Shell, str] = {
-    Shell.BASH: 'complete -W "--help --version" xqueue-gateway xqueue-relay xqueue-passive xqueue-console',
+    Shell.BASH: 'complete -W "--help --version" xqueue-gateway xqueue-relay xqueue-passive xqueue-upstream '
+    "xqueue-console",
     Shell.ZSH: "_xqueue_service() { _arguments '--help' '--version'; }\n"
-    "compdef _xqueue_service xqueue-gateway xqueue-relay xqueue-passive xqueue-console",
+    "compdef _xqueue_service xqueue-gateway xqueue-relay xqueue-passive xqueue-upstream xqueue-console",
     Shell.FISH: "complete --command xqueue-gateway --command xqueue-relay --command xqueue-passive "
-    '--command xqueue-console --no-files --arguments "--help --version"',
+    '--command xqueue-upstream --command xqueue-console --no-files --arguments "--help --version"',
 }
 
 

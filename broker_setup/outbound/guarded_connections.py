@@ -46,14 +46,21 @@ class LookupTimeoutError(OSError):
 
 
 def guarded_connector(
-    limit: int, tls: ssl.SSLContext, names: "GuardedNames", turns: ParsingTurns, *, keep: bool = True
+    limit: int,
+    tls: ssl.SSLContext,
+    names: "GuardedNames",
+    turns: ParsingTurns,
+    *,
+    keep: bool = True,
+    most_bytes: int = MOST_BYTES,
 ) -> BoundedConnector:
     """Make a pool of at most `limit` connections to hosts that `names` finds; needs a running loop.
 
-    `turns` are those of all the loop's connections. Unless it is to `keep` them, none is used twice.
+    `turns` are those of all the loop's connections. Unless it is to `keep` them, none is used twice. One ends where an
+    answer has more than `most_bytes` on the wire.
     """
     return BoundedConnector(
-        most_bytes=MOST_BYTES,
+        most_bytes=most_bytes,
         turns=turns,
         limit=limit,
         ssl=tls,

@@ -19,6 +19,7 @@ BRIDGE = "the bridge's metrics"
 GATEWAY_METRICS = "the gateway's metrics"
 GATEWAY = "the gateway"
 CONSOLE = "the console"
+UPSTREAM = "the metrics of xqueue-upstream"
 
 # What relay and bridge call themselves to whom they call, so that the gateway knows a callback that has come home.
 USER_AGENT = "xqueue"

@@ -88,6 +88,14 @@ def _console(settings: SettingsTable) -> Iterator[str]:
             yield f"CONSOLE_ROLES: {name!r} has queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}"
 
 
+def _upstreams(settings: SettingsTable) -> Iterator[str]:
+    for name, upstream in settings.upstreams.items():
+        here = {each.queue for each in upstream.queues.values()}
+        wrong = sorted(here - settings.xqueues.keys()) if settings.xqueues else []
+        if wrong:
+            yield f"UPSTREAMS: {name!r} has queues that XQUEUES doesn't have: {', '.join(map(repr, wrong))}"
+
+
 # Each with the fields that it reads.
 _RULES: Mapping[tuple[str, ...], Rule] = {
     ("retry_delays",): _rungs,
@@ -98,4 +106,5 @@ _RULES: Mapping[tuple[str, ...], Rule] = {
     ("jwt_secret_key", "secret_key", "secret_key_fallbacks"): _secrets,
     ("queue_access", "xqueues"): _lists,
     ("console_accounts", "console_roles", "xqueues"): _console,
+    ("upstreams", "xqueues"): _upstreams,
 }

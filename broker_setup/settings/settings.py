@@ -4,14 +4,17 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, model_validator
+from yarl import URL
 
 from broker_setup.link.broker_url import each_of, port_of, trusting, user_of
+from broker_setup.outbound.callback_urls import origin_of
 from broker_setup.outbound.own_services import (
     BRIDGE,
     CONSOLE,
     GATEWAY,
     GATEWAY_METRICS,
     RELAY,
+    UPSTREAM,
     OwnServices,
     own_services,
 )
@@ -65,6 +68,7 @@ class Settings(SettingsTable):
                 BRIDGE: (self.passive_metrics_host, self.passive_metrics_port),
                 GATEWAY_METRICS: (self.gateway_metrics_host, self.gateway_metrics_port),
                 CONSOLE: (self.console_metrics_host, self.console_metrics_port),
+                UPSTREAM: (self.upstream_metrics_host, self.upstream_metrics_port),
             },
             serving={GATEWAY: (self.host, self.port), CONSOLE: (self.console_host, self.console_port)},
             public_url=self.public_url,
@@ -105,6 +109,11 @@ class Settings(SettingsTable):
     def passive_graders(self) -> dict[str, str]:
         """The URL of each queue whose grader is called."""
         return passive_graders(self)
+
+    @property
+    def upstream_origins(self) -> tuple[str, ...]:
+        """Where the upstreams are, as origins."""
+        return tuple(dict.fromkeys(origin_of(URL(each.url)) for each in self.upstreams.values()))
 
     def grading_of(self, queue: str) -> Grading:
         """How `queue`'s passive grader is called."""

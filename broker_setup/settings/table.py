@@ -10,6 +10,7 @@ from broker_setup.process.logs import LogFormat
 from broker_setup.rights import Role
 from broker_setup.settings.access_settings import ConsoleRights, Dialect, Jwks, Name, Network, QueueAccess, Users
 from broker_setup.settings.environment import Environment
+from broker_setup.settings.upstream_settings import Upstream, UpstreamName
 from broker_setup.settings.user_settings import UserName
 from broker_setup.settings.value_types import (
     AmqpUrl,
@@ -146,6 +147,14 @@ class SettingsTable(BaseSettings):
     grading_ca_bundle: Path | None = None
     passive_metrics_host: str = "127.0.0.1"
     passive_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+
+    # xqueue-upstream, and the relay, which puts results back
+    upstreams: dict[UpstreamName, Upstream] = Field(default_factory=dict)
+    upstream_passwords: dict[UpstreamName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)
+    upstream_ahead: Annotated[int, Field(gt=0, le=1000)] = 2  # submissions that wait here for a grader
+    upstream_poll: Annotated[float, Field(ge=0.05, le=300)] = 1.0  # seconds
+    upstream_metrics_host: str = "127.0.0.1"
+    upstream_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # the relay
     requests_timeout: Annotated[float, Field(gt=0)] = 5.0  # seconds

@@ -19,6 +19,8 @@ MAX_REPLY_BYTES = 2_621_440
 # What the LMS does with a callback is said by the last part of its URL's path.
 _SCORE = "/score_update"
 _UNGRADED = "/ungraded_response"
+# Of an LMS's own grader queue, which computes with the score, and hands the whole reply to the same code.
+_PUT_RESULT = "/put_result"
 
 # Of a URL with nothing in it that would have to be taken apart or unquoted: its path.
 _USUAL_URL = re.compile(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9/._~+@:;=-]*)")
@@ -51,7 +53,7 @@ def check_reply(callback_url: str, reply: bytes, most: int = MAX_REPLY_BYTES) ->
     Takes a few microseconds for a usual reply, and time in proportion for any.
     """
     path = _path(callback_url)
-    if path.endswith(_SCORE):
+    if path.endswith((_SCORE, _PUT_RESULT)):
         return check_strictly(reply, most)
     return Finding(_wrong_with_ungraded(reply, most)) if path.endswith(_UNGRADED) else FINE
 
@@ -77,7 +79,7 @@ def check_strictly(reply: bytes, most: int = MAX_REPLY_BYTES) -> Finding:
 
 def is_checked(callback_url: str) -> bool:
     """Tell whether replies that go to a URL are looked at."""
-    return _path(callback_url).endswith((_SCORE, _UNGRADED))
+    return _path(callback_url).endswith((_SCORE, _UNGRADED, _PUT_RESULT))
 
 
 def _path(url: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
 from broker_setup.wire.seals import SEALS, Form, Seals, secret_id, secret_id_in
+from broker_setup.wire.upstream_address import UpstreamAddress, upstream_address
 
 
 class _Named(Struct, gc=False):
@@ -27,7 +28,8 @@ _decode_usual = msgspec.json.Decoder(_Named).decode
 class ReturnAddress(Struct, frozen=True, gc=False):
     """Where the result of one submission goes.
 
-    `submission` is the submission's uuid (32 hex characters), `lms_header` the LMS's xqueue_header, verbatim;
+    `submission` is the submission's uuid (32 hex characters), `lms_header` the LMS's xqueue_header, verbatim, or the
+    text of an UpstreamAddress;
     `sealed_at` is when it was sealed, at submit (seconds since the epoch, 0 before it is sealed).
     """
 
@@ -45,8 +47,13 @@ class ReturnAddress(Struct, frozen=True, gc=False):
         return header if isinstance(header, dict) else {}
 
     @property
+    def upstream(self) -> UpstreamAddress | None:
+        """Where the result is put back, if the submission was taken out of an upstream."""
+        return upstream_address(self.lms_header)
+
+    @property
     def callback_url(self) -> str:
-        """The lms_callback_url, "" where there is none that is text."""
+        """The lms_callback_url, "" where there is none that is text; an upstream's stands for it."""
         return self._named().lms_callback_url
 
     @property
@@ -58,6 +65,8 @@ class ReturnAddress(Struct, frozen=True, gc=False):
         # As nearly all are written, in a tenth of the time. What this can't read may still be JSON: half a character.
         with suppress(msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             return _decode_usual(self.lms_header)
+        if there := self.upstream:
+            return _Named(there.url, there.queue)
         header = self.header or {}
         url, queue = header.get("lms_callback_url"), header.get("queue_name")
         return _Named(url if isinstance(url, str) else "", "" if queue is None else str(queue))

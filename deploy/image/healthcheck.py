@@ -16,6 +16,7 @@ PORTS = {
     "xqueue-gateway": "XQUEUE_PORT",
     "xqueue-relay": "XQUEUE_METRICS_PORT",
     "xqueue-passive": "XQUEUE_PASSIVE_METRICS_PORT",
+    "xqueue-upstream": "XQUEUE_UPSTREAM_METRICS_PORT",
     "xqueue-console": "XQUEUE_CONSOLE_PORT",
 }
 

@@ -16,6 +16,7 @@ USERS = {
     "gateway": "xqueue-gateway",
     "relay": "xqueue-relay",
     "passive": "xqueue-passive",
+    "upstream": "xqueue-gateway",
     "commands": "xqueue-broker",
     "console": "xqueue-broker",
 }

@@ -135,6 +135,8 @@ class Stack:
         plans = [Plan("relay", "callback_relay", self._env | {"XQUEUE_METRICS_PORT": str(port)})]
         if settings.passive_graders:
             plans.append(self._bridge(settings))
+        if settings.upstreams:
+            plans.append(self._upstream(settings))
         if settings.console_accounts:
             plans.append(self._console(settings, relay_url))
         self._behind = [Service(plan, data, marker) for plan in plans]
@@ -160,6 +162,12 @@ class Stack:
         port = self._port_for("passive", settings.port - 2 if wanted is None else wanted)
         url = f"http://{reachable(settings.passive_metrics_host)}:{port}/readyz"
         return Plan("passive", "gateway.passive", self._env | {"XQUEUE_PASSIVE_METRICS_PORT": str(port)}, url)
+
+    def _upstream(self, settings: Settings) -> Plan:
+        wanted = settings.upstream_metrics_port
+        port = self._port_for("upstream", settings.port + 12 if wanted is None else wanted)
+        url = f"http://{reachable(settings.upstream_metrics_host)}:{port}/readyz"
+        return Plan("upstream", "gateway.upstream", self._env | {"XQUEUE_UPSTREAM_METRICS_PORT": str(port)}, url)
 
     def _console(self, settings: Settings, relay_url: str) -> Plan:
         port = self._port_for("console", settings.console_port)

@@ -16,6 +16,7 @@ PROGRAMS = {
     "xqueue-gateway": "gateway",
     "xqueue-relay": "callback_relay",
     "xqueue-passive": "gateway.passive",
+    "xqueue-upstream": "gateway.upstream",
     "xqueue-console": "gateway.console",
 }
 SECONDS = 60.0
@@ -26,6 +27,8 @@ SETTINGS = {
     "USERS": '{"lms": "password"}',
     "XQUEUES": '{"called": "http://127.0.0.1:1/"}',
     "PORT": "0",
+    "UPSTREAMS": '{"lms": {"url": "http://127.0.0.1:2/xqueue", "user": "watcher", "queues": {"there": "called"}}}',
+    "UPSTREAM_PASSWORDS": '{"lms": "password"}',
     "CONSOLE_PORT": "0",
     "CONSOLE_ACCOUNTS": '{"ada": "password"}',
 }
@@ -57,7 +60,8 @@ def test_the_page_has_these_codes_and_no_others() -> None:
 def test_a_command_ends_with_0_1_or_2() -> None:
     assert run("completion", "bash").returncode == 0
     good = run("check-settings", **SETTINGS)
-    assert (good.returncode, good.stdout) == (0, "gateway, relay, passive, console: can start with these settings\n")
+    services = "gateway, relay, passive, upstream, console"
+    assert (good.returncode, good.stdout) == (0, f"{services}: can start with these settings\n")
     bad = run("check-settings", "gateway", **SETTINGS | {"PORT": "eighty", "USERS": ""})
     assert (bad.returncode, bad.stdout.count("\n"), bad.stderr) == (1, 2, "")
     assert run("declare", **SETTINGS).returncode == 1
@@ -91,6 +95,7 @@ def test_a_service_that_is_stopped_ends_as_the_page_says(program: str, tmp_path:
         ("xqueue-gateway", "PORT", 3),
         ("xqueue-relay", "METRICS_PORT", 1),
         ("xqueue-passive", "PASSIVE_METRICS_PORT", 1),
+        ("xqueue-upstream", "UPSTREAM_METRICS_PORT", 1),
         ("xqueue-console", "CONSOLE_PORT", 1),
     ],
 )

@@ -25,6 +25,7 @@ LOGINS = {
     "gateway": "xqueue-gateway",
     "relay": "xqueue-relay",
     "passive": "xqueue-passive",
+    "upstream": "xqueue-gateway",
     "commands": "xqueue-broker",
     "console": "xqueue-broker",
 }

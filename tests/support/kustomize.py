@@ -22,12 +22,13 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 # What a site chooses: one of the first two, one of the second, and any of the others.
 BROKERS = ("rabbitmq-operator", "rabbitmq-existing")
 STORES = ("uploads-volume", "uploads-s3")
-EXTRAS = ("passive", "console", "monitoring")
+EXTRAS = ("passive", "upstream", "console", "monitoring")
 # What make_secrets can't know.
 OF_THE_SITE = {
     "setup-amqp-url": "amqp://admin:of-admin@broker.example:5672/",
     "setup-management-url": "http://admin:of-admin@broker.example:15672",
     "upload-options.json": "{}",
+    "upstream-passwords.json": "{}",
 }
 
 Thing = dict[str, Any]

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 COMMANDS = "broker_setup"
-PROGRAMS = (COMMANDS, "gateway", "gateway.passive", "gateway.console", "callback_relay")
+PROGRAMS = (COMMANDS, "gateway", "gateway.passive", "gateway.upstream", "gateway.console", "callback_relay")
 LATE = {COMMANDS: "operator.command_line"}
 SECONDS = 120.0
 

@@ -48,4 +48,6 @@ def _all(examined: Examined) -> list[Service]:
         needless.add(Service.PASSIVE)
     if not examined.right.console_accounts and "console_accounts" not in examined.wrong_keys:
         needless.add(Service.CONSOLE)
+    if not examined.right.upstreams and "upstreams" not in examined.wrong_keys:
+        needless.add(Service.UPSTREAM)
     return [service for service in Service if service not in needless]

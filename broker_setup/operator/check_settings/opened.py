@@ -9,7 +9,7 @@ from broker_setup.jwk_sets import parse_jwks, why_unusable
 from broker_setup.outbound.trust import wrong_with_bundle
 from broker_setup.settings.examining import Examined
 from broker_setup.settings.passive_graders import passive_graders
-from broker_setup.settings.required import NOBODY_TO_CALL, Service
+from broker_setup.settings.required import NOBODY_TO_CALL, Service, upstreams_without_password
 from broker_setup.settings.table import SettingsTable
 from broker_setup.upload_store import open_upload_store
 
@@ -51,6 +51,10 @@ def _graders(settings: SettingsTable) -> Iterator[str]:
         yield NOBODY_TO_CALL
 
 
+def _upstreams(settings: SettingsTable) -> Iterator[str]:
+    return upstreams_without_password(settings.upstreams, settings.upstream_passwords)
+
+
 def _bundle(key: str, of: Callable[[SettingsTable], Path | None]) -> Look:
     def look(settings: SettingsTable) -> Iterator[str]:
         bundle = of(settings)
@@ -70,10 +74,15 @@ _LOOKS: Mapping[Service, Mapping[tuple[str, ...], Look]] = {
     },
     Service.RELAY: {
         ("callback_ca_bundle",): _bundle("CALLBACK_CA_BUNDLE", lambda settings: settings.callback_ca_bundle),
+        ("upstreams", "upstream_passwords"): _upstreams,
     },
     Service.PASSIVE: {
         ("xqueues",): _graders,
         ("grading_ca_bundle",): _bundle("GRADING_CA_BUNDLE", lambda settings: settings.grading_ca_bundle),
     },
     Service.CONSOLE: {},
+    Service.UPSTREAM: {
+        ("callback_ca_bundle",): _bundle("CALLBACK_CA_BUNDLE", lambda settings: settings.callback_ca_bundle),
+        ("upstreams", "upstream_passwords"): _upstreams,
+    },
 }

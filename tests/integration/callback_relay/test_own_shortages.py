@@ -75,14 +75,14 @@ async def test_a_result_for_which_there_was_no_thread_or_no_memory_goes_again(
     lacking = [RuntimeError("can't start new thread"), MemoryError(), OSError(errno.ENFILE, "")]
     settings = settings_for(vhost.amqp_url)
     async with results_at(settings) as results, running_relay(settings) as relay:
-        post = relay._poster.post
+        post = relay._ways._poster.post
 
         async def sometimes(callback: Callback) -> Outcome:
             if lacking:
                 raise lacking.pop()
             return await post(callback)
 
-        monkeypatch.setattr(relay._poster, "post", sometimes)
+        monkeypatch.setattr(relay._ways._poster, "post", sometimes)
         await results.put(lms.header())
         await lms.wait_accepted(1, within=60)
         assert not lacking

@@ -32,8 +32,11 @@ PROGRAMS = {
     "xqueue-gateway": ("gateway", "GATEWAY_METRICS_PORT"),
     "xqueue-relay": ("callback_relay", "METRICS_PORT"),
     "xqueue-passive": ("gateway.passive", "PASSIVE_METRICS_PORT"),
+    "xqueue-upstream": ("gateway.upstream", "UPSTREAM_METRICS_PORT"),
     "xqueue-console": ("gateway.console", "CONSOLE_METRICS_PORT"),
 }
+# Nobody listens there.
+UPSTREAMS = {"lms": {"url": "http://127.0.0.1:1/xqueue", "user": "watcher", "queues": {"there": "openedx"}}}
 # Of a cluster alone, or of newer brokers than the oldest.
 NOT_EVERYWHERE = {"rabbitmq_unreachable_cluster_peers_count"}
 
@@ -64,6 +67,8 @@ async def stack(vhost: VHost, folder: Path, ports: dict[str, int], grader_url: s
         "UPLOAD_PATH": str(folder / "uploads"),
         "NOTICE_GRACE": "0",
         "RETRY_DELAYS": json.dumps(RETRY_DELAYS),
+        "UPSTREAMS": json.dumps(UPSTREAMS),
+        "UPSTREAM_PASSWORDS": '{"lms": "its password"}',
         "CONSOLE_PORT": str(free_port()),
         "CONSOLE_ACCOUNTS": json.dumps({"ann": "the password of Ann"}),
         **{setting: str(ports[job]) for job, (_, setting) in PROGRAMS.items()},

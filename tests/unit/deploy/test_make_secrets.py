@@ -19,7 +19,7 @@ def of(folder: Path) -> dict[str, str]:
 def test_what_the_example_names_is_made_but_for_what_only_a_site_knows(tmp_path: Path) -> None:
     make_secrets(tmp_path / "secrets", "broker.example")
     example = text("deploy/kubernetes/overlays/example/kustomization.yaml")
-    of_the_site = {"setup-amqp-url", "setup-management-url", "upload-options.json"}
+    of_the_site = {"setup-amqp-url", "setup-management-url", "upload-options.json", "upstream-passwords.json"}
     assert set(re.findall(r"=secrets/(\S+)", example)) == set(of(tmp_path / "secrets")) | of_the_site
 
 

@@ -40,7 +40,8 @@ def test_the_services_run_the_projects_commands() -> None:
     assert OURS["setup"]["command"] == ["xqueue-broker", "setup"]
     # So that they do not run with the others.
     profiles = {name: service["profiles"] for name, service in OURS.items() if "profiles" in service}
-    assert profiles == {"passive": ["passive"], "commands": ["commands"], "console": ["console", "monitoring"]}
+    own = {name: [name] for name in ("passive", "upstream", "commands")}
+    assert profiles == own | {"console": ["console", "monitoring"]}
 
 
 def test_the_image_is_built_from_our_dockerfile_and_tagged_with_our_version() -> None:
@@ -131,6 +132,7 @@ def test_the_gateways_port_is_the_one_that_it_is_told_to_use() -> None:
         ("gateway", "GATEWAY_METRICS"),
         ("relay", "METRICS"),
         ("passive", "PASSIVE_METRICS"),
+        ("upstream", "UPSTREAM_METRICS"),
         ("console", "CONSOLE_METRICS"),
     ],
 )
@@ -182,13 +184,13 @@ def test_services_wait_for_the_broker_and_for_its_queues() -> None:
     healthy = {"condition": "service_healthy"}
     assert SERVICES["broker"]["healthcheck"]["test"][:2] == ["CMD", "rabbitmq-diagnostics"]
     assert OURS["setup"]["depends_on"] == {"broker": healthy}
-    for name in ("gateway", "relay", "passive", "console", "commands"):
+    for name in ("gateway", "relay", "passive", "upstream", "console", "commands"):
         done = {"condition": "service_completed_successfully"}
         assert OURS[name]["depends_on"] == {"broker": healthy, "setup": done}
 
 
 def test_what_serves_is_asked_for_its_health() -> None:
-    for name in ("gateway", "relay", "passive", "console"):
+    for name in ("gateway", "relay", "passive", "upstream", "console"):
         assert OURS[name]["healthcheck"]["test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
     for name in ("setup", "commands"):
         assert OURS[name]["healthcheck"] == {"disable": True}
@@ -203,6 +205,7 @@ def test_what_serves_comes_back_and_what_runs_once_does_not() -> None:
         "gateway": "unless-stopped",
         "relay": "unless-stopped",
         "passive": "unless-stopped",
+        "upstream": "unless-stopped",
         "console": "unless-stopped",
         "prometheus": "unless-stopped",
         "grafana": "unless-stopped",

@@ -59,6 +59,7 @@ def test_only_200_is_healthy(status: int, code: int, monkeypatch: pytest.MonkeyP
     [
         ("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-relay\0", "XQUEUE_METRICS_PORT"),
         ("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-passive\0", "XQUEUE_PASSIVE_METRICS_PORT"),
+        ("/opt/xqueue/bin/python\0/opt/xqueue/bin/xqueue-upstream\0", "XQUEUE_UPSTREAM_METRICS_PORT"),
         ("/sbin/docker-init\0--\0xqueue-relay\0", "XQUEUE_METRICS_PORT"),
     ],
 )

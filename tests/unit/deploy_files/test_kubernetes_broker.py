@@ -9,8 +9,8 @@ from tests.support.compose import SERVICES, filled
 from tests.support.kustomize import Thing, environment, named, site, templates
 from tests.support.project import text
 
-OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
-EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "console")
+OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "upstream", "console", "monitoring")
+EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "upstream", "console")
 LINE = re.compile(r"^([\w.]+) = (\S+)$", re.MULTILINE)
 BROKER = "xqueue-rabbitmq"
 
@@ -98,7 +98,7 @@ def test_who_calls_out_calls_no_address_of_a_link() -> None:
         for thing in site(*EXISTING)
         if thing["kind"] == "NetworkPolicy" and "ipBlock" in str(thing)
     }
-    assert set(outward) == {"xqueue-relay", "xqueue-passive", "xqueue-to-uploads"}
+    assert set(outward) == {"xqueue-relay", "xqueue-passive", "xqueue-upstream", "xqueue-to-uploads"}
     for blocks in outward.values():
         assert [each["ipBlock"]["except"] for each in blocks] == [["169.254.0.0/16"], ["fe80::/10"]]
 

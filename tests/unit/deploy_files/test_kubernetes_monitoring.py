@@ -7,7 +7,7 @@ from tests.support.alert_rules import alert_rules
 from tests.support.kustomize import named, site, templates
 from tests.support.project import text
 
-COMPONENTS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
+COMPONENTS = ("rabbitmq-operator", "uploads-volume", "passive", "upstream", "console", "monitoring")
 
 
 def test_the_rules_reach_the_cluster_as_they_are() -> None:
@@ -30,7 +30,7 @@ def test_what_is_scraped_has_the_names_and_filters_that_prometheus_itself_is_giv
     assert detailed["metricRelabelings"][0]["regex"] == queues["metric_relabel_configs"][0]["regex"]
 
 
-@pytest.mark.parametrize("component", ["gateway", "relay", "passive", "console"])
+@pytest.mark.parametrize("component", ["gateway", "relay", "passive", "upstream", "console"])
 def test_each_pod_is_scraped_by_itself_and_prometheus_may_come_in(component: str) -> None:
     monitor = named(site(*COMPONENTS), "ServiceMonitor", f"xqueue-{component}")["spec"]
     wanted = monitor["selector"]["matchLabels"]

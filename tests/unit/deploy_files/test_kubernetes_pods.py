@@ -27,17 +27,18 @@ SAID = {
     "TRUSTED_PROXIES": "[10.0.0.0/8]",
     "CALLBACK_ALLOWED_ORIGINS": "[https://lms.example]",
 }
-OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "console", "monitoring")
-EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "console")
-COMPONENTS = ("gateway", "relay", "passive", "console", "setup", "commands", "prune-files")
+OPERATORS = ("rabbitmq-operator", "uploads-volume", "passive", "upstream", "console", "monitoring")
+EXISTING = ("rabbitmq-existing", "uploads-s3", "passive", "upstream", "console")
+COMPONENTS = ("gateway", "relay", "passive", "upstream", "console", "setup", "commands", "prune-files")
 # What serves, and so runs on and on.
-SERVING = ("gateway", "relay", "passive", "console")
+SERVING = ("gateway", "relay", "passive", "upstream", "console")
 # As in compose, where prune-files is one of the commands.
 AS_IN_COMPOSE = {name: name for name in COMPONENTS} | {"prune-files": "commands"}
 NEEDED = {
     "gateway": ["SECRET_KEY", "USERS", "XQUEUES"],
     "relay": ["SECRET_KEY"],
     "passive": ["SECRET_KEY", "XQUEUES"],
+    "upstream": ["SECRET_KEY", "XQUEUES"],
     "console": ["SECRET_KEY", "CONSOLE_ACCOUNTS", "XQUEUES"],
     "setup": ["MANAGEMENT_URL", "BROKER_PASSWORDS", "XQUEUES"],
     "commands": ["SECRET_KEY", "MANAGEMENT_URL", "XQUEUES"],
@@ -228,6 +229,7 @@ def test_gateways_are_reached_at_the_port_that_they_are_told() -> None:
         ("gateway", {"metrics": "GATEWAY_METRICS_PORT"}),
         ("relay", {"metrics": "METRICS_PORT"}),
         ("passive", {"metrics": "PASSIVE_METRICS_PORT"}),
+        ("upstream", {"metrics": "UPSTREAM_METRICS_PORT"}),
         ("console", {"http": "CONSOLE_PORT", "metrics": "CONSOLE_METRICS_PORT"}),
     ],
 )
@@ -259,6 +261,7 @@ PATHS = {
     "gateway": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "relay": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "passive": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
+    "upstream": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
     "console": {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"},
 }
 # Where each answers; else the metrics' server does.
@@ -283,7 +286,7 @@ def test_a_gateway_that_goes_serves_on_for_longer_than_a_poll_and_a_kept_connect
     assert pod("gateway")["terminationGracePeriodSeconds"] >= delay + stop_time + STOP_SECONDS
 
 
-@pytest.mark.parametrize("component", ["relay", "passive", "console"])
+@pytest.mark.parametrize("component", ["relay", "passive", "upstream", "console"])
 def test_others_get_the_time_that_they_stop_in(component: str) -> None:
     compose = int(OURS[component]["stop_grace_period"].removesuffix("s"))
     assert pod(component)["terminationGracePeriodSeconds"] >= compose
@@ -317,5 +320,8 @@ def test_only_setup_knows_an_administrator_and_each_process_knows_itself_alone()
         for component in COMPONENTS
     }
     of = {component: {re.sub(r"-[a-z0-9]{10}$", "", name) for name in names} for component, names in secrets.items()}
-    assert of == {component: {f"xqueue-{component}"} for component in COMPONENTS} | {"prune-files": {"xqueue-commands"}}
+    alone = {component: {f"xqueue-{component}"} for component in COMPONENTS} | {"prune-files": {"xqueue-commands"}}
+    # Both log in where work is taken out, and results are put back.
+    shared = {component: alone[component] | {"xqueue-upstream-passwords"} for component in ("relay", "upstream")}
+    assert of == alone | shared
     assert [name for name in COMPONENTS if "default-user" in json.dumps(pod(name))] == ["setup"]

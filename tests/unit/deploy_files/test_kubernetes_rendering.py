@@ -73,6 +73,7 @@ def test_a_components_parts_come_with_it_and_only_with_it(sites: dict[tuple[str,
         "uploads-volume": ("PersistentVolumeClaim", "xqueue-uploads"),
         "uploads-s3": ("Secret", "xqueue-uploads"),
         "passive": ("Deployment", "xqueue-passive"),
+        "upstream": ("Deployment", "xqueue-upstream"),
         "console": ("Deployment", "xqueue-console"),
         "monitoring": ("PrometheusRule", "xqueue"),
     }

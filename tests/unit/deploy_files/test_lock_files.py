@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.project import pyproject, text
 
-NAMES = ("run.txt", "dev.txt", "build.txt", "audit.txt", "tutor.txt", "tutor-xqueue.txt")
+NAMES = ("run.txt", "dev.txt", "build.txt", "audit.txt", "tutor.txt", "tutor-xqueue.txt", "edx-submissions.txt")
 
 
 def entries(name: str) -> list[str]:

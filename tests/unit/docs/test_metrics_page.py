@@ -20,6 +20,7 @@ from gateway.figures.collector import FamiliesCollector
 from gateway.figures.gateway_figures import families_of
 from gateway.http.outcomes import Outcome
 from gateway.passive import metrics as passive
+from gateway.upstream import metrics as upstream
 from tests.support.alert_rules import alert_rules
 from tests.support.gateway_reading import MOMENT, READING
 from tests.support.project import quoted, table_rows, text
@@ -31,6 +32,7 @@ METRICS, REASONS = PAGE.split("\n**reason**")
 REASONS, ALERTS = REASONS.split("\n## What to look at")
 ALERTS, BRIDGE = ALERTS.split("\n## The bridge")
 BRIDGE, GATEWAY = BRIDGE.split("\n## The gateway")
+BRIDGE, UPSTREAMS = BRIDGE.split("\n## Upstreams")
 GATEWAY, OUTCOMES = GATEWAY.split("\n**outcome**")
 OUTCOMES, WHYS = OUTCOMES.split("\nThe **reason**")
 WHYS, GRADER = WHYS.split("\n## A grader")
@@ -57,6 +59,12 @@ def exercised() -> dict[str, tuple[str, set[str]]]:
 def of_the_bridge() -> dict[str, tuple[str, set[str]]]:
     reading = passive.Reading({"consume": True, "publish": True}, {"red": passive.QueueReading(True, False, 0)})
     return _by_name(passive.Metrics(lambda: reading, ["red"]).registry)
+
+
+def of_upstreams() -> dict[str, tuple[str, set[str]]]:
+    metrics = upstream.Metrics(lambda: {"ledger": True, "publish": True, "asking": True})
+    metrics.of("lms", "red")
+    return _by_name(metrics.registry)
 
 
 def of_the_gateway() -> dict[str, tuple[str, set[str]]]:
@@ -94,6 +102,7 @@ def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
     for page, metrics in (
         (METRICS, exercised()),
         (BRIDGE, of_the_bridge()),
+        (UPSTREAMS, of_upstreams()),
         (GATEWAY, of_the_gateway()),
         (GRADER, of_a_grader()),
         (SITE, of_the_site()),

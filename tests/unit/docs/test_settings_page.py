@@ -11,7 +11,7 @@ from tests.support.project import quoted, table_rows, text
 
 ROWS = {quoted(row[0])[0]: row for row in table_rows(text("docs/reference/settings.md"))}
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
-READERS = {"all", "gateway", "relay", "passive", "console", "xqueue-broker", "nobody"}
+READERS = {"all", "gateway", "relay", "passive", "upstream", "console", "xqueue-broker", "nobody"}
 
 
 def shown(field: FieldInfo) -> str:

@@ -56,7 +56,7 @@ def test_bash_completes_an_argument(folder: Path, capsys: pytest.CaptureFixture[
         check=True,
     )
     answered, services = ran.stdout.splitlines()
-    assert answered.split() == ["gateway", "relay", "passive", "console"]
+    assert answered.split() == ["gateway", "relay", "passive", "upstream", "console"]
     assert services == "complete -W '--help --version' xqueue-relay"
 
 

@@ -15,6 +15,7 @@ SETTINGS = {quoted(row[0])[0]: row for row in table_rows(text("docs/reference/se
 SERVICES = {
     "gateway": "xqueue-gateway",
     "gateway.passive": "xqueue-passive",
+    "gateway.upstream": "xqueue-upstream",
     "gateway.console": "xqueue-console",
     "callback_relay": "xqueue-relay",
 }

@@ -12,6 +12,10 @@ from tests.support.tokens import public_jwk
 
 SECRET_KEY = "Zk3vW9qRt7LmXc2PbNhY8dGs"
 GOOD = {"SECRET_KEY": SECRET_KEY, "USERS": '{"lms": "password"}', "XQUEUES": '{"openedx": null}'}
+UPSTREAM = {
+    "UPSTREAMS": '{"lms": {"url": "https://lms.example/xqueue", "user": "watcher", "queues": {"there": "a"}}}',
+    "UPSTREAM_PASSWORDS": '{"lms": "password"}',
+}
 PERSON = {"CONSOLE_ACCOUNTS": '{"ada": "password"}'}
 PASSWORD = "hunter2"
 
@@ -107,8 +111,19 @@ def test_the_bridge_is_looked_at_where_it_has_somebody_to_call_or_is_named(monke
 
 @pytest.mark.parametrize("service", Service)
 def test_who_has_no_mistakes_has_settings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, service, **GOOD | PERSON | {"XQUEUES": '{"a": "https://grader.example/"}'}) == {}
+    assert (
+        found(monkeypatch, service, **GOOD | PERSON | UPSTREAM | {"XQUEUES": '{"a": "https://grader.example/"}'}) == {}
+    )
     assert load_settings(REQUIRED[service])[0].xqueues == {"a": "https://grader.example/"}
+
+
+def test_who_logs_in_at_an_upstream_wants_its_password_and_no_other_service_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = GOOD | UPSTREAM | {"XQUEUES": '{"a": null}', "UPSTREAM_PASSWORDS": "{}"}
+    assert found(monkeypatch, **given) == {
+        "UPSTREAM_PASSWORDS has none for 'lms', which UPSTREAMS names": ["relay", "upstream"]
+    }
 
 
 def test_the_console_is_looked_at_where_it_has_accounts_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
