@@ -52,7 +52,7 @@ def _url(environment: Mapping[str, str]) -> str | None:
         if url := _secret(environment, name):
             return url
     if environment.get(FILE):
-        raise SettingsError(f"{URL} is not set, and a grader does not read {FILE}: name the broker in {URL}")
+        raise SettingsError(f"{AMQP_URL} is not set, and a grader does not read {FILE}: name the broker in {AMQP_URL}")
     return None
 
 

@@ -35,6 +35,13 @@ def test_authorities_of_ones_own_go_into_the_url(tmp_path: Path) -> None:
     assert found.url == f"{URL}?cafile={quote(bundle, safe='')}"
 
 
+def test_the_url_of_a_grader_alone_counts_before_that_of_the_services(tmp_path: Path) -> None:
+    bundle, file = str(make_certificate(tmp_path)), tmp_path / "url"
+    file.write_text("https://me:secret@xqueue.example")
+    environment = {"XQUEUE_AMQP_URL": URL, "XQUEUE_URL_FILE": str(file), "XQUEUE_BROKER_CA_BUNDLE": bundle}
+    assert read_settings(environment).url == f"https://me:secret@xqueue.example?cafile={quote(bundle, safe='')}"
+
+
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [

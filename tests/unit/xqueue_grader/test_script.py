@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.project import ROOT
 from xqueue_grader.grader import Grader
 from xqueue_grader.running import run
-from xqueue_grader.settings import read_settings
 
 SCHEMES = "amqp://, amqps://, http://, https://"
 
@@ -52,16 +50,6 @@ def test_nothing_of_the_server_is_imported_nor_what_only_some_graders_need() -> 
     imported = {name.partition(".")[0] for name in printed.stdout.split()}
     assert "xqueue_grader" in imported
     assert not imported & {"broker_setup", "pydantic", "pythonjsonlogger", "prometheus_client", "urllib3", "uvloop"}
-
-
-def test_a_url_of_a_grader_alone_counts_before_that_of_the_services(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XQUEUE_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/")
-    monkeypatch.setenv("XQUEUE_BROKER_CA_BUNDLE", "/ca.pem")
-    (tmp_path / "url").write_text("https://u:p@xqueue.example\n")
-    monkeypatch.setenv("XQUEUE_URL_FILE", str(tmp_path / "url"))
-    assert read_settings().url == "https://u:p@xqueue.example?cafile=%2Fca.pem"
 
 
 def test_a_grader_that_is_told_no_queue_says_so_and_ends() -> None:
