@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from broker_setup.delay_words import spoken, worded
 from broker_setup.queue_arguments import (
     CONSUMER_TIMEOUT_MS,
     Arguments,
@@ -22,8 +23,18 @@ RESULTS_PARKED = "xqueue.results.parked"
 RUNGS = "xqueue.results.rung"
 NOTICES = "xqueue.notices"
 LEDGER = "xqueue.ledger"
+# Copies of what passes by, for whoever writes the archive; apart, as graders may write to the results' exchange.
+ARCHIVED_SUBMISSIONS = "xqueue.archive.submissions"
+ARCHIVED_RESULTS = "xqueue.archive.results"
+REGRADED_QUEUE = "xqueue.regraded"
 # The rungs of 0.1.0, which lead to where graders write. Nothing of this version fills them; they empty by themselves.
 FORMER_RUNGS = "xqueue.results.retry"
+
+_OF_THE_ARCHIVE = {
+    ARCHIVED_SUBMISSIONS: "copies of submissions, until they are in the archive",
+    ARCHIVED_RESULTS: "copies of results, until those of archived queues are in the archive",
+    REGRADED_QUEUE: "what graders found of copies in a regrade, until that has read it",
+}
 
 # What they all begin with.
 _OURS = "xqueue."
@@ -38,9 +49,14 @@ CHECKED_EXCHANGE = "xqueue.checked"
 # Apart from the results', where every AMQP grader may write: by a routing key, or in a header CC, to whatever is bound.
 ANSWERS_EXCHANGE = "xqueue.answers"
 PAUSED_EXCHANGE = "xqueue.paused"
+# What was found of copies, in regrades.
+REGRADED_EXCHANGE = "xqueue.regrades"
 
 # Not declared with the rest: the relay that works has it, empty and exclusive, for as long as its connection lasts.
 RELAY_LOCK = "xqueue.relay"
+
+# A regrade that is under way has it, as the relay has its own.
+REGRADE_LOCK = "xqueue.regrade"
 
 # It stands there, empty, while `migrate` is under way; what that needs begins with this name.
 MIGRATING = "xqueue.migrating"
@@ -101,39 +117,22 @@ def paused_queue(queue: str) -> str:
 
 def retry_queue(delay: float) -> str:
     """Name the rung that holds a result for `delay` seconds: `xqueue.results.rung.30s`."""
-    return f"{RUNGS}.{_spoken(delay)}"
+    return f"{RUNGS}.{spoken(delay)}"
 
 
 def former_rung(delay: float) -> str:
     """Name the rung that 0.1.0 had for it: `xqueue.results.retry.30s`."""
-    return f"{FORMER_RUNGS}.{_spoken(delay)}"
+    return f"{FORMER_RUNGS}.{spoken(delay)}"
 
 
 def notices_queue(grace: float) -> str:
     """Name the queue that holds notices for a grace of so many seconds: `xqueue.notices.24h`."""
-    return f"{NOTICES}.{_spoken(grace)}"
+    return f"{NOTICES}.{spoken(grace)}"
 
 
 def is_notices_queue(name: str) -> bool:
     """Say whether that is the name of a queue of notices, of these settings or of earlier ones."""
     return name.startswith(f"{NOTICES}.")
-
-
-def _spoken(seconds: float) -> str:
-    return "".join(_number_and_unit(seconds, "m"))
-
-
-def _worded(seconds: float) -> str:
-    return " ".join(_number_and_unit(seconds, "min"))
-
-
-def _number_and_unit(seconds: float, minutes: str) -> tuple[str, str]:
-    if seconds < 1:
-        return str(round(seconds * 1000)), "ms"
-    for unit, size in (("h", 3600), (minutes, 60)):
-        if seconds % size == 0:
-            return str(round(seconds / size)), unit
-    return f"{seconds:g}", "s"
 
 
 def topology(
@@ -143,13 +142,14 @@ def topology(
     *,
     ledger_max_age: int = 7 * 24 * 3600,
     ledger_max_size: int = 20 * 1024**3,
+    archived: Iterable[str] = (),
 ) -> Topology:
     """Lay out the broker for the course queues `queues`, the retry rungs `retry_delays` and `notice_graces` (seconds).
 
     A grace of 0 needs no queue. The ledger forgets what is older than `ledger_max_age` seconds or beyond
-    `ledger_max_size` bytes.
+    `ledger_max_size` bytes. What goes to the course queues `archived`, and all results, are copied for the archive.
     """
-    queues = sorted(queues)
+    queues, archived = sorted(queues), sorted(archived)
     rungs = [_rung(delay) for delay in sorted(set(retry_delays))]
     notices = [_notices(grace) for grace in sorted(set(notice_graces) - {0})]
     return Topology(
@@ -164,6 +164,7 @@ def topology(
                 LEDGER_EXCHANGE,
                 ANSWERS_EXCHANGE,
                 PAUSED_EXCHANGE,
+                *([REGRADED_EXCHANGE] if archived else ()),
             )
         ),
         queues=(
@@ -181,6 +182,7 @@ def topology(
                 "what happened to each submission, in one order",
                 ledger_stream(ledger_max_age, ledger_max_size),
             ),
+            *(_plain(name, purpose) for name, purpose in (_OF_THE_ARCHIVE if archived else {}).items()),
         ),
         bindings=(
             *(Binding(SUBMISSIONS_EXCHANGE, submissions_queue(queue), queue) for queue in queues),
@@ -191,7 +193,17 @@ def topology(
             *(Binding(PARKED_EXCHANGE, parked, parked) for parked in (SUBMISSIONS_PARKED, RESULTS_PARKED)),
             *(Binding(PARKED_EXCHANGE, each.name, each.name) for each in notices),
             Binding(LEDGER_EXCHANGE, LEDGER, LEDGER),
+            *(_for_the_archive(archived) if archived else ()),
         ),
+    )
+
+
+def _for_the_archive(archived: Sequence[str]) -> Iterable[Binding]:
+    return (
+        *(Binding(SUBMISSIONS_EXCHANGE, ARCHIVED_SUBMISSIONS, queue) for queue in archived),
+        Binding(RESULTS_EXCHANGE, ARCHIVED_RESULTS, RESULTS_QUEUE),
+        Binding(CHECKED_EXCHANGE, ARCHIVED_RESULTS, CHECKED_QUEUE),
+        Binding(REGRADED_EXCHANGE, REGRADED_QUEUE, REGRADED_QUEUE),
     )
 
 
@@ -220,7 +232,7 @@ def _rung(delay: float) -> Queue:
     # next rung: a cycle of expiries without a reject is dropped silently.
     return Queue(
         retry_queue(delay),
-        f"results that are tried again {_worded(delay)} after a failed callback",
+        f"results that are tried again {worded(delay)} after a failed callback",
         waiting_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=delay),
     )
 
@@ -228,7 +240,7 @@ def _rung(delay: float) -> Queue:
 def _notices(grace: float) -> Queue:
     return Queue(
         notices_queue(grace),
-        f"students to be told: notices that go out {_worded(grace)} after the parking, unless an operator is quicker",
+        f"students to be told: notices that go out {worded(grace)} after the parking, unless an operator is quicker",
         # Each redrive and discard takes them out and puts them back.
         work_queue(dead_letters_to=(CHECKED_EXCHANGE, CHECKED_QUEUE), message_ttl=grace),
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from broker_setup.errors import BrokerUnreachableError, XQueueError
+from broker_setup.operator.archive.command import archive
 from broker_setup.operator.check_settings.command import check_settings
 from broker_setup.operator.completion import completion
 from broker_setup.operator.count.command import count
@@ -70,6 +71,7 @@ app.command("import-legacy")(import_legacy)
 app.command("hash-password")(hash_password)
 app.command("check-settings")(check_settings)
 app.command()(completion)
+app.add_typer(archive, name="archive")
 app.add_typer(parked, name="parked")
 app.add_typer(results, name="results")
 

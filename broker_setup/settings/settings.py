@@ -83,6 +83,7 @@ class Settings(SettingsTable):
             self.notice_graces,
             ledger_max_age=self.ledger_max_age,
             ledger_max_size=self.ledger_max_size,
+            archived=self.archived_queues,
         )
 
     @property
@@ -104,6 +105,11 @@ class Settings(SettingsTable):
     def notice_queues(self) -> tuple[str, ...]:
         """The queues where notices wait for their time."""
         return tuple(notices_queue(grace) for grace in sorted(self.notice_graces) if grace)
+
+    @property
+    def archived_queues(self) -> frozenset[str]:
+        """The course queues of which is kept what was submitted and answered."""
+        return frozenset(queue for queue in self.xqueues if self.queue_options.get(queue, _NO_OPTIONS).archive)
 
     @property
     def passive_graders(self) -> dict[str, str]:

@@ -187,6 +187,9 @@ class SettingsTable(BaseSettings):
     console_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     # xqueue-broker
+    archive_store: StoreUrl | None = None
+    archive_store_options: dict[str, SecretStr] = Field(default_factory=dict)
+    archive_max_age: Annotated[int, Field(ge=3600)] = 180 * 24 * 3600  # seconds: a term, and what comes after it
     broker_passwords: dict[UserName, Annotated[SecretStr, Field(min_length=1)]] = Field(default_factory=dict)
     retired_message: Annotated[str, Field(min_length=1)] = (
         "Your submission could not be graded. Please submit it again. "

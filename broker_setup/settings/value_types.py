@@ -169,3 +169,4 @@ class QueueOptions(BaseModel):
     grading_retry_delays: GradingRetryDelays | None = None
     grading_max_reply: GradingMaxReply | None = None
     notice_grace: NoticeGrace | None = None  # seconds
+    archive: bool = False

@@ -11,6 +11,7 @@ from broker_setup.amqp.errors import NOT_FOUND, PRECONDITION_FAILED
 from broker_setup.errors import BrokerUnavailableError, TopologyError
 from broker_setup.link.blocking import connect
 from broker_setup.link.refusals import in_words
+from broker_setup.operator.setup.stale_bindings import stale_bindings
 from broker_setup.topology import MIGRATING, Binding, Exchange, Queue, Topology
 
 Item = Exchange | Queue | Binding
@@ -33,6 +34,9 @@ def declare(url: str, topology: Topology) -> None:
         if not _try(channels, _MIGRATION, _exists):
             raise TopologyError("a migration is under way, or was broken off: run `xqueue-broker migrate --yes`")
         problems = [problem for item in items if (problem := _try(channels, item, _declare))]
+        for stale in stale_bindings(topology):
+            if not _try(channels, Queue(stale.queue, "", {}), _exists):
+                _try(channels, stale, _unbind)
     if problems:
         raise TopologyError("\n".join(problems))
 
@@ -93,6 +97,11 @@ def _declare(channel: BlockingChannel, item: Item) -> None:
             channel.queue_declare(item.name, durable=True, arguments=dict(item.arguments))
         case Binding():
             channel.queue_bind(item.queue, item.exchange, item.routing_key)
+
+
+def _unbind(channel: BlockingChannel, item: Item) -> None:
+    if isinstance(item, Binding):
+        channel.queue_unbind(item.queue, item.exchange, item.routing_key)
 
 
 def _exists(channel: BlockingChannel, item: Item) -> None:

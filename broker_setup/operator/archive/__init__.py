@@ -1,0 +1,1 @@
+"""The archive: written, shown, exported, forgotten."""
