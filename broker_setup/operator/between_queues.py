@@ -1,11 +1,11 @@
-"""What is between two queues: dead letters that left one and are not stored in the next, which AMQP counts nowhere.
+"""What AMQP counts nowhere: dead letters between two queues, which left one and are not stored in the next; holds.
 
 It is a moment's matter unless the next queue, or its leader, is away: then they stand there, and come by themselves
 when it is back, within three minutes (RabbitMQ 3.10: `dead_letter_worker_publisher_confirm_timeout`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from broker_setup.errors import XQueueError
 from broker_setup.operator.management_api import management_api
@@ -17,10 +17,14 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class BetweenQueues:
-    """How many left each queue and are not stored in the next, of those where there are some; or why nobody knows."""
+    """How many left each queue and are not stored in the next, of those where there are some; or why nobody knows.
+
+    `held` is what somebody keeps unacked of each queue, of which it is known.
+    """
 
     left: Mapping[str, int]
     unknown: str = ""
+    held: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def known(self) -> Mapping[str, int] | None:
@@ -30,6 +34,11 @@ class BetweenQueues:
     def of(self, queues: Iterable[str]) -> int:
         """Count what left one of these; 0 where that is not known."""
         return sum(self.left.get(queue, 0) for queue in queues)
+
+    def held_of(self, queues: Iterable[str]) -> int | None:
+        """Count what is held of these; None where that is not known."""
+        queues = list(queues)
+        return None if any(queue not in self.held for queue in queues) else sum(self.held[queue] for queue in queues)
 
     def __str__(self) -> str:
         if self.unknown:
@@ -45,7 +54,7 @@ def between_queues(settings: Settings, queues: Iterable[str]) -> BetweenQueues:
         return BetweenQueues({}, "only the management API counts it, and MANAGEMENT_URL is not set")
     try:
         with management as api:
-            return from_statistics(api.dead_letters(), queues)
+            return replace(from_statistics(api.dead_letters(), queues), held=api.held())
     except XQueueError as error:
         return BetweenQueues({}, str(error))
 

@@ -141,6 +141,13 @@ class Management:
         entries = self._call("GET", f"queues/{self._vhost}?columns=name,messages_dlx") or ()
         return {entry["name"]: entry["messages_dlx"] for entry in entries if "messages_dlx" in entry}
 
+    def held(self) -> Mapping[str, int]:
+        """Count by queue what somebody keeps unacked, as the same statistics have it."""
+        entries = self._call("GET", f"queues/{self._vhost}?columns=name,messages_unacknowledged") or ()
+        return {
+            entry["name"]: entry["messages_unacknowledged"] for entry in entries if "messages_unacknowledged" in entry
+        }
+
     def version(self) -> str:
         """Say which RabbitMQ it is, such as `3.10.8`."""
         return str(self._call("GET", "overview").get("rabbitmq_version", ""))
@@ -190,7 +197,8 @@ def _why(answer: requests.Response, method: str, path: str) -> str:
     match answer.status_code:
         case 401:
             return (
-                "does not let MANAGEMENT_URL's account in: it has to be an administrator's (to count, a monitoring one)"
+                "does not let MANAGEMENT_URL's account in: its name or password is wrong, or it is no administrator's "
+                "(to count, a monitoring one will do)"
             )
         case 404:
             return f"does not know {path}: is the virtual host of AMQP_URL there?"

@@ -97,8 +97,10 @@ def count(
         "retrying": sum(ready[rung] for rung in rungs) + between.of(rungs),
         "parked": ready[RESULTS_PARKED],
     }
+    held = between.held_of([RESULTS_QUEUE, CHECKED_QUEUE])
     if as_json:
         counted: dict[str, Any] = {"parked": parked, "results": results, "students_to_be_told": to_tell}
+        counted |= {"results_held": held}
         counted |= {"between_queues": between.known}
         print(json.dumps({"queues": [asdict(each) for each in counts], **counted}))
     else:
@@ -108,9 +110,14 @@ def count(
             if taken := taken_all_the_same(consumers[queue], pause.since.timestamp(), time()):
                 print(f"  {taken} (docs/howto/pause.md)")
         print(f"parked submissions: {parked}")
-        print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}")
+        print(f"results: {', '.join(f'{number} {what}' for what, number in results.items())}; {_held(held)}")
         print(f"students to be told of what is parked: {to_tell}")
         print(f"on the way from one queue to the next: {between}")
+
+
+def _held(number: int | None) -> str:
+    # Of a sick LMS some stay there as long as it is sick: none waiting is not all delivered.
+    return "not known how many the relay holds" if number is None else f"{number} more held by the relay"
 
 
 def _by_queue(

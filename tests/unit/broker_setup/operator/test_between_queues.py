@@ -20,3 +20,9 @@ def test_a_queue_without_statistics_makes_it_not_known_and_not_none() -> None:
 
 def test_what_is_not_known_is_said_with_its_reason() -> None:
     assert str(BetweenQueues({}, "why")) == "not known: why"
+
+
+def test_what_is_held_is_known_where_the_broker_tells_of_each_queue() -> None:
+    between = BetweenQueues({}, held={"a": 2, "b": 1})
+    assert between.held_of(["a", "b"]) == 3
+    assert between.held_of(["a", "fresh"]) is None

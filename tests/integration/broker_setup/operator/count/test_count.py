@@ -39,6 +39,7 @@ def test_nothing_is_counted_as_nothing(operator: Operator) -> None:
         ],
         "parked": 0,
         "results": {"waiting": 0, "retrying": 0, "parked": 0},
+        "results_held": None,
         "students_to_be_told": 0,
         "between_queues": None,
     }
@@ -147,8 +148,30 @@ async def test_results_whose_rung_is_over_and_that_have_no_queue_to_go_to_are_co
     assert f"on the way from a rung to {CHECKED_QUEUE}: 5 (5 from {retry_queue(1)})" in listed
 
 
+async def test_results_that_the_relay_holds_are_counted_where_the_management_api_tells_of_them(
+    operator: Operator, declared: VHost
+) -> None:
+    with (
+        pika_channel(operator.amqp_url) as relay,
+        Management(declared.management_url, declared.name) as statistics,
+    ):
+        for _ in range(2):
+            relay.basic_publish("", CHECKED_QUEUE, b"x", pika.BasicProperties(delivery_mode=2))
+        held = 0
+        while held < 2:
+            held += relay.basic_get(CHECKED_QUEUE)[0] is not None
+
+        def the_broker_has_counted_them() -> bool:
+            counted = statistics.held()
+            return counted.get(CHECKED_QUEUE) == 2 and RESULTS_QUEUE in counted
+
+        await eventually(the_broker_has_counted_them, 60)
+        ran = await asyncio.to_thread(operator.run, "count", MANAGEMENT_URL=declared.management_url)
+    assert "results: 0 waiting, 0 retrying, 0 parked; 2 more held by the relay" in ran.stdout
+
+
 def test_a_management_api_that_does_not_answer_is_said_and_the_rest_is_counted(operator: Operator) -> None:
     table = operator.run("count", MANAGEMENT_URL="http://u:hunter2@127.0.0.1:1").stdout
     assert "on the way from one queue to the next: not known: can't reach the management API" in table
     assert "hunter2" not in table
-    assert "results: 0 waiting, 0 retrying, 0 parked" in table
+    assert "results: 0 waiting, 0 retrying, 0 parked; not known how many the relay holds" in table
