@@ -18,7 +18,7 @@ from tests.support.measuring import import_measured, measured_test, stop_measuri
 from tests.support.quick_disk import keep_files_in_memory
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
-_PRODUCTS = ("broker_setup", "gateway", "callback_relay")
+_PRODUCTS = ("broker_setup", "gateway", "callback_relay", "xqueue_grader")
 _MEASURED = tuple(f"tests/unit/{folder}/" for folder in (*_PRODUCTS, "fuzzing"))
 # On a busy machine any example may take its time, and any drawing of examples: neither is a fault of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -82,6 +82,12 @@ def test_the_sdist_has_tests_and_documents(dist: Path) -> None:
     assert {"docs/architecture.md", "tests/conftest.py", "CHANGELOG.md", "deploy/requirements/run.txt"} <= names
 
 
+def test_no_sdist_has_a_link_in_place_of_a_file(dist: Path) -> None:
+    for sdist in (dist / "packages").glob("*.tar.gz"):
+        with tarfile.open(sdist) as opened:
+            assert [each.name for each in opened if not each.isfile()] == [], sdist.name
+
+
 def test_the_wheel_says_that_it_is_typed_and_where_the_project_lives(dist: Path) -> None:
     with ZipFile(dist / WHEEL) as opened:
         names = opened.namelist()
