@@ -119,7 +119,7 @@ def in_one_line(*headers: str) -> Sequence[Column]:
 
 
 def show_table(table: Table) -> None:
-    """Print a table to stdout, no word of it cut: wider than a terminal where it must, as for uuids.
+    """Print a table to stdout, no word of it cut: row below row, where a terminal is narrower than its longest words.
 
     Left to itself rich makes the widest columns narrower, whatever stands in them, and cuts that.
     """
@@ -129,11 +129,26 @@ def show_table(table: Table) -> None:
     for column, need in zip(table.columns, needs, strict=True):
         column.min_width = need.minimum
     least = console.measure(table, options=unbounded).minimum
-    width = max(console.width if console.is_terminal else PIPE_COLUMNS, least)
-    spare = width - least
-    for column, size in zip(table.columns, shared_out(needs, spare), strict=True):
+    width = console.width if console.is_terminal else max(PIPE_COLUMNS, least)
+    if least > width:
+        _show_rows(table)
+        return
+    for column, size in zip(table.columns, shared_out(needs, width - least), strict=True):
         column.width = size
     Console(width=width).print(table)
+
+
+def _show_rows(table: Table) -> None:
+    """Print each row by itself, with a line for each of its cells that is not empty."""
+    headers = [str(column.header) for column in table.columns]
+    widest = max(map(len, headers))
+    if table.title:
+        print(table.title)
+    for row in zip(*(map(str, column.cells) for column in table.columns), strict=True):
+        for header, text in zip(headers, row, strict=True):
+            if text:
+                print(f"{header:{widest}}  {text}")
+        print()
 
 
 def _need(console: Console, options: ConsoleOptions, column: Column) -> Measurement:

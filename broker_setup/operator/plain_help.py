@@ -45,4 +45,6 @@ def _said_of(parameter: Any) -> str | None:
         return parameter.name.upper()
     if parameter.is_flag:
         return ""
-    return {str: "TEXT", int: "NUMBER", Path: "FILE"}.get(parameter.type_descriptor.annotation)
+    if parameter.type_descriptor.is_choice:
+        return None  # they stand there
+    return {int: "NUMBER", float: "NUMBER", Path: "FILE"}.get(parameter.type_descriptor.annotation, "TEXT")

@@ -25,6 +25,7 @@ from broker_setup.operator.from_archive import (
     selected,
     warn_of_unreadable,
 )
+from broker_setup.operator.plain_help import PlainTyper
 from broker_setup.process.logs import log_to_stderr
 from broker_setup.settings import Settings
 from broker_setup.topology import ARCHIVED_RESULTS, ARCHIVED_SUBMISSIONS
@@ -34,7 +35,7 @@ from broker_setup.wire.properties import is_uuid
 if TYPE_CHECKING:
     from broker_setup.archive.places import Place
 
-archive = typer.Typer(
+archive = PlainTyper(
     help="Keep what was submitted and answered, look at it, and forget it.", no_args_is_help=True, add_completion=False
 )
 Queue = Annotated[str, typer.Argument(help="The queue, as the LMS names it.", show_default=False)]

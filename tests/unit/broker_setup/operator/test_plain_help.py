@@ -10,12 +10,11 @@ from typer.testing import CliRunner
 from broker_setup.operator.command_line import app
 
 CLI = CliRunner()
-GROUPS = ("parked", "results")
 
 
 def commands() -> list[tuple[str, ...]]:
     top: Any = typer.main.get_command(app)
-    inside = [(group, name) for group in GROUPS for name in top.commands[group].commands]
+    inside = [(group, name) for group, each in top.commands.items() for name in getattr(each, "commands", ())]
     return [(), *((name,) for name in top.commands), *inside]
 
 

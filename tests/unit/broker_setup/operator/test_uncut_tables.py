@@ -48,6 +48,31 @@ def test_a_table_is_no_wider_than_a_terminal_that_its_words_fit_into(
     assert 70 < max(map(len, lines)) <= 80
 
 
+def test_in_a_terminal_that_its_words_do_not_fit_into_rows_stand_below_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = Table("number", "uuid", "LMS", "submission id", "why")
+    console.add_row(table, "1", UUID, "", NUMBER, REASON)
+    console.add_row(table, "2", UUID, "https://lms.example", NUMBER, "[bold]")
+    console.show_table(table)
+    assert capsys.readouterr().out.splitlines() == [
+        "number         1",
+        f"uuid           {UUID}",
+        f"submission id  {NUMBER}",
+        f"why            {REASON}",
+        "",
+        "number         2",
+        f"uuid           {UUID}",
+        "LMS            https://lms.example",
+        f"submission id  {NUMBER}",
+        "why            [bold]",
+        "",
+    ]
+
+
 @pytest.mark.parametrize("columns", [20, 60, 100])
 def test_a_length_of_time_stands_in_one_line(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
