@@ -1,4 +1,4 @@
-"""Gets the programs that tests run beside us, proxies, a Prometheus and a MariaDB: `python3 -m deploy.local.programs`.
+"""Gets the programs that tests run beside us, from proxies to a jail: `python3 -m deploy.local.programs`.
 
 Or when one is needed. An installed one is taken, else all are unpacked from the system's packages; none is installed,
 and no service started. Standard library only, for CI runs it before anything is installed.
@@ -20,6 +20,7 @@ from deploy.local.runtime import libraries_in
 # Those that a package has, by its name. The first names the folder with them all: put a new one there, for folders of
 # before lack it.
 PACKAGES = {
+    "bubblewrap": ("bwrap",),
     "mariadb-server-core": ("mariadbd",),
     "prometheus": ("prometheus", "promtool"),
     "haproxy": ("haproxy",),
