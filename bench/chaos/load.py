@@ -20,7 +20,6 @@ from tests.support.lms import Answer, Callback, FakeLMS, running_lms
 
 SUBMIT_EVERY = 0.3  # seconds, at each gateway
 GRADERS = 3  # that poll each gateway
-THINKING_SECONDS = 0.05
 PAUSE_SECONDS = 0.3
 READY_EVERY = 0.5
 # Every call is answered within 3 s and what it waits; who waits longer is told nothing.
@@ -35,13 +34,14 @@ REFUSED_STATUS = 503
 class Load:
     """The clients; what they see stands in `journal`."""
 
-    def __init__(self, site: Site, session: aiohttp.ClientSession, lms: FakeLMS) -> None:
-        """Call the gateways of a site."""
+    def __init__(self, site: Site, session: aiohttp.ClientSession, lms: FakeLMS, thinking: float) -> None:
+        """Call the gateways of a site; a grader takes `thinking` seconds for a submission."""
         self.journal = Journal()
         self.lms = lms
         self.urls: Mapping[str, str] = {name: part.url for name, part in site.items() if part.url}
         self._queues = [queue for queue in QUEUES if queue not in GRADED_BY or GRADED_BY[queue] in site]
         self._session = session
+        self._thinking = thinking
         self._numbers = count(1)
         self.submits = True
         self.submitters = 0  # that are at work: each ends when the last of its submissions has been answered
@@ -63,7 +63,7 @@ class Load:
         while True:
             began = monotonic()
             if submission := await self._poll(polled):
-                await asyncio.sleep(THINKING_SECONDS)
+                await asyncio.sleep(self._thinking)
                 # A lease begins after it was asked for; what comes later than this may be somebody else's again.
                 await self._put(submission, began + LEASE_MINUTES * 60, told)
 
@@ -143,7 +143,7 @@ class Load:
 
 
 @asynccontextmanager
-async def running_load(site: Site) -> AsyncIterator[Load]:
+async def running_load(site: Site, thinking: float) -> AsyncIterator[Load]:
     """Run the load for as long as the block runs; set `submits` to False to let it come to an end."""
     account = aiohttp.encode_basic_auth("grader", USERS["grader"])
     timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
@@ -151,7 +151,7 @@ async def running_load(site: Site) -> AsyncIterator[Load]:
         running_lms() as lms,
         aiohttp.ClientSession(headers={"Authorization": account}, timeout=timeout) as session,
     ):
-        load = Load(site, session, lms)
+        load = Load(site, session, lms, thinking)
         lms.answer = load.take_callbacks
         tasks = [asyncio.create_task(work) for work in _all_of(load, list(load.urls))]
         try:

@@ -37,7 +37,7 @@ async def play(
         cluster.vhost(topology(QUEUES, RETRY_DELAYS), schedule.leaders) as vhost,
         running_grader() as passive,
         running_site(cluster, vhost, Places(schedule.homes, schedule.clocks, cold), folder, passive.url) as site,
-        running_load(site) as load,
+        running_load(site, schedule.thinking) as load,
     ):
         await asyncio.sleep(schedule.warm_up)
         before = _connections(site)

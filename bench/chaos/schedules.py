@@ -79,6 +79,7 @@ class Schedule:
     clocks: Mapping[str, int] = field(default_factory=dict)  # seconds by which a process's clock is off
     takes_namespace: bool = False
     always: Sequence[Bound] = (*NOTHING_LOST, *IN_TIME)
+    thinking: float = 0.05  # seconds that a grader takes
     warm_up: float = 4.0  # seconds of the load alone, before anything happens
     after: float = 10.0  # ... and after it
 

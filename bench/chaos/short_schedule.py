@@ -71,6 +71,7 @@ SHORT = Schedule(
     seconds=0,
     # What takes how long is a matter of the machine, which other tests share.
     always=NOTHING_LOST,
+    thinking=0.4,  # so that some have work whenever something dies
     warm_up=1,
     after=0,
 )
