@@ -189,6 +189,8 @@ class Act(StrEnum):
     PAUSED = "paused"  # a queue is handed out to nobody, until `until`
     RESUMED = "resumed"
     MIGRATED = "migrated"  # a queue of the broker was made anew with other arguments, `queue` is its full name
+    EXPORTED = "exported"  # what gateways hold of `queue` is to go back for a moment, so that it can be read
+    IMPORTED = "imported"  # an export was taken in as a whole, `reason` says which
 
 
 class Acted(Event, frozen=True, array_like=True, gc=False, tag=15):

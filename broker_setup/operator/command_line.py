@@ -8,6 +8,8 @@ import typer
 
 from broker_setup.errors import BrokerUnreachableError, XQueueError
 from broker_setup.operator.archive.command import archive
+from broker_setup.operator.backup.export_command import export
+from broker_setup.operator.backup.import_command import import_
 from broker_setup.operator.check_settings.command import check_settings
 from broker_setup.operator.completion import completion
 from broker_setup.operator.count.command import count
@@ -67,6 +69,8 @@ app.command()(pause)
 app.command()(resume)
 app.command("prune-files")(prune_files)
 app.command()(migrate)
+app.command()(export)
+app.command("import")(import_)
 app.command("import-legacy")(import_legacy)
 app.command("hash-password")(hash_password)
 app.command("check-settings")(check_settings)

@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from itertools import groupby
+from math import inf
 from time import monotonic
+from typing import Any
 
 from broker_setup.amqp.channel import Channel
 from broker_setup.amqp.messages import Arrival
@@ -18,6 +20,9 @@ from broker_setup.link.refusals import in_words
 # A queue from which nothing comes for so long has nothing ready for us, once all that it counted has come; until then
 # it may be a broker that is busy, or somebody who holds them for a moment.
 IDLE_SECONDS = 0.3
+# Above that of all others, who set none.
+FIRST_PRIORITY = 10
+READ_TURN = 100
 STALL_SECONDS = 4.0
 # RabbitMQ 3.10 keeps the order of what is returned only up to 32 messages of one consumer in one command, and only
 # while no more than 32 commands are under way; beyond that it comes back in any order, and acks that wait behind them
@@ -32,13 +37,14 @@ RETURN_POLL_SECONDS = 0.01
 
 
 @asynccontextmanager
-async def taking_in(source: Link) -> AsyncIterator["Intake"]:
+async def taking_in(source: Link, *, first: bool = False) -> AsyncIterator["Intake"]:
     """Take in on a channel of its own; at the end, interrupted or not, what was not acked goes back to where it was.
 
+    `first`: while we consume, nobody else gets what comes back to the queue, or is new there.
     Raise BrokerUnavailableError if the broker is lost.
     """
     channel = await source.channel()
-    intake = Intake(channel)
+    intake = Intake(channel, {"x-priority": FIRST_PRIORITY} if first else {})
     try:
         yield intake
     except CONNECTION_ERRORS as error:
@@ -49,6 +55,19 @@ async def taking_in(source: Link) -> AsyncIterator["Intake"]:
             await channel.close()
 
 
+async def read_all(source: Link, queue: str) -> list[Arrival]:
+    """Read what lies in a queue, and leave it there; raise BrokerUnavailableError if not all of it comes."""
+    async with taking_in(source) as intake:
+        ready = await intake.open(queue)
+        found: list[Arrival] = []
+        while ready and intake.left:
+            turn = await intake.take(min(READ_TURN, intake.left))
+            if not turn:
+                raise BrokerUnavailableError(f"not all of {queue!r} came: another command reads it; run it again")
+            found += turn
+        return found
+
+
 class Intake:
     """The deliveries of one queue on one channel: held in order, acked or put back.
 
@@ -56,8 +75,10 @@ class Intake:
     delivery that comes when the consumer is gone, and that we would put back behind those that follow it.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, arguments: dict[str, Any] | None = None) -> None:
+        """Consume with these `arguments`."""
         self._channel = channel
+        self._arguments = arguments or {}
         self._inbox: asyncio.Queue[Arrival] = asyncio.Queue()
         self._name = ""
         self._counted = 0
@@ -77,18 +98,21 @@ class Intake:
         """How many of those that were ready have not come yet."""
         return max(0, self._counted - self._taken)
 
-    async def take(self, most: int) -> list[Arrival]:
+    async def take(self, most: int, *, within: float = inf) -> list[Arrival]:
         """Take the next messages, up to `most`, waiting a moment for each; empty if nothing comes.
 
-        While some of those that were ready are left, the first of a turn has a few seconds to come.
+        While some of those that were ready are left, the first of a turn has a few seconds to come. With `within` the
+        turn ends after so many seconds, whatever comes.
         """
+        ends = monotonic() + within
         await self._channel.set_prefetch(most)
         self._turn += 1
-        self._consumer = await self._channel.consume(self._name, self._receive)
+        self._consumer = await self._channel.consume(self._name, self._receive, self._arguments)
         taken: list[Arrival] = []
         with contextlib.suppress(TimeoutError):
             while len(taken) < most:
-                async with asyncio.timeout(STALL_SECONDS if self.left and not taken else IDLE_SECONDS):
+                patience = STALL_SECONDS if self.left and not taken else IDLE_SECONDS
+                async with asyncio.timeout(min(patience, max(0.0, ends - monotonic()))):
                     taken.append(await self._inbox.get())
         await self._cancel()
         while not self._inbox.empty():

@@ -1,14 +1,33 @@
 """How a walk over a queue is portioned: a first small turn, portions at a rate, each finished once it is begun."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from time import monotonic
 from typing import Any
+
+from broker_setup.amqp.messages import Arrival
 
 FIRST_TURN = 20
 # A portion is published at once and acked together: this many may be there twice after a kill.
 MAX_PORTION = 100
 PORTIONS_A_SECOND = 10
+# Bodies that are in memory at once: of messages of 15 MiB there are two or three.
+MEMORY_BYTES = 32 * 1024 * 1024
+MAX_TURN = 500
+
+
+class TurnSize:
+    """How many deliveries to take in at once, by how large those were that came."""
+
+    def __init__(self) -> None:
+        self.next = FIRST_TURN
+        self._met = self._size = 0
+
+    def took(self, batch: Sequence[Arrival]) -> None:
+        """Learn from what was taken in."""
+        self._met += len(batch)
+        self._size += sum(len(message.body) for message in batch)
+        self.next = max(1, min(MAX_TURN, MEMORY_BYTES * self._met // max(1, self._size)))
 
 
 class RateLimit:

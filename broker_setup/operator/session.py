@@ -13,7 +13,10 @@ from broker_setup.link.publisher import Publisher
 from broker_setup.link.refusals import in_words
 from broker_setup.process.process_name import process_name
 from broker_setup.settings import Settings
+from broker_setup.topology import MIGRATING
 
+# It goes with the connection of whoever has it.
+MOVING_LOCK = f"{MIGRATING}.lock"
 CONNECT_SECONDS = 10.0
 REPLAY_SECONDS = 300.0
 
@@ -24,6 +27,7 @@ class Session:
     def __init__(self, settings: Settings, command: str) -> None:
         """Build it; nothing is opened yet. `command` is for the ledger and the management UI."""
         url, name = settings.amqp_url.get_secret_value(), process_name(command)
+        self.name = name
         self.source = Link(url, f"{name} consume")
         self._sink = Link(url, f"{name} publish")
         self.publisher = Publisher(self._sink)
@@ -53,13 +57,15 @@ class Session:
                     reading.cancel()
                     await asyncio.wait({reading})
 
-    async def claim(self, lock: str, command: str) -> None:
-        """Have an exclusive queue to the end of this session; raise BrokerUnavailableError where another one has it."""
+    async def claim(self) -> None:
+        """Be the only one who moves or copies all there is; raise BrokerUnavailableError where another one does."""
         channel = await self.source.channel()
         try:
-            await channel.declare_exclusive(lock)
+            await channel.declare_exclusive(MOVING_LOCK)
         except AmqpError as error:
-            raise BrokerUnavailableError(f"another `{command}` is at work: {in_words(error)}") from error
+            raise BrokerUnavailableError(
+                f"another `migrate`, `export` or `import` is at work: {in_words(error)}"
+            ) from error
 
     async def _connected(self) -> None:
         try:

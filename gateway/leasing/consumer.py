@@ -145,7 +145,7 @@ class SubmissionsConsumer:
             channel.on_closed.discard(self._on_closed)
             # Whether the broker cancelled it or we end, closing gives back what is held on it. Forgotten first,
             # as an ack that comes after the close would cost the whole connection.
-            self._end()
+            self.hand_back()
             await close_channel(channel)
 
     async def _take_step(self, step: Step, channel: Channel) -> None:
@@ -226,14 +226,14 @@ class SubmissionsConsumer:
     def _on_closed(self, channel: Channel, error: AmqpError) -> None:
         if self._link.is_up:
             self._fail(str(error))
-        self._end()
+        self.hand_back()
 
     def _on_cancelled_by_broker(self, tag: str) -> None:
         self._fail("the broker cancelled the consumer: the queue was deleted or moved")
-        self._end()
+        self.hand_back()
 
-    def _end(self) -> None:
-        # Done here, not when the task runs next: what is held on this channel is the broker's again.
+    def hand_back(self) -> None:
+        """Give the channel up: from now on, not from when the task runs next, what is held on it is the broker's."""
         self._channel_lost = True
         self._stop()
         self._deliveries.forget()

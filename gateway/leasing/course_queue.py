@@ -161,6 +161,11 @@ class CourseQueue:
         self._pauses.declared(self.name)
         self._consumer.look_again()
 
+    def hand_back(self) -> None:
+        """Let all that is held go back to the broker, as when its channel is lost; what is wanted comes again."""
+        if self._deliveries.held or self._consumer.is_consuming:
+            self._consumer.hand_back()
+
     def submitted(self) -> None:
         """Note that a submission was accepted just now: a poll waits a moment for its delivery."""
         self._consumer.expect()

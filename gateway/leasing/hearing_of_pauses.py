@@ -1,13 +1,14 @@
-"""Has queues look at once whether they are paused, where the ledger tells of an operator who steered them.
+"""Has queues do at once what an operator wants of them, where the ledger tells of one who steered them.
 
-The broker says whether they are; the ledger only says when to ask, and who it was.
+Whether a queue is paused the broker says; the ledger only says when to ask, and who it was. To have all that is held
+back for an export costs no lease: it stands in the ledger, and whoever gets its delivery next keeps that.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 
 from broker_setup.ledger.answers import Outcome
-from broker_setup.ledger.events import Acted
+from broker_setup.ledger.events import Act, Acted
 from broker_setup.ledger.frames import Frame
 from broker_setup.ledger.ledger import Applied, Ledger
 from gateway.leasing.course_queue import CourseQueue
@@ -27,7 +28,10 @@ def hear_of_pauses(ledger: Ledger, queues: Mapping[str, CourseQueue]) -> Applied
         for event in events:
             if isinstance(event, Acted) and (queue := queues.get(event.queue)):
                 _tell(event)
-                queue.steered()
+                if event.act == Act.EXPORTED:
+                    queue.hand_back()
+                else:
+                    queue.steered()
 
     return applied
 

@@ -36,8 +36,6 @@ from broker_setup.topology import LEDGER, MIGRATING, Binding, Queue
 # each 5 s, and its management API shows that up to 5 s later: what is 0 for so long was counted since we began to look.
 COUNTED_SECONDS = 12.0
 LOOK_SECONDS = 1.0
-# One at a time: it goes with the connection of whoever has it.
-LOCK = f"{MIGRATING}.lock"
 
 Tell = Callable[[Queue, Step, str], None]
 
@@ -82,7 +80,7 @@ class Migration:
     async def run(self, queues: Sequence[Queue], *, by: str) -> None:
         """Migrate them one after the other; the ledger hears `by` whom."""
         async with self._session.open(read_ledger=False):
-            await self._session.claim(LOCK, "migrate")
+            await self._session.claim()
             for queue in queues:
                 while (step := next_step(self._seen(queue))) is not Step.NOTHING:
                     self._tell(queue, step, "")

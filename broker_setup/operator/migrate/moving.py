@@ -7,34 +7,23 @@ and the rest was settled by others.
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 
 from broker_setup.amqp.channel import Channel
-from broker_setup.amqp.confirms import Confirm
-from broker_setup.amqp.errors import ReturnedError
-from broker_setup.amqp.messages import Arrival, Message, Properties
-from broker_setup.errors import BrokerUnavailableError, PublishRefusedError
+from broker_setup.amqp.messages import Arrival, Message
 from broker_setup.link.broker_calls import broker_calls, close_channel
 from broker_setup.link.connection import Link
-from broker_setup.link.refusals import in_words
-from broker_setup.operator.intake import taking_in
+from broker_setup.operator.copies import KEY_BYTES, Key, confirmed, copy_of, key_of
+from broker_setup.operator.intake import read_all, taking_in
 from broker_setup.operator.portions import to_its_end
 
 PORTION = 100
 # A busy broker may deliver late; what has not come after so many turns is somebody else's.
 MOST_EMPTY_TURNS = 10
-# What the broker writes itself at each delivery, and what would send a copy to further queues.
-_NOT_COPIED = frozenset({"x-delivery-count", "x-acquired-count", "CC", "BCC"})
-_PROPERTIES = tuple(field.name for field in fields(Properties))
 # Of a witness's message that has the keys of what is about to be acked, one after the other.
 LETTING_GO = "letting go"
-KEY_BYTES = hashlib.sha256().digest_size
-
-Key = bytes
 
 
 @dataclass(frozen=True)
@@ -99,11 +88,11 @@ class Mover:
         confirms = [
             channel.publish(copy_of(each, self._witness), exchange="", routing_key=destination) for each in messages
         ]
-        await asyncio.gather(*map(_confirmed, confirms))
+        await asyncio.gather(*map(confirmed, confirms))
 
     async def _tell_of_acks(self, channel: Channel, portion: Iterable[Arrival]) -> None:
         told = Message(b"".join(map(key_of, portion)), type=LETTING_GO)
-        await _confirmed(channel.publish(told, exchange="", routing_key=self._witness))
+        await confirmed(channel.publish(told, exchange="", routing_key=self._witness))
 
     async def _clear_witness(self) -> None:
         """Keep of the witness only what an earlier run moved and nobody has met again."""
@@ -125,38 +114,13 @@ class Mover:
 
 async def read_witness(link: Link, queue: str) -> Told:
     """Read what a witness tells, and leave it there."""
-    async with taking_in(link) as intake:
-        ready = await intake.open(queue)
-        found: list[Arrival] = []
-        while ready and intake.left:
-            turn = await intake.take(min(PORTION, intake.left))
-            if not turn:
-                raise BrokerUnavailableError(f"not all of {queue!r} came: another command reads it; run it again")
-            found += turn
-        copied = Counter(key_of(each) for each in found if each.type != LETTING_GO)
-        return Told(copied, Counter(key for each in found if each.type == LETTING_GO for key in _keys(each)))
-
-
-def copy_of(message: Arrival, witness: str) -> Message:
-    """Make a copy with all properties and headers, which goes to the witness, too."""
-    copied = {name: getattr(message, name) for name in _PROPERTIES}
-    copied["headers"] = {**_headers(message), "BCC": [witness]}
-    return Message(message.body, **copied)
-
-
-def key_of(message: Arrival) -> Key:
-    """Tell a message from all others, by all that it carries."""
-    told = [getattr(message, name) for name in _PROPERTIES if name != "headers"]
-    text = repr((told, sorted(_headers(message).items())))
-    return hashlib.sha256(text.encode(errors="surrogatepass") + b"\0" + message.body).digest()
+    found = await read_all(link, queue)
+    copied = Counter(key_of(each) for each in found if each.type != LETTING_GO)
+    return Told(copied, Counter(key for each in found if each.type == LETTING_GO for key in _keys(each)))
 
 
 def _keys(let_go: Arrival) -> Sequence[Key]:
     return [let_go.body[start : start + KEY_BYTES] for start in range(0, len(let_go.body), KEY_BYTES)]
-
-
-def _headers(message: Arrival) -> dict[str, object]:
-    return {name: value for name, value in message.headers.items() if name not in _NOT_COPIED}
 
 
 def _taken_from(keys: Counter[Key], message: Arrival) -> bool:
@@ -168,25 +132,3 @@ def _taken_from(keys: Counter[Key], message: Arrival) -> bool:
         return False
     keys -= Counter((key,))
     return True
-
-
-async def _confirmed(confirm: Confirm) -> None:
-    waiter = asyncio.get_running_loop().create_future()
-    confirm.then(partial(_done, waiter))
-    await waiter
-    if confirm.error is None:
-        return
-    why = in_words(confirm.error)
-    if "user_id" in why:
-        raise PublishRefusedError(
-            f"{why}: who moves other users' messages in their names needs the tag impersonator "
-            "(rabbitmqctl set_user_tags USER administrator impersonator)"
-        ) from confirm.error
-    if isinstance(confirm.error, ReturnedError):
-        raise PublishRefusedError("the queue that messages are moved to is gone: run it again") from confirm.error
-    raise BrokerUnavailableError(f"the broker did not store a copy: {why}") from confirm.error
-
-
-def _done(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

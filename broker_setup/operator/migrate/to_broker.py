@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from broker_setup.link.blocking import connect
 from broker_setup.operator.migrate.ledger_copy import copy_ledger
-from broker_setup.operator.migrate.migrating import LOCK
 from broker_setup.operator.migrate.moving import Mover, read_witness
 from broker_setup.operator.migrate.plan import witness_queue
 from broker_setup.operator.session import Session
@@ -35,7 +34,7 @@ class Removal:
         """Copy the ledger, then move queue by queue; what others hold is left, for the next run."""
         async with self._here.open(read_ledger=False), self._there.open(read_ledger=False):
             for session in (self._here, self._there):
-                await session.claim(LOCK, "migrate")
+                await session.claim()
             if with_ledger:
                 self.frames = await copy_ledger(self._here, self._there, lambda frames: self._tell(LEDGER, frames))
             for queue in self._settings.topology.queues:

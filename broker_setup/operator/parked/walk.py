@@ -8,13 +8,9 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.link.connection import Link
 from broker_setup.operator.intake import Intake, taking_in
 from broker_setup.operator.parked.selection import Selection, Tally
-from broker_setup.operator.portions import FIRST_TURN, RateLimit, to_its_end
+from broker_setup.operator.portions import RateLimit, TurnSize, to_its_end
 from broker_setup.topology import PARKED_EXCHANGE
 from broker_setup.wire.parked import PARKED_QUEUES, Kind, ParkedMessage, read_parked
-
-# Bodies that are in memory at once: of messages of 15 MiB there are two or three.
-MEMORY_BYTES = 32 * 1024 * 1024
-MAX_TURN = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +57,15 @@ class Walk:
 
         Raise BrokerUnavailableError if the broker is lost; what was not acked is then parked as it was.
         """
-        turn, met, size = FIRST_TURN, 0, 0
+        turns = TurnSize()
         async with taking_in(self._source) as intake:
             self._tally.ready += await intake.open(PARKED_QUEUES[kind])
             while intake.left and not self._is_enough():
-                if not (batch := await intake.take(min(turn, intake.left))):
+                if not (batch := await intake.take(min(turns.next, intake.left))):
                     self._tally.missed += intake.left
                     break
-                met, size = met + len(batch), size + sum(len(message.body) for message in batch)
+                turns.took(batch)
                 await self._take(batch, kind, act, limit, intake)
-                turn = max(1, min(MAX_TURN, MEMORY_BYTES * met // max(1, size)))
 
     async def _take(self, batch: Sequence[Arrival], kind: Kind, act: Act, limit: RateLimit, intake: Intake) -> None:
         selected = self._select(batch, kind)

@@ -1,0 +1,1 @@
+"""Everything that is at the broker as files in a folder, and back from there onto a fresh broker."""
