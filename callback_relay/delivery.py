@@ -170,6 +170,9 @@ class Delivering:
         ruling = self._schedule.outcome(delivery, outcome, answered_at)
         if is_too_large(outcome, delivery.callback):
             ruling = replace(ruling, is_too_large=True)
+        if delivery.message.redelivered or self._ways.may_be_there(delivery.callback):
+            # A relay that was killed may have put it before.
+            ruling = replace(ruling, may_be_there=bool(delivery.callback.upstream))
         tries = delivery.tries
         verdict = judge(outcome, ruling, tries, self._ladder, self._patience, now=now, chance=self._chance())
         say(self._announcer.of(self._schedule.paces[delivery.origin], answered_at))

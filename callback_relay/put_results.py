@@ -1,5 +1,6 @@
 """Puts results back where their submissions were taken out: into an upstream, by its put_result/."""
 
+from collections import OrderedDict
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PUT_RESULT = "put_result/"
+# Results whose last try had no answer: some 1 MB.
+MOST_UNANSWERED = 10_000
 
 
 class PutResults:
@@ -38,6 +41,7 @@ class PutResults:
         self._timeout = settings.requests_timeout
         self._opened = AsyncExitStack()
         self._sessions: Mapping[str, UpstreamSession] = {}
+        self._unanswered: OrderedDict[str, None] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         if self._upstreams:
@@ -49,6 +53,18 @@ class PutResults:
 
     async def post(self, callback: Callback) -> Outcome:
         """Put one result back, once; never raise for what the upstream or the network does."""
+        outcome = await self._put(callback)
+        if isinstance(outcome, NoAnswer) and outcome.reason.slug in _IN_DOUBT:
+            self._unanswered[callback.id] = None
+            if len(self._unanswered) > MOST_UNANSWERED:
+                self._unanswered.popitem(last=False)
+        return outcome
+
+    def may_be_there(self, callback: Callback) -> bool:
+        """Say whether the upstream may have taken it, as a try of it had no answer."""
+        return callback.id in self._unanswered
+
+    async def _put(self, callback: Callback) -> Outcome:
         try:
             form = await beside(len(callback.body), _form, callback)
             said = await self._sessions[callback.upstream].post(PUT_RESULT, form)
@@ -59,6 +75,10 @@ class PutResults:
         is_redirect = HTTPStatus.MULTIPLE_CHOICES <= said.status < HTTPStatus.BAD_REQUEST
         location = safe_location(callback.url, said.headers.get("Location")) if is_redirect else None
         return outcome_of(said, retry_after=seconds_until(said.headers.get("Retry-After"), time()), location=location)
+
+
+# The request may have been read to its end.
+_IN_DOUBT = frozenset({Slug.TIMEOUT, Slug.CUT_OFF, Slug.OTHER})
 
 
 def _form(callback: Callback) -> bytes:

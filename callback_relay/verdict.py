@@ -101,13 +101,15 @@ class Ruling:
     """What is known of a failure beside its outcome: see evidence.py.
 
     `delay` is the rung on which results wait for their LMS; `is_outdated` says that a newer submission's has come,
-    `is_too_large` that it was refused for the size of its form (size.py).
+    `is_too_large` that it was refused for the size of its form (size.py), `may_be_there` that an upstream may have
+    taken it by a try that had no answer (put_results.py).
     """
 
     blame: Blame
     delay: float
     is_outdated: bool = False
     is_too_large: bool = False
+    may_be_there: bool = False
 
 
 NO_FAILURE = Ruling(Blame.OPEN, 0.0)
@@ -121,7 +123,7 @@ def judge(
     `chance` is a random number below 1, for the rung.
     """
     match outcome:
-        case Answered(HTTPStatus.OK):
+        case Answered(status) if status == HTTPStatus.OK or _is_there(status, ruling):
             return Delivered()
         case NotAllowed(reason) | NotWanted(reason):
             return Park(reason, tell=Tell.NEVER)
@@ -138,6 +140,14 @@ def judge(
         return Retry(ruling.delay, tried, reason_of(outcome))
     waited = replace(tried, waits=min(tries.waits + 1, MAX_COUNT))
     return Retry(ladder.after(tries.waits, chance, at_least=asked_for(outcome)), waited, reason_of(outcome))
+
+
+def _is_there(status: int, ruling: Ruling) -> bool:
+    """Whether an upstream has taken the result before: so it answers that, while it takes others.
+
+    Should it have none, it hands the work out again, and that is graded once more.
+    """
+    return status == HTTPStatus.INTERNAL_SERVER_ERROR and ruling.may_be_there and ruling.blame is Blame.URL
 
 
 def _given_up(reason: Reason, ruling: Ruling, tried: Tries, patience: Patience, now: float) -> Park | Outdated | None:

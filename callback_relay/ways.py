@@ -34,6 +34,10 @@ class Ways:
         """Make one callback, once; never raise for what the LMS or the network does."""
         return await (self._put_results.post(callback) if callback.upstream else self._poster.post(callback))
 
+    def may_be_there(self, callback: Callback) -> bool:
+        """Say whether it may have been taken by a try that had no answer, as only an upstream lets us know."""
+        return bool(callback.upstream) and self._put_results.may_be_there(callback)
+
 
 def callback_by_its_way(result: Result, address: ReturnAddress, upstreams: Mapping[str, Upstream]) -> Callback:
     """Make the callback that takes `result` to `address`; raise BadCallbackError if there is no way there."""

@@ -12,6 +12,7 @@ from broker_setup.process.logs import log_to_stderr
 from broker_setup.process.spare_memory import give_spare_memory_back
 from broker_setup.settings import load_settings
 from broker_setup.settings.required import REQUIRED, Service
+from gateway.upstream.grace import grace_warnings
 from gateway.upstream.process import UpstreamProcess
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def start() -> None:
         settings, warnings = load_settings(REQUIRED[Service.UPSTREAM])
         process = UpstreamProcess(settings)
         log_to_stderr(settings.log_level, settings.log_format)
-        for warning in warnings:
+        for warning in (*warnings, *grace_warnings(settings)):
             log.warning("%s", warning)
         uvloop.run(_serve(process))
     except SettingsError as error:

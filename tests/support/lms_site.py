@@ -91,6 +91,10 @@ class LmsSite:
         """Answer every request with this status from now on; 0: as it should be."""
         self._post("change", {"status": status})
 
+    def be_slow(self, seconds: float) -> None:
+        """Answer put_result/ so long after its score is stored."""
+        self._post("change", {"seconds": seconds})
+
     def end_sessions(self) -> None:
         """Log everybody out."""
         self._post("change", {"sessions_end": True})

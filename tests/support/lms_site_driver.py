@@ -6,6 +6,7 @@ Beside /xqueue/ there is /test/, by which the test submits, looks, and lets time
 
 import json
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -63,6 +64,7 @@ from submissions.api import create_external_grader_detail  # noqa: E402
 from submissions.models import ExternalGraderDetail, Score  # noqa: E402
 
 _status = 0  # that of an outage; 0 is none
+_seconds = 0.0  # how long put_result/ keeps its answer to itself
 _puts = 0
 _logins = 0
 
@@ -75,6 +77,8 @@ def outage(get_response: Any) -> Any:
         if _status and not request.path.startswith("/test/"):
             return HttpResponse("<html>away</html>", status=_status)
         answer: HttpResponse = get_response(request)
+        if request.path.endswith("/put_result/"):
+            time.sleep(_seconds)
         return answer
 
     return middleware
@@ -109,10 +113,10 @@ def submit(request: HttpRequest) -> JsonResponse:
 
 
 def change(request: HttpRequest) -> JsonResponse:
-    """Let an outage begin or end, sessions end, scores be lost, or time pass for what was handed out."""
-    global _status  # noqa: PLW0603
+    """Let an outage or slow answers begin or end; sessions end, scores be lost, time pass for what was handed out."""
+    global _status, _seconds
     asked = json.loads(request.body)
-    _status = asked.get("status", _status)
+    _status, _seconds = asked.get("status", _status), asked.get("seconds", _seconds)
     if asked.get("sessions_end"):
         Session.objects.all().delete()
     for forgotten in ExternalGraderDetail.objects.filter(submission__in=asked.get("forget", [])):

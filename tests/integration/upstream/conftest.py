@@ -24,6 +24,7 @@ def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LmsSite]:
 def site(real_site: LmsSite) -> Iterator[LmsSite]:
     yield real_site
     real_site.answer_all(0)
+    real_site.be_slow(0)
 
 
 @pytest.fixture

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from gateway.upstream.process import UpstreamProcess
 from tests.support.broker import VHost
+from tests.support.broker_users import broker_users
 from tests.support.lms_site import LmsSite
+from tests.support.pausing import pause, resume
 from tests.support.relay import running_relay
-from tests.support.upstream import running_grader, running_upstream, settings_for, upstream_process
+from tests.support.upstream import QUEUE, running_grader, running_upstream, settings_for, upstream_process
 from tests.support.waiting import eventually
 
 Became = tuple[str, list[int]]
@@ -39,6 +43,18 @@ async def test_what_students_hand_in_there_is_graded_here_and_scored_there_once(
     assert after["logins"] - before["logins"] == 2  # the relay, and who takes
     for work in grader.given:
         assert work["xqueue_files"]["a b.py"].startswith(site.url.replace("/xqueue", "/media/"))
+
+
+async def test_the_broker_user_of_gateways_has_all_the_rights_that_it_takes(
+    vhost: VHost, site: LmsSite, there: str
+) -> None:
+    ids = site.submit("print(1)", queue=there)
+    with broker_users(vhost, {}, {QUEUE: "amqp"}) as users:
+        urls = await asyncio.to_thread(users.set_up)
+        settings = settings_for(vhost.amqp_url, site, there)
+        of_gateways = settings.model_copy(update={"amqp_url": SecretStr(urls["gateway"])})
+        async with running_grader(settings), running_relay(settings), running_upstream(of_gateways):
+            await all_scored(site, ids)
 
 
 async def test_a_score_in_points_is_a_ratio_there_and_none_beyond_what_can_be_stored(
@@ -142,6 +158,40 @@ async def test_results_wait_for_an_upstream_that_is_away_and_work_is_taken_when_
         ids += site.submit("third", queue=there)
         await all_scored(site, ids)
     assert grader.answers() == ["first", "second", "third"]
+
+
+async def test_a_result_that_is_there_though_its_answer_came_too_late_is_done_when_others_are_taken(
+    vhost: VHost, site: LmsSite, there: str
+) -> None:
+    settings = settings_for(vhost.amqp_url, site, there, requests_timeout=2.0)
+    ids = site.submit("first", queue=there)
+    async with (
+        running_grader(settings) as grader,
+        running_relay(settings) as relay,
+        running_upstream(settings) as upstream,
+    ):
+        site.be_slow(4.0)
+        await all_scored(site, ids)
+        await eventually(lambda: relay._ways._put_results._unanswered)
+        site.be_slow(0)
+        # What comes after it shows that the 500 by which it is answered from now on is its own.
+        ids += site.submit("second", queue=there)
+        await all_scored(site, ids)
+        await eventually(lambda: all(upstream._taken_before._known.values()))
+    assert grader.answers() == ["first", "second"]
+
+
+async def test_a_paused_queue_takes_no_work(vhost: VHost, site: LmsSite, there: str) -> None:
+    settings = settings_for(vhost.amqp_url, site, there)
+    ids = site.submit("print(1)", queue=there)
+    async with running_grader(settings), running_relay(settings):
+        await pause(vhost.amqp_url, QUEUE)
+        async with running_upstream(settings) as upstream:
+            await eventually(lambda: upstream._standing().is_ready)
+            await asyncio.sleep(0.5)  # five looks
+            assert site.became(ids) == [WAITING]
+            await resume(vhost.amqp_url, QUEUE)
+            await all_scored(site, ids)
 
 
 async def test_sessions_that_end_there_are_begun_anew(vhost: VHost, site: LmsSite, there: str) -> None:

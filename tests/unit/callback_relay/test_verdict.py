@@ -5,7 +5,17 @@ import pytest
 from broker_setup.wire.results import NO_TRIES, Tries
 from callback_relay.evidence import Blame
 from callback_relay.ladder import Ladder
-from callback_relay.outcome import Answered, Kind, NoAnswer, NotAllowed, NotMade, Outcome, is_unreachable, kind_of
+from callback_relay.outcome import (
+    Answered,
+    Kind,
+    NoAnswer,
+    NotAllowed,
+    NotMade,
+    NotWanted,
+    Outcome,
+    is_unreachable,
+    kind_of,
+)
 from callback_relay.reason import NAMED_STATUSES, Reason, Slug, status_slug, status_slugs
 from callback_relay.verdict import (
     MAX_COUNT,
@@ -48,6 +58,7 @@ def answered(status: int) -> Reason:
 URL = Ruling(Blame.URL, 5)
 OPEN = Ruling(Blame.OPEN, 5)
 ORIGIN = Ruling(Blame.ORIGIN, 5)
+MAY_BE_THERE = Ruling(Blame.URL, 5, may_be_there=True)
 OUTDATED = Ruling(Blame.URL, 5, is_outdated=True)
 
 # Of a URL that fails while others of its LMS succeed.
@@ -230,3 +241,19 @@ def test_a_large_form_that_fares_like_all_others_of_its_site_waits_with_them() -
     verdict = judge(Answered(413), ruling, NO_TRIES, LADDER, PATIENCE, now=NOW, chance=HIGH)
     assert isinstance(verdict, Retry)
     assert verdict.delay == 5
+
+
+@pytest.mark.parametrize("ruling", [URL, OPEN, ORIGIN, Ruling(Blame.OPEN, 5, may_be_there=True)])
+def test_a_500_is_a_result_that_is_there_where_a_try_had_no_answer_and_others_are_taken_alone(ruling: Ruling) -> None:
+    def of(status: int, ruling: Ruling) -> Verdict:
+        return judge(Answered(status), ruling, failed(1), LADDER, PATIENCE, now=NOW, chance=HIGH)
+
+    assert of(500, MAY_BE_THERE) == Delivered()
+    assert isinstance(of(502, MAY_BE_THERE), Retry)
+    assert isinstance(of(500, ruling), Retry)
+
+
+def test_what_an_upstream_never_wants_is_parked_and_its_student_is_told_nothing_that_could_not_reach_him() -> None:
+    reason = Reason("status_403", "handed out again")
+    verdict = judge(NotWanted(reason), URL, failed(1), LADDER, PATIENCE, now=NOW, chance=HIGH)
+    assert verdict == Park(reason, tell=Tell.NEVER)
