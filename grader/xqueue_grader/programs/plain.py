@@ -15,6 +15,7 @@ ANY = (
 )
 AS_ROOT = (
     "It can read what any user of this machine can: keep exercises, and all that is secret, readable by root alone.",
+    "Where this grader is killed, processes that the program started stay until its user is lent again.",
 )
 AS_OURSELVES = (
     "It can read what this grader can: the tests and their right answers, and the settings that passwords are in.",
