@@ -6,7 +6,7 @@ from broker_setup.amqp.messages import Arrival
 from broker_setup.wire.results import NO_TRIES
 from callback_relay.job import Job
 from callback_relay.reason import Slug
-from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
+from callback_relay.verdict import Delivered, GiveBack, HandOver, Outdated, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ def tell(message: Arrival, verdict: Verdict, origin: str, queue: str, level: int
             log.info("submission %s: delivered to %s", submission, origin, extra=about)
         case Repeat():
             log.log(level, "submission %s: repeat, delivered to %s before", submission, origin, extra=about)
+        case HandOver(run):
+            log.info("submission %s: a copy: no LMS gets its result, regrade %s does", submission, run, extra=about)
         case Retry(delay, tries, reason):
             words = "submission %s: %s: %.500s; try %d in %g s"
             log.log(level, words, submission, origin, reason, tries.made + 1, delay, extra=about | because(reason))

@@ -13,11 +13,13 @@ from broker_setup.process.shortages import shortage
 from broker_setup.settings import Settings
 from broker_setup.wire.answering import is_ours, may_answer
 from broker_setup.wire.properties import MAX_MESSAGE_BYTES, returns_of
+from broker_setup.wire.regrade_address import RegradeAddress
 from broker_setup.wire.replies import FINE, Finding
 from broker_setup.wire.reply_checker import ReplyChecker
-from broker_setup.wire.results import NO_TRIES, decode_result
-from broker_setup.wire.return_address import Sealer
+from broker_setup.wire.results import NO_TRIES, Result, decode_result
+from broker_setup.wire.return_address import ReturnAddress, Sealer
 from callback_relay.callback import BadCallbackError
+from callback_relay.copies import Copies
 from callback_relay.delivery import Delivering, Delivery, mistake
 from callback_relay.floods import (
     MOST_COPIES,
@@ -63,6 +65,8 @@ class Incoming:
         """Hand what may be delivered to the `schedule`, and what that orders to `delivering`."""
         self._sealer = Sealer(settings.secrets)
         self._upstreams = settings.upstreams
+        # Without an archive there is no queue for what was found of copies; they have no URL, and so are parked.
+        self._copies = Copies(settling, notes) if settings.archived_queues else None
         self._may_answer = partial(may_answer, graders=settings.amqp_graders, services=settings.services)
         self._is_ours = partial(is_ours, graders=settings.amqp_graders, services=settings.services)
         self._checker = checker
@@ -131,7 +135,11 @@ class Incoming:
         return True
 
     def _take(self, message: Arrival, *, unread: bool) -> None:
-        delivery = self._read(message, unread=unread)
+        result, address = self._opened(message)
+        if self._copies and address.regrade:
+            self._take_of_copy(message, result, address.regrade, self._copies)
+            return
+        delivery = self._read(message, result, address, unread=unread)
         # A reply is looked at last: that costs most, and whoever sends what is settled before can send any number.
         if why := self._may_answer(delivery.result.sender or delivery.message.user_id, delivery.queue):
             self._put_aside(message, Park(Reason(Slug.SENDER, why), tell=Tell.NEVER), delivery.about)
@@ -155,11 +163,19 @@ class Incoming:
         else:
             self._delivering.obey(self._schedule.arrive(delivery, monotonic()))
 
-    def _read(self, message: Arrival, *, unread: bool) -> Delivery:
+    def _take_of_copy(self, message: Arrival, result: Result, copy: RegradeAddress, copies: Copies) -> None:
+        if why := self._may_answer(result.sender or message.user_id, copy.queue):
+            self._put_aside(message, Park(Reason(Slug.SENDER, why), tell=Tell.NEVER), About("", copy.queue))
+            return
+        self._delivering.start(copies.settle(message, result, copy))
+
+    def _opened(self, message: Arrival) -> tuple[Result, ReturnAddress]:
         if len(message.body) > MAX_MESSAGE_BYTES:
             raise BadMessageError(f"{len(message.body)} bytes are more than the {MAX_MESSAGE_BYTES} allowed", b"")
         result = decode_result(message, ours=self._is_ours(message.user_id))
-        address = self._sealer.open(result.sealed_return, result.submission)
+        return result, self._sealer.open(result.sealed_return, result.submission)
+
+    def _read(self, message: Arrival, result: Result, address: ReturnAddress, *, unread: bool) -> Delivery:
         callback = callback_by_its_way(result, address, self._upstreams)
         return Delivery(
             identity=Identity.of(result),

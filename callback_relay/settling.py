@@ -17,7 +17,14 @@ from broker_setup.ledger.writer import STORE_SECONDS
 from broker_setup.link.ending import Ending
 from broker_setup.link.publisher import Publisher
 from broker_setup.link.settling import despite_mistakes, end, end_message, pause
-from broker_setup.topology import PARKED_EXCHANGE, RESULTS_PARKED, RETRY_EXCHANGE, retry_queue
+from broker_setup.topology import (
+    PARKED_EXCHANGE,
+    REGRADED_EXCHANGE,
+    REGRADED_QUEUE,
+    RESULTS_PARKED,
+    RETRY_EXCHANGE,
+    retry_queue,
+)
 from broker_setup.wire.notices import Telling
 from broker_setup.wire.parked import parked_copy
 from broker_setup.wire.properties import BOOKKEEPING_HEADERS, MAX_MESSAGE_BYTES, is_uuid
@@ -28,10 +35,12 @@ from callback_relay.endings import tell
 from callback_relay.metrics import Metrics
 from callback_relay.reason import Reason, Slug
 from callback_relay.student_notices import StudentNotices
-from callback_relay.verdict import Delivered, GiveBack, Outdated, Park, Repeat, Retry, Verdict
+from callback_relay.verdict import Delivered, GiveBack, HandOver, Outdated, Park, Repeat, Retry, Verdict
 
 log = logging.getLogger(__name__)
 
+# To which a copy goes for a queue; rungs have one exchange.
+_EXCHANGES = {RESULTS_PARKED: PARKED_EXCHANGE, REGRADED_QUEUE: REGRADED_EXCHANGE}
 # Of a reason, in the log and in the ledger.
 MAX_REASON = 500
 
@@ -156,6 +165,9 @@ class Settling:
                 )
                 await self._put(copy, RESULTS_PARKED, message)
                 self._note_parked(message, reason.text, telling, is_notice=result is not None and result.notice)
+            case HandOver(run):
+                await self._put(encode_result(self._read(message)), REGRADED_QUEUE, message)
+                self._note_given_up(message, f"a copy: no LMS gets its result, regrade {run} does")
             case Outdated(reason):
                 self._note_given_up(message, reason.text)
 
@@ -188,7 +200,7 @@ class Settling:
             self._notes.note(Discarded(time(), bytes.fromhex(message.correlation_id), reason[:MAX_REASON]))
 
     async def _put(self, copy: Message, queue: str, message: Arrival) -> None:
-        exchange = PARKED_EXCHANGE if queue == RESULTS_PARKED else RETRY_EXCHANGE
+        exchange = _EXCHANGES.get(queue, RETRY_EXCHANGE)
         await self._publisher.publish_copy(
             copy, exchange=exchange, routing_key=queue, held=lambda: not _is_void(message)
         )

@@ -75,13 +75,20 @@ class Outdated:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """Done: it is of a copy, no LMS waits for it, and the regrade of this name has it."""
+
+    run: str
+
+
+@dataclass(frozen=True)
 class GiveBack:
     """Go back to the results queue: the broker took neither a retry nor a parked copy."""
 
     reason: str
 
 
-Verdict = Delivered | Repeat | Retry | Park | Outdated | GiveBack
+Verdict = Delivered | Repeat | Retry | Park | Outdated | HandOver | GiveBack
 
 
 @dataclass(frozen=True)

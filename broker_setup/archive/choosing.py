@@ -46,7 +46,7 @@ class Choosing:
             return None
         sent = decode_submission(message, message.routing_key)
         address = self._sealer.open(sent.sealed_return, sent.uuid)
-        if address.queue not in self._archived:
+        if address.regrade or address.queue not in self._archived:
             return None
         url = address.callback_url.encode(errors="replace").decode()
         archived = ArchivedSubmission(sent.uuid, address.queue, address.sealed_at, url, sent.body, sent.files)
@@ -60,7 +60,7 @@ class Choosing:
             return None
         address = self._sealer.open(result.sealed_return, result.submission)
         sender = result.sender or message.user_id
-        if address.queue not in self._archived or self._may_answer(sender, address.queue):
+        if address.regrade or address.queue not in self._archived or self._may_answer(sender, address.queue):
             return None
         archived = ArchivedResult(
             result.submission,

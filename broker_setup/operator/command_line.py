@@ -19,6 +19,7 @@ from broker_setup.operator.parked.command import parked
 from broker_setup.operator.pause.command import pause, resume
 from broker_setup.operator.plain_help import PlainTyper
 from broker_setup.operator.prune.command import prune_files
+from broker_setup.operator.regrade.command import regrade
 from broker_setup.operator.results.command import results
 from broker_setup.operator.retire.command import retire
 from broker_setup.operator.setup.declare_command import check, declare
@@ -67,6 +68,7 @@ app.command()(trace)
 app.command()(retire)
 app.command()(pause)
 app.command()(resume)
+app.command()(regrade)
 app.command("prune-files")(prune_files)
 app.command()(migrate)
 app.command()(export)

@@ -57,15 +57,16 @@ class Session:
                     reading.cancel()
                     await asyncio.wait({reading})
 
-    async def claim(self) -> None:
-        """Be the only one who moves or copies all there is; raise BrokerUnavailableError where another one does."""
+    async def claim(self, lock: str = MOVING_LOCK, whose: str = "`migrate`, `export` or `import`") -> None:
+        """Have a lock to the end of this session; raise BrokerUnavailableError where another one has it.
+
+        Without any other, it is that of whoever moves or copies all there is.
+        """
         channel = await self.source.channel()
         try:
-            await channel.declare_exclusive(MOVING_LOCK)
+            await channel.declare_exclusive(lock)
         except AmqpError as error:
-            raise BrokerUnavailableError(
-                f"another `migrate`, `export` or `import` is at work: {in_words(error)}"
-            ) from error
+            raise BrokerUnavailableError(f"another {whose} is at work: {in_words(error)}") from error
 
     async def _connected(self) -> None:
         try:

@@ -109,7 +109,7 @@ class Settings(SettingsTable):
     @property
     def archived_queues(self) -> frozenset[str]:
         """The course queues of which is kept what was submitted and answered."""
-        return frozenset(queue for queue in self.xqueues if self.queue_options.get(queue, _NO_OPTIONS).archive)
+        return frozenset(queue for queue, options in self.queue_options.items() if options.archive)
 
     @property
     def passive_graders(self) -> dict[str, str]:

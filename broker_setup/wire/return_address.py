@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from broker_setup.errors import BadReturnAddressError, UnknownSecretError
+from broker_setup.wire.regrade_address import RegradeAddress, regrade_address
 from broker_setup.wire.seals import SEALS, Form, Seals, secret_id, secret_id_in
 from broker_setup.wire.upstream_address import UpstreamAddress, upstream_address
 
@@ -52,6 +53,11 @@ class ReturnAddress(Struct, frozen=True, gc=False):
         return upstream_address(self.lms_header)
 
     @property
+    def regrade(self) -> RegradeAddress | None:
+        """Which regrade waits for the result, if the submission is a copy: no LMS does then."""
+        return regrade_address(self.lms_header)
+
+    @property
     def callback_url(self) -> str:
         """The lms_callback_url, "" where there is none that is text; an upstream's stands for it."""
         return self._named().lms_callback_url
@@ -67,6 +73,8 @@ class ReturnAddress(Struct, frozen=True, gc=False):
             return _decode_usual(self.lms_header)
         if there := self.upstream:
             return _Named(there.url, there.queue)
+        if copy := self.regrade:
+            return _Named("", copy.queue)
         header = self.header or {}
         url, queue = header.get("lms_callback_url"), header.get("queue_name")
         return _Named(url if isinstance(url, str) else "", "" if queue is None else str(queue))

@@ -50,11 +50,13 @@ def body_of(number: int, student: str = "") -> str:
     return json.dumps({"student_response": f"work {number}", "student_info": json.dumps(info), "grader_payload": "hw1"})
 
 
-def sent_work(number: int, *, queue: str = "openedx", student: str = "", at: datetime | None = None) -> Submission:
+def sent_work(
+    number: int, *, queue: str = "openedx", student: str = "", at: datetime | None = None, secret: str = SECRET
+) -> Submission:
     """Make a submission, sealed when it was submitted."""
     uuid, at = new_uuid(), at or datetime.now(UTC)
     header = json.dumps({"lms_callback_url": f"http://lms/{number}/score_update", "lms_key": "k", "queue_name": queue})
-    sealed = Sealer([SECRET]).seal(ReturnAddress(uuid, header, at.timestamp()))
+    sealed = Sealer([secret]).seal(ReturnAddress(uuid, header, at.timestamp()))
     return Submission(uuid, queue, body_of(number, student), sealed, submitted_at=at)
 
 
