@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from errno import ENOSPC
 from typing import Annotated
 
 import typer
@@ -100,6 +101,11 @@ def run() -> None:
         sys.exit(1)
     except XQueueError as error:
         _say(str(error))
+        sys.exit(1)
+    except OSError as error:  # what is written where nobody expects it to fail: the answer itself, into a file
+        if error.errno != ENOSPC:
+            raise
+        _say("no space is left where something had to be written, be it this answer")
         sys.exit(1)
 
 
