@@ -46,8 +46,6 @@ def test_an_exercise_is_found_by_its_name() -> None:
     [
         ("syntax error", "SyntaxError"),
         ("raise ValueError('<b> & such')", "&lt;b&gt; &amp; such"),
-        ("x = 'x' * 10**9", "MemoryError"),
-        ("print('x' * 10**7)", "printed more than 64 KiB"),
         ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
         ("print('\\x00\\x1b[31m')", "\\x00\\x1b[31m"),
     ],

@@ -54,10 +54,10 @@ def test_a_program_that_prints_a_hidden_input_or_fails_over_it_tells_nobody() ->
     assert "1234567890" not in reply["msg"]
 
 
-def test_a_checker_judges_what_no_comparison_can(kind: str) -> None:
+def test_a_checker_judges_what_no_comparison_can() -> None:
     exercise = load(EXAMPLES / "roots")
-    assert graded(exercise, "print(-float(input()) ** 0.5)", kind)["score"] == 1
-    reply = graded(exercise, "print('1.42' if input() == '2' else 'x')", kind)
+    assert graded(exercise, "print(-float(input()) ** 0.5)", "bubblewrap")["score"] == 1
+    reply = graded(exercise, "print('1.42' if input() == '2' else 'x')", "bubblewrap")
     assert reply["score"] == 0.25
     assert "Only near" in reply["msg"]
     assert "This is no number" in reply["msg"]
@@ -78,7 +78,6 @@ def test_neither_tests_nor_checker_nor_right_answers_are_where_the_program_runs(
     "checker",
     [
         "",
-        "print('{}')",
         "print('{\"share\": 2}')",
         "print('{\"share\": NaN}')",
         "print('[' * 50000)",
@@ -93,9 +92,7 @@ def test_a_checker_that_gives_no_share_is_the_authors_mistake(tmp_path: Path, ch
 
 def test_a_file_of_tests_calls_the_students_function_where_it_can_do_no_harm() -> None:
     exercise = load(EXAMPLES / "vowels")
-    right = "def vowels(text): return sum(text.lower().count(sign) for sign in 'aeiou')"
-    assert graded(exercise, right, "bubblewrap")["score"] == 1
-    reply = graded(exercise, "print('noise')\ndef vowels(text):\n    return {'banana': 3}[text]", "plain")
+    reply = graded(exercise, "print('noise')\ndef vowels(text):\n    return {'banana': 3}[text]", "bubblewrap")
     assert reply["score"] == 0.25
     assert "KeyError: &#x27;OUI&#x27;" in reply["msg"]
     assert "test_none_at_all" not in reply["msg"]
@@ -145,8 +142,8 @@ sys.stdout.buffer.write(b"\xed\xa0\x80 PK\x03\x04" + bytes(range(256)) * 50)
 """
 
 
-def test_whatever_is_printed_is_shown_as_text_that_the_lms_takes(kind: str) -> None:
-    reply = graded(load(EXAMPLES / "sum"), HOSTILE, kind)
+def test_whatever_is_printed_is_shown_as_text_that_the_lms_takes() -> None:
+    reply = graded(load(EXAMPLES / "sum"), HOSTILE)
     assert "<script" not in reply["msg"]
     assert r"\x1b[2J" in reply["msg"]
     assert r"\u202e" in reply["msg"]
