@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PUT_RESULT = "put_result/"
+# Of an answer, which says done or why not: hundreds may come at once.
+MOST_REPLY = 64 * 1024
 # Results whose last try had no answer: some 1 MB.
 MOST_UNANSWERED = 10_000
 
@@ -45,7 +47,7 @@ class PutResults:
 
     async def __aenter__(self) -> Self:
         if self._upstreams:
-            self._sessions = await self._opened.enter_async_context(self._upstreams.sessions(self._at_once))
+            self._sessions = await self._opened.enter_async_context(self._upstreams.sessions(self._at_once, MOST_REPLY))
         return self
 
     async def __aexit__(self, *_: object) -> None:

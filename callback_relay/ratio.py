@@ -3,6 +3,7 @@
 import json
 import math
 
+from broker_setup.wire.replies import too_much_in
 from broker_setup.wire.strangers_json import read_object
 
 
@@ -12,7 +13,8 @@ def with_ratio(reply: bytes, points: float) -> bytes:
     An upstream can't store a score beyond these, and would have the submission graded anew, up to five times. A reply
     that has no usable score stays as it is; so does one whose score is a ratio already.
     """
-    content = read_object(reply.decode(errors="replace"))
+    text = reply.decode(errors="replace")
+    content = None if too_much_in(text) else read_object(text)
     score = (content or {}).get("score")
     if content is None or not isinstance(score, int | float):
         return reply

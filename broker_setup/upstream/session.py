@@ -52,7 +52,10 @@ class UpstreamSession:
     def __init__(
         self, account: Account, client: aiohttp.ClientSession, *, seconds: float, most: int, headers: Mapping[str, str]
     ) -> None:
-        """Give each call `seconds` in all, and read `most` bytes of an answer; `headers` go with each request."""
+        """Give each call `seconds` in all, and read the first `most` bytes of an answer.
+
+        `headers` go with each request.
+        """
         self._account = account
         self._client = client
         self._seconds = seconds
@@ -134,10 +137,8 @@ class UpstreamSession:
         url = (self._account.url / call).with_query(query)
         async with self._client.request(method, url, headers=headers, data=form, allow_redirects=False) as answer:
             body = bytearray()
-            while len(body) <= self._most and (piece := await answer.content.read(_PIECE)):
+            while (left := self._most - len(body)) > 0 and (piece := await answer.content.read(min(left, _PIECE))):
                 body += piece
-            if len(body) > self._most:
-                raise UpstreamError(f"its answer has more than {self._most} bytes")
             return Said(answer.status, answer.headers, bytes(body)), _kept(answer.cookies)
 
 

@@ -45,8 +45,11 @@ class Upstreams:
         self._seconds = settings.requests_timeout
 
     @asynccontextmanager
-    async def sessions(self, at_once: int) -> AsyncIterator[Mapping[str, UpstreamSession]]:
-        """Have a session at each, by name, with so many requests under way at once in all."""
+    async def sessions(self, at_once: int, most: int = MOST_ANSWER) -> AsyncIterator[Mapping[str, UpstreamSession]]:
+        """Have a session at each, by name, with so many requests under way at once in all.
+
+        Of an answer the first `most` bytes are read.
+        """
         names = GuardedNames(self._own)
         await self._own.look_up(names.addresses_of)
         looking_up = asyncio.create_task(self._own.keep_up(names.addresses_of), name="own addresses")
@@ -64,7 +67,7 @@ class Upstreams:
                     account,
                     client,
                     seconds=self._seconds,
-                    most=MOST_ANSWER,
+                    most=most,
                     headers=self._credentials.headers(account.url),
                 )
                 for name, account in self._accounts.items()

@@ -10,7 +10,7 @@ import aiohttp
 from broker_setup.errors import BrokerUnavailableError, XQueueError
 from broker_setup.ledger.ledger import Ledger
 from broker_setup.outbound.http_failures import why_no_answer
-from broker_setup.upstream.dialect import read_taken
+from broker_setup.upstream.dialect import Taken, read_taken
 from broker_setup.upstream.session import UpstreamSession
 from gateway.upstream.handing_in import HandingIn
 from gateway.upstream.metrics import QueueMetrics
@@ -63,6 +63,7 @@ class Taking:
         self._handing_in = handing_in
         self._metrics = metrics
         self._poll = poll
+        self._in_hand: tuple[Taken, bytes] | None = None
         self._failure = ""
         self._pause = FIRST_PAUSE_SECONDS
 
@@ -83,6 +84,8 @@ class Taking:
         try:
             # What was taken before, and by whom, stands there.
             await self._ledger.wait_up_to_date()
+            if self._in_hand:
+                return await self._hand_in(*self._in_hand)
             if not await self._room.is_there():
                 return self._poll
             return await self._ask()
@@ -106,7 +109,13 @@ class Taking:
         if uuid is None:
             self._metrics.repeats.inc()
             return max(self._poll, REPEAT_PAUSE_SECONDS)
+        return await self._hand_in(taken, uuid)
+
+    async def _hand_in(self, taken: Taken, uuid: bytes) -> float:
+        # While the broker does not take it nothing else is taken: it would be of no use, and wait there for its time.
+        self._in_hand = taken, uuid
         await self._handing_in.hand_in(self._where.upstream, self._where.queue_there, taken, uuid)
+        self._in_hand = None
         self._taken_before.note(uuid)
         self._metrics.taken.inc()
         return 0.0
