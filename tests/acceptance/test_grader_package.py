@@ -36,7 +36,8 @@ import importlib, pathlib, sys, xqueue_grader
 root = pathlib.Path(xqueue_grader.__file__).parent
 for file in sorted(root.rglob("*.py")):
     name = ".".join(file.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
-    if name != "xqueue_grader.metrics":  # with the extra of that name
+    # One with the extra of that name, the others by a pytest of whoever has one.
+    if name != "xqueue_grader.metrics" and file.name != "pytest_plugin.py":
         importlib.import_module(name)
 print(root)
 """
