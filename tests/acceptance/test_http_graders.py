@@ -1,14 +1,15 @@
-"""Graders made of a function poll a gateway, and all of them are killed at random: each result reaches the LMS once."""
+"""The wheel of xqueue-grader polls, in an environment of its own, and is killed at random: each result comes once."""
 
 import asyncio
 import os
 import random
-import sys
+import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -16,12 +17,15 @@ from tests.acceptance.conftest import running_stack
 from tests.support.broker import VHost
 from tests.support.fleet import fleet
 from tests.support.gateway import USERS
+from tests.support.grader_wheel import make_environment, python_in
 from tests.support.lms import FakeLMS
+from tests.support.once import made_once
 from tests.support.waiting import eventually
+from xqueue_grader.sandbox import Kind, Sandbox
 
 SUBMISSIONS = int(os.environ.get("SUBMISSIONS", "60"))
 # How long a lease lasts whose grader was killed.
-DELAY_MINUTES = "0.05"
+DELAY_SECONDS = 3.0
 LIFE_SECONDS = (0.1, 1.0)
 
 GRADER = """
@@ -36,13 +40,19 @@ run(grade, "openedx", options=Options(at_once=4, prefetch=8))
 """
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    """The Python of the environment."""
+    return python_in(made_once(tmp_path_factory, testrun_uid, "grader-wheel", make_environment))
+
+
 @asynccontextmanager
-async def grader(url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def grader(python: Path, url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run one as a program; it is gone when the block ends."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("XQUEUE_")} | {"XQUEUE_URL": url}
+    env = {"XQUEUE_URL": url}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", GRADER, env=env, stdout=output, stderr=output
+            python, "-I", "-c", GRADER, env=env, stdout=output, stderr=output
         )
     try:
         yield process
@@ -52,44 +62,69 @@ async def grader(url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Proces
         await process.wait()
 
 
-def graded_in(log: Path) -> int:
-    return log.read_text().count(": graded")
+async def keep_killing(python: Path, url: str, folder: Path, done: Callable[[], bool], chance: random.Random) -> int:
+    """Have a grader work, kill it at a random moment after its first result, and start another, until `done()`.
+
+    Return how many were killed.
+    """
+    for life in range(1000):
+        log = folder / f"grader-{life}.log"
+        log.touch()
+        async with grader(python, url, log) as process:
+            await eventually(partial(has_graded_or, done, log))
+            if done():
+                process.terminate()
+                # What had only just begun may not heed it yet.
+                assert await process.wait() in {0, -signal.SIGTERM}, log.read_text()
+                return life
+            await asyncio.sleep(chance.uniform(*LIFE_SECONDS))
+            process.kill()
+    raise AssertionError("nothing came to an end")
+
+
+def has_graded_or(done: Callable[[], bool], log: Path) -> bool:
+    return ": graded" in log.read_text() or done()
 
 
 def delivered(lms: FakeLMS) -> Counter[str]:
     return Counter(callback.xqueue_header.decode() for callback in lms.accepted)
 
 
-def has_work_or_all(log: Path, lms: FakeLMS) -> bool:
-    return graded_in(log) > 0 or len(delivered(lms)) == SUBMISSIONS
-
-
-async def keep_killing(url: str, folder: Path, lms: FakeLMS, chance: random.Random) -> None:
-    """Have a grader work, kill it at a random moment after its first result, and start another, until all are in."""
-    for life in range(1000):
-        log = folder / f"grader-{life}.log"
-        log.touch()
-        async with grader(url, log) as process:
-            await eventually(partial(has_work_or_all, log, lms))
-            if len(delivered(lms)) == SUBMISSIONS:
-                process.terminate()
-                await process.wait()
-                return
-            await asyncio.sleep(chance.uniform(*LIFE_SECONDS))
-            process.kill()
-
-
 @pytest.mark.timeout(600)
-async def test_nothing_is_lost_or_doubled_while_graders_and_gateway_are_killed(vhost: VHost, tmp_path: Path) -> None:
-    chance = random.Random(18)
-    async with running_stack(vhost.amqp_url, tmp_path, XQUEUE_SUBMISSION_PROCESSING_DELAY=DELAY_MINUTES) as stack:
+async def test_nothing_is_lost_or_doubled_while_graders_and_gateway_are_killed(
+    vhost: VHost, tmp_path: Path, python: Path
+) -> None:
+    delay = str(DELAY_SECONDS / 60)
+    async with running_stack(vhost.amqp_url, tmp_path, XQUEUE_SUBMISSION_PROCESSING_DELAY=delay) as stack:
         headers = stack.headers(SUBMISSIONS)
-        url = stack.gateway.url.replace("http://", f"http://grader:{USERS['grader'].replace(' ', '%20')}@")
+        url = stack.gateway.url.replace("http://", f"http://grader:{quote(USERS['grader'], safe='')}@")
         async with stack.relay(), fleet(stack.gateway.url) as clients:
             await clients.submit_all(headers)
-            killing = asyncio.create_task(keep_killing(url, tmp_path, stack.lms, chance))
+            done = partial(all_in, stack.lms)
+            killing = asyncio.create_task(keep_killing(python, url, tmp_path, done, random.Random(18)))
             await stack.lms.wait_accepted(SUBMISSIONS // 3, within=120)
             await asyncio.to_thread(stack.gateway.kill)
             await asyncio.to_thread(stack.gateway.start)
-            await asyncio.wait_for(killing, 300)
+            assert await asyncio.wait_for(killing, 300) > 0
             assert delivered(stack.lms) == Counter(headers)
+
+
+def all_in(lms: FakeLMS) -> bool:
+    return len(delivered(lms)) == SUBMISSIONS
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", [Kind.ORIGINAL, Kind.EDX_SUBMISSIONS])
+async def test_nothing_is_lost_or_doubled_at_a_server_that_knows_no_more_than_the_original(
+    kind: Kind, tmp_path: Path, python: Path
+) -> None:
+    with Sandbox(kind=kind, lease_seconds=DELAY_SECONDS) as sandbox:
+        for number in range(SUBMISSIONS // 2):
+            sandbox.submit(f"work {number}")
+
+        def done() -> bool:
+            return all(each.replies for each in sandbox.all())
+
+        killed = await keep_killing(python, sandbox.url, tmp_path, done, random.Random(18))
+        assert killed > 0
+        assert {len(each.replies) for each in sandbox.all()} == {1}
