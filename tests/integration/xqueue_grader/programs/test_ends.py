@@ -1,7 +1,10 @@
 """How runs end that are not the program's doing: a grader that is killed, and a container's engine that fails."""
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -47,14 +50,25 @@ from xqueue_grader.programs import Limits, Program, isolation, run
 found = isolation({name!r}, bwrap={bwrap()!r})
 run(Program(("python3", "-c", "import time; time.sleep(1000)", {mark!r}), {{}}), Limits(seconds=1000), found)
 """
+    # Its folder stays where nobody is left to remove it, so it is one that the test removes.
+    folder = Path(tempfile.mkdtemp(prefix="killed-"))
+    folder.chmod(0o755)
     # The mark is a word of its own where the program runs, and a part of one here.
-    grader = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT / "grader", stderr=subprocess.DEVNULL)
+    grader = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "grader",
+        env={**os.environ, "TMPDIR": str(folder)},
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_until(lambda: bool(with_mark(mark)), PATIENCE_SECONDS, "the program did not begin")
     finally:
         grader.kill()
         grader.wait()
-    wait_until(lambda: not with_mark(mark), PATIENCE_SECONDS, "the program outlived its grader")
+    try:
+        wait_until(lambda: not with_mark(mark), PATIENCE_SECONDS, "the program outlived its grader")
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
