@@ -40,5 +40,5 @@ def regrade_address(text: str) -> RegradeAddress | None:
         return None
     try:
         return _decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
