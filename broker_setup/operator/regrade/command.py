@@ -116,7 +116,7 @@ def _regraded(
 
         def so_far() -> str:
             return (
-                f"{len(regrading.found)} of {len(todo)} are graded; go on with "
+                f"{sum(each.uuid in regrading.found for each in todo)} of {len(todo)} are graded; go on with "
                 f"`xqueue-broker regrade {plan.meant.queue} --run {plan.run} --yes`"
             )
 

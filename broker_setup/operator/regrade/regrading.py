@@ -81,12 +81,16 @@ class Regrading:
             await self._until(lambda: len(self._under_way) < self._at_once)
             if each.uuid in self.found:  # of a run before this one
                 continue
+            # Before it is read: what was found of an earlier run's copy may come at any moment, and ends it.
+            self._under_way.add(each.uuid)
             try:
                 message = await self._copy_of(each)
             except (BadMessageError, BadReturnAddressError, UnknownSecretError, MessageTooLargeError) as error:
+                self._under_way.discard(each.uuid)
                 self.not_sent[each.uuid] = str(error)
                 continue
-            self._under_way.add(each.uuid)
+            if each.uuid in self.found:
+                continue
             await until_stored(
                 partial(
                     self._session.publisher.publish,
