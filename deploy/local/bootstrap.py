@@ -133,9 +133,10 @@ def _add_project() -> None:
 
 
 def _commands() -> dict[str, str]:
-    """Return pyproject.toml's console commands and the modules behind them."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    return {command: target.partition(":")[0].removesuffix(".__main__") for command, target in scripts.items()}
+    """Return the console commands of our packages' pyproject.toml, and the modules behind them."""
+    projects = [tomllib.loads(Path(path, "pyproject.toml").read_text())["project"] for path in PATHS]
+    scripts = [script for project in projects for script in project["scripts"].items()]
+    return {command: target.partition(":")[0].removesuffix(".__main__") for command, target in scripts}
 
 
 def _works(command: list[str]) -> bool:

@@ -15,9 +15,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind in ("run", "dev"):
         (tmp_path / f"deploy/requirements/{kind}.txt").write_text("a==1\n")
     (tmp_path / "pyproject.toml").write_text('[project.scripts]\nxqueue-gateway = "gateway.__main__:main"\n')
+    (tmp_path / "grader").mkdir()
+    graders = '[project.scripts]\nxqueue-grader = "xqueue_grader.__main__:main"\n'
+    (tmp_path / "grader/pyproject.toml").write_text(graders)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "PATHS", (str(tmp_path), str(tmp_path / "grader")))
     for name, path in (("VENV", ".venv"), ("PYTHON", ".venv/bin/python"), ("STAMP", ".venv/xqueue.json")):
         monkeypatch.setattr(bootstrap, name, tmp_path / path)
     return tmp_path
@@ -52,7 +56,7 @@ def test_a_moved_checkout_makes_it_anew(checkout: Path, monkeypatch: pytest.Monk
 
 
 def test_the_commands_run_their_modules(checkout: Path) -> None:
-    assert bootstrap._commands() == {"xqueue-gateway": "gateway"}
+    assert bootstrap._commands() == {"xqueue-gateway": "gateway", "xqueue-grader": "xqueue_grader"}
 
 
 @pytest.mark.parametrize("folder", ["my xqueue", "für mich"])
