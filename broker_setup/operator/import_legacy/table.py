@@ -151,7 +151,9 @@ class _Connected:
 
 def _as_ours(error: SQLAlchemyError) -> LegacyDatabaseError:
     # The library's own text has the statement in it, over several lines.
-    said = str(getattr(error, "orig", None) or error).split("\n", maxsplit=1)[0]
+    # MySQL's driver has a number before its words.
+    cause = getattr(error, "orig", None) or error
+    said = str(cause.args[-1] if cause.args else cause).split("\n", maxsplit=1)[0]
     return LegacyDatabaseError(f"the original's database can't be read: {said}")
 
 

@@ -155,7 +155,7 @@ def test_the_ledger_hears_of_what_has_ended_where_that_is_asked_for(operator: Op
     [
         ("nonsense", "DATABASE is no URL of a database that can be read"),
         ("oracle://a:b@c/d", "DATABASE is no URL of a database that can be read"),
-        ("mysql://u:hunter2@127.0.0.1:1/x", "the original's database can't be read: "),
+        ("mysql://u:hunter2@127.0.0.1:1/x", "the original's database can't be read: Can't connect to MySQL server"),
         ("mysql://u:p@hunter2@127.0.0.1/x", "DATABASE has a password with an @ in it: write that as %40"),
         ("mysql://u:hunter2@127.0.0.1:abc/x", "DATABASE is no URL of a database that can be read"),
         ("mysql://u:hunter2@127.0.0.1/x?foo=1", "DATABASE has an option that its driver does not know"),
