@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -116,6 +116,13 @@ class Management:
         for entry in self._call("GET", f"vhosts/{self._vhost}/connections") or ():
             if entry.get("user") == name:
                 self._call("DELETE", f"connections/{_part(entry['name'])}", gone_is_fine=True)
+
+    def close_consumers(self, queues: Collection[str]) -> None:
+        """Close the connections that consume from any of these queues: what they hold goes back."""
+        consumers = self._call("GET", f"consumers/{self._vhost}") or ()
+        found = {each["channel_details"]["connection_name"] for each in consumers if each["queue"]["name"] in queues}
+        for connection in found:
+            self._call("DELETE", f"connections/{_part(connection)}", gone_is_fine=True)
 
     def bindings(self) -> set[tuple[str, str, str]]:
         """List the bindings of the virtual host's queues: exchange, queue, routing key."""

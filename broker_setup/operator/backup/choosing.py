@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from broker_setup.ledger.events import Acted, AnyEvent, Expired, Extended, Leased, Released, Submitted
+from broker_setup.ledger.events import Acted, AnyEvent, Expired, Extended, Graded, Leased, Released, Submitted
 from broker_setup.operator.backup.captured import Captured, Form
 from broker_setup.operator.backup.under_way import UnderWay
 
@@ -23,16 +23,22 @@ class Chosen:
     forms: Mapping[bytes, Form]
     ended: Container[bytes]
 
-    def agrees(self, event: AnyEvent) -> bool:
-        """Say whether an event, written since the export began, agrees with what of its submission is exported."""
+    def told(self, event: AnyEvent) -> AnyEvent | None:
+        """Put an event, written since the export began, so that it agrees with what is exported; None: not at all.
+
+        What waits here was graded, parked or superseded later, and will be once more. A grader that handed it in does
+        not come again, and nobody is to wait for the end of its lease: it is told as one that gave it back.
+        """
         if isinstance(event, Acted) or event.submission in self.ended:
-            return True
+            return event
         match self.forms.get(event.submission):
             case None | Form.NOTICE:
-                return False
-            case Form.WORK:  # it was graded, parked or superseded later, and will be once more
-                return isinstance(event, _OF_WORK)
-        return True
+                return None
+            case Form.WORK if isinstance(event, Graded):
+                return Released(event.at, event.submission, event.key, available_at=event.at, failed=False)
+            case Form.WORK:
+                return event if isinstance(event, _OF_WORK) else None
+        return event
 
 
 def choose(met: Sequence[Captured], under_way: UnderWay) -> Chosen:

@@ -60,7 +60,8 @@ def export(
     if manifest.missing:
         raise BrokerUnavailableError(
             f"{numbered(len(manifest.missing), 'submission')} did not come in {wait:g} s, and is not in the export: "
-            "graders or the bridge hold it. The rest is whole; run it again into another folder"
+            "graders, the bridge, or a relay whose LMS is away, hold it (with MANAGEMENT_URL, an administrator's, the "
+            "relay is made to hand back). The rest is whole; run it again into another folder"
         )
 
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic, time
 from uuid import uuid4
 
 from broker_setup.amqp.messages import Arrival
-from broker_setup.errors import BadMessageError
+from broker_setup.errors import BadMessageError, BrokerUnavailableError, ManagementError
 from broker_setup.ledger.events import Act, Acted, AnyEvent
 from broker_setup.ledger.frames import Frame, decode_frame, encode_frame
 from broker_setup.link.broker_calls import broker_calls, close_channel
@@ -23,11 +24,12 @@ from broker_setup.operator.backup.writing import ExportFolder
 from broker_setup.operator.copies import Key, key_of
 from broker_setup.operator.intake import taking_in
 from broker_setup.operator.ledger_frames import OFFSET_HEADER, as_published, frames_up_to_now, says_something
+from broker_setup.operator.management_api import management_api
 from broker_setup.operator.portions import TurnSize
 from broker_setup.operator.session import Session
 from broker_setup.process.command_line import our_version
 from broker_setup.settings import Settings
-from broker_setup.topology import LEDGER, submissions_queue
+from broker_setup.topology import CHECKED_QUEUE, LEDGER, RESULTS_QUEUE, submissions_queue
 
 # A gateway that is told to hand back has done so after some milliseconds, and consumes again 200 ms later. What is back
 # before all is read keeps its place in the queue. So often it is looked, and so long after each.
@@ -35,6 +37,8 @@ LOOKS = 8
 LOOK_SECONDS = 0.02
 # Where something is missing we wait for longer for what comes back: whoever consumes before all others gets it.
 LISTEN_SECONDS = 0.5
+# What a relay has under way it has delivered by then; what it holds longer is a sick LMS's, while that is sick.
+RELAY_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 5.0
 
@@ -145,7 +149,7 @@ class Export:
 
     async def _wait_for_the_rest(self, deadline: float, by: str) -> dict[str, str]:
         """Return what has not come by then: uuids, each with its course queue."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, began = FIRST_PAUSE_SECONDS, monotonic()
         while True:
             # What the relay had in hand is where it goes to, or delivered.
             for queue in beyond_courses(self._queues):
@@ -156,6 +160,8 @@ class Export:
                 return {submission.hex(): queue for submission, queue in missing.items()}
             self._tell("waiting for what others hold", len(missing))
             await self._look_again(Counter(missing.values()), by)
+            if monotonic() - began > RELAY_SECONDS:
+                await self._have_relay_hand_back()
             await asyncio.sleep(min(pause, max(0.0, deadline - monotonic())))
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
@@ -166,10 +172,24 @@ class Export:
                 await self._have_handed_back(course, number, by)
                 await self._walk(queue, at_least=LISTEN_SECONDS)
 
+    async def _have_relay_hand_back(self) -> None:
+        """Have the relay's connection closed, where the management API is there to do it, and read what comes back.
+
+        It connects again at once, and knows what it has delivered.
+        """
+        management = management_api(self._settings)
+        if management is None:
+            return
+        with management as api, suppress(ManagementError, BrokerUnavailableError):  # then it stays missing
+            await asyncio.gather(
+                *(self._walk(queue, at_least=2 * LISTEN_SECONDS) for queue in (RESULTS_QUEUE, CHECKED_QUEUE)),
+                asyncio.to_thread(api.close_consumers, {RESULTS_QUEUE, CHECKED_QUEUE}),
+            )
+
     def _finish(self, began: datetime, missing: dict[str, str]) -> Manifest:
         chosen = choose(self._met, self._under_way)
         for frame in self._meanwhile:
-            if events := [event for event in frame.events if chosen.agrees(event)]:
+            if events := [told for event in frame.events if (told := chosen.told(event))]:
                 kept = encode_frame(Frame(frame.id, frame.writer, events, frame.at))
                 self._folder.ledger.add(line_of(kept))
         files = [self._folder.ledger.close(), *self._folder.choose(chosen.lines)]

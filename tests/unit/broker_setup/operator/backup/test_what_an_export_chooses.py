@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+from broker_setup.ledger.answers import Standing
 from broker_setup.ledger.events import Act, Acted, AnyEvent, Delivered, Graded, Leased, Parked, Submitted, Superseded
 from broker_setup.operator.backup.captured import Captured, Form
 from broker_setup.operator.backup.choosing import Chosen, choose
 from broker_setup.operator.backup.under_way import UnderWay
-from tests.support.ledger_events import uuid_of
+from tests.support.ledger_events import state_after, uuid_of
 
 ONE, TWO = uuid_of(1), uuid_of(2)
 GRADED = Graded(1002.0, ONE, "openedx", b"", b"key", b"")
+PARKED = Parked(1002.0, ONE, "openedx", b"", "failed")
 LEASED = Leased(1001.0, ONE, "openedx", b"", b"key", 1060.0, "", 1)
 
 
@@ -73,18 +75,26 @@ def test_strangers_messages_are_all_there() -> None:
 
 
 def test_of_what_waits_the_ledger_tells_no_end() -> None:
-    agrees = chosen(met(0, Form.WORK)).agrees
-    assert agrees(LEASED)
-    assert not agrees(GRADED)
-    assert not agrees(Parked(1002.0, ONE, "openedx", b"", "failed"))
+    told = chosen(met(0, Form.WORK)).told
+    assert told(LEASED) == LEASED
+    assert told(PARKED) is None
+
+
+def test_what_waits_and_was_handed_in_later_is_leased_to_nobody() -> None:
+    """Its grader has had its answer: nobody is to wait until that lease has run out."""
+    released = chosen(met(0, Form.WORK)).told(GRADED)
+    assert released
+    state = state_after(LEASED, released)
+    assert state.standing(ONE, GRADED.at) is Standing.FREE
 
 
 def test_of_what_is_graded_or_parked_and_of_what_has_ended_it_tells_all() -> None:
-    assert chosen(met(0, Form.WORK), met(1, Form.RESULT)).agrees(GRADED)
-    assert chosen(met(0, Form.PARKED)).agrees(Parked(1002.0, ONE, "openedx", b"", "failed"))
-    assert chosen(met(0, Form.WORK), meanwhile=[Delivered(1003.0, ONE, 1)]).agrees(GRADED)
+    assert chosen(met(0, Form.WORK), met(1, Form.RESULT)).told(GRADED) == GRADED
+    assert chosen(met(0, Form.PARKED)).told(PARKED) == PARKED
+    assert chosen(met(0, Form.WORK), meanwhile=[Delivered(1003.0, ONE, 1)]).told(GRADED) == GRADED
 
 
 def test_of_what_came_later_and_was_not_met_it_tells_nothing() -> None:
-    assert not chosen(met(0, Form.WORK)).agrees(Submitted(1001.0, TWO, "openedx"))
-    assert chosen(met(0, Form.WORK)).agrees(Acted(1001.0, b"", Act.PAUSED, "ned", "openedx"))
+    paused = Acted(1001.0, b"", Act.PAUSED, "ned", "openedx")
+    assert chosen(met(0, Form.WORK)).told(Submitted(1001.0, TWO, "openedx")) is None
+    assert chosen(met(0, Form.WORK)).told(paused) == paused
