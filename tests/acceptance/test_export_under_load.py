@@ -74,7 +74,9 @@ async def graded_at_the_broker(submission: Submission) -> Reply:
 @asynccontextmanager
 async def services(amqp_url: str, folder: Path, is_over: Callable[[], bool]) -> AsyncIterator[Fleet]:
     """Run a gateway, a relay and graders of both kinds; at the block's end gateway and relay are killed as they are."""
-    gateway = Gateway(amqp_url, folder, {PULLED: None, TAKEN: None})
+    # What is leased as the gateway dies waits for the end of its lease, on the new broker, too.
+    soon = {"XQUEUE_SUBMISSION_PROCESSING_DELAY": "0.25"}
+    gateway = Gateway(amqp_url, folder, {PULLED: None, TAKEN: None}, soon)
     settings = settings_for(amqp_url, secret_key=SECRET_KEY, retry_delays=RETRY_DELAYS)
     await asyncio.to_thread(gateway.start)
     try:
@@ -122,7 +124,7 @@ async def test_nothing_that_was_confirmed_before_an_export_began_is_lost_with_th
             await asyncio.to_thread(lambda: operator.json("import", "--yes", str(export), **more))
             before, site.is_well = len(lms.accepted), True
             async with services(fresh.amqp_url, tmp_path, lambda: confirmed <= site.settled):
-                await eventually(lambda: confirmed <= site.settled)
+                await eventually(lambda: confirmed <= site.settled, 150)
     after = Counter(keys_of(lms.accepted[before:]))
     assert settled.isdisjoint(after)
     assert {key: number for key, number in after.items() if number > 1 and number_of(key) % 4} == {}
