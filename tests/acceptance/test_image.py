@@ -45,7 +45,7 @@ def test_it_says_what_it_is_and_runs_as_its_own_user(built: BuiltImage) -> None:
     assert labels["base.name"]
     assert built.config["User"] == USER
     assert built.config["Healthcheck"]["Test"] == ["CMD", "python", "/opt/xqueue/healthcheck.py"]
-    assert set(built.config["ExposedPorts"]) == {"18038/tcp", "18039/tcp", "18040/tcp", "18050/tcp"}
+    assert set(built.config["ExposedPorts"]) == {"18038/tcp", "18039/tcp", "18040/tcp", "18050/tcp", "18052/tcp"}
     # What is not there can't be used by who breaks in.
     assert not [*built.root.glob("opt/*/lib/python*/site-packages/pip*")]
     assert not (built.root / "opt/build").exists()

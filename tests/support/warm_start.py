@@ -232,9 +232,11 @@ def _import() -> None:
             continue  # an earlier version has fewer
         __import__(f"{program}.__main__")
         del sys.modules[f"{program}.__main__"]  # it is run as the main module, not imported
-        late = f"{program}.{LATE.get(program, 'starting')}"
-        if find_spec(late):
-            __import__(late)  # all that a service is, which its main module imports late
+        # An earlier version has it elsewhere, or no such thing.
+        with contextlib.suppress(ModuleNotFoundError):
+            __import__(
+                f"{program}.{LATE.get(program, 'starting')}"
+            )  # all that it is, which its main module imports late
 
 
 def _run(program: str) -> None:
