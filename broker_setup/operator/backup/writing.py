@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,6 +41,11 @@ class LinesFile:
         self._file.close()
         return ExportedFile(self._name, self._queue, self.lines, self._bytes, self._sum.hexdigest())
 
+    def abandon(self) -> None:
+        """Let it go, whatever is not on the disk yet."""
+        with suppress(OSError):
+            self._file.close()
+
 
 class ExportFolder:
     """A folder that is being written; of each queue all that was met first, and in the end what of it counts."""
@@ -49,6 +54,7 @@ class ExportFolder:
         self._target = target
         self._path = target.with_name(f"{target.name}{UNFINISHED}")
         self._met: dict[str, LinesFile] = {}
+        self._opened: list[LinesFile] = []
         self.ledger: LinesFile
 
     @contextmanager
@@ -63,18 +69,25 @@ class ExportFolder:
             # What a run left that was killed.
             shutil.rmtree(self._path, ignore_errors=True)
             self._path.mkdir(_OURS_ALONE, parents=True)
-            self.ledger = LinesFile(self._path / "ledger.jsonl", ledger)
+            self.ledger = self._open("ledger.jsonl", ledger)
             yield
         except OSError as error:
             raise StorageError(f"the export could not be written: {error}") from error
         finally:
+            for file in self._opened:
+                file.abandon()
             shutil.rmtree(self._path, ignore_errors=True)
+
+    def _open(self, name: str, queue: str) -> LinesFile:
+        file = LinesFile(self._path / name, queue)
+        self._opened.append(file)
+        return file
 
     def add(self, queue: str, line: bytes) -> int:
         """Keep a message that was met in a queue; return the number of its line."""
         file = self._met.get(queue)
         if file is None:
-            file = self._met[queue] = LinesFile(self._path / f"{len(self._met):04}.met", queue)
+            file = self._met[queue] = self._open(f"{len(self._met):04}.met", queue)
         return file.add(line)
 
     def write(self, name: str, content: bytes) -> ExportedFile:
@@ -91,7 +104,7 @@ class ExportFolder:
             met.close()
             source = self._path / f"{number:04}.met"
             if kept := lines.get(queue):
-                chosen = LinesFile(self._path / f"{number:04}.jsonl", queue)
+                chosen = self._open(f"{number:04}.jsonl", queue)
                 with source.open("rb") as content:
                     for index, line in enumerate(content):
                         if index in kept:
