@@ -9,6 +9,8 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
+from broker_setup.wire.own_lists import list_text, read_list
+
 _UUID_BYTES = 16
 
 
@@ -25,20 +27,14 @@ class RegradeAddress(Struct, frozen=True, array_like=True, gc=False, tag="regrad
         return hashlib.blake2b(f"{self.run}/{self.of}".encode(), digest_size=_UUID_BYTES).hexdigest()
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(RegradeAddress).decode
+_decoder = msgspec.json.Decoder(RegradeAddress)
 
 
 def regrade_text(address: RegradeAddress) -> str:
     """Write it as text, to be sealed."""
-    return _encode(address).decode()
+    return list_text(address)
 
 
 def regrade_address(text: str) -> RegradeAddress | None:
     """Read it; None where the text is anything else, such as an LMS's header."""
-    if not text.startswith("["):
-        return None
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
+    return read_list(text, _decoder)

@@ -7,6 +7,8 @@ so nobody who submits can write one, and have the relay log in somewhere in our 
 import msgspec
 from msgspec import Struct
 
+from broker_setup.wire.own_lists import list_text, read_list
+
 
 class UpstreamAddress(Struct, frozen=True, array_like=True, gc=False, tag="upstream"):
     """Where a result goes back to: the `upstream` of that name in the settings, which has the queue `queue_there`.
@@ -22,20 +24,14 @@ class UpstreamAddress(Struct, frozen=True, array_like=True, gc=False, tag="upstr
     header: str
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(UpstreamAddress).decode
+_decoder = msgspec.json.Decoder(UpstreamAddress)
 
 
 def address_text(address: UpstreamAddress) -> str:
     """Write it as text, to be sealed."""
-    return _encode(address).decode()
+    return list_text(address)
 
 
 def upstream_address(text: str) -> UpstreamAddress | None:
     """Read it; None where the text is anything else, such as an LMS's header."""
-    if not text.startswith("["):
-        return None
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
+    return read_list(text, _decoder)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from gateway.upstream.process import UpstreamProcess
+from gateway.upstream.room import Room
 from tests.support.broker import VHost
 from tests.support.broker_users import broker_users
 from tests.support.lms_site import LmsSite
@@ -19,6 +21,27 @@ Became = tuple[str, list[int]]
 SCORED: Became = ("retired", [7])
 HANDED_OUT: Became = ("pulled", [])
 WAITING: Became = ("pending", [])
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What each look said that has ended: whether there is room."""
+    said: list[bool] = []
+    look = Room.is_there
+
+    async def noted(room: Room) -> bool:
+        said.append(await look(room))
+        return said[-1]
+
+    monkeypatch.setattr(Room, "is_there", noted)
+    return said
+
+
+async def five_more(looks: list[bool]) -> None:
+    """Wait for five looks that found no room, and for what came before them to be done."""
+    before = len(looks)
+    await eventually(lambda: len(looks) >= before + 6)
+    assert not any(looks[before + 1 :])
 
 
 async def all_scored(site: LmsSite, ids: Sequence[int]) -> None:
@@ -67,26 +90,28 @@ async def test_a_score_in_points_is_a_ratio_there_and_none_beyond_what_can_be_st
         await eventually(lambda: [scores for _, scores in site.became(ids)] == [[40], [100], [100], [0]])
 
 
-async def test_no_more_is_taken_than_graders_have_room_for(vhost: VHost, site: LmsSite, there: str) -> None:
+async def test_no_more_is_taken_than_graders_have_room_for(
+    vhost: VHost, site: LmsSite, there: str, looks: list[bool]
+) -> None:
     settings = settings_for(vhost.amqp_url, site, there, upstream_ahead=2)
     ids = site.submit(*map(str, range(6)), queue=there)
     async with running_grader(settings) as grader, running_relay(settings), running_upstream(settings):
         grader.goes_on.clear()
         await eventually(lambda: site.became(ids)[2] == HANDED_OUT)
-        await asyncio.sleep(0.5)  # five more looks
+        await five_more(looks)
         assert site.became(ids) == [HANDED_OUT] * 3 + [WAITING] * 3
         grader.goes_on.set()
         await all_scored(site, ids)
 
 
-async def test_nothing_is_taken_while_nobody_grades(vhost: VHost, site: LmsSite, there: str) -> None:
+async def test_nothing_is_taken_while_nobody_grades(vhost: VHost, site: LmsSite, there: str, looks: list[bool]) -> None:
     settings = settings_for(vhost.amqp_url, site, there)
     async with running_grader(settings):
         pass
     ids = site.submit("print(1)", queue=there)
     async with running_upstream(settings) as upstream:
         await eventually(lambda: upstream._standing().is_ready)
-        await asyncio.sleep(0.5)  # five looks
+        await five_more(looks)
     assert site.became(ids) == [WAITING]
 
 
@@ -181,14 +206,14 @@ async def test_a_result_that_is_there_though_its_answer_came_too_late_is_done_wh
     assert grader.answers() == ["first", "second"]
 
 
-async def test_a_paused_queue_takes_no_work(vhost: VHost, site: LmsSite, there: str) -> None:
+async def test_a_paused_queue_takes_no_work(vhost: VHost, site: LmsSite, there: str, looks: list[bool]) -> None:
     settings = settings_for(vhost.amqp_url, site, there)
     ids = site.submit("print(1)", queue=there)
     async with running_grader(settings), running_relay(settings):
         await pause(vhost.amqp_url, QUEUE)
         async with running_upstream(settings) as upstream:
             await eventually(lambda: upstream._standing().is_ready)
-            await asyncio.sleep(0.5)  # five looks
+            await five_more(looks)
             assert site.became(ids) == [WAITING]
             await resume(vhost.amqp_url, QUEUE)
             await all_scored(site, ids)
