@@ -40,6 +40,7 @@ async def test_a_flood_without_an_end_by_a_grader_delays_nobody_elses_results(
     settings: Settings, results: Results, lms: FakeLMS
 ) -> None:
     with_a_grader = settings.model_copy(update={"amqp_graders": {"mallory": ("openedx",)}})
+    before = 0
     async with flood(settings), running_relay(with_a_grader, until_idle=False):
         for number in range(GOOD_ONES):
             if number % 2:
@@ -47,7 +48,9 @@ async def test_a_flood_without_an_end_by_a_grader_delays_nobody_elses_results(
             uuid = uuid4().hex
             good = encode_result(Result(uuid, REPLY, results.sealer.seal(ReturnAddress(uuid, lms.header(str(number))))))
             good.user_id = user_of(settings.amqp_url.get_secret_value())
+            # It comes in waves, between which a relay on an idle machine has read all of it.
+            before = max(before, await results.waiting(RESULTS_QUEUE))
             await results.put_message(good, CHECKED_EXCHANGE, CHECKED_QUEUE)
             await lms.wait_accepted(number + 1, within=60)
-        # The head of the flood is read, and so many pieces of it are still before whoever came after them.
-        assert await results.waiting(RESULTS_QUEUE) > AT_ONCE
+        # So many pieces of it were before one that came after them.
+        assert before > AT_ONCE
